@@ -1,0 +1,182 @@
+"""Scenarios as editors write them, their immutable versions, and the runs of people through them."""
+
+from __future__ import annotations
+
+from django.conf import settings
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+from wagtail.models import DraftStateMixin, RevisionMixin
+
+from wagtail_kwiga.catalogue.models import Offer
+from wagtail_kwiga.contacts.models import Contact, ContactList
+from wagtail_kwiga.coupons.models import Coupon
+from wagtail_kwiga.mailing.models import EmailTemplate, OutgoingEmail
+from wagtail_kwiga.orders.models import Order
+from wagtail_kwiga.streams import OpenStreamField
+
+
+def _start_blocks():
+    from wagtail_kwiga.automations import blocks
+
+    return blocks.start_blocks()
+
+
+def _step_blocks():
+    from wagtail_kwiga.automations import blocks
+
+    return blocks.step_blocks()
+
+
+class Scenario(DraftStateMixin, RevisionMixin, models.Model):
+    """What an editor writes: one start event and a stream of steps. Publishing compiles it into a ``ScenarioVersion``."""
+
+    title = models.CharField(_("title"), max_length=120)
+    start = OpenStreamField(blocks=_start_blocks, min_num=1, max_num=1, blank=True, verbose_name=_("starts when"))
+    steps = OpenStreamField(blocks=_step_blocks, blank=True, verbose_name=_("steps"))
+    #: The version that new runs follow; people inside stay on theirs.
+    version = models.ForeignKey(
+        "ScenarioVersion", on_delete=models.SET_NULL, null=True, blank=True, related_name="+", editable=False
+    )
+
+    class Meta:
+        verbose_name = _("scenario")
+        verbose_name_plural = _("scenarios")
+        ordering = ["title"]
+
+    def __str__(self) -> str:
+        return self.title
+
+
+class ScenarioVersion(models.Model):
+    """A scenario as compiled at one publishing: immutable, with a schema number of its own."""
+
+    scenario = models.ForeignKey(Scenario, on_delete=models.PROTECT, related_name="versions")
+    number = models.PositiveIntegerField(_("version"))
+    schema = models.PositiveSmallIntegerField(default=1)
+    #: Name of the start event, e.g. ``order_unpaid``; indexed for enrolment.
+    event = models.CharField(_("event"), max_length=40)
+    #: ``automations.definitions.Definition`` as JSON.
+    definition = models.JSONField()
+    #: Only what happens from now on enters (spec kwiga 19: not retroactive).
+    published_at = models.DateTimeField(_("published"))
+    published_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True, related_name="+")
+
+    wagtail_reference_index_ignore = True
+
+    class Meta:
+        verbose_name = _("version of a scenario")
+        verbose_name_plural = _("versions of scenarios")
+        ordering = ["scenario", "-number"]
+        constraints = [models.UniqueConstraint(fields=["scenario", "number"], name="kwiga_scenario_version_number")]
+
+    def __str__(self) -> str:
+        return f"{self.scenario_id} v{self.number}"
+
+
+class ScenarioVersionLink(models.Model):
+    """That a version uses a list, a coupon, a template or an offer: what protects them from deletion while it may run."""
+
+    version = models.ForeignKey(ScenarioVersion, on_delete=models.CASCADE, related_name="links")
+    contact_list = models.ForeignKey(ContactList, on_delete=models.PROTECT, null=True, blank=True, related_name="scenario_links")
+    coupon = models.ForeignKey(Coupon, on_delete=models.PROTECT, null=True, blank=True, related_name="scenario_links")
+    template = models.ForeignKey(EmailTemplate, on_delete=models.PROTECT, null=True, blank=True, related_name="scenario_links")
+    offer = models.ForeignKey(Offer, on_delete=models.PROTECT, null=True, blank=True, related_name="scenario_links")
+
+    wagtail_reference_index_ignore = True
+
+    class Meta:
+        verbose_name = _("thing used by a scenario")
+        verbose_name_plural = _("things used by scenarios")
+
+
+class Run(models.Model):
+    """One person's way through one version of a scenario. Refused entries are runs too: they say why."""
+
+    class State(models.TextChoices):
+        LIVE = "live", _("inside")
+        DONE = "done", _("went through")
+        LEFT = "left", _("left")
+        STOPPED = "stopped", _("stopped by staff")
+        PARKED = "parked", _("held: something is wrong")
+        REFUSED = "refused", _("not let in")
+
+    scenario = models.ForeignKey(Scenario, on_delete=models.PROTECT, related_name="runs", verbose_name=_("scenario"))
+    version = models.ForeignKey(ScenarioVersion, on_delete=models.PROTECT, related_name="runs", verbose_name=_("version"))
+    contact = models.ForeignKey(Contact, on_delete=models.PROTECT, related_name="runs", verbose_name=_("contact"))
+    offer = models.ForeignKey(Offer, on_delete=models.PROTECT, null=True, blank=True, related_name="runs", verbose_name=_("offer"))
+    order = models.ForeignKey(Order, on_delete=models.PROTECT, null=True, blank=True, related_name="runs", verbose_name=_("order"))
+    family = models.UUIDField(null=True, blank=True)
+    #: What makes this entry one of its kind: ``unpaid:<contact>:<offer>`` or ``paid:<order>``.
+    entry_key = models.CharField(max_length=80)
+    #: The same, where the entry may happen only once in all; else empty.
+    once_key = models.CharField(max_length=80, blank=True)
+    state = models.CharField(_("state"), max_length=8, choices=State.choices, default=State.LIVE)
+    #: Id of the step it stands at (steps keep their StreamField ids); empty once it is through.
+    position = models.CharField(max_length=60, blank=True)
+    due_at = models.DateTimeField(_("next"), null=True, blank=True)
+    lease = models.CharField(max_length=32, blank=True)
+    leased_until = models.DateTimeField(null=True, blank=True)
+    #: Counted and committed before the risky work; a run that fails again and again is parked.
+    attempts = models.PositiveSmallIntegerField(default=0)
+    entered_at = models.DateTimeField(_("entered"))
+    #: When it came to its present step; what a wait counts from.
+    stepped_at = models.DateTimeField()
+    #: First moment a payment was seen under way at this step.
+    in_flight_since = models.DateTimeField(null=True, blank=True)
+    first_message_at = models.DateTimeField(_("first message"), null=True, blank=True)
+    last_message_at = models.DateTimeField(_("last message"), null=True, blank=True)
+    ended_at = models.DateTimeField(_("ended"), null=True, blank=True)
+    #: Stable word for why it ended, was refused or is parked.
+    reason = models.CharField(_("why"), max_length=60, blank=True)
+    error = models.TextField(blank=True)
+
+    wagtail_reference_index_ignore = True
+
+    class Meta:
+        verbose_name = _("run")
+        verbose_name_plural = _("runs")
+        ordering = ["-entered_at", "-pk"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["scenario", "entry_key"], condition=models.Q(state__in=["live", "parked"]), name="kwiga_run_one_live"
+            ),
+            models.UniqueConstraint(
+                fields=["scenario", "once_key"],
+                condition=~models.Q(once_key="") & ~models.Q(state="refused"),
+                name="kwiga_run_once",
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["due_at", "id"], name="kwiga_run_due", condition=models.Q(state="live")),
+            models.Index(fields=["lease"], name="kwiga_run_lease", condition=~models.Q(lease="")),
+            models.Index(fields=["family"], name="kwiga_run_family", condition=models.Q(state__in=["live", "parked"])),
+            models.Index(fields=["contact", "offer"], name="kwiga_run_contact_offer"),
+        ]
+
+    def __str__(self) -> str:
+        return f"run {self.pk} of {self.scenario_id}"
+
+
+class StepRecord(models.Model):
+    """What was decided at one step of one run, from which facts, and when (promise 11)."""
+
+    run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="records")
+    step = models.CharField(max_length=60)
+    kind = models.CharField(_("step"), max_length=40)
+    #: ``acted, waited, skipped, missed, left, parked``
+    outcome = models.CharField(_("outcome"), max_length=12)
+    because = models.CharField(_("why"), max_length=60)
+    facts = models.JSONField(_("facts"), default=dict)
+    at = models.DateTimeField(_("when"))
+    email = models.ForeignKey(OutgoingEmail, on_delete=models.SET_NULL, null=True, blank=True, related_name="step_records")
+
+    wagtail_reference_index_ignore = True
+
+    class Meta:
+        verbose_name = _("step taken")
+        verbose_name_plural = _("steps taken")
+        ordering = ["at", "pk"]
+        indexes = [models.Index(fields=["run", "at"], name="kwiga_step_run")]
+
+    def __str__(self) -> str:
+        return f"{self.kind}: {self.outcome}"

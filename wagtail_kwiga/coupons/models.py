@@ -1,0 +1,121 @@
+"""Coupons, their uses, and which offers take them."""
+
+from __future__ import annotations
+
+from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
+from django.db import models
+from django.db.models.functions import Upper
+from django.utils.translation import gettext_lazy as _
+
+from wagtail_kwiga.catalogue.models import Offer
+from wagtail_kwiga.contacts.models import Contact, ContactList
+
+
+class Coupon(models.Model):
+    """A code that takes something off. Its name is the code that buyers type (spec kwiga 4)."""
+
+    class Kind(models.TextChoices):
+        PERCENT = "percent", _("percent of the price")
+        FIXED = "fixed", _("fixed amount")
+
+    code = models.CharField(
+        _("code"), max_length=40,
+        validators=[RegexValidator(r"^[^\s\x00-\x1f\x7f]+(?: [^\s\x00-\x1f\x7f]+)*$", _("No spaces at the ends, no control characters."))],
+        help_text=_("What buyers type. Capitals and small letters count the same."),
+    )
+    note = models.CharField(_("note"), max_length=255, blank=True, help_text=_("For your team; buyers never see it."))
+    kind = models.CharField(_("kind"), max_length=10, choices=Kind.choices, default=Kind.PERCENT)
+    percent = models.DecimalField(
+        _("percent"), max_digits=5, decimal_places=2, null=True, blank=True,
+        validators=[MinValueValidator(1), MaxValueValidator(100)],
+    )
+    amount = models.DecimalField(
+        _("amount"), max_digits=14, decimal_places=4, null=True, blank=True, validators=[MinValueValidator(0)]
+    )
+    currency = models.CharField(_("currency"), max_length=3, blank=True)
+    valid_from = models.DateTimeField(_("valid from"), null=True, blank=True)
+    valid_until = models.DateTimeField(_("valid until"), null=True, blank=True)
+    limit_total = models.PositiveIntegerField(_("uses in all"), null=True, blank=True, help_text=_("Empty: no limit."))
+    limit_per_contact = models.PositiveIntegerField(
+        _("uses per person"), null=True, blank=True, default=1, help_text=_("Empty: no limit.")
+    )
+    contact_lists = models.ManyToManyField(
+        ContactList, blank=True, related_name="coupons", verbose_name=_("only for people on"),
+        help_text=_("No list chosen: for everybody. A chosen list that is empty: for nobody, until somebody is on it."),
+    )
+    offers = models.ManyToManyField(
+        Offer, blank=True, related_name="coupons_for", verbose_name=_("only for"),
+        help_text=_("None chosen: for every offer that takes it."),
+    )
+    is_active = models.BooleanField(_("active"), default=True)
+    #: Uses held or spent at present; moved only by the conditional UPDATE in ``coupons.uses``.
+    taken = models.PositiveIntegerField(_("taken"), default=0, editable=False)
+    created_at = models.DateTimeField(_("made"), auto_now_add=True)
+
+    class Meta:
+        verbose_name = _("coupon")
+        verbose_name_plural = _("coupons")
+        ordering = ["code"]
+        constraints = [
+            models.UniqueConstraint(
+                Upper("code"), name="kwiga_coupon_code_unique", violation_error_message=_("There is a coupon with this code already.")
+            ),
+            models.CheckConstraint(
+                condition=(
+                    models.Q(kind="percent", percent__isnull=False, percent__gte=1, percent__lte=100)
+                    | models.Q(kind="fixed", amount__isnull=False, amount__gt=0) & ~models.Q(currency="")
+                ),
+                name="kwiga_coupon_has_size",
+                violation_error_message=_("Say how much it takes off: a percentage from 1 to 100, or an amount with its currency."),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.code
+
+
+class CouponUse(models.Model):
+    """One use of a coupon by one contact: held, then spent or given back. An order points to its use."""
+
+    class State(models.TextChoices):
+        HELD = "held", _("held")
+        SPENT = "spent", _("spent")
+        GIVEN_BACK = "given_back", _("given back")
+
+    coupon = models.ForeignKey(Coupon, on_delete=models.PROTECT, related_name="uses", verbose_name=_("coupon"))
+    contact = models.ForeignKey(Contact, on_delete=models.PROTECT, related_name="coupon_uses", verbose_name=_("contact"))
+    state = models.CharField(_("state"), max_length=12, choices=State.choices, default=State.HELD)
+    held_at = models.DateTimeField(_("held"))
+    held_until = models.DateTimeField(_("held until"))
+    spent_at = models.DateTimeField(_("spent"), null=True, blank=True)
+    given_back_at = models.DateTimeField(_("given back"), null=True, blank=True)
+    #: Late money for a use whose place somebody else had taken meanwhile: booked all the same, and shown to a person.
+    over_limit = models.BooleanField(_("over the limit"), default=False)
+
+    wagtail_reference_index_ignore = True
+
+    class Meta:
+        verbose_name = _("use of a coupon")
+        verbose_name_plural = _("uses of coupons")
+        indexes = [
+            models.Index(fields=["coupon", "held_until"], name="kwiga_use_held", condition=models.Q(state="held")),
+            models.Index(fields=["contact", "coupon"], name="kwiga_use_contact"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.coupon_id} by {self.contact_id}: {self.state}"
+
+
+class OfferCoupon(models.Model):
+    """That an offer names a coupon under *only these coupons*; written when the offer's page is published."""
+
+    offer = models.ForeignKey(Offer, on_delete=models.CASCADE, related_name="named_coupons")
+    coupon = models.ForeignKey(Coupon, on_delete=models.CASCADE, related_name="naming_offers")
+
+    class Meta:
+        verbose_name = _("coupon named by an offer")
+        verbose_name_plural = _("coupons named by offers")
+        constraints = [models.UniqueConstraint(fields=["offer", "coupon"], name="kwiga_offer_coupon_unique")]
+
+    def __str__(self) -> str:
+        return f"{self.offer_id} takes {self.coupon_id}"

@@ -1,0 +1,5 @@
+"""Blocks."""
+
+
+def body_blocks():
+    return []

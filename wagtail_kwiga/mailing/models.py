@@ -1,0 +1,187 @@
+"""E-mail templates, their compiled versions, the outbox, and addresses that get nothing any more."""
+
+from __future__ import annotations
+
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+from wagtail.models import DraftStateMixin, PreviewableMixin, RevisionMixin, Site, TranslatableMixin
+
+from wagtail_kwiga.contacts.models import Contact
+from wagtail_kwiga.orders.models import Order
+from wagtail_kwiga.streams import OpenStreamField
+
+
+def _body_blocks():
+    from wagtail_kwiga.mailing import blocks
+
+    return blocks.body_blocks()
+
+
+class Kind(models.TextChoices):
+    """What a mail is, in the eyes of the law and of the reader."""
+
+    SERVICE = "service", _("service: about an order of theirs")
+    PROMOTION = "promotion", _("promotion: carries an advantage")
+
+
+class EmailTemplate(PreviewableMixin, DraftStateMixin, RevisionMixin, TranslatableMixin, models.Model):
+    """An e-mail that editors compose of blocks, one row a language."""
+
+    title = models.CharField(_("title"), max_length=120, help_text=_("For your team; people who get the mail never see it."))
+    kind = models.CharField(
+        _("kind"), max_length=10, choices=Kind.choices, default=Kind.PROMOTION,
+        help_text=_("Promotion goes only to people who may get promotional mail, with a way to unsubscribe."),
+    )
+    subject = models.CharField(_("subject"), max_length=200)
+    preheader = models.CharField(
+        _("preview line"), max_length=200, blank=True, help_text=_("Shown by mail programs behind the subject.")
+    )
+    body = OpenStreamField(blocks=_body_blocks, blank=True, verbose_name=_("text"))
+
+    class Meta:
+        verbose_name = _("e-mail")
+        verbose_name_plural = _("e-mails")
+        ordering = ["title"]
+        unique_together = [("translation_key", "locale")]
+
+    def __str__(self) -> str:
+        return self.title
+
+    def get_preview_template(self, request, mode_name):  # the real mail, see mailing.views
+        return "wagtail_kwiga/mailing/preview.html"
+
+    def serve_preview(self, request, mode_name):
+        from wagtail_kwiga.mailing import views
+
+        return views.preview(request, self, mode_name)
+
+
+class EmailTemplateVersion(models.Model):
+    """One template as compiled: immutable. Mails point to it, so what was sent can always be shown."""
+
+    template = models.ForeignKey(EmailTemplate, on_delete=models.CASCADE, null=True, blank=True, related_name="versions")
+    #: Name of a mail that the package itself brings, e.g. ``receipt``; empty for editors' templates.
+    builtin = models.CharField(max_length=40, blank=True)
+    language = models.CharField(max_length=15)
+    kind = models.CharField(max_length=10, choices=Kind.choices)
+    checksum = models.CharField(max_length=64, unique=True)
+    subject = models.CharField(max_length=200)
+    html = models.TextField()
+    text = models.TextField()
+    #: Names of the placeholders it uses, so that building a context costs only what is needed.
+    placeholders = models.JSONField(default=list)
+    compiled_at = models.DateTimeField()
+
+    wagtail_reference_index_ignore = True
+
+    class Meta:
+        verbose_name = _("version of an e-mail")
+        verbose_name_plural = _("versions of e-mails")
+
+    def __str__(self) -> str:
+        return f"{self.builtin or self.template_id} {self.checksum[:8]}"
+
+
+class OutgoingEmail(models.Model):
+    """One message to one person. Its key is unique, so nothing is queued twice."""
+
+    class Status(models.TextChoices):
+        QUEUED = "queued", _("waiting")
+        LEASED = "leased", _("taken by a worker")
+        HANDING_OVER = "handing_over", _("being handed over")
+        SENT = "sent", _("sent")
+        FAILED = "failed", _("failed")
+        UNCERTAIN = "uncertain", _("uncertain")
+        SUPPRESSED = "suppressed", _("not sent: address refuses mail")
+        MISSED = "missed", _("not sent: too late")
+        CANCELLED = "cancelled", _("not sent: no longer needed")
+
+    class Purpose(models.TextChoices):
+        RECOVERY = "recovery", _("recovery of an unpaid order")
+        SCENARIO = "scenario", _("scenario")
+        RECEIPT = "receipt", _("receipt")
+        SERVICE = "service", _("service")
+        TEST = "test", _("test")
+
+    key = models.CharField(max_length=120, unique=True)
+    purpose = models.CharField(_("purpose"), max_length=10, choices=Purpose.choices)
+    kind = models.CharField(_("kind"), max_length=10, choices=Kind.choices)
+    status = models.CharField(_("status"), max_length=14, choices=Status.choices, default=Status.QUEUED)
+    contact = models.ForeignKey(Contact, on_delete=models.PROTECT, null=True, blank=True, related_name="emails", verbose_name=_("contact"))
+    order = models.ForeignKey(Order, on_delete=models.PROTECT, null=True, blank=True, related_name="emails", verbose_name=_("order"))
+    #: The family of ``order`` when queued: recovery mail of a paid family is never handed over.
+    family = models.UUIDField(null=True, blank=True)
+    version = models.ForeignKey(EmailTemplateVersion, on_delete=models.PROTECT, related_name="emails")
+    site = models.ForeignKey(Site, on_delete=models.SET_NULL, null=True, blank=True, related_name="+")
+    language = models.CharField(_("language"), max_length=15)
+    to_email = models.EmailField(_("to"), max_length=254)
+    to_name = models.CharField(max_length=200, blank=True)
+    subject = models.CharField(_("subject"), max_length=255)
+    #: Placeholder → text, frozen when queued. Links are derived from ``links`` at hand-over.
+    context = models.JSONField(default=dict)
+    #: Link placeholder → what its token says, e.g. {"resume_url": {"order": 17, "coupon": 3, "expires": 1790000000}}.
+    links = models.JSONField(default=dict)
+    queued_at = models.DateTimeField(_("queued"))
+    due_at = models.DateTimeField(_("due"))
+    #: After this instant the mail is missed instead of sent.
+    not_after = models.DateTimeField(null=True, blank=True)
+    lease = models.CharField(max_length=32, blank=True)
+    leased_until = models.DateTimeField(null=True, blank=True)
+    attempts = models.PositiveSmallIntegerField(_("tries"), default=0)
+    handed_over_at = models.DateTimeField(null=True, blank=True)
+    sent_at = models.DateTimeField(_("sent"), null=True, blank=True)
+    message_id = models.CharField(max_length=255, blank=True)
+    esp_status = models.CharField(max_length=60, blank=True)
+    why = models.CharField(_("why"), max_length=255, blank=True)
+    #: What staff said of an uncertain mail: ``was_sent`` or ``send_again``.
+    settled_by = models.CharField(max_length=20, blank=True)
+
+    wagtail_reference_index_ignore = True
+
+    class Meta:
+        verbose_name = _("outgoing mail")
+        verbose_name_plural = _("outgoing mail")
+        ordering = ["-queued_at", "-pk"]
+        indexes = [
+            models.Index(fields=["due_at", "id"], name="kwiga_email_due", condition=models.Q(status="queued")),
+            models.Index(
+                fields=["leased_until"], name="kwiga_email_leased", condition=models.Q(status__in=["leased", "handing_over"])
+            ),
+            models.Index(fields=["family"], name="kwiga_email_family", condition=models.Q(family__isnull=False)),
+            models.Index(fields=["message_id"], name="kwiga_email_message_id", condition=~models.Q(message_id="")),
+            models.Index(fields=["-queued_at", "-id"], name="kwiga_email_newest"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.subject} → {self.to_email}"
+
+
+class Suppression(models.Model):
+    """An address that gets no mail of some scope, whoever it belongs to."""
+
+    class Scope(models.TextChoices):
+        PROMOTION = "promotion", _("promotional mail")
+        ALL = "all", _("all mail")
+
+    class Reason(models.TextChoices):
+        UNSUBSCRIBED = "unsubscribed", _("unsubscribed")
+        COMPLAINED = "complained", _("complained")
+        BOUNCED = "bounced", _("does not accept mail")
+        REFUSED = "refused", _("recipient refused")
+        STAFF = "staff", _("by staff")
+
+    email = models.EmailField(_("address"), max_length=254)
+    scope = models.CharField(_("scope"), max_length=10, choices=Scope.choices)
+    reason = models.CharField(_("reason"), max_length=14, choices=Reason.choices)
+    source = models.CharField(_("source"), max_length=120, blank=True)
+    at = models.DateTimeField(_("since"))
+
+    wagtail_reference_index_ignore = True
+
+    class Meta:
+        verbose_name = _("suppressed address")
+        verbose_name_plural = _("suppressed addresses")
+        constraints = [models.UniqueConstraint(fields=["email", "scope"], name="kwiga_suppression_once")]
+
+    def __str__(self) -> str:
+        return f"{self.email} ({self.scope})"

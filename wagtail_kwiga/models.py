@@ -1,0 +1,48 @@
+"""All models of the package. Other apps import them from here."""
+
+from wagtail_kwiga.access.models import AccessGrant
+from wagtail_kwiga.automations.models import Run, Scenario, ScenarioVersion, ScenarioVersionLink, StepRecord
+from wagtail_kwiga.background import Heartbeat
+from wagtail_kwiga.catalogue.models import Offer, OfferProduct, Product
+from wagtail_kwiga.contacts.models import Contact, ContactList, ListMembership, RateWindow
+from wagtail_kwiga.coupons.models import Coupon, CouponUse, OfferCoupon
+from wagtail_kwiga.journal.models import TimelineEntry
+from wagtail_kwiga.mailing.models import EmailTemplate, EmailTemplateVersion, OutgoingEmail, Suppression
+from wagtail_kwiga.offers.models import OfferPage
+from wagtail_kwiga.orders.models import Order, OrderLine, OrderNote
+from wagtail_kwiga.payments.models import Payment, PaymentAttempt, ProviderNotice, Refund
+from wagtail_kwiga.site_settings import KwigaSettings
+
+__all__ = [
+    "AccessGrant",
+    "Contact",
+    "ContactList",
+    "Coupon",
+    "CouponUse",
+    "EmailTemplate",
+    "EmailTemplateVersion",
+    "Heartbeat",
+    "KwigaSettings",
+    "ListMembership",
+    "Offer",
+    "OfferCoupon",
+    "OfferPage",
+    "OfferProduct",
+    "Order",
+    "OrderLine",
+    "OrderNote",
+    "OutgoingEmail",
+    "Payment",
+    "PaymentAttempt",
+    "Product",
+    "ProviderNotice",
+    "RateWindow",
+    "Refund",
+    "Run",
+    "Scenario",
+    "ScenarioVersion",
+    "ScenarioVersionLink",
+    "StepRecord",
+    "Suppression",
+    "TimelineEntry",
+]

@@ -1,0 +1,153 @@
+"""The order: what one contact was offered for one offer, frozen at the moment the form was sent."""
+
+from __future__ import annotations
+
+import uuid
+
+from django.conf import settings
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from wagtail_kwiga.catalogue.models import Offer, Product
+from wagtail_kwiga.contacts.models import Contact
+from wagtail_kwiga.coupons.models import Coupon, CouponUse
+from wagtail_kwiga.orders.statuses import UNSETTLED, Origin, PaymentKind, Status
+from wagtail_kwiga.pricing.money import Money
+
+
+class Order(models.Model):
+    """Terms agreed, money owed and money had. ``status`` is moved by ``orders.transitions`` only.
+
+    ``family`` is shared by all orders of one contact for one offer since their last purchase; a recovery looks at the
+    family, never at a single order.
+    """
+
+    number = models.CharField(_("number"), max_length=32, unique=True, editable=False)
+    #: Public handle in links; random, no relation to the number.
+    token = models.CharField(max_length=43, unique=True, editable=False)
+    family = models.UUIDField(default=uuid.uuid4, editable=False)
+    contact = models.ForeignKey(Contact, on_delete=models.PROTECT, related_name="orders", verbose_name=_("contact"))
+    offer = models.ForeignKey(
+        Offer, on_delete=models.PROTECT, null=True, blank=True, related_name="orders", verbose_name=_("offer")
+    )
+    status = models.CharField(_("payment"), max_length=12, choices=Status.choices, default=Status.OPEN, editable=False)
+    origin = models.CharField(_("made by"), max_length=8, choices=Origin.choices, default=Origin.WEB)
+    payment_method = models.CharField(_("payment method"), max_length=40, blank=True)
+    payment_kind = models.CharField(_("kind of payment"), max_length=10, choices=PaymentKind.choices, default=PaymentKind.ONLINE)
+
+    title = models.CharField(_("what"), max_length=255)
+    currency = models.CharField(_("currency"), max_length=3)
+    list_amount = models.DecimalField(_("list price"), max_digits=14, decimal_places=4)
+    discount_amount = models.DecimalField(_("discount"), max_digits=14, decimal_places=4, default=0)
+    total_amount = models.DecimalField(_("total"), max_digits=14, decimal_places=4)
+    #: Confirmed money minus refunds; written by ``transitions.record_money`` only.
+    paid_amount = models.DecimalField(_("received"), max_digits=14, decimal_places=4, default=0, editable=False)
+    refunded_amount = models.DecimalField(_("refunded"), max_digits=14, decimal_places=4, default=0, editable=False)
+    coupon = models.ForeignKey(Coupon, on_delete=models.PROTECT, null=True, blank=True, related_name="orders", verbose_name=_("coupon"))
+    coupon_code = models.CharField(_("coupon code"), max_length=40, blank=True)
+    coupon_use = models.OneToOneField(CouponUse, on_delete=models.PROTECT, null=True, blank=True, related_name="order")
+
+    #: The Wagtail site it was placed on; links in its mails are absolute from it.
+    site = models.ForeignKey("wagtailcore.Site", on_delete=models.SET_NULL, null=True, blank=True, related_name="+", verbose_name=_("site"))
+    language = models.CharField(_("language"), max_length=15)
+    buyer_name = models.CharField(_("name as given"), max_length=200, blank=True)
+    buyer_phone = models.CharField(_("phone as given"), max_length=40, blank=True)
+
+    placed_at = models.DateTimeField(_("placed"))
+    price_holds_until = models.DateTimeField(_("price holds until"))
+    expires_at = models.DateTimeField(_("expires"))
+    #: When it first became paid. Kept after a refund: a refund does not restart recovery.
+    paid_at = models.DateTimeField(_("paid on"), null=True, blank=True, editable=False)
+    closed_at = models.DateTimeField(_("closed"), null=True, blank=True, editable=False)
+    superseded_by = models.ForeignKey("self", on_delete=models.SET_NULL, null=True, blank=True, related_name="supersedes", editable=False)
+    agreed_terms_at = models.DateTimeField(_("agreed to the terms of sale"), null=True, blank=True)
+
+    wagtail_reference_index_ignore = True
+
+    class Meta:
+        verbose_name = _("order")
+        verbose_name_plural = _("orders")
+        ordering = ["-placed_at", "-pk"]
+        permissions = [("confirm_money", _("Can confirm that money arrived"))]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["contact", "offer"], condition=models.Q(status__in=sorted(UNSETTLED)), name="kwiga_order_one_open"
+            ),
+            models.CheckConstraint(
+                condition=models.Q(list_amount__gte=0, discount_amount__gte=0, total_amount__gte=0),
+                name="kwiga_order_amounts_not_negative",
+            ),
+            models.CheckConstraint(condition=models.Q(status__in=sorted(Status.values)), name="kwiga_order_status_known"),
+        ]
+        indexes = [
+            models.Index(fields=["family"], name="kwiga_order_family"),
+            models.Index(fields=["-placed_at", "-id"], name="kwiga_order_placed"),
+            models.Index(fields=["contact", "offer", "-placed_at"], name="kwiga_order_contact_offer"),
+            models.Index(
+                fields=["expires_at"], name="kwiga_order_expiring", condition=models.Q(status__in=["open", "partly_paid", "processing"])
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.number
+
+    @property
+    def list_price(self) -> Money:
+        return Money(self.list_amount, self.currency)
+
+    @property
+    def discount(self) -> Money:
+        return Money(self.discount_amount, self.currency)
+
+    @property
+    def total(self) -> Money:
+        return Money(self.total_amount, self.currency)
+
+    @property
+    def received(self) -> Money:
+        return Money(self.paid_amount, self.currency)
+
+    @property
+    def outstanding(self) -> Money:
+        """What is left to pay; never negative."""
+        return Money(max(self.total_amount - self.paid_amount, 0 * self.total_amount), self.currency)
+
+
+class OrderLine(models.Model):
+    """One product of an order, with the access terms as sold."""
+
+    order = models.ForeignKey(Order, on_delete=models.CASCADE, related_name="lines")
+    product = models.ForeignKey(Product, on_delete=models.PROTECT, related_name="order_lines", verbose_name=_("product"))
+    title = models.CharField(_("title"), max_length=255)
+    amount = models.DecimalField(_("amount"), max_digits=14, decimal_places=4)
+    #: ``catalogue.terms.AccessTerms`` as JSON, frozen.
+    access_terms = models.JSONField(_("access terms"), default=dict)
+
+    wagtail_reference_index_ignore = True
+
+    class Meta:
+        verbose_name = _("order line")
+        verbose_name_plural = _("order lines")
+        ordering = ["pk"]
+
+    def __str__(self) -> str:
+        return self.title
+
+
+class OrderNote(models.Model):
+    """A note of the team on an order. Buyers never see it."""
+
+    order = models.ForeignKey(Order, on_delete=models.CASCADE, related_name="notes")
+    text = models.TextField(_("note"))
+    by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True, related_name="+")
+    at = models.DateTimeField(_("when"))
+
+    wagtail_reference_index_ignore = True
+
+    class Meta:
+        verbose_name = _("order note")
+        verbose_name_plural = _("order notes")
+        ordering = ["at", "pk"]
+
+    def __str__(self) -> str:
+        return self.text[:60]

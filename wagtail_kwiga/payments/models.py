@@ -1,0 +1,139 @@
+"""Sums asked for, attempts to get them, money given back, and what providers said."""
+
+from __future__ import annotations
+
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from wagtail_kwiga.orders.models import Order
+
+
+class Payment(models.Model):
+    """A sum asked for. An order has one; an instalment plan will have several."""
+
+    order = models.ForeignKey(Order, on_delete=models.PROTECT, related_name="payments", verbose_name=_("order"))
+    amount = models.DecimalField(_("amount"), max_digits=14, decimal_places=4)
+    currency = models.CharField(_("currency"), max_length=3)
+    due_at = models.DateTimeField(_("due"))
+    #: What a buyer writes on a bank transfer; short and unmistakable.
+    reference = models.CharField(_("reference"), max_length=32, unique=True)
+
+    wagtail_reference_index_ignore = True
+
+    class Meta:
+        verbose_name = _("payment")
+        verbose_name_plural = _("payments")
+        constraints = [models.CheckConstraint(condition=models.Q(amount__gte=0), name="kwiga_payment_amount_not_negative")]
+
+    def __str__(self) -> str:
+        return self.reference
+
+
+class PaymentAttempt(models.Model):
+    """One hand-over to a provider, or money that came without one. Confirmed amounts are what an order has received."""
+
+    class State(models.TextChoices):
+        STARTED = "started", _("started")
+        PENDING = "pending", _("under way")
+        CONFIRMED = "confirmed", _("confirmed")
+        FAILED = "failed", _("failed")
+        ABANDONED = "abandoned", _("abandoned")
+        REVIEW = "review", _("held for review")
+
+    payment = models.ForeignKey(Payment, on_delete=models.PROTECT, related_name="attempts", verbose_name=_("payment"))
+    #: Alias of the provider in ``PAYMENT_PROVIDERS``, or the word staff gave for money that came by itself.
+    method = models.CharField(_("method"), max_length=40)
+    #: Our own handle, told to the provider; also the idempotency key.
+    token = models.CharField(max_length=43, unique=True)
+    #: The provider's handle of the payment; unique per method once known.
+    reference = models.CharField(_("provider's reference"), max_length=200, blank=True)
+    state = models.CharField(_("state"), max_length=10, choices=State.choices, default=State.STARTED)
+    amount = models.DecimalField(_("asked"), max_digits=14, decimal_places=4)
+    confirmed_amount = models.DecimalField(_("confirmed"), max_digits=14, decimal_places=4, default=0)
+    currency = models.CharField(_("currency"), max_length=3)
+    started_at = models.DateTimeField(_("started"))
+    changed_at = models.DateTimeField(_("changed"))
+    #: Next moment to ask the provider itself: notices get lost.
+    ask_at = models.DateTimeField(null=True, blank=True)
+    asked = models.PositiveSmallIntegerField(default=0)
+    data = models.JSONField(_("provider's data"), default=dict, blank=True)
+
+    wagtail_reference_index_ignore = True
+
+    class Meta:
+        verbose_name = _("payment attempt")
+        verbose_name_plural = _("payment attempts")
+        ordering = ["-started_at", "-pk"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["method", "reference"], condition=~models.Q(reference=""), name="kwiga_attempt_reference_unique"
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["ask_at"], name="kwiga_attempt_ask", condition=models.Q(ask_at__isnull=False)),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.method} {self.reference or self.token[:8]}"
+
+
+class Refund(models.Model):
+    """Money given back, in a row of its own: a payment's amount is never edited."""
+
+    attempt = models.ForeignKey(PaymentAttempt, on_delete=models.PROTECT, related_name="refunds", verbose_name=_("attempt"))
+    amount = models.DecimalField(_("amount"), max_digits=14, decimal_places=4)
+    currency = models.CharField(_("currency"), max_length=3)
+    reference = models.CharField(_("reference"), max_length=200, blank=True)
+    reason = models.CharField(_("reason"), max_length=255, blank=True)
+    made_at = models.DateTimeField(_("made"))
+
+    wagtail_reference_index_ignore = True
+
+    class Meta:
+        verbose_name = _("refund")
+        verbose_name_plural = _("refunds")
+        constraints = [
+            models.CheckConstraint(condition=models.Q(amount__gt=0), name="kwiga_refund_amount_positive"),
+            models.UniqueConstraint(
+                fields=["attempt", "reference"], condition=~models.Q(reference=""), name="kwiga_refund_reference_unique"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"-{self.amount} {self.currency}"
+
+
+class ProviderNotice(models.Model):
+    """What a provider told us, word for word, remembered once."""
+
+    class Result(models.TextChoices):
+        RECEIVED = "received", _("received")
+        APPLIED = "applied", _("applied")
+        IGNORED = "ignored", _("nothing to do")
+        UNKNOWN = "unknown", _("unknown payment")
+        REVIEW = "review", _("held for review")
+        FAILED = "failed", _("failed")
+
+    method = models.CharField(_("method"), max_length=40)
+    #: The provider's own event id, or a hash of the body where it has none.
+    event_id = models.CharField(_("event"), max_length=200)
+    attempt = models.ForeignKey(
+        PaymentAttempt, on_delete=models.PROTECT, null=True, blank=True, related_name="notices", verbose_name=_("attempt")
+    )
+    body = models.TextField(_("body"), blank=True)
+    headers = models.JSONField(_("headers"), default=dict, blank=True)
+    received_at = models.DateTimeField(_("received"))
+    processed_at = models.DateTimeField(_("processed"), null=True, blank=True)
+    result = models.CharField(_("result"), max_length=10, choices=Result.choices, default=Result.RECEIVED)
+    detail = models.CharField(_("detail"), max_length=255, blank=True)
+
+    wagtail_reference_index_ignore = True
+
+    class Meta:
+        verbose_name = _("provider's notice")
+        verbose_name_plural = _("providers' notices")
+        ordering = ["-received_at", "-pk"]
+        constraints = [models.UniqueConstraint(fields=["method", "event_id"], name="kwiga_notice_once")]
+
+    def __str__(self) -> str:
+        return f"{self.method} {self.event_id}"

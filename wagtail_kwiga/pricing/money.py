@@ -1,0 +1,100 @@
+"""Money as a value: an exact amount and its currency. Plain Python."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import ROUND_HALF_UP, Decimal
+
+from babel.numbers import get_currency_precision
+
+from wagtail_kwiga.exceptions import MoneyMismatch
+
+
+@dataclass(frozen=True, order=False)
+class Money:
+    """``Money(Decimal("19.99"), "EUR")``. Kept in the currency's own precision (Babel's table), rounded half up."""
+
+    amount: Decimal
+    currency: str
+
+    def __post_init__(self) -> None:
+        if isinstance(self.amount, float):
+            raise TypeError("Money is never a float")
+        object.__setattr__(self, "amount", quantise(Decimal(self.amount), self.currency))
+
+    @classmethod
+    def zero(cls, currency: str) -> Money:
+        return cls(Decimal(0), currency)
+
+    def _same(self, other: Money) -> None:
+        if self.currency != other.currency:
+            raise MoneyMismatch(f"{self.currency} and {other.currency} do not mix")
+
+    def __add__(self, other: Money) -> Money:
+        self._same(other)
+        return Money(self.amount + other.amount, self.currency)
+
+    def __sub__(self, other: Money) -> Money:
+        self._same(other)
+        return Money(self.amount - other.amount, self.currency)
+
+    def __lt__(self, other: Money) -> bool:
+        self._same(other)
+        return self.amount < other.amount
+
+    def __le__(self, other: Money) -> bool:
+        self._same(other)
+        return self.amount <= other.amount
+
+    def __gt__(self, other: Money) -> bool:
+        self._same(other)
+        return self.amount > other.amount
+
+    def __ge__(self, other: Money) -> bool:
+        self._same(other)
+        return self.amount >= other.amount
+
+    def __bool__(self) -> bool:
+        return bool(self.amount)
+
+    def __str__(self) -> str:
+        return f"{self.amount} {self.currency}"
+
+    def percent(self, percent: Decimal) -> Money:
+        """That many hundredths of it, rounded."""
+        return Money(self.amount * percent / 100, self.currency)
+
+    def split(self, weights: Sequence[int | Decimal]) -> list[Money]:
+        """In parts by weight, by largest remainder, so that the parts sum to the whole exactly.
+
+        All weights zero counts as equal weights. Raises ``ValueError`` for no weights or a negative one.
+        """
+        if not weights or any(weight < 0 for weight in weights):
+            raise ValueError("weights must be some numbers, none negative")
+        shares = [Decimal(weight) for weight in weights]
+        if not sum(shares):
+            shares = [Decimal(1)] * len(shares)
+        whole = sum(shares)
+        unit = Decimal(1).scaleb(-precision(self.currency))
+        units = int(self.amount / unit)
+        sign = -1 if units < 0 else 1
+        exact = [abs(units) * share / whole for share in shares]
+        given = [int(part) for part in exact]
+        left = abs(units) - sum(given)
+        by_remainder = sorted(range(len(exact)), key=lambda i: (given[i] - exact[i], i))
+        for index in by_remainder[:left]:
+            given[index] += 1
+        return [Money(sign * part * unit, self.currency) for part in given]
+
+
+def precision(currency: str) -> int:
+    """Digits behind the point of a currency: 0, 2, 3 or 4 (Babel's CLDR table; 2 where it is unknown)."""
+    return get_currency_precision(currency)
+
+
+def quantise(amount: Decimal, currency: str) -> Decimal:
+    """``amount`` rounded half up to the currency's precision. Raises ``ValueError`` for NaN and infinities."""
+    if not amount.is_finite():
+        raise ValueError("money must be finite")
+    return amount.quantize(Decimal(1).scaleb(-precision(currency)), rounding=ROUND_HALF_UP)

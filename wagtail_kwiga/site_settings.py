@@ -1,0 +1,72 @@
+"""What an editor decides once for a Wagtail site: who sells, who sends, how to pay by transfer, who may be reminded."""
+
+from __future__ import annotations
+
+from django.core.validators import RegexValidator
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+from wagtail.blocks import PageChooserBlock, URLBlock
+from wagtail.contrib.settings.models import BaseSiteSetting
+
+from wagtail_kwiga.streams import OpenStreamField
+
+
+def _legal_blocks():
+    return [
+        ("page", PageChooserBlock(label=_("A page of this site"))),
+        ("url", URLBlock(label=_("An address elsewhere"))),
+    ]
+
+
+class PromoPolicy(models.TextChoices):
+    """Who may get promotional mail."""
+
+    EVERYBODY = "everybody", _("everybody who left an order and has not unsubscribed")
+    CONSENTED = "consented", _("only people who ticked the box on the order form")
+
+
+class KwigaSettings(BaseSiteSetting):
+    """The selling side's settings of one Wagtail site."""
+
+    seller_name = models.CharField(
+        _("seller's name"), max_length=200, blank=True,
+        help_text=_("Shown on offer, order and pay pages, so that buyers know who sells."),
+    )
+    sender_name = models.CharField(
+        _("sender's name"), max_length=100, blank=True, help_text=_("The name in the From line of mails.")
+    )
+    sender_email = models.EmailField(
+        _("sender's address"), blank=True,
+        help_text=_("The From address of mails. Left empty, the site's DEFAULT_FROM_EMAIL is used."),
+    )
+    reply_to = models.EmailField(
+        _("answers go to"), blank=True, help_text=_("Left empty, answers go to the sender's address.")
+    )
+    postal_footer = models.TextField(
+        _("postal address"), blank=True,
+        help_text=_("Company and address at the foot of every mail. Anti-spam laws ask for it."),
+    )
+    legal = OpenStreamField(
+        blocks=_legal_blocks, blank=True, max_num=1, verbose_name=_("terms of sale"),
+        help_text=_("Buyers agree to these before they order."),
+    )
+    default_currency = models.CharField(
+        _("default currency"), max_length=3, default="EUR",
+        validators=[RegexValidator(r"^[A-Z]{3}$", _("Three capital letters, such as EUR."))],
+    )
+    promo_policy = models.CharField(
+        _("promotional mail goes to"), max_length=20, choices=PromoPolicy.choices, default=PromoPolicy.EVERYBODY
+    )
+    recovery_on = models.BooleanField(
+        _("win back unpaid orders"), default=True,
+        help_text=_("Off: no scenario about unpaid orders takes in anybody or sends anything on this site."),
+    )
+    bank_holder = models.CharField(_("account holder"), max_length=140, blank=True)
+    bank_iban = models.CharField(_("account number (IBAN)"), max_length=42, blank=True)
+    bank_bic = models.CharField(_("BIC"), max_length=11, blank=True)
+    bank_name = models.CharField(_("bank"), max_length=140, blank=True)
+
+    class Meta:
+        app_label = "wagtail_kwiga"
+        verbose_name = _("sales settings")
+        verbose_name_plural = _("sales settings")
