@@ -33,7 +33,9 @@ class Order(models.Model):
     status = models.CharField(_("payment"), max_length=12, choices=Status.choices, default=Status.OPEN, editable=False)
     origin = models.CharField(_("made by"), max_length=8, choices=Origin.choices, default=Origin.WEB)
     payment_method = models.CharField(_("payment method"), max_length=40, blank=True)
-    payment_kind = models.CharField(_("kind of payment"), max_length=10, choices=PaymentKind.choices, default=PaymentKind.ONLINE)
+    payment_kind = models.CharField(
+        _("kind of payment"), max_length=10, choices=PaymentKind.choices, default=PaymentKind.ONLINE
+    )
 
     title = models.CharField(_("what"), max_length=255)
     currency = models.CharField(_("currency"), max_length=3)
@@ -43,12 +45,16 @@ class Order(models.Model):
     #: Confirmed money minus refunds; written by ``transitions.record_money`` only.
     paid_amount = models.DecimalField(_("received"), max_digits=14, decimal_places=4, default=0, editable=False)
     refunded_amount = models.DecimalField(_("refunded"), max_digits=14, decimal_places=4, default=0, editable=False)
-    coupon = models.ForeignKey(Coupon, on_delete=models.PROTECT, null=True, blank=True, related_name="orders", verbose_name=_("coupon"))
+    coupon = models.ForeignKey(
+        Coupon, on_delete=models.PROTECT, null=True, blank=True, related_name="orders", verbose_name=_("coupon")
+    )
     coupon_code = models.CharField(_("coupon code"), max_length=40, blank=True)
     coupon_use = models.OneToOneField(CouponUse, on_delete=models.PROTECT, null=True, blank=True, related_name="order")
 
     #: The Wagtail site it was placed on; links in its mails are absolute from it.
-    site = models.ForeignKey("wagtailcore.Site", on_delete=models.SET_NULL, null=True, blank=True, related_name="+", verbose_name=_("site"))
+    site = models.ForeignKey(
+        "wagtailcore.Site", on_delete=models.SET_NULL, null=True, blank=True, related_name="+", verbose_name=_("site")
+    )
     language = models.CharField(_("language"), max_length=15)
     buyer_name = models.CharField(_("name as given"), max_length=200, blank=True)
     buyer_phone = models.CharField(_("phone as given"), max_length=40, blank=True)
@@ -59,7 +65,9 @@ class Order(models.Model):
     #: When it first became paid. Kept after a refund: a refund does not restart recovery.
     paid_at = models.DateTimeField(_("paid on"), null=True, blank=True, editable=False)
     closed_at = models.DateTimeField(_("closed"), null=True, blank=True, editable=False)
-    superseded_by = models.ForeignKey("self", on_delete=models.SET_NULL, null=True, blank=True, related_name="supersedes", editable=False)
+    superseded_by = models.ForeignKey(
+        "self", on_delete=models.SET_NULL, null=True, blank=True, related_name="supersedes", editable=False
+    )
     agreed_terms_at = models.DateTimeField(_("agreed to the terms of sale"), null=True, blank=True)
 
     wagtail_reference_index_ignore = True
@@ -71,20 +79,26 @@ class Order(models.Model):
         permissions = [("confirm_money", _("Can confirm that money arrived"))]
         constraints = [
             models.UniqueConstraint(
-                fields=["contact", "offer"], condition=models.Q(status__in=sorted(UNSETTLED)), name="kwiga_order_one_open"
+                fields=["contact", "offer"],
+                condition=models.Q(status__in=sorted(UNSETTLED)),
+                name="kwiga_order_one_open",
             ),
             models.CheckConstraint(
                 condition=models.Q(list_amount__gte=0, discount_amount__gte=0, total_amount__gte=0),
                 name="kwiga_order_amounts_not_negative",
             ),
-            models.CheckConstraint(condition=models.Q(status__in=sorted(Status.values)), name="kwiga_order_status_known"),
+            models.CheckConstraint(
+                condition=models.Q(status__in=sorted(Status.values)), name="kwiga_order_status_known"
+            ),
         ]
         indexes = [
             models.Index(fields=["family"], name="kwiga_order_family"),
             models.Index(fields=["-placed_at", "-id"], name="kwiga_order_placed"),
             models.Index(fields=["contact", "offer", "-placed_at"], name="kwiga_order_contact_offer"),
             models.Index(
-                fields=["expires_at"], name="kwiga_order_expiring", condition=models.Q(status__in=["open", "partly_paid", "processing"])
+                fields=["expires_at"],
+                name="kwiga_order_expiring",
+                condition=models.Q(status__in=["open", "partly_paid", "processing"]),
             ),
         ]
 
@@ -117,7 +131,9 @@ class OrderLine(models.Model):
     """One product of an order, with the access terms as sold."""
 
     order = models.ForeignKey(Order, on_delete=models.CASCADE, related_name="lines")
-    product = models.ForeignKey(Product, on_delete=models.PROTECT, related_name="order_lines", verbose_name=_("product"))
+    product = models.ForeignKey(
+        Product, on_delete=models.PROTECT, related_name="order_lines", verbose_name=_("product")
+    )
     title = models.CharField(_("title"), max_length=255)
     amount = models.DecimalField(_("amount"), max_digits=14, decimal_places=4)
     #: ``catalogue.terms.AccessTerms`` as JSON, frozen.

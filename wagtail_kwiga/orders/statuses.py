@@ -50,8 +50,8 @@ MOVES: dict[Status, frozenset[Status]] = {
     Status.PROCESSING: frozenset(
         {Status.OPEN, Status.PARTLY_PAID, Status.PAID, Status.SUPERSEDED, Status.CANCELLED, Status.EXPIRED}
     ),
-    Status.PARTLY_PAID: frozenset({Status.PAID, Status.CANCELLED, Status.EXPIRED, Status.REFUNDED}),
-    Status.PAID: frozenset({Status.REFUNDED, Status.PARTLY_PAID}),
+    Status.PARTLY_PAID: frozenset({Status.PAID, Status.CANCELLED, Status.REFUNDED}),
+    Status.PAID: frozenset({Status.REFUNDED}),
     Status.SUPERSEDED: frozenset({Status.PARTLY_PAID, Status.PAID}),
     Status.CANCELLED: frozenset({Status.OPEN, Status.PARTLY_PAID, Status.PAID}),
     Status.EXPIRED: frozenset({Status.OPEN, Status.PARTLY_PAID, Status.PAID}),

@@ -1,0 +1,190 @@
+"""The doors to an order's status."""
+
+from __future__ import annotations
+
+import itertools
+from decimal import Decimal
+
+import pytest
+
+from tests.orders.shop import books_receive, order_for
+from tests.support import after, make_contact, make_coupon, make_offer
+from wagtail_kwiga import models as m
+from wagtail_kwiga.exceptions import MoveRefused
+from wagtail_kwiga.orders import sweeping, transitions
+from wagtail_kwiga.orders.statuses import MOVES, Status, may_move
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def order():
+    return order_for(make_contact(), make_offer())
+
+
+def attention(order):
+    return set(m.TimelineEntry.objects.filter(subject_id=order.pk, needs_attention=True).values_list("code", flat=True))
+
+
+def test_every_status_is_in_the_table_and_money_reaches_paid_from_everywhere():
+    assert set(MOVES) == set(Status)
+    for status in set(Status) - {Status.PAID}:
+        assert may_move(status, Status.PAID)
+
+
+def test_a_verb_refuses_what_the_table_does_not_allow(order):
+    books_receive(order, "120.00", now=after(minutes=1))
+    for verb in (transitions.cancel, transitions.expire, transitions.supersede, transitions.reopen):
+        with pytest.raises(MoveRefused):
+            verb(order, now=after(minutes=2))
+    order.refresh_from_db()
+    assert order.status == Status.PAID
+
+
+def test_the_callers_instance_shows_the_new_status(order):
+    stale = m.Order.objects.get(pk=order.pk)
+    transitions.cancel(order, now=after(minutes=1))
+    assert order.status == Status.CANCELLED
+    transitions.start_processing(stale, now=after(minutes=2))
+    assert stale.status == Status.CANCELLED
+
+
+def test_news_of_a_payment_moves_to_and_fro(order):
+    transitions.start_processing(order, now=after(minutes=1))
+    assert order.status == Status.PROCESSING
+    transitions.back_to_open(order, now=after(minutes=2))
+    assert order.status == Status.OPEN
+
+
+def test_closing_twice_writes_once(order):
+    for minute in (1, 2, 3):
+        transitions.cancel(order, now=after(minutes=minute))
+    assert m.TimelineEntry.objects.filter(code="order.cancelled").count() == 1
+    assert order.closed_at == after(minutes=1)
+
+
+def test_cancelling_gives_the_coupon_back_and_reopening_takes_it_again():
+    coupon, offer = make_coupon(limit_total=1), make_offer(coupon_mode="any")
+    order = order_for(make_contact(), offer, coupon=coupon)
+    transitions.cancel(order, now=after(minutes=1))
+    coupon.refresh_from_db()
+    assert coupon.taken == 0
+    transitions.reopen(order, now=after(minutes=2))
+    coupon.refresh_from_db()
+    assert (coupon.taken, order.status, order.closed_at) == (1, Status.OPEN, None)
+    assert order.coupon_use.state == "held"
+
+
+def test_reopening_is_refused_when_the_coupon_is_gone_or_another_order_is_open():
+    coupon, offer = make_coupon(limit_total=1), make_offer(coupon_mode="any")
+    contact = make_contact()
+    order = order_for(contact, offer, coupon=coupon)
+    transitions.cancel(order, now=after(minutes=1))
+    thief = order_for(make_contact(), offer, coupon=coupon, now=after(minutes=2))
+    with pytest.raises(MoveRefused) as refusal:
+        transitions.reopen(order, now=after(minutes=3))
+    assert refusal.value.code == "used_up"
+    transitions.cancel(thief, now=after(minutes=4))
+    order_for(contact, offer, now=after(minutes=5))
+    with pytest.raises(MoveRefused) as refusal:
+        transitions.reopen(order, now=after(minutes=6))
+    assert refusal.value.code == "other_open"
+
+
+@pytest.mark.parametrize("closing", ["cancel", "expire"])
+def test_late_money_is_honoured_and_put_on_a_persons_list(order, closing):
+    getattr(transitions, closing)(order, now=after(days=1))
+    books_receive(order, "120.00", now=after(days=2))
+    order.refresh_from_db()
+    assert (order.status, order.paid_at, order.closed_at) == (Status.PAID, after(days=2), None)
+    assert attention(order) == {"order.late_money"}
+
+
+def test_part_then_rest(order):
+    books_receive(order, "20.00", now=after(minutes=1))
+    order.refresh_from_db()
+    assert (order.status, str(order.outstanding)) == (Status.PARTLY_PAID, "100.00 EUR")
+    books_receive(order, "100.00", now=after(minutes=2))
+    order.refresh_from_db()
+    assert (order.status, str(order.outstanding)) == (Status.PAID, "0.00 EUR")
+    assert not attention(order)
+
+
+def test_too_much_is_accepted_and_shown(order):
+    books_receive(order, "130.00", now=after(minutes=1))
+    order.refresh_from_db()
+    assert (order.status, order.paid_amount) == (Status.PAID, Decimal("130.0000"))
+    assert attention(order) == {"order.too_much_money"}
+
+
+def test_paying_two_orders_of_one_purchase_is_shown():
+    contact, offer = make_contact(), make_offer()
+    first = order_for(contact, offer)
+    second = order_for(contact, offer, now=after(minutes=1))
+    books_receive(second, "120.00", now=after(minutes=2))
+    books_receive(first, "120.00", now=after(minutes=3))
+    first.refresh_from_db()
+    assert first.status == Status.PAID
+    assert attention(first) == {"order.late_money", "order.paid_twice"}
+
+
+def test_paying_the_older_order_takes_its_coupon_back_from_the_newer():
+    contact, offer, coupon = make_contact(), make_offer(coupon_mode="any"), make_coupon(limit_total=1)
+    first = order_for(contact, offer, coupon=coupon)
+    second = order_for(contact, offer, now=after(minutes=1))
+    books_receive(first, "102.00", now=after(minutes=2))
+    first.refresh_from_db()
+    second.refresh_from_db()
+    coupon.refresh_from_db()
+    assert (first.status, first.coupon_use.state, second.coupon_use) == (Status.PAID, "spent", None)
+    assert (coupon.taken, attention(first)) == (1, {"order.late_money"})
+
+
+def test_late_money_for_a_coupon_used_up_meanwhile_is_booked_over_the_limit():
+    offer, coupon = make_offer(coupon_mode="any"), make_coupon(limit_total=1)
+    order = order_for(make_contact(), offer, coupon=coupon)
+    transitions.cancel(order, now=after(minutes=1))
+    other = order_for(make_contact(), offer, coupon=coupon, now=after(minutes=2))
+    books_receive(other, "102.00", now=after(minutes=3))
+    books_receive(order, "102.00", now=after(minutes=4))
+    order.refresh_from_db()
+    assert order.status == Status.PAID
+    assert order.coupon_use.over_limit
+    assert "order.coupon_over_limit" in attention(order)
+
+
+def test_expiry_takes_what_is_due_and_leaves_money_alone():
+    offer, coupon = make_offer(coupon_mode="any"), make_coupon()
+    old = [order_for(make_contact(), offer, coupon=coupon) for _ in range(3)]
+    part = order_for(make_contact(), offer)
+    books_receive(part, "1.00", now=after(minutes=1))
+    young = order_for(make_contact(), offer, now=after(days=2))
+    assert sweeping.expire_due(after(days=14)) == 3
+    assert sweeping.expire_due(after(days=14)) == 0
+    assert set(m.Order.objects.filter(pk__in=[o.pk for o in old]).values_list("status", flat=True)) == {"expired"}
+    part.refresh_from_db()
+    young.refresh_from_db()
+    coupon.refresh_from_db()
+    assert (part.status, young.status, coupon.taken) == (Status.PARTLY_PAID, Status.OPEN, 0)
+
+
+def test_the_expiry_sweep_costs_the_same_for_one_and_for_many(django_assert_num_queries):
+    from django.db import connection
+    from django.test.utils import CaptureQueriesContext
+
+    offer = make_offer()
+
+    def cost(number):
+        for _ in range(number):
+            order_for(make_contact(), offer)
+        with CaptureQueriesContext(connection) as queries:
+            assert sweeping.expire_due(after(days=15)) == number
+        return len(queries)
+
+    assert cost(1) == cost(25)
+
+
+def test_the_table_has_no_move_to_itself():
+    for old, new in itertools.product(Status, Status):
+        if old == new:
+            assert not may_move(old, new)

@@ -1,0 +1,77 @@
+"""What happens to orders, as told inside the transaction (``events.publish``) and, after commit, to the site's hooks."""
+
+from __future__ import annotations
+
+import datetime as dt
+import uuid
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class PlaceOrder:
+    """An order is about to be placed; handed to ``before_kwiga_place_order``, which may veto by raising OrderRefused."""
+
+    contact: Any
+    offer: Any
+    quote: Any
+    site: Any
+    origin: str
+
+
+@dataclass(frozen=True)
+class OrderPlaced:
+    """An order was placed; ``superseded_ids`` are the older open orders it replaced."""
+
+    order_id: int
+    contact_id: int
+    offer_id: int | None
+    family: uuid.UUID
+    superseded_ids: tuple[int, ...]
+    at: dt.datetime
+
+
+@dataclass(frozen=True)
+class OrderPaid:
+    """An order became paid. ``first`` is False where its family was paid already (money twice for one purchase)."""
+
+    order_id: int
+    contact_id: int
+    offer_id: int | None
+    family: uuid.UUID
+    at: dt.datetime
+    first: bool
+
+
+@dataclass(frozen=True)
+class OrderClosed:
+    """An order ended without a purchase; ``status`` is superseded, cancelled or expired."""
+
+    order_id: int
+    contact_id: int
+    offer_id: int | None
+    family: uuid.UUID
+    status: str
+    at: dt.datetime
+
+
+@dataclass(frozen=True)
+class OrdersClosed:
+    """Orders that closed in one move. In sets, because a sweep closes hundreds at once."""
+
+    orders: tuple[OrderClosed, ...]
+    at: dt.datetime
+
+
+@dataclass(frozen=True)
+class OrderRefunded:
+    """Money of an order was given back; ``whole`` when nothing of it is left."""
+
+    order_id: int
+    contact_id: int
+    offer_id: int | None
+    family: uuid.UUID
+    refunded: str
+    currency: str
+    whole: bool
+    at: dt.datetime

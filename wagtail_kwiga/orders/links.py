@@ -1,0 +1,125 @@
+"""Links to orders: signed, single-purpose, expiring. They give no session (promise 10).
+
+A token says what it is for in its salt, so a token of one purpose is refused by every other. Links are absolute from the
+order's site, because a worker has no request.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from enum import StrEnum
+from typing import Any
+
+from django.core import signing
+from django.urls import NoReverseMatch, reverse
+from django.utils import translation
+from django.utils.translation import gettext as _
+from wagtail.models import Site
+
+from wagtail_kwiga import conf
+from wagtail_kwiga.exceptions import BadToken, ConfigurationFault
+from wagtail_kwiga.orders.models import Order
+
+#: Longer than any token of ours; longer input is not even looked at.
+MAX_LENGTH = 400
+
+
+class Purpose(StrEnum):
+    """What a token is for; also the name of the URL that takes it."""
+
+    PAY = "pay"
+    ORDER = "order"
+    RETURN = "return"
+    RESUME = "resume"
+    UNSUBSCRIBE = "unsubscribe"
+
+
+def _signer(purpose: str) -> signing.Signer:
+    return signing.Signer(sep=".", salt=f"wagtail_kwiga.{purpose}")
+
+
+def make(purpose: str, *, expires: dt.datetime, **payload: Any) -> str:
+    """A token for ``purpose`` that carries ``payload`` (JSON values) until ``expires``."""
+    return _signer(purpose).sign_object({**payload, "x": int(expires.timestamp())})
+
+
+def read(purpose: str, token: str, now: dt.datetime | None = None) -> dict[str, Any]:
+    """What a token carries. Raises ``BadToken``: ``bad_token`` when forged or of another purpose, ``expired_token``."""
+    now = now or conf.now()
+    try:
+        if len(token) > MAX_LENGTH:
+            raise signing.BadSignature("too long")
+        payload = _signer(purpose).unsign_object(token)
+        expires = int(payload.pop("x"))
+    except (signing.BadSignature, ValueError, KeyError, AttributeError, TypeError) as fault:
+        raise BadToken(_("This link is not complete. Please copy all of it from the mail.")) from fault
+    if now.timestamp() >= expires:
+        raise BadToken(_("This link has expired."), code="expired_token", payload=payload)
+    return payload
+
+
+def site_root(site_id: int | None) -> str:
+    """``https://host`` of a Wagtail site without a trailing slash; of the default site where ``None`` or gone.
+
+    Read from Wagtail's cached site paths: no query once warm.
+    """
+    paths = Site.get_site_root_paths()
+    for path in paths:
+        if path.site_id == site_id:
+            return path.root_url
+    default = Site.objects.filter(is_default_site=True).first()
+    if default is not None:
+        return default.root_url
+    if paths:
+        return paths[0].root_url
+    raise ConfigurationFault("There is no Wagtail site to make links for.")
+
+
+def absolute(name: str, token: str, *, site_id: int | None, language: str) -> str:
+    """The absolute address of one of our URLs in the given site and language."""
+    with translation.override(language or None):
+        try:
+            path = reverse(f"wagtail_kwiga:{name}", args=[token])
+        except NoReverseMatch as fault:
+            raise ConfigurationFault(
+                "wagtail_kwiga.urls is not included in the site's URLs (see the README's lines)."
+            ) from fault
+    return site_root(site_id) + path
+
+
+def token_for(purpose: str, order: Order, now: dt.datetime | None = None, **payload: Any) -> str:
+    """A token about one order, good for ``LINK_DAYS``."""
+    now = now or conf.now()
+    return make(purpose, expires=now + dt.timedelta(days=conf.settings.LINK_DAYS), order=order.pk, **payload)
+
+
+def order_of(purpose: str, token: str, now: dt.datetime | None = None) -> tuple[Order, dict[str, Any]]:
+    """The order a token speaks of, and the rest of what it carries. Raises ``BadToken``."""
+    payload = read(purpose, token, now)
+    order = Order.objects.select_related("contact", "offer", "site").filter(pk=payload.get("order")).first()
+    if order is None:
+        raise BadToken(_("This order no longer exists."), code="gone")
+    return order, payload
+
+
+def pay_url(order: Order, now: dt.datetime | None = None) -> str:
+    """Where the buyer pays."""
+    return absolute("pay", token_for(Purpose.PAY, order, now), site_id=order.site_id, language=order.language)
+
+
+def order_url(order: Order, now: dt.datetime | None = None) -> str:
+    """Where the buyer sees how the order stands, and the way in once it is paid."""
+    return absolute("order", token_for(Purpose.ORDER, order, now), site_id=order.site_id, language=order.language)
+
+
+def return_url(order: Order, now: dt.datetime | None = None, **payload: Any) -> str:
+    """Where a payment provider sends the buyer back to."""
+    token = token_for(Purpose.RETURN, order, now, **payload)
+    return absolute("return", token, site_id=order.site_id, language=order.language)
+
+
+def resume_url(order: Order, coupon_id: int | None, now: dt.datetime | None = None) -> str:
+    """Back to the offer, filled in, with the coupon applied."""
+    payload = {"coupon": coupon_id} if coupon_id else {}
+    token = token_for(Purpose.RESUME, order, now, **payload)
+    return absolute("resume", token, site_id=order.site_id, language=order.language)

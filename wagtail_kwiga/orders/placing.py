@@ -1,0 +1,182 @@
+"""Placing an order: the one way an order comes into being."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+
+from django.utils import translation
+from django.utils.translation import gettext as _
+
+from wagtail_kwiga import conf, events, hooks, locking
+from wagtail_kwiga.catalogue import selling
+from wagtail_kwiga.catalogue.models import Offer
+from wagtail_kwiga.catalogue.terms import OfferTerms
+from wagtail_kwiga.contacts import directory
+from wagtail_kwiga.contacts.models import Contact
+from wagtail_kwiga.coupons import discounts, eligibility, uses
+from wagtail_kwiga.coupons.models import CouponUse
+from wagtail_kwiga.exceptions import AlreadyPartlyPaid, OrderRefused
+from wagtail_kwiga.journal import writing
+from wagtail_kwiga.orders import families, numbers
+from wagtail_kwiga.orders.events import OrderPlaced, PlaceOrder
+from wagtail_kwiga.orders.models import Order, OrderLine
+from wagtail_kwiga.orders.statuses import UNSETTLED, Origin, PaymentKind, Status
+from wagtail_kwiga.orders.transitions import close_superseded
+from wagtail_kwiga.pricing.money import Money
+from wagtail_kwiga.pricing.quotes import Quote, make_quote
+
+
+def place_order(
+    *,
+    contact: Contact,
+    offer: Offer,
+    quote: Quote,
+    payment_method: str = "",
+    payment_kind: str = PaymentKind.ONLINE,
+    site: Any = None,
+    language: str = "",
+    origin: str = Origin.WEB,
+    name: str = "",
+    phone: str = "",
+    agreed_terms: bool = False,
+    hold_until: dt.datetime | None = None,
+    by: Any = None,
+    now: dt.datetime | None = None,
+) -> Order:
+    """Place an order at ``quote`` and return it.
+
+    In one transaction: the contact is locked; an older open order of the pair is superseded and its held coupon handed
+    on where ``quote`` brings none (promise 2); the order, its lines and its timeline are written; ``OrderPlaced`` is told;
+    the coupon is held last. ``hold_until`` says how long the payment method needs the coupon (DESIGN 6): by default the
+    gateway's hour, for a transfer until the order expires.
+
+    Raises ``OrderRefused`` (not for sale, or a site's veto), ``AlreadyPartlyPaid`` (``facts["order"]`` is to be finished),
+    ``CouponRefused`` (the coupon of the quote has no use left); then nothing was written.
+    """
+    now = now or conf.now()
+    with locking.atomic_write():
+        contact = directory.lock(contact.pk)
+        hooks.ask("before_kwiga_place_order", PlaceOrder(contact, offer, quote, site, origin))
+        if origin == Origin.WEB and (why := selling.why_not_for_sale(offer, now)):
+            raise OrderRefused(selling.message(why, offer), code=why)
+        standing = list(locking.locked(families.standing(contact.pk, offer.pk).select_related("coupon_use")))
+        older = _older_open(standing)
+        inherited, quote = _inherit_coupon(older, quote, offer, contact, now)
+        if older:
+            close_superseded(older, hand_on=inherited is not None, now=now, by=by)
+        order = Order.objects.create(
+            number=numbers.new_number(),
+            token=numbers.new_token(),
+            family=families.for_new_order(standing),
+            contact=contact,
+            offer=offer,
+            origin=origin,
+            payment_method=payment_method,
+            payment_kind=PaymentKind.NONE if quote.is_free else payment_kind,
+            title=offer.title,
+            currency=quote.total.currency,
+            list_amount=quote.list_price.amount,
+            discount_amount=quote.discount.amount,
+            total_amount=quote.total.amount,
+            coupon_id=quote.coupon_id,
+            coupon_code=quote.coupon_code,
+            coupon_use=inherited,
+            site=site,
+            language=language or contact.language or translation.get_language() or "en",
+            buyer_name=name or contact.name,
+            buyer_phone=phone or contact.phone,
+            placed_at=now,
+            price_holds_until=now + dt.timedelta(days=conf.settings.PRICE_HOLDS_DAYS),
+            expires_at=now + dt.timedelta(days=conf.settings.ORDER_EXPIRES_DAYS),
+            agreed_terms_at=now if agreed_terms else None,
+        )
+        _write_lines(order, offer, quote.total)
+        if older:
+            Order.objects.filter(pk=older.pk).update(superseded_by=order)
+        writing.write(
+            order,
+            "order.placed",
+            now=now,
+            by=by,
+            total=str(order.total),
+            coupon=quote.coupon_code,
+            origin=str(origin),
+            supersedes=older.number if older else "",
+        )
+        events.publish(OrderPlaced(order.pk, contact.pk, offer.pk, order.family, (older.pk,) if older else (), now))
+        _hold_coupon(order, inherited, hold_until or default_hold(order, now), now)
+    return order
+
+
+def default_hold(order: Order, now: dt.datetime) -> dt.datetime:
+    """Until when a coupon is held for an order whose payment method says nothing else."""
+    if order.payment_kind == PaymentKind.TRANSFER:
+        return order.expires_at
+    return now + dt.timedelta(minutes=conf.settings.GATEWAY_HOLD_MINUTES)
+
+
+def _older_open(standing: list[Order]) -> Order | None:
+    for order in standing:
+        if order.status == Status.PARTLY_PAID:
+            raise AlreadyPartlyPaid(
+                _("A part of your earlier order %(number)s is paid already. Please pay the rest of it instead.")
+                % {"number": order.number},
+                order=order.pk,
+            )
+    return next((order for order in standing if order.status in UNSETTLED), None)
+
+
+def _inherit_coupon(
+    older: Order | None, quote: Quote, offer: Offer, contact: Contact, now: dt.datetime
+) -> tuple[CouponUse | None, Quote]:
+    """The held use that passes from ``older`` to the new order, and the quote that goes with it.
+
+    Whoever comes back without typing the code again keeps the discount while it is still theirs, and a stranger who types
+    somebody's address takes nothing away. A use of the very coupon that ``quote`` brings passes on too, so that coming
+    back does not need a second use.
+    """
+    use = older.coupon_use if older else None
+    if use is None or use.state != CouponUse.State.HELD:
+        return None, quote
+    if quote.coupon_id is not None:
+        return (use, quote) if use.coupon_id == quote.coupon_id else (None, quote)
+    verdict = eligibility.check_coupon(use.coupon, offer=offer, contact=contact, now=now, holding=use)
+    if not verdict.ok:
+        return None, quote
+    discount = discounts.discount_of(use.coupon)
+    return use, make_quote(quote.list_price, discount, coupon_id=use.coupon_id, coupon_code=use.coupon.code)
+
+
+def _write_lines(order: Order, offer: Offer, total: Money) -> None:
+    products = OfferTerms.from_json(offer.terms).products
+    if not products:
+        return
+    shares = total.split([1] * len(products))
+    OrderLine.objects.bulk_create(
+        OrderLine(
+            order=order,
+            product_id=sold.product_id,
+            title=sold.title,
+            amount=share.amount,
+            access_terms=sold.access.to_json(),
+        )
+        for sold, share in zip(products, shares, strict=True)
+    )
+
+
+def _hold_coupon(order: Order, inherited: CouponUse | None, until: dt.datetime, now: dt.datetime) -> None:
+    """Last of all, so that a hot coupon's row is locked as briefly as can be."""
+    if order.coupon_id is None:
+        return
+    if inherited is not None:
+        renewed = uses.renew(inherited, until=until, now=now)
+        if renewed is not None and renewed.pk != inherited.pk:
+            _point_to(order, renewed)
+        return
+    _point_to(order, uses.hold(order.coupon, order.contact, until=until, now=now))
+
+
+def _point_to(order: Order, use: CouponUse) -> None:
+    order.coupon_use = use
+    Order.objects.filter(pk=order.pk).update(coupon_use=use)

@@ -1,0 +1,308 @@
+"""The only doors to ``Order.status``.
+
+``_move`` checks the table, writes the row and its timeline; the public verbs take the locks (contact, then order), move,
+tell what happened, and touch the coupon's counter last. ``record_money`` is called by ``payments.books`` alone, which
+holds the locks already.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+from decimal import Decimal
+from typing import Any
+
+from django.utils.translation import gettext as _
+
+from wagtail_kwiga import conf, events, locking
+from wagtail_kwiga.contacts import directory
+from wagtail_kwiga.contacts.models import Contact
+from wagtail_kwiga.coupons import uses
+from wagtail_kwiga.coupons.models import CouponUse
+from wagtail_kwiga.exceptions import CouponRefused, MoveRefused
+from wagtail_kwiga.journal import writing
+from wagtail_kwiga.orders import families
+from wagtail_kwiga.orders.events import OrderClosed, OrderPaid, OrderRefunded, OrdersClosed
+from wagtail_kwiga.orders.models import Order
+from wagtail_kwiga.orders.statuses import CLOSED_UNPAID, PAYABLE, UNSETTLED, Status, may_move
+
+
+def lock(order: Order | int) -> Order:
+    """The order's row as it is now, with its contact and then itself locked. Call inside ``atomic_write``."""
+    pk = order if isinstance(order, int) else order.pk
+    contact_id = (
+        order.contact_id if isinstance(order, Order) else Order.objects.values_list("contact_id", flat=True).get(pk=pk)
+    )
+    directory.lock(contact_id)
+    return locking.locked(Order.objects.filter(pk=pk)).select_related(None).get()
+
+
+def start_processing(order: Order, *, by: Any = None, now: dt.datetime | None = None) -> Order:
+    """A payment is under way. Does nothing to an order that is not open: money, not news of it, revives a closed one."""
+    return _simple(order, Status.PROCESSING, "order.processing", only_from=frozenset({Status.OPEN}), by=by, now=now)
+
+
+def back_to_open(order: Order, *, by: Any = None, now: dt.datetime | None = None) -> Order:
+    """The payment under way came to nothing; the order waits for another."""
+    return _simple(order, Status.OPEN, "order.waiting_again", only_from=frozenset({Status.PROCESSING}), by=by, now=now)
+
+
+def supersede(order: Order, *, by: Any = None, now: dt.datetime | None = None) -> Order:
+    """Close an open order in favour of a newer one (``place_order`` does it by itself)."""
+    return _close(order, Status.SUPERSEDED, by=by, now=now)
+
+
+def cancel(order: Order, *, by: Any = None, now: dt.datetime | None = None) -> Order:
+    """Close an unpaid order. Its coupon use is given back and its runs end. Raises ``MoveRefused`` for a paid one."""
+    return _close(order, Status.CANCELLED, by=by, now=now)
+
+
+def expire(order: Order, *, by: Any = None, now: dt.datetime | None = None) -> Order:
+    """Close an order whose time is over. ``orders.sweeping`` does it for all that are due."""
+    return _close(order, Status.EXPIRED, by=by, now=now)
+
+
+def reopen(order: Order, *, by: Any = None, now: dt.datetime | None = None) -> Order:
+    """Let a cancelled or expired order be paid after all, at its old price, for another full term.
+
+    Raises ``MoveRefused`` where the purchase was made meanwhile, another order of the pair is open, or the coupon it was
+    agreed with has no use left.
+    """
+    now = now or conf.now()
+    with locking.atomic_write():
+        fresh = lock(order)
+        if fresh.status not in (Status.CANCELLED, Status.EXPIRED):
+            raise MoveRefused(_("Only a cancelled or expired order can be opened again."))
+        if families.is_paid(fresh.family):
+            raise MoveRefused(_("This purchase was made with another order."), code="family_paid")
+        rivals = Order.objects.filter(contact=fresh.contact_id, offer=fresh.offer_id, status__in=sorted(PAYABLE))
+        if fresh.offer_id and rivals.exists():
+            raise MoveRefused(_("There is a newer open order for the same offer."), code="other_open")
+        fresh.price_holds_until = now + dt.timedelta(days=conf.settings.PRICE_HOLDS_DAYS)
+        fresh.expires_at = now + dt.timedelta(days=conf.settings.ORDER_EXPIRES_DAYS)
+        fresh.closed_at = None
+        _move(
+            fresh,
+            Status.OPEN,
+            "order.reopened",
+            now=now,
+            by=by,
+            fields=("price_holds_until", "expires_at", "closed_at"),
+        )
+        if fresh.coupon_use_id:
+            try:
+                use = uses.renew(fresh.coupon_use, until=fresh.expires_at, now=now)
+            except CouponRefused as refusal:
+                raise MoveRefused(refusal.message, code=refusal.code) from refusal
+            if use is not None and use.pk != fresh.coupon_use_id:
+                fresh.coupon_use = use
+                fresh.save(update_fields=["coupon_use"])
+    return _adopt(order, fresh)
+
+
+def record_money(order: Order, *, received: Decimal, refunded: Decimal, now: dt.datetime, by: Any = None) -> Order:
+    """Take note of the money an order has: ``received`` in all attempts together, ``refunded`` of it.
+
+    For ``payments.books`` only; ``order`` is locked, and so is its contact. Money is never refused (promise 7): whatever
+    the status, enough of it makes the order paid, closes its siblings and tells ``OrderPaid``; money that is late, double
+    or too much is put on a person's list.
+    """
+    net = received - refunded
+    before, had_paid = Status(order.status), order.paid_at is not None
+    more = received > order.paid_amount + order.refunded_amount
+    less = refunded > order.refunded_amount
+    order.paid_amount, order.refunded_amount = net, refunded
+    status = _status_for(order, net, refunded)
+    becomes_paid = status == Status.PAID and not had_paid
+    first = becomes_paid and not families.is_paid(order.family)
+    if becomes_paid:
+        order.paid_at = now
+    if status in (Status.PAID, Status.PARTLY_PAID):
+        order.closed_at = None
+    if status == before:
+        order.save(update_fields=["paid_amount", "refunded_amount"])
+    else:
+        _move(
+            order,
+            status,
+            f"order.{status}",
+            now=now,
+            by=by,
+            received=str(order.received),
+            total=str(order.total),
+            fields=("paid_amount", "refunded_amount", "paid_at", "closed_at"),
+        )
+    if more:
+        _flag_odd_money(order, before, becomes_paid, first, net, now)
+    if less:
+        events.publish(
+            OrderRefunded(
+                order.pk, order.contact_id, order.offer_id, order.family, str(refunded), order.currency, net <= 0, now
+            )
+        )
+    if becomes_paid:
+        Contact.objects.filter(pk=order.contact_id, is_verified=False).update(is_verified=True)
+        siblings = _close_siblings(order, now=now, by=by)
+        events.publish(OrderPaid(order.pk, order.contact_id, order.offer_id, order.family, now, first))
+        _settle_uses(order, siblings, now=now)
+    return order
+
+
+def close_superseded(older: Order, *, hand_on: bool, now: dt.datetime, by: Any = None) -> None:
+    """Close ``older`` for the order about to be placed. For ``orders.placing``, which holds the locks.
+
+    With ``hand_on`` its held coupon use is let go of for the new order to take; else it is given back.
+    """
+    use = older.coupon_use
+    if hand_on:
+        older.coupon_use = None
+    older.closed_at = now
+    _move(older, Status.SUPERSEDED, "order.superseded", now=now, by=by, fields=("closed_at", "coupon_use"))
+    events.publish(OrdersClosed((closed_event(older, now),), now))
+    if use is not None and not hand_on:
+        uses.give_back(use, now=now)
+
+
+def close_many(orders: Sequence[Order], status: Status, *, now: dt.datetime, by: Any = None) -> None:
+    """Close locked orders as one set: a fixed number of queries, whatever their number."""
+    for order in orders:
+        _check(order, status)
+        order.status, order.closed_at = status, now
+    Order.objects.filter(pk__in=[order.pk for order in orders]).update(status=status, closed_at=now)
+    writing.write_many(
+        writing.draft(order, f"order.{status}", now=now, by=by, total=str(order.total)) for order in orders
+    )
+    events.publish(OrdersClosed(tuple(closed_event(order, now) for order in orders), now))
+    uses.give_back_many([order.coupon_use_id for order in orders if order.coupon_use_id], now=now)
+
+
+def closed_event(order: Order, now: dt.datetime) -> OrderClosed:
+    return OrderClosed(order.pk, order.contact_id, order.offer_id, order.family, str(order.status), now)
+
+
+def _check(order: Order, to: Status) -> None:
+    if not may_move(order.status, to):
+        raise MoveRefused(
+            _("Order %(number)s is “%(old)s” and cannot become “%(new)s”.")
+            % {"number": order.number, "old": Status(order.status).label, "new": to.label},
+            old=order.status,
+            new=str(to),
+        )
+
+
+def _move(
+    order: Order, to: Status, code: str, *, now: dt.datetime, by: Any, fields: Sequence[str] = (), **facts: Any
+) -> None:
+    _check(order, to)
+    facts["was"] = str(order.status)
+    order.status = to
+    order.save(update_fields=["status", *fields])
+    writing.write(order, code, now=now, by=by, **facts)
+
+
+def _simple(
+    order: Order, to: Status, code: str, *, only_from: frozenset[Status], by: Any, now: dt.datetime | None
+) -> Order:
+    now = now or conf.now()
+    with locking.atomic_write():
+        fresh = lock(order)
+        if fresh.status in only_from and not (to in UNSETTLED and _rival_open(fresh)):
+            _move(fresh, to, code, now=now, by=by)
+    return _adopt(order, fresh)
+
+
+def _rival_open(order: Order) -> bool:
+    return (
+        order.status not in UNSETTLED
+        and Order.objects.filter(contact=order.contact_id, offer=order.offer_id, status__in=sorted(UNSETTLED)).exists()
+    )
+
+
+def _close(order: Order, to: Status, *, by: Any, now: dt.datetime | None) -> Order:
+    now = now or conf.now()
+    with locking.atomic_write():
+        fresh = lock(order)
+        if fresh.status != to:
+            close_many([fresh], to, now=now, by=by)
+    return _adopt(order, fresh)
+
+
+def _adopt(order: Order, fresh: Order) -> Order:
+    """Let the caller's instance show what the row says now, so that nobody goes on with a stale status."""
+    for field in Order._meta.concrete_fields:
+        setattr(order, field.attname, getattr(fresh, field.attname))
+    return order
+
+
+def _status_for(order: Order, net: Decimal, refunded: Decimal) -> Status:
+    if net >= order.total_amount and not (refunded > 0 and net <= 0):
+        return Status.PAID
+    if net <= 0 and refunded > 0:
+        return Status.REFUNDED
+    if order.paid_at is not None:
+        return Status(order.status)
+    return Status.PARTLY_PAID if net > 0 else Status(order.status)
+
+
+def _flag_odd_money(
+    order: Order, before: Status, becomes_paid: bool, first: bool, net: Decimal, now: dt.datetime
+) -> None:
+    facts = {"received": str(order.received), "total": str(order.total), "was": str(before)}
+    if before in CLOSED_UNPAID or before == Status.REFUNDED:
+        writing.write(order, "order.late_money", now=now, attention=True, **facts)
+    if net > order.total_amount:
+        writing.write(order, "order.too_much_money", now=now, attention=True, **facts)
+    if becomes_paid and not first:
+        writing.write(order, "order.paid_twice", now=now, attention=True, **facts)
+
+
+def _close_siblings(order: Order, *, now: dt.datetime, by: Any) -> list[Order]:
+    """Close what else waits for money in the family; a part already paid there is a person's business."""
+    siblings = list(
+        locking.locked(
+            Order.objects.filter(family=order.family, status__in=sorted(PAYABLE)).exclude(pk=order.pk)
+        ).select_related("coupon_use")
+    )
+    for sibling in siblings:
+        if sibling.status == Status.PARTLY_PAID:
+            writing.write(
+                sibling,
+                "order.part_left_over",
+                now=now,
+                attention=True,
+                received=str(sibling.received),
+                paid=order.number,
+            )
+            continue
+        sibling.closed_at = now
+        _move(sibling, Status.CANCELLED, "order.sibling_paid", now=now, by=by, fields=("closed_at",), paid=order.number)
+    closed = [sibling for sibling in siblings if sibling.status == Status.CANCELLED]
+    if closed:
+        events.publish(OrdersClosed(tuple(closed_event(sibling, now) for sibling in closed), now))
+    return closed
+
+
+def _settle_uses(order: Order, siblings: Sequence[Order], *, now: dt.datetime) -> None:
+    """Spend the use this order was agreed with, even where it had been handed on; give the siblings' back.
+
+    Last, because it locks the coupon's counter.
+    """
+    spare = [sibling for sibling in siblings if sibling.coupon_use_id]
+    if order.coupon_id:
+        mine = order.coupon_use
+        if mine is None:
+            donor = next((s for s in spare if s.coupon_use.coupon_id == order.coupon_id), None)
+            if donor is not None:
+                mine = donor.coupon_use
+                spare.remove(donor)
+                Order.objects.filter(pk=donor.pk).update(coupon_use=None)
+        if mine is not None and mine.state == CouponUse.State.HELD:
+            uses.spend(mine, now=now)
+        elif mine is None or mine.state == CouponUse.State.GIVEN_BACK:
+            mine = uses.spend_late(mine, order.coupon, order.contact, now=now)
+        if mine.over_limit:
+            writing.write(order, "order.coupon_over_limit", now=now, attention=True, coupon=order.coupon_code)
+        if order.coupon_use_id != mine.pk:
+            order.coupon_use = mine
+            Order.objects.filter(pk=order.pk).update(coupon_use=mine)
+    uses.give_back_many([sibling.coupon_use_id for sibling in spare], now=now)
