@@ -13,10 +13,19 @@ from wagtail_kwiga.orders.models import OrderLine
 class AccessGrant(models.Model):
     """One reason for which a contact may open a product. Access is the sum of the reasons that hold at an instant."""
 
-    contact = models.ForeignKey(Contact, on_delete=models.PROTECT, related_name="access_grants", verbose_name=_("contact"))
-    product = models.ForeignKey(Product, on_delete=models.PROTECT, related_name="access_grants", verbose_name=_("product"))
+    contact = models.ForeignKey(
+        Contact, on_delete=models.PROTECT, related_name="access_grants", verbose_name=_("contact")
+    )
+    product = models.ForeignKey(
+        Product, on_delete=models.PROTECT, related_name="access_grants", verbose_name=_("product")
+    )
     line = models.ForeignKey(
-        OrderLine, on_delete=models.SET_NULL, null=True, blank=True, related_name="access_grants", verbose_name=_("order line")
+        OrderLine,
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="access_grants",
+        verbose_name=_("order line"),
     )
     #: What it comes from, once each: ``line:17``, ``staff:<uuid>`` …
     source = models.CharField(_("source"), max_length=60, unique=True)

@@ -19,14 +19,23 @@ class Coupon(models.Model):
         FIXED = "fixed", _("fixed amount")
 
     code = models.CharField(
-        _("code"), max_length=40,
-        validators=[RegexValidator(r"^[^\s\x00-\x1f\x7f]+(?: [^\s\x00-\x1f\x7f]+)*$", _("No spaces at the ends, no control characters."))],
+        _("code"),
+        max_length=40,
+        validators=[
+            RegexValidator(
+                r"^[^\s\x00-\x1f\x7f]+(?: [^\s\x00-\x1f\x7f]+)*$", _("No spaces at the ends, no control characters.")
+            )
+        ],
         help_text=_("What buyers type. Capitals and small letters count the same."),
     )
     note = models.CharField(_("note"), max_length=255, blank=True, help_text=_("For your team; buyers never see it."))
     kind = models.CharField(_("kind"), max_length=10, choices=Kind.choices, default=Kind.PERCENT)
     percent = models.DecimalField(
-        _("percent"), max_digits=5, decimal_places=2, null=True, blank=True,
+        _("percent"),
+        max_digits=5,
+        decimal_places=2,
+        null=True,
+        blank=True,
         validators=[MinValueValidator(1), MaxValueValidator(100)],
     )
     amount = models.DecimalField(
@@ -40,11 +49,17 @@ class Coupon(models.Model):
         _("uses per person"), null=True, blank=True, default=1, help_text=_("Empty: no limit.")
     )
     contact_lists = models.ManyToManyField(
-        ContactList, blank=True, related_name="coupons", verbose_name=_("only for people on"),
+        ContactList,
+        blank=True,
+        related_name="coupons",
+        verbose_name=_("only for people on"),
         help_text=_("No list chosen: for everybody. A chosen list that is empty: for nobody, until somebody is on it."),
     )
     offers = models.ManyToManyField(
-        Offer, blank=True, related_name="coupons_for", verbose_name=_("only for"),
+        Offer,
+        blank=True,
+        related_name="coupons_for",
+        verbose_name=_("only for"),
         help_text=_("None chosen: for every offer that takes it."),
     )
     is_active = models.BooleanField(_("active"), default=True)
@@ -58,7 +73,9 @@ class Coupon(models.Model):
         ordering = ["code"]
         constraints = [
             models.UniqueConstraint(
-                Upper("code"), name="kwiga_coupon_code_unique", violation_error_message=_("There is a coupon with this code already.")
+                Upper("code"),
+                name="kwiga_coupon_code_unique",
+                violation_error_message=_("There is a coupon with this code already."),
             ),
             models.CheckConstraint(
                 condition=(
@@ -66,7 +83,9 @@ class Coupon(models.Model):
                     | models.Q(kind="fixed", amount__isnull=False, amount__gt=0) & ~models.Q(currency="")
                 ),
                 name="kwiga_coupon_has_size",
-                violation_error_message=_("Say how much it takes off: a percentage from 1 to 100, or an amount with its currency."),
+                violation_error_message=_(
+                    "Say how much it takes off: a percentage from 1 to 100, or an amount with its currency."
+                ),
             ),
         ]
 
@@ -83,7 +102,9 @@ class CouponUse(models.Model):
         GIVEN_BACK = "given_back", _("given back")
 
     coupon = models.ForeignKey(Coupon, on_delete=models.PROTECT, related_name="uses", verbose_name=_("coupon"))
-    contact = models.ForeignKey(Contact, on_delete=models.PROTECT, related_name="coupon_uses", verbose_name=_("contact"))
+    contact = models.ForeignKey(
+        Contact, on_delete=models.PROTECT, related_name="coupon_uses", verbose_name=_("contact")
+    )
     state = models.CharField(_("state"), max_length=12, choices=State.choices, default=State.HELD)
     held_at = models.DateTimeField(_("held"))
     held_until = models.DateTimeField(_("held until"))

@@ -1,0 +1,253 @@
+"""Held, spent, given back: promise 4, one case at a time. The state machine next door tries all orders."""
+
+from __future__ import annotations
+
+import pytest
+from django.db import transaction
+
+from tests.support import START, after, make_contact, make_coupon
+from wagtail_kwiga import models as m
+from wagtail_kwiga.coupons import uses
+from wagtail_kwiga.exceptions import CouponRefused
+
+pytestmark = pytest.mark.django_db
+
+
+def taken(coupon: m.Coupon) -> int:
+    return m.Coupon.objects.get(pk=coupon.pk).taken
+
+
+def hold(coupon, contact=None, *, until=after(hours=1), now=START):
+    return uses.hold(coupon, contact or make_contact(), until=until, now=now)
+
+
+def test_a_hold_takes_a_place_and_giving_back_frees_it_once():
+    coupon = make_coupon(limit_total=1)
+    use = hold(coupon)
+    assert (use.state, use.held_at, use.held_until, taken(coupon)) == ("held", START, after(hours=1), 1)
+    assert uses.give_back(use, now=after(minutes=5))
+    assert (use.state, use.given_back_at, taken(coupon)) == ("given_back", after(minutes=5), 0)
+    assert not uses.give_back(use, now=after(minutes=6))
+    assert not uses.give_back(m.CouponUse.objects.get(pk=use.pk), now=after(minutes=6))
+    assert not uses.give_back(None, now=START)
+    assert taken(coupon) == 0
+
+
+def test_a_stale_object_cannot_give_back_twice():
+    coupon = make_coupon()
+    use = hold(coupon)
+    other = m.CouponUse.objects.get(pk=use.pk)
+    assert uses.give_back(use, now=START)
+    assert not uses.give_back(other, now=START)
+    assert (other.state, taken(coupon)) == ("given_back", 0)
+
+
+def test_no_place_left_is_refused_and_nothing_stays():
+    coupon = make_coupon(limit_total=1)
+    hold(coupon)
+    with pytest.raises(CouponRefused) as refusal:
+        hold(coupon)
+    assert refusal.value.code == "used_up"
+    assert str(refusal.value) == "This code has been used as often as it may be."
+    assert (m.CouponUse.objects.count(), taken(coupon)) == (1, 1)
+
+
+def test_a_refusal_leaves_the_callers_transaction_usable():
+    coupon = make_coupon(limit_total=0)
+    with transaction.atomic():
+        with pytest.raises(CouponRefused):
+            hold(coupon)
+        ada = make_contact()
+    assert m.Contact.objects.filter(pk=ada.pk).exists()
+
+
+def test_an_expired_hold_makes_room_for_who_needs_it():
+    coupon = make_coupon(limit_total=1)
+    first = hold(coupon)
+    with pytest.raises(CouponRefused):
+        hold(coupon, now=after(minutes=59))
+    second = hold(coupon, until=after(hours=2), now=after(hours=1))
+    first.refresh_from_db()
+    assert (first.state, second.state, taken(coupon)) == ("given_back", "held", 1)
+
+
+def test_the_limit_per_person():
+    coupon, ada = make_coupon(limit_per_contact=1), make_contact()
+    use = hold(coupon, ada)
+    with pytest.raises(CouponRefused) as refusal:
+        hold(coupon, ada)
+    assert refusal.value.code == "used_by_you"
+    assert hold(coupon, make_contact())
+    uses.spend(use, now=START)
+    with pytest.raises(CouponRefused):
+        hold(coupon, ada, now=after(days=9))
+
+
+def test_no_limit_per_person():
+    coupon, ada = make_coupon(limit_per_contact=None), make_contact()
+    assert [hold(coupon, ada).state for _ in range(3)] == ["held"] * 3
+
+
+def test_the_persons_own_expired_hold_is_given_back_when_they_hold_anew():
+    """Else both could be spent in the end, and one person would have had two uses."""
+    coupon, ada = make_coupon(limit_per_contact=1), make_contact()
+    old = hold(coupon, ada)
+    new = hold(coupon, ada, until=after(hours=3), now=after(hours=2))
+    old.refresh_from_db()
+    assert (old.state, taken(coupon)) == ("given_back", 1)
+    assert uses.spend(new, now=after(hours=2))
+    late = uses.spend_late(old, coupon, ada, now=after(hours=2))
+    assert (late.state, late.over_limit, taken(coupon)) == ("spent", True, 1)
+
+
+def test_spending():
+    coupon = make_coupon(limit_total=1)
+    use = hold(coupon)
+    assert uses.spend(use, now=after(minutes=9))
+    assert (use.state, use.spent_at, taken(coupon)) == ("spent", after(minutes=9), 1)
+    assert uses.spend(use, now=after(minutes=10)), "spending twice is one spending"
+    use.refresh_from_db()
+    assert use.spent_at == after(minutes=9)
+    assert not uses.give_back(use, now=after(minutes=11)), "money holds what it bought"
+
+
+def test_spending_a_hold_that_expired_but_was_not_needed():
+    coupon = make_coupon(limit_total=1)
+    use = hold(coupon)
+    assert uses.spend(use, now=after(days=3))
+    assert taken(coupon) == 1
+
+
+def test_spending_one_given_back_says_so():
+    use = hold(make_coupon())
+    stale = m.CouponUse.objects.get(pk=use.pk)
+    uses.give_back(use, now=START)
+    assert not uses.spend(stale, now=START)
+    assert stale.state == "given_back"
+
+
+def test_late_money_takes_a_place_where_there_is_one():
+    coupon, ada = make_coupon(limit_total=1), make_contact()
+    use = hold(coupon, ada)
+    uses.give_back(use, now=START)
+    late = uses.spend_late(use, coupon, ada, now=after(days=1))
+    assert (late.pk, late.state, late.over_limit, taken(coupon)) == (use.pk, "spent", False, 1)
+    late.refresh_from_db()
+    assert (late.state, late.spent_at, late.given_back_at) == ("spent", after(days=1), None)
+
+
+def test_late_money_reclaims_an_expired_hold_of_somebody_else():
+    coupon, ada = make_coupon(limit_total=1), make_contact()
+    use = hold(coupon, ada)
+    uses.give_back(use, now=START)
+    other = hold(coupon)
+    late = uses.spend_late(use, coupon, ada, now=after(days=1))
+    other.refresh_from_db()
+    assert (late.over_limit, other.state, taken(coupon)) == (False, "given_back", 1)
+
+
+def test_late_money_without_a_place_is_booked_over_the_limit():
+    coupon, ada = make_coupon(limit_total=1), make_contact()
+    use = hold(coupon, ada)
+    uses.give_back(use, now=START)
+    uses.spend(hold(coupon), now=START)
+    late = uses.spend_late(use, coupon, ada, now=after(days=1))
+    assert (late.state, late.over_limit, taken(coupon)) == ("spent", True, 1)
+    late.refresh_from_db()
+    assert late.over_limit
+    assert uses.spend_late(late, coupon, ada, now=after(days=2)).spent_at == after(days=1), "once is enough"
+
+
+def test_late_money_without_any_use():
+    coupon, ada = make_coupon(limit_total=1), make_contact()
+    first = uses.spend_late(None, coupon, ada, now=START)
+    second = uses.spend_late(None, coupon, make_contact(), now=START)
+    assert [(u.state, u.over_limit) for u in (first, second)] == [("spent", False), ("spent", True)]
+    assert taken(coupon) == 1
+
+
+def test_spend_late_of_a_held_use_just_spends_it():
+    coupon, ada = make_coupon(limit_total=1), make_contact()
+    use = hold(coupon, ada)
+    assert uses.spend_late(use, coupon, ada, now=START).state == "spent"
+    assert (use.over_limit, taken(coupon)) == (False, 1)
+
+
+def test_renewing_makes_a_hold_longer_never_shorter():
+    use = hold(make_coupon())
+    assert uses.renew(use, until=after(hours=2), now=START).held_until == after(hours=2)
+    assert uses.renew(use, until=after(hours=1), now=START).held_until == after(hours=2)
+    assert uses.renew(None, until=after(hours=1), now=START) is None
+    uses.spend(use, now=START)
+    assert uses.renew(use, until=after(hours=9), now=START) is None
+
+
+def test_renewing_one_that_was_reclaimed_takes_it_anew_or_refuses():
+    coupon = make_coupon(limit_total=1)
+    use = hold(coupon)
+    assert uses.reclaim(coupon, now=after(hours=1)) == 1
+    again = uses.renew(use, until=after(hours=3), now=after(hours=2))
+    assert (again.pk, again.state, again.held_until, again.given_back_at) == (use.pk, "held", after(hours=3), None)
+    assert taken(coupon) == 1
+    uses.give_back(use, now=after(hours=2))
+    hold(coupon, until=after(hours=9), now=after(hours=2))
+    with pytest.raises(CouponRefused) as refusal:
+        uses.renew(use, until=after(hours=4), now=after(hours=2))
+    assert refusal.value.code == "used_up"
+    use.refresh_from_db()
+    assert (use.state, taken(coupon)) == ("given_back", 1)
+
+
+def test_giving_back_a_set_of_uses():
+    one, two = make_coupon(), make_coupon()
+    rows = [hold(one), hold(one), hold(two), hold(two)]
+    uses.spend(rows[3], now=START)
+    assert uses.give_back_many([row.pk for row in rows], now=START) == 3
+    assert (taken(one), taken(two)) == (0, 1)
+    assert uses.give_back_many([row.pk for row in rows], now=START) == 0
+    assert uses.give_back_many([], now=START) == 0
+
+
+def test_a_limit_lowered_by_staff_gives_no_place_until_enough_came_back():
+    coupon = make_coupon(limit_total=3)
+    rows = [hold(coupon) for _ in range(3)]
+    m.Coupon.objects.filter(pk=coupon.pk).update(limit_total=1)
+    uses.give_back(rows[0], now=START)
+    uses.give_back(rows[1], now=START)
+    with pytest.raises(CouponRefused):
+        hold(coupon)
+    uses.give_back(rows[2], now=START)
+    assert hold(coupon)
+
+
+def test_counts():
+    one, two = make_coupon(), make_coupon()
+    hold(one)
+    uses.spend(hold(one), now=START)
+    uses.give_back(hold(one), now=START)
+    assert uses.counts([one.pk, two.pk], now=START) == {one.pk: (1, 1), two.pk: (0, 0)}
+    assert uses.counts([one.pk], now=after(hours=1)) == {one.pk: (0, 1)}, "an expired hold is a free place"
+
+
+def test_query_counts(django_assert_num_queries):
+    """Savepoints counted: two of each number, where a transaction is needed."""
+    coupon, ada = make_coupon(limit_total=5), make_contact()
+    with django_assert_num_queries(5):  # own uses, insert, counter
+        use = hold(coupon, ada)
+    with django_assert_num_queries(4):
+        uses.renew(use, until=after(hours=2), now=START)
+    with django_assert_num_queries(1):
+        uses.spend(use, now=START)
+    other = hold(coupon)
+    with django_assert_num_queries(4):
+        uses.give_back(other, now=START)
+    with django_assert_num_queries(1):
+        uses.counts([coupon.pk], now=START)
+
+
+def test_giving_back_many_costs_the_same_for_one_and_for_fifty(django_assert_num_queries):
+    coupons = [make_coupon() for _ in range(5)]
+    for many in (1, 50):
+        ids = [hold(coupons[number % 5]).pk for number in range(many)]
+        with django_assert_num_queries(6):
+            uses.give_back_many(ids, now=START)

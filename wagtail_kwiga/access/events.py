@@ -1,0 +1,26 @@
+"""What the access room tells, inside the transaction in which it happened."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class AccessGranted:
+    """Grants were made: what ``contact_id`` may open has grown. ``order_id`` is null for a grant without an order."""
+
+    grant_ids: tuple[int, ...]
+    contact_id: int
+    order_id: int | None
+    at: dt.datetime
+
+
+@dataclass(frozen=True)
+class AccessEnded:
+    """Grants were taken away before their time. What other grants give is not touched (promise 12)."""
+
+    grant_ids: tuple[int, ...]
+    contact_id: int
+    order_id: int | None
+    at: dt.datetime

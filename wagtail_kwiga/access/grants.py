@@ -1,0 +1,83 @@
+"""Making and taking away grants of access. A grant is one reason; ``policy`` adds the reasons up (promise 12)."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+
+from django.utils.translation import gettext_lazy as _
+
+from wagtail_kwiga import conf, events, locking
+from wagtail_kwiga.access.events import AccessEnded, AccessGranted
+from wagtail_kwiga.access.models import AccessGrant
+from wagtail_kwiga.catalogue.terms import AccessTerms
+from wagtail_kwiga.journal import writing
+from wagtail_kwiga.orders.models import Order, OrderLine
+
+writing.register_sentences(
+    {
+        "access.granted": _("Access was given: %(what)s."),
+        "access.ended": _("Access was taken away: %(what)s."),
+    }
+)
+
+
+def line_source(line_id: int) -> str:
+    """The ``source`` of the grant that an order line gives."""
+    return f"line:{line_id}"
+
+
+def grant_for_order(order: Order, *, now: dt.datetime | None = None) -> list[AccessGrant]:
+    """Make the grants that the lines of ``order`` give, one per line, and return all of them, old and new.
+
+    Repeating it makes nothing anew and restores nothing: a grant that staff took away stays away. Access that starts
+    at payment starts when the order was first paid (``order.paid_at``; ``now`` where that is not set).
+
+    The caller holds the contact's lock. Raises ``KwigaError`` where a line's terms cannot be read: the whole move is
+    undone, so that the provider comes again, rather than giving wrong access.
+    """
+    now = now or conf.now()
+    with locking.atomic_write():
+        lines = list(OrderLine.objects.filter(order=order).order_by("pk"))
+        grants = {g.source: g for g in AccessGrant.objects.filter(source__in=[line_source(line.pk) for line in lines])}
+        missing = [line for line in lines if line_source(line.pk) not in grants]
+        made = AccessGrant.objects.bulk_create([_of_line(line, order, now) for line in missing])
+        if made:
+            writing.write(order, "access.granted", now=now, what=[line.title for line in missing])
+            events.publish(AccessGranted(tuple(grant.pk for grant in made), order.contact_id, order.pk, now))
+    return [*grants.values(), *made]
+
+
+def _of_line(line: OrderLine, order: Order, now: dt.datetime) -> AccessGrant:
+    terms = AccessTerms.from_json(line.access_terms)
+    starts_at = terms.starts_at(order.paid_at or now)
+    return AccessGrant(
+        contact_id=order.contact_id,
+        product_id=line.product_id,
+        line=line,
+        source=line_source(line.pk),
+        terms=terms.to_json(),
+        granted_at=now,
+        starts_at=starts_at,
+        ends_at=terms.ends_at(starts_at),
+    )
+
+
+def revoke(grant: AccessGrant, *, by: Any = None, now: dt.datetime | None = None) -> bool:
+    """Take ``grant`` away from ``now`` on. True when this call did it; a second call changes nothing.
+
+    ``by`` is the member of staff who did it. It is told on the timeline of the order, or of the contact where the grant
+    has none.
+    """
+    now = now or conf.now()
+    with locking.atomic_write():
+        done = AccessGrant.objects.filter(pk=grant.pk, revoked_at__isnull=True).update(revoked_at=now)
+        if not done:
+            grant.refresh_from_db(fields=["revoked_at"])
+            return False
+        line = grant.line
+        what = line.title if line else grant.product.title
+        writing.write(line.order if line else grant.contact, "access.ended", now=now, by=by, what=what)
+        events.publish(AccessEnded((grant.pk,), grant.contact_id, line.order_id if line else None, now))
+    grant.revoked_at = now
+    return True

@@ -1,0 +1,74 @@
+"""Why a coupon applies or does not: stable codes for programs, and the words a buyer reads.
+
+The words are kind and exact and give nothing away: none names another buyer, another offer, a list, or how often a code
+was used. They are lazy, so the language that counts is the one in which the page is rendered.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from enum import StrEnum
+from typing import Any
+
+from django.utils import timezone
+from django.utils.formats import date_format
+from django.utils.functional import lazy
+from django.utils.text import format_lazy
+from django.utils.translation import gettext_lazy as _
+
+
+class Reason(StrEnum):
+    """The reasons of ``eligibility.Verdict`` and the codes of ``CouponRefused``."""
+
+    OK = "ok"
+    UNKNOWN = "unknown"
+    INACTIVE = "inactive"
+    NOT_YET = "not_yet"
+    EXPIRED = "expired"
+    WRONG_OFFER = "wrong_offer"
+    OFFER_TAKES_NONE = "offer_takes_none"
+    OFFER_TAKES_OTHERS = "offer_takes_others"
+    OTHER_CURRENCY = "other_currency"
+    NEEDS_ADDRESS = "needs_address"
+    OTHER_ADDRESS = "other_address"
+    ENDED_FOR_YOU = "ended_for_you"
+    USED_UP = "used_up"
+    USED_BY_YOU = "used_by_you"
+
+
+_MESSAGES: dict[Reason, Any] = {
+    Reason.OK: "",
+    Reason.UNKNOWN: _("We do not know this code. Please check it for typing mistakes."),
+    Reason.INACTIVE: _("This code does not work at present."),
+    Reason.NOT_YET: _("This code works from {when} on."),
+    Reason.EXPIRED: _("This code worked until {when}."),
+    Reason.WRONG_OFFER: _("This code is for something else and takes nothing off here."),
+    Reason.OFFER_TAKES_NONE: _("No discount codes can be used here."),
+    Reason.OFFER_TAKES_OTHERS: _("This code cannot be used here."),
+    Reason.OTHER_CURRENCY: _(
+        "This code takes off an amount in {theirs}. The price here is in {ours}, so it does not apply."
+    ),
+    Reason.NEEDS_ADDRESS: _(
+        "This code was made for certain people. Please type the address that got the mail with the code."
+    ),
+    Reason.OTHER_ADDRESS: _(
+        "This code was made for another address. If it was sent to you, please type the address that got the mail."
+    ),
+    Reason.ENDED_FOR_YOU: _("This discount has ended for you. It held until {when}."),
+    Reason.USED_UP: _("This code has been used as often as it may be."),
+    Reason.USED_BY_YOU: _("You have used this code already, as often as one person may."),
+}
+
+
+def message(reason: Reason, **facts: Any) -> Any:
+    """The buyer's words for ``reason``, lazy. ``facts`` fill the places in it (``when``, ``theirs``, ``ours``)."""
+    return format_lazy(_MESSAGES[reason], **facts) if facts else _MESSAGES[reason]
+
+
+def _moment(at: dt.datetime) -> str:
+    local = timezone.localtime(at)
+    return f"{date_format(local, 'DATETIME_FORMAT')} ({local.tzname()})"
+
+
+#: An instant in words of the active language and zone, the zone named: a deadline without its zone is a guess.
+moment = lazy(_moment, str)
