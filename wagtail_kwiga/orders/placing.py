@@ -63,6 +63,7 @@ def place_order(
         standing = list(locking.locked(families.standing(contact.pk, offer.pk).select_related("coupon_use")))
         older = _older_open(standing)
         inherited, quote = _inherit_coupon(older, quote, offer, contact, now)
+        returned = older.coupon_use if older and not inherited else None
         if older:
             close_superseded(older, hand_on=inherited is not None, now=now, by=by)
         order = Order.objects.create(
@@ -99,13 +100,13 @@ def place_order(
             "order.placed",
             now=now,
             by=by,
-            total=str(order.total),
+            total=order.total,
             coupon=quote.coupon_code,
             origin=str(origin),
             supersedes=older.number if older else "",
         )
         events.publish(OrderPlaced(order.pk, contact.pk, offer.pk, order.family, (older.pk,) if older else (), now))
-        _hold_coupon(order, inherited, hold_until or default_hold(order, now), now)
+        _move_uses(order, returned, inherited, hold_until or default_hold(order, now), now)
     return order
 
 
@@ -165,18 +166,25 @@ def _write_lines(order: Order, offer: Offer, total: Money) -> None:
     )
 
 
+def _move_uses(
+    order: Order, returned: CouponUse | None, inherited: CouponUse | None, until: dt.datetime, now: dt.datetime
+) -> None:
+    """Last of all, so that a hot coupon's row is locked as briefly as can be.
+
+    Where one coupon is given back for another, their counters are taken in the order of their keys: two buyers who swap
+    the same two coupons crosswise must not wait for one another.
+    """
+    moves = [(order.coupon_id, lambda: _hold_coupon(order, inherited, until, now))] if order.coupon_id else []
+    if returned is not None:
+        moves.append((returned.coupon_id, lambda: uses.give_back(returned, now=now)))
+    for _coupon_id, move in sorted(moves, key=lambda move: move[0]):
+        move()
+
+
 def _hold_coupon(order: Order, inherited: CouponUse | None, until: dt.datetime, now: dt.datetime) -> None:
-    """Last of all, so that a hot coupon's row is locked as briefly as can be."""
-    if order.coupon_id is None:
-        return
-    if inherited is not None:
-        renewed = uses.renew(inherited, until=until, now=now)
-        if renewed is not None and renewed.pk != inherited.pk:
-            _point_to(order, renewed)
-        return
-    _point_to(order, uses.hold(order.coupon, order.contact, until=until, now=now))
-
-
-def _point_to(order: Order, use: CouponUse) -> None:
-    order.coupon_use = use
-    Order.objects.filter(pk=order.pk).update(coupon_use=use)
+    use = uses.renew(inherited, until=until, now=now) if inherited else None
+    if use is None:
+        use = inherited or uses.hold(order.coupon, order.contact, until=until, now=now)
+    if order.coupon_use_id != use.pk:
+        order.coupon_use = use
+        Order.objects.filter(pk=order.pk).update(coupon_use=use)

@@ -18,7 +18,6 @@ from wagtail_kwiga import conf, events, locking
 from wagtail_kwiga.contacts import directory
 from wagtail_kwiga.contacts.models import Contact
 from wagtail_kwiga.coupons import uses
-from wagtail_kwiga.coupons.models import CouponUse
 from wagtail_kwiga.exceptions import CouponRefused, MoveRefused
 from wagtail_kwiga.journal import writing
 from wagtail_kwiga.orders import families
@@ -128,8 +127,8 @@ def record_money(order: Order, *, received: Decimal, refunded: Decimal, now: dt.
             f"order.{status}",
             now=now,
             by=by,
-            received=str(order.received),
-            total=str(order.total),
+            received=order.received,
+            total=order.total,
             fields=("paid_amount", "refunded_amount", "paid_at", "closed_at"),
         )
     if more:
@@ -151,16 +150,13 @@ def record_money(order: Order, *, received: Decimal, refunded: Decimal, now: dt.
 def close_superseded(older: Order, *, hand_on: bool, now: dt.datetime, by: Any = None) -> None:
     """Close ``older`` for the order about to be placed. For ``orders.placing``, which holds the locks.
 
-    With ``hand_on`` its held coupon use is let go of for the new order to take; else it is given back.
+    With ``hand_on`` its coupon use is let go of for the new order to take; else ``placing`` gives it back, in its turn.
     """
-    use = older.coupon_use
     if hand_on:
         older.coupon_use = None
     older.closed_at = now
     _move(older, Status.SUPERSEDED, "order.superseded", now=now, by=by, fields=("closed_at", "coupon_use"))
     events.publish(OrdersClosed((closed_event(older, now),), now))
-    if use is not None and not hand_on:
-        uses.give_back(use, now=now)
 
 
 def close_many(orders: Sequence[Order], status: Status, *, now: dt.datetime, by: Any = None) -> None:
@@ -170,7 +166,7 @@ def close_many(orders: Sequence[Order], status: Status, *, now: dt.datetime, by:
         order.status, order.closed_at = status, now
     Order.objects.filter(pk__in=[order.pk for order in orders]).update(status=status, closed_at=now)
     writing.write_many(
-        writing.draft(order, f"order.{status}", now=now, by=by, total=str(order.total)) for order in orders
+        writing.draft(order, f"order.{status}", now=now, by=by, total=order.total) for order in orders
     )
     events.publish(OrdersClosed(tuple(closed_event(order, now) for order in orders), now))
     uses.give_back_many([order.coupon_use_id for order in orders if order.coupon_use_id], now=now)
@@ -247,7 +243,7 @@ def _status_for(order: Order, net: Decimal, refunded: Decimal) -> Status:
 def _flag_odd_money(
     order: Order, before: Status, becomes_paid: bool, first: bool, net: Decimal, now: dt.datetime
 ) -> None:
-    facts = {"received": str(order.received), "total": str(order.total), "was": str(before)}
+    facts = {"received": order.received, "total": order.total, "was": str(before)}
     if before in CLOSED_UNPAID or before == Status.REFUNDED:
         writing.write(order, "order.late_money", now=now, attention=True, **facts)
     if net > order.total_amount:
@@ -270,7 +266,7 @@ def _close_siblings(order: Order, *, now: dt.datetime, by: Any) -> list[Order]:
                 "order.part_left_over",
                 now=now,
                 attention=True,
-                received=str(sibling.received),
+                received=sibling.received,
                 paid=order.number,
             )
             continue
@@ -296,10 +292,8 @@ def _settle_uses(order: Order, siblings: Sequence[Order], *, now: dt.datetime) -
                 mine = donor.coupon_use
                 spare.remove(donor)
                 Order.objects.filter(pk=donor.pk).update(coupon_use=None)
-        if mine is not None and mine.state == CouponUse.State.HELD:
-            uses.spend(mine, now=now)
-        elif mine is None or mine.state == CouponUse.State.GIVEN_BACK:
-            mine = uses.spend_late(mine, order.coupon, order.contact, now=now)
+        # Spends a held use; one reclaimed meanwhile, perhaps in this very moment, finds another place or goes over the limit.
+        mine = uses.spend_late(mine, order.coupon, order.contact, now=now)
         if mine.over_limit:
             writing.write(order, "order.coupon_over_limit", now=now, attention=True, coupon=order.coupon_code)
         if order.coupon_use_id != mine.pk:
