@@ -24,8 +24,12 @@ class Product(models.Model):
     kind = models.CharField(_("kind"), max_length=20, choices=Kind.choices, default=Kind.COURSE)
     description = models.TextField(_("description"), blank=True)
     entry_url = models.CharField(
-        _("way in"), max_length=500, blank=True,
-        help_text=_("Where buyers go once they have paid: an address of this site such as /course/, or a full https:// address."),
+        _("way in"),
+        max_length=500,
+        blank=True,
+        help_text=_(
+            "Where buyers go once they have paid: an address of this site such as /course/, or a full https:// address."
+        ),
     )
     created_at = models.DateTimeField(_("made"), auto_now_add=True)
 

@@ -57,7 +57,9 @@ class ListMembership(models.Model):
     """One grant of membership, with its source and its term. A contact is on a list while any grant holds."""
 
     list = models.ForeignKey(ContactList, on_delete=models.CASCADE, related_name="memberships", verbose_name=_("list"))
-    contact = models.ForeignKey(Contact, on_delete=models.CASCADE, related_name="memberships", verbose_name=_("contact"))
+    contact = models.ForeignKey(
+        Contact, on_delete=models.CASCADE, related_name="memberships", verbose_name=_("contact")
+    )
     #: Who granted it: ``""`` by hand, ``run:17`` by a run of a scenario, ``import:3`` …
     source = models.CharField(_("source"), max_length=60, blank=True)
     added_at = models.DateTimeField(_("added"))
@@ -72,12 +74,15 @@ class ListMembership(models.Model):
         verbose_name_plural = _("list memberships")
         constraints = [
             models.UniqueConstraint(
-                fields=["list", "contact", "source"], condition=models.Q(removed_at__isnull=True),
+                fields=["list", "contact", "source"],
+                condition=models.Q(removed_at__isnull=True),
                 name="kwiga_membership_one_grant_a_source",
             )
         ]
         indexes = [
-            models.Index(fields=["contact", "list"], name="kwiga_membership_open", condition=models.Q(removed_at__isnull=True))
+            models.Index(
+                fields=["contact", "list"], name="kwiga_membership_open", condition=models.Q(removed_at__isnull=True)
+            )
         ]
 
     def __str__(self) -> str:

@@ -20,7 +20,12 @@ class TimelineEntry(models.Model):
     facts = models.JSONField(_("facts"), default=dict, blank=True)
     at = models.DateTimeField(_("when"))
     by = models.ForeignKey(
-        settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True, related_name="+", verbose_name=_("by")
+        settings.AUTH_USER_MODEL,
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="+",
+        verbose_name=_("by"),
     )
     needs_attention = models.BooleanField(_("needs attention"), default=False)
     attended_at = models.DateTimeField(_("attended to"), null=True, blank=True)
@@ -37,7 +42,8 @@ class TimelineEntry(models.Model):
         indexes = [
             models.Index(fields=["subject_type", "subject_id", "at"], name="kwiga_timeline_subject"),
             models.Index(
-                fields=["at"], name="kwiga_timeline_attention",
+                fields=["at"],
+                name="kwiga_timeline_attention",
                 condition=models.Q(needs_attention=True, attended_at__isnull=True),
             ),
         ]

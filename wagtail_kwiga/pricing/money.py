@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from decimal import ROUND_HALF_UP, Decimal
+from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
+from fractions import Fraction
 
 from babel.numbers import get_currency_precision
 
@@ -68,16 +69,17 @@ class Money:
     def split(self, weights: Sequence[int | Decimal]) -> list[Money]:
         """In parts by weight, by largest remainder, so that the parts sum to the whole exactly.
 
-        All weights zero counts as equal weights. Raises ``ValueError`` for no weights or a negative one.
+        All weights zero counts as equal weights. Raises ``ValueError`` for no weights, or a negative or endless one.
         """
-        if not weights or any(weight < 0 for weight in weights):
-            raise ValueError("weights must be some numbers, none negative")
-        shares = [Decimal(weight) for weight in weights]
-        if not sum(shares):
-            shares = [Decimal(1)] * len(shares)
+        if not weights or any(not Decimal(weight).is_finite() or weight < 0 for weight in weights):
+            raise ValueError("weights must be some finite numbers, none negative")
+        # Fractions, because a decimal division may round a share up to a unit that is not there.
+        shares = [Fraction(weight) for weight in weights]
+        if not any(shares):
+            shares = [Fraction(1)] * len(shares)
         whole = sum(shares)
-        unit = Decimal(1).scaleb(-precision(self.currency))
-        units = int(self.amount / unit)
+        digits = precision(self.currency)
+        units = int(self.amount.scaleb(digits))
         sign = -1 if units < 0 else 1
         exact = [abs(units) * share / whole for share in shares]
         given = [int(part) for part in exact]
@@ -85,7 +87,7 @@ class Money:
         by_remainder = sorted(range(len(exact)), key=lambda i: (given[i] - exact[i], i))
         for index in by_remainder[:left]:
             given[index] += 1
-        return [Money(sign * part * unit, self.currency) for part in given]
+        return [Money(Decimal(sign * part).scaleb(-digits), self.currency) for part in given]
 
 
 def precision(currency: str) -> int:
@@ -94,7 +96,14 @@ def precision(currency: str) -> int:
 
 
 def quantise(amount: Decimal, currency: str) -> Decimal:
-    """``amount`` rounded half up to the currency's precision. Raises ``ValueError`` for NaN and infinities."""
+    """``amount`` rounded half up to the currency's precision, never a negative zero.
+
+    Raises ``ValueError`` for NaN, infinities and amounts of more digits than any money has (28).
+    """
     if not amount.is_finite():
         raise ValueError("money must be finite")
-    return amount.quantize(Decimal(1).scaleb(-precision(currency)), rounding=ROUND_HALF_UP)
+    try:
+        rounded = amount.quantize(Decimal(1).scaleb(-precision(currency)), rounding=ROUND_HALF_UP)
+    except InvalidOperation as fault:
+        raise ValueError("too many digits for money") from fault
+    return rounded or abs(rounded)

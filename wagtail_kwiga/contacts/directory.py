@@ -1,0 +1,106 @@
+"""Who is who: finding or making the contact behind an address, and locking it."""
+
+from __future__ import annotations
+
+import datetime as dt
+import unicodedata
+from collections.abc import Iterable
+
+from django.db import IntegrityError, transaction
+from django.db.models import QuerySet
+from django.db.models.functions import Lower
+
+from wagtail_kwiga import conf, locking
+from wagtail_kwiga.contacts.addresses import normalise
+from wagtail_kwiga.contacts.models import Contact
+
+__all__ = ["find", "lock", "lock_many", "normalise", "remember"]
+
+
+def find(email: str) -> Contact | None:
+    """The contact with this address, however it is written, or ``None``. Raises ``KwigaError`` (``bad_email``)."""
+    return _by_email(normalise(email)).first()
+
+
+def remember(
+    *,
+    email: str,
+    name: str = "",
+    phone: str = "",
+    language: str = "",
+    verified: bool = False,
+    now: dt.datetime | None = None,
+) -> Contact:
+    """Find or make the contact with this address, and learn from what is given.
+
+    A form (``verified=False``) only fills in what is empty, and for a verified contact only the language: whoever types
+    somebody's address must not rewrite that person. ``verified=True`` is for data that money or staff stand up for:
+    a name or phone that is given replaces the old one, and the contact counts as verified.
+
+    Safe against two forms at once. Raises ``KwigaError`` (``bad_email``). Writes at most one contact, so locks keep
+    their order; do not call it for several people in one transaction.
+    """
+    now = now or conf.now()
+    address = normalise(email)
+    given = {
+        "name": _clean(name, Contact, "name"),
+        "phone": _clean(phone, Contact, "phone"),
+        "language": _clean(language, Contact, "language"),
+    }
+    with locking.atomic_write():
+        contact = _by_email(address).first()
+        if contact is None:
+            try:
+                with transaction.atomic():
+                    return Contact.objects.create(email=address, is_verified=verified, created_at=now, **given)
+            except IntegrityError:
+                # Somebody else made it between the look and the insert; theirs has been committed by now.
+                contact = _by_email(address).get()
+        if _news(contact, given, verified):
+            contact = lock(contact.pk)
+            news = _news(contact, given, verified)
+            for field, value in news.items():
+                setattr(contact, field, value)
+            if news:
+                contact.save(update_fields=sorted(news))
+        return contact
+
+
+def lock(contact_id: int) -> Contact:
+    """The contact, read afresh and locked until the transaction ends: the first lock of every move.
+
+    Raises ``Contact.DoesNotExist``.
+    """
+    return locking.locked(Contact.objects.filter(pk=contact_id)).get()
+
+
+def lock_many(contact_ids: Iterable[int]) -> dict[int, Contact]:
+    """The contacts by id, locked in the order of their ids so that two batches never wait for each other. One query."""
+    rows = locking.locked(Contact.objects.filter(pk__in=sorted(set(contact_ids))).order_by("pk"))
+    return {contact.pk: contact for contact in rows}
+
+
+def _by_email(address: str) -> QuerySet[Contact]:
+    # LOWER, not iexact: that is what the unique index is made of.
+    return Contact.objects.alias(lower_email=Lower("email")).filter(lower_email=address)
+
+
+def _news(contact: Contact, given: dict[str, str], verified: bool) -> dict[str, object]:
+    """The fields of ``contact`` that ``given`` may change, with their new values."""
+    news: dict[str, object] = {}
+    for field in ("name", "phone"):
+        may_change = verified or not (contact.is_verified or getattr(contact, field))
+        if may_change and given[field] and given[field] != getattr(contact, field):
+            news[field] = given[field]
+    if given["language"] and not contact.language:
+        news["language"] = given["language"]
+    if verified and not contact.is_verified:
+        news["is_verified"] = True
+    return news
+
+
+def _clean(text: str, model: type[Contact], field: str) -> str:
+    """``text`` on one line, without control characters (PostgreSQL takes no NUL), cut to what the column holds."""
+    visible = "".join(" " if unicodedata.category(letter) in ("Cc", "Cs") else letter for letter in text or "")
+    text = " ".join(unicodedata.normalize("NFC", visible).split())
+    return text[: model._meta.get_field(field).max_length].strip()

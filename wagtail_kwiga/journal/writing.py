@@ -1,0 +1,184 @@
+"""Writing the timeline, reading it, and putting an entry into words.
+
+Entries hang on their subject by content type, so this room knows no other. Each room registers the sentences for its
+own codes. Facts are kept as values (money, instants) and put into words for the reader, in the reader's language.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import enum
+import logging
+from collections.abc import Iterable, Mapping
+from decimal import Decimal
+from typing import Any
+
+from django.contrib.contenttypes.models import ContentType
+from django.db import models
+from django.db.models import QuerySet
+from django.utils import formats, timezone, translation
+
+from wagtail_kwiga import conf
+from wagtail_kwiga.journal.models import TimelineEntry
+from wagtail_kwiga.pricing.formatting import format_money
+from wagtail_kwiga.pricing.money import Money
+
+logger = logging.getLogger("wagtail_kwiga.journal")
+
+#: A row, or where only its key is at hand, its model and key.
+Subject = models.Model | tuple[type[models.Model], int]
+
+_sentences: dict[str, Any] = {}
+
+
+def register_sentences(sentences: Mapping[str, Any]) -> None:
+    """Teach the journal the sentences of a room: ``{"order.placed": gettext_lazy("Order %(number)s placed.")}``.
+
+    ``%(name)s`` stands for a fact. Registering a code again replaces its sentence, so a site may reword it.
+    """
+    _sentences.update(sentences)
+
+
+def draft(
+    subject: Subject,
+    code: str,
+    /,
+    *,
+    now: dt.datetime | None = None,
+    by: Any = None,
+    attention: bool = False,
+    **facts: Any,
+) -> TimelineEntry:
+    """An entry that is not saved yet, for ``write_many``. Facts may be anything; see ``write``."""
+    model, pk = subject if isinstance(subject, tuple) else (type(subject), subject.pk)
+    return TimelineEntry(
+        subject_type=ContentType.objects.get_for_model(model),
+        subject_id=pk,
+        code=code,
+        facts=_plain(facts),
+        at=now or conf.now(),
+        by=by if getattr(by, "pk", None) else None,  # nobody who is not logged in is somebody
+        needs_attention=attention,
+    )
+
+
+def write(
+    subject: Subject,
+    code: str,
+    /,
+    *,
+    now: dt.datetime | None = None,
+    by: Any = None,
+    attention: bool = False,
+    **facts: Any,
+) -> TimelineEntry:
+    """Record that ``code`` happened to ``subject``. One INSERT.
+
+    ``by`` is the member of staff who did it, if any. ``attention`` puts it on the list of things a person must look at.
+    Facts are kept as JSON: ``Money`` and instants so that they can be shown in the reader's own way, other values as
+    they are or as text.
+    """
+    entry = draft(subject, code, now=now, by=by, attention=attention, **facts)
+    entry.save(force_insert=True)
+    return entry
+
+
+def write_many(entries: Iterable[TimelineEntry]) -> list[TimelineEntry]:
+    """Save what ``draft`` made, in one query."""
+    return TimelineEntry.objects.bulk_create(entries)
+
+
+def attend(entry: TimelineEntry, by: Any = None, now: dt.datetime | None = None) -> bool:
+    """Tick off an entry that needs attention. Returns whether it was open; whoever was first stays on record."""
+    at = now or conf.now()
+    by = by if getattr(by, "pk", None) else None
+    done = TimelineEntry.objects.filter(pk=entry.pk, needs_attention=True, attended_at__isnull=True).update(
+        attended_at=at, attended_by=by
+    )
+    if done:
+        entry.attended_at, entry.attended_by = at, by
+    return bool(done)
+
+
+def timeline(subject: Subject) -> QuerySet[TimelineEntry]:
+    """What happened to ``subject``, oldest first, with who did it. One query."""
+    model, pk = subject if isinstance(subject, tuple) else (type(subject), subject.pk)
+    return TimelineEntry.objects.filter(
+        subject_type=ContentType.objects.get_for_model(model), subject_id=pk
+    ).select_related("by")
+
+
+def open_attention() -> QuerySet[TimelineEntry]:
+    """What a person must still look at, oldest first, with its subjects: two queries and one per kind of subject."""
+    return (
+        TimelineEntry.objects.filter(needs_attention=True, attended_at__isnull=True)
+        .select_related("by")
+        .prefetch_related("subject_type", "subject")
+    )
+
+
+def sentence(entry: TimelineEntry) -> str:
+    """The entry in words, in the active language. Never fails: a timeline with one odd entry is still a timeline."""
+    template = _sentences.get(entry.code)
+    if template is not None:
+        facts = entry.facts if isinstance(entry.facts, Mapping) else {}
+        try:
+            return str(template % _Shown({name: _shown(value) for name, value in facts.items()}))
+        except Exception:
+            logger.warning("The sentence for %s does not fit the facts of entry %s", entry.code, entry.pk)
+    return _spelled(entry.code)
+
+
+class _Shown(dict):
+    """Facts for a sentence; one that is missing (an entry of an older version) shows as an ellipsis."""
+
+    def __missing__(self, key: str) -> str:
+        return "…"
+
+
+def _spelled(code: str) -> str:
+    """A readable stand-in for a code without a sentence: ``order.paid_late`` → ``Order: paid late``."""
+    words = code.replace("_", " ").replace(".", ": ").strip()
+    return words[:1].upper() + words[1:]
+
+
+def _plain(value: Any) -> Any:
+    """``value`` as JSON that PostgreSQL takes. Odd values become their text."""
+    match value:
+        case enum.Enum():
+            return _plain(value.value)
+        case None | bool() | int():
+            return value
+        case str():
+            return _text(value)
+        case Money():
+            return {"money": str(value.amount), "currency": value.currency}
+        case Decimal():
+            return str(value)
+        case dt.datetime():
+            return {"instant": value.isoformat()}
+        case Mapping():
+            return {_text(key): _plain(inner) for key, inner in value.items()}
+        case list() | tuple() | set() | frozenset():
+            return [_plain(inner) for inner in value]
+        case _:
+            return _text(value)
+
+
+def _text(value: Any) -> str:
+    """As text without NUL and half surrogates, neither of which PostgreSQL stores."""
+    return str(value).replace("\x00", "").encode("utf-8", "replace").decode("utf-8")
+
+
+def _shown(value: Any) -> Any:
+    """A fact as the reader sees it."""
+    if isinstance(value, Mapping):
+        if set(value) == {"money", "currency"}:
+            return format_money(Money(Decimal(value["money"]), value["currency"]), translation.get_language() or "")
+        if set(value) == {"instant"}:
+            instant = dt.datetime.fromisoformat(value["instant"])
+            local = timezone.localtime(instant) if timezone.is_aware(instant) else instant
+            return formats.date_format(local, "SHORT_DATETIME_FORMAT")
+    if isinstance(value, list):
+        return ", ".join(str(_shown(inner)) for inner in value)
+    return value
