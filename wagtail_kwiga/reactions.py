@@ -1,2 +1,77 @@
+"""THE table: what happened → what the package does about it.
+
+The only place where a lower room's doings reach an upper room. Everything here runs inside the transaction of what
+happened, in this order; a handler that raises undoes the whole move (access carries a promise, so the provider is told
+to come again), except enrolment, which guards itself: a broken scenario never refuses money.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from wagtail_kwiga import background, events, hooks
+from wagtail_kwiga.access import grants
+from wagtail_kwiga.access.events import AccessEnded, AccessGranted
+from wagtail_kwiga.automations import enrolment
+from wagtail_kwiga.automations import publishing as scenario_publishing
+from wagtail_kwiga.contacts.events import ContactUnsubscribed
+from wagtail_kwiga.mailing import espstatus, outbox, reasons
+from wagtail_kwiga.offers import publishing as offer_publishing
+from wagtail_kwiga.orders import wording  # noqa: F401  (registers the timeline's sentences)
+from wagtail_kwiga.orders.events import OrderPaid, OrderPlaced, OrderRefunded, OrdersClosed
+from wagtail_kwiga.orders.models import Order
+from wagtail_kwiga.payments.events import PaymentFailed
+
+
+def _grant_access(event: OrderPaid) -> None:
+    grants.grant_for_order(Order.objects.get(pk=event.order_id), now=event.at)
+
+
+def _silence(event: OrderPaid) -> None:
+    outbox.cancel_family(event.family, now=event.at, why=reasons.Why.PAID)
+
+
+def _send_receipt(event: OrderPaid) -> None:
+    outbox.send_receipt(Order.objects.select_related("contact", "offer", "site").get(pk=event.order_id), now=event.at)
+    background.enqueue("deliver_due")
+
+
+def _end_access(event: OrderRefunded) -> None:
+    if event.whole:
+        grants.end_for_order(event.order_id, now=event.at)
+
+
+def _hook(name: str) -> Callable[[Any], None]:
+    def tell(event: Any) -> None:
+        hooks.tell(name, event)
+
+    tell.__name__ = name
+    return tell
+
+
+def _tell_each_closed(event: OrdersClosed) -> None:
+    for order in event.orders:
+        hooks.tell("after_kwiga_order_closed", order)
+
+
+TABLE: dict[type, tuple[Callable[[Any], None], ...]] = {
+    OrderPlaced: (enrolment.on_order_placed, _hook("after_kwiga_order_placed")),
+    OrderPaid: (_grant_access, enrolment.on_order_paid, _silence, _send_receipt, _hook("after_kwiga_order_paid")),
+    OrdersClosed: (enrolment.on_orders_closed, _tell_each_closed),
+    OrderRefunded: (_end_access, _hook("after_kwiga_order_refunded")),
+    PaymentFailed: (_hook("after_kwiga_payment_failed"),),
+    AccessGranted: (_hook("after_kwiga_access_granted"),),
+    AccessEnded: (_hook("after_kwiga_access_ended"),),
+    ContactUnsubscribed: (_hook("after_kwiga_contact_unsubscribed"),),
+}
+
+
 def connect() -> None:
-    """"""
+    """Subscribe the table, and follow Wagtail's publishing. Called once, when the app is ready."""
+    for kind, handlers in TABLE.items():
+        for handler in handlers:
+            events.subscribe(kind, handler)
+    offer_publishing.connect()
+    scenario_publishing.connect()
+    espstatus.connect()

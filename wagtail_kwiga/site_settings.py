@@ -29,36 +29,46 @@ class KwigaSettings(BaseSiteSetting):
     """The selling side's settings of one Wagtail site."""
 
     seller_name = models.CharField(
-        _("seller's name"), max_length=200, blank=True,
+        _("seller's name"),
+        max_length=200,
+        blank=True,
         help_text=_("Shown on offer, order and pay pages, so that buyers know who sells."),
     )
     sender_name = models.CharField(
         _("sender's name"), max_length=100, blank=True, help_text=_("The name in the From line of mails.")
     )
     sender_email = models.EmailField(
-        _("sender's address"), blank=True,
+        _("sender's address"),
+        blank=True,
         help_text=_("The From address of mails. Left empty, the site's DEFAULT_FROM_EMAIL is used."),
     )
     reply_to = models.EmailField(
         _("answers go to"), blank=True, help_text=_("Left empty, answers go to the sender's address.")
     )
     postal_footer = models.TextField(
-        _("postal address"), blank=True,
+        _("postal address"),
+        blank=True,
         help_text=_("Company and address at the foot of every mail. Anti-spam laws ask for it."),
     )
     legal = OpenStreamField(
-        blocks=_legal_blocks, blank=True, max_num=1, verbose_name=_("terms of sale"),
+        blocks=_legal_blocks,
+        blank=True,
+        max_num=1,
+        verbose_name=_("terms of sale"),
         help_text=_("Buyers agree to these before they order."),
     )
     default_currency = models.CharField(
-        _("default currency"), max_length=3, default="EUR",
+        _("default currency"),
+        max_length=3,
+        default="EUR",
         validators=[RegexValidator(r"^[A-Z]{3}$", _("Three capital letters, such as EUR."))],
     )
     promo_policy = models.CharField(
         _("promotional mail goes to"), max_length=20, choices=PromoPolicy.choices, default=PromoPolicy.EVERYBODY
     )
     recovery_on = models.BooleanField(
-        _("win back unpaid orders"), default=True,
+        _("win back unpaid orders"),
+        default=True,
         help_text=_("Off: no scenario about unpaid orders takes in anybody or sends anything on this site."),
     )
     bank_holder = models.CharField(_("account holder"), max_length=140, blank=True)

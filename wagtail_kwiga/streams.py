@@ -17,7 +17,9 @@ class OpenStreamField(StreamField):
     must never make a migration inside this package, so neither the callable nor the blocks appear in migrations.
     """
 
-    def __init__(self, block_types: Any = (), *, blocks: Callable[[], Iterable[tuple[str, Block]]] | None = None, **kw: Any):
+    def __init__(
+        self, block_types: Any = (), *, blocks: Callable[[], Iterable[tuple[str, Block]]] | None = None, **kw: Any
+    ):
         kw.pop("block_lookup", None)
         self._blocks = blocks
         super().__init__(block_types or [], **kw)

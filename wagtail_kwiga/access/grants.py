@@ -81,3 +81,17 @@ def revoke(grant: AccessGrant, *, by: Any = None, now: dt.datetime | None = None
         events.publish(AccessEnded((grant.pk,), grant.contact_id, line.order_id if line else None, now))
     grant.revoked_at = now
     return True
+
+
+def end_for_order(order_id: int, *, by: Any = None, now: dt.datetime | None = None) -> int:
+    """Take away what the lines of an order gave (its money went back); how many grants that ended. Other reasons stay."""
+    now = now or conf.now()
+    with locking.atomic_write():
+        grants = list(AccessGrant.objects.filter(line__order=order_id, revoked_at__isnull=True).select_related("line__order"))
+        if not grants:
+            return 0
+        AccessGrant.objects.filter(pk__in=[grant.pk for grant in grants]).update(revoked_at=now)
+        order = grants[0].line.order
+        writing.write(order, "access.ended", now=now, by=by, what=[grant.line.title for grant in grants])
+        events.publish(AccessEnded(tuple(grant.pk for grant in grants), order.contact_id, order.pk, now))
+    return len(grants)

@@ -59,7 +59,9 @@ class ScenarioVersion(models.Model):
     definition = models.JSONField()
     #: Only what happens from now on enters (spec kwiga 19: not retroactive).
     published_at = models.DateTimeField(_("published"))
-    published_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True, related_name="+")
+    published_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True, related_name="+"
+    )
 
     wagtail_reference_index_ignore = True
 
@@ -77,9 +79,13 @@ class ScenarioVersionLink(models.Model):
     """That a version uses a list, a coupon, a template or an offer: what protects them from deletion while it may run."""
 
     version = models.ForeignKey(ScenarioVersion, on_delete=models.CASCADE, related_name="links")
-    contact_list = models.ForeignKey(ContactList, on_delete=models.PROTECT, null=True, blank=True, related_name="scenario_links")
+    contact_list = models.ForeignKey(
+        ContactList, on_delete=models.PROTECT, null=True, blank=True, related_name="scenario_links"
+    )
     coupon = models.ForeignKey(Coupon, on_delete=models.PROTECT, null=True, blank=True, related_name="scenario_links")
-    template = models.ForeignKey(EmailTemplate, on_delete=models.PROTECT, null=True, blank=True, related_name="scenario_links")
+    template = models.ForeignKey(
+        EmailTemplate, on_delete=models.PROTECT, null=True, blank=True, related_name="scenario_links"
+    )
     offer = models.ForeignKey(Offer, on_delete=models.PROTECT, null=True, blank=True, related_name="scenario_links")
 
     wagtail_reference_index_ignore = True
@@ -101,10 +107,16 @@ class Run(models.Model):
         REFUSED = "refused", _("not let in")
 
     scenario = models.ForeignKey(Scenario, on_delete=models.PROTECT, related_name="runs", verbose_name=_("scenario"))
-    version = models.ForeignKey(ScenarioVersion, on_delete=models.PROTECT, related_name="runs", verbose_name=_("version"))
+    version = models.ForeignKey(
+        ScenarioVersion, on_delete=models.PROTECT, related_name="runs", verbose_name=_("version")
+    )
     contact = models.ForeignKey(Contact, on_delete=models.PROTECT, related_name="runs", verbose_name=_("contact"))
-    offer = models.ForeignKey(Offer, on_delete=models.PROTECT, null=True, blank=True, related_name="runs", verbose_name=_("offer"))
-    order = models.ForeignKey(Order, on_delete=models.PROTECT, null=True, blank=True, related_name="runs", verbose_name=_("order"))
+    offer = models.ForeignKey(
+        Offer, on_delete=models.PROTECT, null=True, blank=True, related_name="runs", verbose_name=_("offer")
+    )
+    order = models.ForeignKey(
+        Order, on_delete=models.PROTECT, null=True, blank=True, related_name="runs", verbose_name=_("order")
+    )
     family = models.UUIDField(null=True, blank=True)
     #: What makes this entry one of its kind: ``unpaid:<contact>:<offer>`` or ``paid:<order>``.
     entry_key = models.CharField(max_length=80)
@@ -138,7 +150,9 @@ class Run(models.Model):
         ordering = ["-entered_at", "-pk"]
         constraints = [
             models.UniqueConstraint(
-                fields=["scenario", "entry_key"], condition=models.Q(state__in=["live", "parked"]), name="kwiga_run_one_live"
+                fields=["scenario", "entry_key"],
+                condition=models.Q(state__in=["live", "parked"]),
+                name="kwiga_run_one_live",
             ),
             models.UniqueConstraint(
                 fields=["scenario", "once_key"],
@@ -168,7 +182,9 @@ class StepRecord(models.Model):
     because = models.CharField(_("why"), max_length=60)
     facts = models.JSONField(_("facts"), default=dict)
     at = models.DateTimeField(_("when"))
-    email = models.ForeignKey(OutgoingEmail, on_delete=models.SET_NULL, null=True, blank=True, related_name="step_records")
+    email = models.ForeignKey(
+        OutgoingEmail, on_delete=models.SET_NULL, null=True, blank=True, related_name="step_records"
+    )
 
     wagtail_reference_index_ignore = True
 

@@ -27,9 +27,14 @@ class Kind(models.TextChoices):
 class EmailTemplate(PreviewableMixin, DraftStateMixin, RevisionMixin, TranslatableMixin, models.Model):
     """An e-mail that editors compose of blocks, one row a language."""
 
-    title = models.CharField(_("title"), max_length=120, help_text=_("For your team; people who get the mail never see it."))
+    title = models.CharField(
+        _("title"), max_length=120, help_text=_("For your team; people who get the mail never see it.")
+    )
     kind = models.CharField(
-        _("kind"), max_length=10, choices=Kind.choices, default=Kind.PROMOTION,
+        _("kind"),
+        max_length=10,
+        choices=Kind.choices,
+        default=Kind.PROMOTION,
         help_text=_("Promotion goes only to people who may get promotional mail, with a way to unsubscribe."),
     )
     subject = models.CharField(_("subject"), max_length=200)
@@ -59,7 +64,9 @@ class EmailTemplate(PreviewableMixin, DraftStateMixin, RevisionMixin, Translatab
 class EmailTemplateVersion(models.Model):
     """One template as compiled: immutable. Mails point to it, so what was sent can always be shown."""
 
-    template = models.ForeignKey(EmailTemplate, on_delete=models.CASCADE, null=True, blank=True, related_name="versions")
+    template = models.ForeignKey(
+        EmailTemplate, on_delete=models.CASCADE, null=True, blank=True, related_name="versions"
+    )
     #: Name of a mail that the package itself brings, e.g. ``receipt``; empty for editors' templates.
     builtin = models.CharField(max_length=40, blank=True)
     language = models.CharField(max_length=15)
@@ -107,8 +114,12 @@ class OutgoingEmail(models.Model):
     purpose = models.CharField(_("purpose"), max_length=10, choices=Purpose.choices)
     kind = models.CharField(_("kind"), max_length=10, choices=Kind.choices)
     status = models.CharField(_("status"), max_length=14, choices=Status.choices, default=Status.QUEUED)
-    contact = models.ForeignKey(Contact, on_delete=models.PROTECT, null=True, blank=True, related_name="emails", verbose_name=_("contact"))
-    order = models.ForeignKey(Order, on_delete=models.PROTECT, null=True, blank=True, related_name="emails", verbose_name=_("order"))
+    contact = models.ForeignKey(
+        Contact, on_delete=models.PROTECT, null=True, blank=True, related_name="emails", verbose_name=_("contact")
+    )
+    order = models.ForeignKey(
+        Order, on_delete=models.PROTECT, null=True, blank=True, related_name="emails", verbose_name=_("order")
+    )
     #: The family of ``order`` when queued: recovery mail of a paid family is never handed over.
     family = models.UUIDField(null=True, blank=True)
     version = models.ForeignKey(EmailTemplateVersion, on_delete=models.PROTECT, related_name="emails")
@@ -145,7 +156,9 @@ class OutgoingEmail(models.Model):
         indexes = [
             models.Index(fields=["due_at", "id"], name="kwiga_email_due", condition=models.Q(status="queued")),
             models.Index(
-                fields=["leased_until"], name="kwiga_email_leased", condition=models.Q(status__in=["leased", "handing_over"])
+                fields=["leased_until"],
+                name="kwiga_email_leased",
+                condition=models.Q(status__in=["leased", "handing_over"]),
             ),
             models.Index(fields=["family"], name="kwiga_email_family", condition=models.Q(family__isnull=False)),
             models.Index(fields=["message_id"], name="kwiga_email_message_id", condition=~models.Q(message_id="")),

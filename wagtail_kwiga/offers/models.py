@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from django.core.exceptions import ValidationError
 from django.core.validators import MinValueValidator, RegexValidator
 from django.db import models
+from django.http import HttpRequest, HttpResponse
+from django.utils import translation
+from django.utils.cache import patch_vary_headers
 from django.utils.translation import gettext_lazy as _
+from wagtail.admin.panels import FieldPanel, MultiFieldPanel, TitleFieldPanel
 from wagtail.models import Page
 
 from wagtail_kwiga.catalogue.models import Offer
+from wagtail_kwiga.offers.panels import OfferPageForm, selling_panels
+from wagtail_kwiga.pricing.money import precision
 from wagtail_kwiga.streams import OpenStreamField
 
 
@@ -54,35 +63,129 @@ class OfferPageMixin(models.Model):
 
     body = OpenStreamField(blocks=_offer_blocks, blank=True, verbose_name=_("page"))
     price = models.DecimalField(
-        _("price"), max_digits=14, decimal_places=4, default=0, validators=[MinValueValidator(0)],
+        _("price"),
+        max_digits=14,
+        decimal_places=4,
+        default=0,
+        validators=[MinValueValidator(0)],
         help_text=_("0 makes a free offer: no payment step, access at once."),
     )
     currency = models.CharField(
-        _("currency"), max_length=3, blank=True, validators=[RegexValidator(r"^[A-Z]{3}$", _("Three capital letters, such as EUR."))],
+        _("currency"),
+        max_length=3,
+        blank=True,
+        validators=[RegexValidator(r"^[A-Z]{3}$", _("Three capital letters, such as EUR."))],
         help_text=_("Left empty: the site's default currency."),
     )
-    products = OpenStreamField(blocks=_product_blocks, blank=True, verbose_name=_("products"), help_text=_("What buyers get access to."))
-    coupon_mode = models.CharField(_("coupons"), max_length=8, choices=Offer.CouponMode.choices, default=Offer.CouponMode.NONE)
+    products = OpenStreamField(
+        blocks=_product_blocks, blank=True, verbose_name=_("products"), help_text=_("What buyers get access to.")
+    )
+    coupon_mode = models.CharField(
+        _("coupons"), max_length=8, choices=Offer.CouponMode.choices, default=Offer.CouponMode.NONE
+    )
     coupons = OpenStreamField(
-        blocks=_coupon_blocks, blank=True, verbose_name=_("these coupons"), help_text=_("Counts under “only these coupons”.")
+        blocks=_coupon_blocks,
+        blank=True,
+        verbose_name=_("these coupons"),
+        help_text=_("Counts under “only these coupons”."),
     )
     is_listed = models.BooleanField(
         _("show in the store"), default=True, help_text=_("Off: for sale, but only for people who have the address.")
     )
     sales_from = models.DateTimeField(_("sold from"), null=True, blank=True)
     sales_until = models.DateTimeField(_("sold until"), null=True, blank=True)
-    ask_phone = models.CharField(_("phone number"), max_length=10, choices=PhoneMode.choices, default=PhoneMode.OPTIONAL)
+    ask_phone = models.CharField(
+        _("phone number"), max_length=10, choices=PhoneMode.choices, default=PhoneMode.OPTIONAL
+    )
     language_mode = models.CharField(
         _("language of this page"), max_length=10, choices=LanguageMode.choices, default=LanguageMode.PAGE
     )
     fixed_language = models.CharField(_("language"), max_length=15, blank=True)
 
+    base_form_class = OfferPageForm
+    content_panels = [
+        TitleFieldPanel("title"),
+        MultiFieldPanel([FieldPanel("body")], heading=_("Page"), icon="doc-full"),
+        *selling_panels(),
+    ]
+    allowed_http_methods = ["GET", "HEAD", "OPTIONS", "POST"]
+
     class Meta:
         abstract = True
+
+    def clean(self) -> None:
+        super().clean()
+        faults: dict[str, Any] = {}
+        if self.price and self.currency and self.price != round(self.price, precision(self.currency)):
+            faults["price"] = _("%(currency)s has no smaller parts than that. Please round the price.") % {
+                "currency": self.currency
+            }
+        if self.sales_from and self.sales_until and self.sales_until <= self.sales_from:
+            faults["sales_until"] = _("This must be later than the beginning of the sale.")
+        if self.language_mode == LanguageMode.FIXED and not self.fixed_language:
+            faults["fixed_language"] = _("Please choose the language.")
+        sold = [block.value["product"].pk for block in self.products if block.value.get("product")]
+        if len(sold) != len(set(sold)):
+            faults["products"] = _("A product stands here twice. Please keep one of them.")
+        if faults:
+            raise ValidationError(faults)
+
+    # --- the way of a visitor -----------------------------------------------------------------------------------------
+
+    def visit(self, request: HttpRequest) -> Any:
+        """The ``offers.visiting.Visit`` of this request, made once."""
+        from wagtail_kwiga.offers.visiting import Visit
+
+        kept = getattr(request, "_kwiga_visit", None)
+        if kept is None or kept.page is not self:
+            kept = request._kwiga_visit = Visit(self, request)  # type: ignore[attr-defined]
+        return kept
+
+    def get_context(self, request: HttpRequest, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        visit = self.visit(request)
+        with translation.override(visit.language):
+            return {**super().get_context(request, *args, **kwargs), **visit.context()}
+
+    def serve(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        """The page; a POST to it is the checkout."""
+        request.is_preview = getattr(request, "is_preview", False)
+        visit = self.visit(request)
+        if request.method == "POST":
+            with translation.override(visit.language):
+                answer = visit.answer()
+            if answer is not None:
+                return self._marked(answer, visit)
+        return self._rendered(request, self.get_template(request, *args, **kwargs), self.get_context(request, *args, **kwargs))
+
+    def serve_preview(self, request: HttpRequest, mode_name: str) -> HttpResponse:
+        request.is_preview = True
+        template = self.get_preview_template(request, mode_name)
+        return self._rendered(request, template, self.get_preview_context(request, mode_name))
+
+    def _rendered(self, request: HttpRequest, template: str, context: dict[str, Any]) -> HttpResponse:
+        from wagtail_kwiga.offers.languages import SpokenResponse
+
+        visit = self.visit(request)
+        response = SpokenResponse(request, template, context, language=visit.language, status=visit.status)
+        return self._marked(response, visit)
+
+    def _marked(self, response: HttpResponse, visit: Any) -> HttpResponse:
+        """Headers: what is personal stays out of caches, search engines and other sites' logs."""
+        if visit.is_personal:
+            response["Cache-Control"] = "private, no-store"
+            response["X-Robots-Tag"] = "noindex"
+            response["Referrer-Policy"] = "same-origin"
+        if self.language_mode == LanguageMode.VISITOR:
+            patch_vary_headers(response, ["Accept-Language", "Cookie"])
+        if visit.retry_after:
+            response["Retry-After"] = str(visit.retry_after)
+        return response
 
 
 class OfferPage(OfferPageMixin, Page):
     """The offer page that comes with the package."""
+
+    template = "wagtail_kwiga/offers/offer_page.html"
 
     class Meta:
         verbose_name = _("offer page")

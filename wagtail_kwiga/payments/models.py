@@ -23,7 +23,9 @@ class Payment(models.Model):
     class Meta:
         verbose_name = _("payment")
         verbose_name_plural = _("payments")
-        constraints = [models.CheckConstraint(condition=models.Q(amount__gte=0), name="kwiga_payment_amount_not_negative")]
+        constraints = [
+            models.CheckConstraint(condition=models.Q(amount__gte=0), name="kwiga_payment_amount_not_negative")
+        ]
 
     def __str__(self) -> str:
         return self.reference
@@ -80,7 +82,9 @@ class PaymentAttempt(models.Model):
 class Refund(models.Model):
     """Money given back, in a row of its own: a payment's amount is never edited."""
 
-    attempt = models.ForeignKey(PaymentAttempt, on_delete=models.PROTECT, related_name="refunds", verbose_name=_("attempt"))
+    attempt = models.ForeignKey(
+        PaymentAttempt, on_delete=models.PROTECT, related_name="refunds", verbose_name=_("attempt")
+    )
     amount = models.DecimalField(_("amount"), max_digits=14, decimal_places=4)
     currency = models.CharField(_("currency"), max_length=3)
     reference = models.CharField(_("reference"), max_length=200, blank=True)
@@ -118,7 +122,12 @@ class ProviderNotice(models.Model):
     #: The provider's own event id, or a hash of the body where it has none.
     event_id = models.CharField(_("event"), max_length=200)
     attempt = models.ForeignKey(
-        PaymentAttempt, on_delete=models.PROTECT, null=True, blank=True, related_name="notices", verbose_name=_("attempt")
+        PaymentAttempt,
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="notices",
+        verbose_name=_("attempt"),
     )
     body = models.TextField(_("body"), blank=True)
     headers = models.JSONField(_("headers"), default=dict, blank=True)

@@ -1,0 +1,1 @@
+"""Payment providers that come with the package."""

@@ -1,0 +1,140 @@
+"""The order list, the order's card, and *Money arrived*."""
+
+from __future__ import annotations
+
+import pytest
+from django.contrib.auth.models import Group, Permission, User
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
+
+from tests.orders.shop import books_receive, order_for
+from tests.support import after, make_contact, make_coupon, make_offer
+from wagtail_kwiga.orders.statuses import Status
+
+pytestmark = pytest.mark.django_db
+
+INDEX = "wagtail_kwiga_orders:index"
+
+
+@pytest.fixture
+def order():
+    return order_for(
+        make_contact("ada@example.com"), make_offer(coupon_mode="any"), coupon=make_coupon("SPRING"), payment_kind="transfer"
+    )
+
+
+def url(name, order):
+    return reverse(f"wagtail_kwiga_orders:{name}", args=[order.pk])
+
+
+@pytest.fixture
+def clerk(client):
+    """Somebody who may look at orders and confirm money, and nothing else."""
+    user = User.objects.create_user("clerk", password="clerk")
+    group = Group.objects.create(name="Clerks")
+    group.permissions.set(Permission.objects.filter(codename__in=["access_admin", "view_order", "confirm_money"]))
+    user.groups.add(group)
+    client.force_login(user)
+    return client
+
+
+def test_the_empty_list_is_a_page(admin_client):
+    assert admin_client.get(reverse(INDEX)).status_code == 200
+
+
+def test_list_search_and_filters(admin_client, order):
+    order_for(make_contact("bob@example.com"), make_offer(title="Ink"))
+    page = admin_client.get(reverse(INDEX)).content.decode()
+    assert order.number in page
+    assert "€102.00" in page
+    assert "bob@example.com" in page
+    for query in ("q=ada@example.com", "q=SPRING", f"q={order.number}", "payment_kind=transfer"):
+        found = admin_client.get(f"{reverse(INDEX)}?{query}").content.decode()
+        assert order.number in found, query
+        assert "bob@example.com" not in found, query
+    assert order.number not in admin_client.get(f"{reverse(INDEX)}?status=paid").content.decode()
+
+
+def test_the_list_costs_the_same_for_one_and_for_many(admin_client):
+    offer = make_offer()
+
+    def cost():
+        with CaptureQueriesContext(connection) as queries:
+            assert admin_client.get(reverse(INDEX)).status_code == 200
+        return len(queries)
+
+    order_for(make_contact(), offer)
+    cost()
+    one = cost()
+    for _ in range(20):
+        order_for(make_contact(), offer)
+    assert cost() == one <= 12
+
+
+def test_the_card_shows_terms_money_and_what_happened(admin_client, order):
+    page = admin_client.get(url("inspect", order)).content.decode()
+    for words in ("ada@example.com", "€120.00", "€18.00", "€102.00", "SPRING", "Order placed: €102.00", "Money arrived"):
+        assert words in page, (words, page[page.find("Order placed"):][:200])
+
+
+def test_money_arrived_is_looked_at_first_and_booked_once(admin_client, order):
+    form = admin_client.get(url("money_arrived", order))
+    assert 'value="102.00"' in form.content.decode()
+    order.refresh_from_db()
+    assert order.status == Status.OPEN
+    for _ in range(2):
+        answer = admin_client.post(url("money_arrived", order), {"amount": "102.00", "reference": "B-1"})
+        assert answer.status_code == 302
+    order.refresh_from_db()
+    assert (order.status, str(order.received)) == (Status.PAID, "102.00 EUR")
+    card = admin_client.get(url("inspect", order)).content.decode()
+    assert "Money arrived</" not in card
+    assert "admin" in card
+
+
+@pytest.mark.parametrize("amount", ["", "0", "-5", "NaN", "1e40", "ten"])
+def test_nonsense_is_refused_and_nothing_is_booked(admin_client, order, amount):
+    answer = admin_client.post(url("money_arrived", order), {"amount": amount})
+    assert answer.status_code == 200
+    order.refresh_from_db()
+    assert (order.status, order.paid_amount) == (Status.OPEN, 0)
+
+
+def test_a_reference_used_for_other_money_is_refused_in_words(admin_client, order):
+    other = order_for(make_contact(), make_offer(), payment_kind="transfer")
+    books_receive(other, "120.00", now=after(minutes=1), method="manual", reference="B-1")
+    order.payment_kind = "online"
+    order.save()
+    answer = admin_client.post(url("money_arrived", order), {"amount": "102.00", "reference": "B-1"})
+    assert "B-1" in answer.content.decode()
+    order.refresh_from_db()
+    assert order.status == Status.OPEN
+
+
+def test_a_clerk_may_look_and_confirm_but_nobody_edits(clerk, order):
+    assert clerk.get(reverse(INDEX)).status_code == 200
+    assert clerk.get(url("inspect", order)).status_code == 200
+    assert clerk.get(url("money_arrived", order)).status_code == 200
+
+
+def test_without_the_permission_the_button_and_the_form_are_not_there(clerk, order):
+    Group.objects.get(name="Clerks").permissions.remove(Permission.objects.get(codename="confirm_money"))
+    assert "Money arrived" not in clerk.get(url("inspect", order)).content.decode()
+    assert clerk.post(url("money_arrived", order), {"amount": "102.00"}).status_code in (302, 403)
+    order.refresh_from_db()
+    assert order.status == Status.OPEN
+
+
+@pytest.mark.parametrize("name", ["add", "edit", "delete", "copy"])
+def test_there_is_no_way_to_type_in_an_order(admin_client, name):
+    from django.urls import NoReverseMatch
+
+    for args in ([], [1]):
+        with pytest.raises(NoReverseMatch):
+            reverse(f"wagtail_kwiga_orders:{name}", args=args)
+
+
+def test_visitors_are_sent_to_the_login(client, order):
+    for address in (reverse(INDEX), url("inspect", order), url("money_arrived", order)):
+        assert client.get(address).status_code == 302

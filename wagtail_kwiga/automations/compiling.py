@@ -1,0 +1,186 @@
+"""From what an editor wrote to what a run follows: the stream becomes a ``Definition``, or a list of what is in the way.
+
+Everything that could go wrong for a person later is refused here, with words for the editor: a deadline that nobody
+enforces, a coupon that its reader could not use, a step that nobody knows.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from django.db.models import ExpressionWrapper, F, JSONField
+from django.utils.translation import gettext as _
+from wagtail.models import Revision
+
+from wagtail_kwiga.automations import coded, coupon_rules, extensions
+from wagtail_kwiga.automations.definitions import Definition, Kinds, read_step
+from wagtail_kwiga.automations.models import Scenario
+from wagtail_kwiga.automations.steps import AddToList, RemoveFromList, Step
+from wagtail_kwiga.automations.triggers import StartEvent
+from wagtail_kwiga.exceptions import ScenarioFault
+
+
+@dataclass
+class Reading:
+    """A scenario as far as it could be read: the definition where it is whole, and everything an editor must mend."""
+
+    definition: Definition | None = None
+    problems: list[str] = field(default_factory=list)
+
+
+def problems(scenario: Scenario) -> list[str]:
+    """Everything that keeps ``scenario``, as it stands in memory, from being published; empty when nothing does."""
+    return read(scenario).problems
+
+
+def compile_scenario(scenario: Scenario, revision: Revision | None = None) -> Definition:
+    """The definition of ``scenario``. Raises ``ScenarioFault`` whose ``facts["problems"]`` say all that is in the way.
+
+    ``revision`` is the one being published, where that is known.
+    """
+    reading = read(scenario, revision)
+    if reading.problems or reading.definition is None:
+        raise ScenarioFault(" ".join(reading.problems), problems=reading.problems)
+    return reading.definition
+
+
+def read(scenario: Scenario, revision: Revision | None = None) -> Reading:
+    """Read the streams and judge them."""
+    kinds = extensions.kinds()
+    reading = Reading()
+    if unknown := unknown_kinds(scenario, revision):
+        words = _("Nobody here knows: %(kinds)s. Install what brings it, or make this scenario anew.")
+        reading.problems.append(words % {"kinds": ", ".join(unknown)})
+        return reading
+    event = _read_event(scenario, kinds, reading)
+    steps = _read_steps(scenario, kinds, reading)
+    if event is None or not steps or reading.problems:
+        return reading
+    definition = Definition(event, steps)
+    reading.problems += _first_wait(definition) + _ends(definition)
+    coupons, faults = coupon_rules.settle(definition)
+    reading.problems += faults
+    reading.definition = replace(definition, steps=coupons)
+    return reading
+
+
+def place(index: int, step: str) -> str:
+    """How problems name a step."""
+    return _("Step %(number)s (%(step)s)") % {"number": index + 1, "step": step}
+
+
+# --- reading the streams ------------------------------------------------------------------------------------------------
+
+
+def _read_event(scenario: Scenario, kinds: Kinds, reading: Reading) -> StartEvent | None:
+    chosen = list(scenario.start)
+    if len(chosen) != 1:
+        reading.problems.append(_("Choose what starts the scenario."))
+        return None
+    child = chosen[0]
+    try:
+        return coded.read({"kind": child.block_type, **child.block.coded(child.value)}, kinds.events, "start event")
+    except ScenarioFault as fault:
+        reading.problems.append(f"{child.block.label}: {fault}")
+    return None
+
+
+def _read_steps(scenario: Scenario, kinds: Kinds, reading: Reading) -> tuple[Step, ...]:
+    steps = []
+    for index, child in enumerate(scenario.steps):
+        where = place(index, str(child.block.label))
+        fields = child.block.coded(child.value)
+        if missing := _missing(fields, child.block_type, kinds):
+            words = _("%(where)s: what it names is gone, or was never chosen: %(missing)s.")
+            reading.problems.append(words % {"where": where, "missing": ", ".join(missing)})
+            continue
+        try:
+            steps.append(read_step({"kind": child.block_type, "id": child.id or f"new-{index}", **fields}, kinds))
+        except ScenarioFault as fault:
+            reading.problems.append(f"{where}: {fault}")
+    if not len(scenario.steps):
+        reading.problems.append(_("Add at least one step."))
+    return tuple(steps)
+
+
+def _missing(fields: dict[str, Any], kind: str, kinds: Kinds) -> list[str]:
+    """Fields that must name something and do not."""
+    optional = {one.name for one in dataclasses.fields(kinds.steps[kind]) if one.default is None}
+    found = [name for name, value in fields.items() if value is None and name not in optional]
+    condition = fields.get("condition")
+    if isinstance(condition, dict):
+        found += [name for name, value in condition.items() if value is None]
+    return [name.removesuffix("_id").replace("_", " ") for name in found]
+
+
+def unknown_kinds(scenario: Scenario, revision: Revision | None = None) -> list[str]:
+    """Block types in the stored streams that nobody knows.
+
+    A StreamField leaves such blocks out without a word, so the stored text is read beside it: the revision being
+    published, else the row and the latest draft. A scenario with any of them must not be opened, published or run.
+    """
+    known = {"start": set(extensions.kinds().events), "steps": set(extensions.kinds().steps)}
+    found = set()
+    for stored in _stored(scenario, revision):
+        for name, allowed in known.items():
+            raw = stored.get(name) or []
+            raw = json.loads(raw) if isinstance(raw, str) else raw
+            found |= {str(child.get("type")) for child in raw if child.get("type") not in allowed}
+    return sorted(found)
+
+
+def _stored(scenario: Scenario, revision: Revision | None) -> Iterator[dict[str, Any]]:
+    if revision is not None:
+        yield revision.content
+        return
+    if scenario.pk is None:
+        return
+    raw = {f"raw_{name}": ExpressionWrapper(F(name), output_field=JSONField()) for name in ("start", "steps")}
+    for row in Scenario.objects.filter(pk=scenario.pk).values(**raw):
+        yield {"start": row["raw_start"], "steps": row["raw_steps"]}
+    if scenario.latest_revision is not None:
+        yield scenario.latest_revision.content
+
+
+# --- judging ------------------------------------------------------------------------------------------------------------
+
+
+def _first_wait(definition: Definition) -> list[str]:
+    """Payment systems may be slow and people type slowly, so nobody is written to at once (spec kwiga 21.1)."""
+    least = definition.event.least_wait
+    waited = sum((step.delay() for step in _leading_waits(definition)), start=least * 0)
+    if waited >= least:
+        return []
+    words = _(
+        "Begin with a wait of at least %(least)s minutes; 30 are recommended. Payment systems may be slow to confirm, "
+        "and people need time to pay."
+    )
+    return [words % {"least": int(least.total_seconds() // 60)}]
+
+
+def _leading_waits(definition: Definition) -> Iterator[Step]:
+    for step in definition.steps:
+        if not step.delay():
+            return
+        yield step
+
+
+def _ends(definition: Definition) -> list[str]:
+    """A membership “for good” that a later step ends would be a deadline that nobody was told."""
+    found = []
+    for index, step in enumerate(definition.steps):
+        if isinstance(step, AddToList) and step.until == "none" and definition.removal_delay(index) is not None:
+            later = next(
+                number
+                for number, other in enumerate(definition.steps[index + 1 :], index + 1)
+                if isinstance(other, RemoveFromList) and other.list_id == step.list_id
+            )
+            words = _(
+                "%(where)s: it adds for good, but step %(later)s takes people off. Choose “a later step” as its end."
+            )
+            found.append(words % {"where": place(index, _("Add to list")), "later": later + 1})
+    return found

@@ -1,0 +1,151 @@
+"""Carrying out the decisions of a batch: each kind of effect for everybody at once. Database rows only.
+
+Whatever must leave the house becomes a row that is delivered one by one. Called inside the engine's transaction, with the
+contacts and runs locked.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import Any
+
+from django.utils.translation import gettext_lazy as _
+
+from wagtail_kwiga.automations import run_rows
+from wagtail_kwiga.automations.decisions import Decision
+from wagtail_kwiga.automations.facts import Batch, site_of
+from wagtail_kwiga.automations.intents import EndMembership, GrantMembership, Intent, QueueEmail
+from wagtail_kwiga.automations.models import Run, StepRecord
+from wagtail_kwiga.automations.snapshots import source_of
+from wagtail_kwiga.contacts import lists
+from wagtail_kwiga.coupons import discounts
+from wagtail_kwiga.journal import writing
+from wagtail_kwiga.mailing import outbox
+from wagtail_kwiga.mailing.models import OutgoingEmail
+from wagtail_kwiga.mailing.placeholders import Situation
+from wagtail_kwiga.pricing.quotes import make_quote
+
+writing.register_sentences({"automations.parked": _("A scenario is held here: something is wrong. %(error)s")})
+
+#: Kinds carried out here; any other class brings its own ``apply_all``.
+_OURS = (GrantMembership, EndMembership, QueueEmail)
+
+
+def apply(batch: Batch, decisions: Sequence[Decision], now: dt.datetime) -> None:
+    """Do what was decided, and write down where everybody stands and why. A fixed number of queries per kind."""
+    intents = [intent for decision in decisions for intent in decision.intents]
+    _memberships(intents, now)
+    mails = _mails(batch, decisions, now)
+    for kind, of_kind in _others(intents).items():
+        kind.apply_all(of_kind, now=now)
+    run_rows.save(batch, decisions, _written_to(decisions, mails), now)
+    StepRecord.objects.bulk_create(_records(decisions, mails, now))
+    _call_somebody([decision for decision in decisions if decision.state == "parked"], now)
+
+
+def _call_somebody(parked: Sequence[Decision], now: dt.datetime) -> None:
+    """What is held goes on a person's list."""
+    if parked:
+        writing.write_many(
+            writing.draft((Run, one.run_id), "automations.parked", now=now, attention=True, error=one.error)
+            for one in parked
+        )
+
+
+def _memberships(intents: Sequence[Intent], now: dt.datetime) -> None:
+    """Of several intents about the same grant the last one counts: a pass may put somebody on a list and off again."""
+    last: dict[tuple[int, int, str], GrantMembership | EndMembership] = {}
+    for intent in intents:
+        if isinstance(intent, GrantMembership | EndMembership):
+            last[intent.list_id, intent.contact_id, source_of(intent.run_id)] = intent
+    granted = [(key, one.until) for key, one in last.items() if isinstance(one, GrantMembership)]
+    lists.add_many([(key[0], key[1], until, key[2]) for key, until in granted], now=now)
+    lists.remove_many([key for key, one in last.items() if isinstance(one, EndMembership)], now=now)
+
+
+def _mails(batch: Batch, decisions: Sequence[Decision], now: dt.datetime) -> dict[str, OutgoingEmail]:
+    """Queue every mail; the rows by key."""
+    queued = [
+        outbox.QueuedMail(
+            key=mail.key,
+            purpose=batch.cases[decision.run_id].definition.event.purpose,
+            version=batch.mails[mail.template_id, _language(batch, decision)],
+            situation=_situation(batch, decision, mail, now),
+            not_after=mail.not_after,
+        )
+        for decision in decisions
+        for mail in decision.mails
+    ]
+    return {row.key: row for row in outbox.queue_many(queued, now=now)} if queued else {}
+
+
+def _language(batch: Batch, decision: Decision) -> str:
+    return batch.language_of(batch.runs[decision.run_id], decision.order_id)
+
+
+def _situation(batch: Batch, decision: Decision, mail: QueueEmail, now: dt.datetime) -> Situation:
+    """What the mail is about. Its prices are today's: the button leads to a new order at today's terms."""
+    run = batch.runs[decision.run_id]
+    order = batch.orders.get(decision.order_id) if decision.order_id else None
+    offer = batch.offers.get(run.offer_id) if run.offer_id else None
+    coupon = batch.coupons.get(mail.coupon_id) if mail.coupon_id else None
+    before = after = None
+    if coupon is not None and offer is not None:
+        quote = make_quote(offer.price, discounts.discount_of(coupon), coupon.pk, coupon.code)
+        before, after = quote.list_price, quote.total
+    return Situation(
+        contact=batch.contacts[run.contact_id],
+        order=order,
+        site=site_of(order),
+        language=_language(batch, decision),
+        now=now,
+        coupon=coupon,
+        coupon_until=mail.coupon_until,
+        quote_before=before,
+        quote_after=after,
+    )
+
+
+def _others(intents: Sequence[Intent]) -> dict[type[Intent], list[Intent]]:
+    """The site's own intents, by class."""
+    found: dict[type[Intent], list[Intent]] = defaultdict(list)
+    for intent in intents:
+        if not isinstance(intent, _OURS):
+            found[type(intent)].append(intent)
+    return found
+
+
+def _is_message(row: OutgoingEmail) -> bool:
+    """Whether the row is on its way; one that was suppressed at once says nothing to anybody."""
+    return row.status != OutgoingEmail.Status.SUPPRESSED
+
+
+def _written_to(decisions: Sequence[Decision], mails: dict[str, OutgoingEmail]) -> set[int]:
+    """Runs in which a message was really queued."""
+    return {one.run_id for one in decisions for mail in one.mails if _is_message(mails[mail.key])}
+
+
+def _records(decisions: Sequence[Decision], mails: dict[str, OutgoingEmail], now: dt.datetime) -> list[StepRecord]:
+    rows = []
+    for decision in decisions:
+        for record in decision.records:
+            mail = mails.get(record.mail_key)
+            told: dict[str, Any] = dict(record.facts)
+            outcome, because = record.outcome, record.because
+            if mail is not None and not _is_message(mail):
+                outcome, because = "skipped", mail.why.partition(":")[0]
+            rows.append(
+                StepRecord(
+                    run_id=decision.run_id,
+                    step=record.step,
+                    kind=record.kind,
+                    outcome=outcome,
+                    because=because,
+                    facts=told,
+                    at=now,
+                    email=mail,
+                )
+            )
+    return rows

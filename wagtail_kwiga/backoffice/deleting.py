@@ -1,0 +1,55 @@
+"""Deleting what something still refers to: refused in words, never a crash.
+
+Wagtail looks for uses in its reference index; our machine-written records are not in it (it costs five queries a save),
+so the database's own protection is asked before.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import messages
+from django.db import router
+from django.db.models import ProtectedError, RestrictedError
+from django.db.models.deletion import Collector
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.urls import reverse
+from django.utils.text import capfirst
+from django.utils.translation import gettext as _
+
+from wagtail_kwiga.automations.models import Scenario
+from wagtail_kwiga.catalogue.models import Offer, Product
+from wagtail_kwiga.contacts.models import ContactList
+from wagtail_kwiga.coupons.models import Coupon
+from wagtail_kwiga.mailing.models import EmailTemplate
+
+GUARDED = (Coupon, ContactList, Product, Offer, EmailTemplate, Scenario)
+
+
+def users_of(instances: list[Any]) -> list[Any]:
+    """The rows that keep ``instances`` from being deleted."""
+    collector = Collector(using=router.db_for_write(type(instances[0])), origin=instances[0])
+    try:
+        collector.collect(instances)
+    except ProtectedError as refusal:
+        return list(refusal.protected_objects)
+    except RestrictedError as refusal:
+        return list(refusal.restricted_objects)
+    return []
+
+
+def refuse_if_used(request: HttpRequest, instances: Any) -> HttpResponse | None:
+    """Wagtail's ``before_delete_snippet``: send the editor back with the reason where something is in use."""
+    instances = list(instances)
+    if not instances or not isinstance(instances[0], GUARDED) or not (used_by := users_of(instances)):
+        return None
+    kinds = sorted({str(type(row)._meta.verbose_name_plural) for row in used_by})
+    names = ", ".join(f"“{instance}”" for instance in instances[:5])
+    messages.error(
+        request,
+        capfirst(
+            _("%(names)s cannot be deleted, because it is in use by: %(kinds)s.") % {"names": names, "kinds": ", ".join(kinds)}
+        ),
+    )
+    return redirect(reverse(instances[0].snippet_viewset.get_url_name("list")))

@@ -1,0 +1,126 @@
+"""Making the message of a mail, and giving it to the mail backend over one connection."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+from typing import Any
+
+from django.core.mail import EmailMultiAlternatives, get_connection
+
+from wagtail_kwiga.mailing import hyperlinks, rendering
+from wagtail_kwiga.mailing.models import Kind, OutgoingEmail
+from wagtail_kwiga.mailing.sender import Sender, mailbox
+from wagtail_kwiga.mailing.verdicts import Fate, Verdict, of_answer, of_connecting, of_sending
+
+#: Seconds for which a mail server may keep us waiting, where the site sets no limit (Django then waits for ever).
+#: Well below ``LEASE_SECONDS``: a hand-over must have ended before another worker thinks it broken.
+TIMEOUT = 30
+#: Faults of the connection in a row after which the rest of a batch is left for the next sweep.
+PATIENCE = 3
+
+
+def compose(email: OutgoingEmail, sender: Sender) -> EmailMultiAlternatives:
+    """The message of ``email``. The same mail gives the same message each time, its Message-ID included."""
+    links = hyperlinks.of(email)
+    mail = rendering.mail_of(email, links)
+    headers = {
+        "Message-ID": message_id(email, sender.domain),
+        "Content-Language": email.language,
+        # Keeps out-of-office answers away (RFC 3834).
+        "Auto-Submitted": "auto-generated",
+        **mail.headers,
+    }
+    if email.kind == Kind.PROMOTION and "unsubscribe_url" in links:
+        headers |= unsubscribe_headers(links["unsubscribe_url"])
+    message = EmailMultiAlternatives(
+        subject=mail.subject,
+        body=mail.text,
+        from_email=sender.from_header,
+        to=[mailbox(email.to_name, email.to_email)],
+        reply_to=[sender.reply_to] if sender.reply_to else None,
+        headers=headers,
+    )
+    message.attach_alternative(mail.html, "text/html")
+    # Read by Anymail's backends, ignored by all others.
+    message.tags = [email.purpose]  # type: ignore[attr-defined]
+    message.metadata = {"kwiga_email": str(email.pk)}  # type: ignore[attr-defined]
+    return message
+
+
+def message_id(email: OutgoingEmail, domain: str) -> str:
+    """A Message-ID that stays the same when a mail is handed over again, so that servers and readers may see the double."""
+    digest = hashlib.sha256(f"{email.pk}:{email.key}".encode()).hexdigest()[:20]
+    return f"<kwiga.{email.pk}.{digest}@{domain}>"
+
+
+def unsubscribe_headers(url: str) -> dict[str, str]:
+    """RFC 8058: a POST to the address unsubscribes at once."""
+    return {"List-Unsubscribe": f"<{url}>", "List-Unsubscribe-Post": "List-Unsubscribe=One-Click"}
+
+
+class Post:
+    """One connection to the mail backend, for a batch. Opened when first needed, opened anew after an error."""
+
+    def __init__(self) -> None:
+        self._connection: Any = None
+        self._faults = 0
+
+    def __enter__(self) -> Post:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._drop()
+
+    @property
+    def is_down(self) -> bool:
+        """Whether the connection has failed so often that going on makes no sense."""
+        return self._faults >= PATIENCE
+
+    def ready(self) -> Verdict | None:
+        """Have an open connection. ``None`` when there is one; else why not. Nothing has been handed over then."""
+        try:
+            if self._connection is not None and not self._is_alive():
+                self._drop()
+            if self._connection is None:
+                connection = get_connection()
+                if getattr(connection, "timeout", TIMEOUT) is None:
+                    connection.timeout = TIMEOUT
+                self._connection = connection  # before it is opened: what fails half-way wants closing too
+                connection.open()
+        except Exception as error:
+            self._drop()
+            self._faults += 1
+            return of_connecting(error)
+        return None
+
+    def give(self, message: EmailMultiAlternatives) -> Verdict:
+        """Hand ``message`` over, and say what came of it. Raises nothing."""
+        message.connection = self._connection
+        try:
+            verdict = of_answer(message.send(), message)
+        except Exception as error:
+            verdict = of_sending(error, self._connection)
+        if verdict.fate is Fate.SENT:
+            self._faults = 0
+        else:
+            # After an error nobody knows what the server is waiting for.
+            self._drop()
+            self._faults = self._faults + 1 if verdict.line_down else 0
+        return verdict
+
+    def _is_alive(self) -> bool:
+        """An SMTP server may have hung up meanwhile; to learn that during a hand-over would make the mail uncertain."""
+        noop = getattr(getattr(self._connection, "connection", None), "noop", None)
+        if noop is None:
+            return True
+        try:
+            return noop()[0] == 250
+        except Exception:
+            return False
+
+    def _drop(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            with contextlib.suppress(Exception):
+                connection.close()

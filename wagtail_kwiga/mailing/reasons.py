@@ -1,0 +1,77 @@
+"""Why a mail is where it is: stable codes in ``OutgoingEmail.why``, and their words for staff.
+
+``why`` is a code, or a code and what the other side said: ``server_refused: 554 5.7.1 Message rejected``.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Any
+
+from django.utils.translation import gettext_lazy as _
+
+from wagtail_kwiga.mailing import tokens
+
+
+class Why(StrEnum):
+    """The codes."""
+
+    PAID = "paid"
+    RECOVERY_OFF = "recovery_off"
+    TOO_LATE = "too_late"
+    PLACEHOLDER = "placeholder"
+    UNSUBSCRIBED = "unsubscribed"
+    NO_CONSENT = "no_consent"
+    COMPLAINED = "complained"
+    BOUNCED = "bounced"
+    REFUSED = "refused"
+    STAFF = "staff"
+    NO_CONNECTION = "no_connection"
+    NOT_NOW = "not_now"
+    CONFIGURATION = "configuration"
+    GAVE_UP = "gave_up"
+    SERVER_REFUSED = "server_refused"
+    NOT_TAKEN = "not_taken"
+    CANNOT_COMPOSE = "cannot_compose"
+    STUMBLED = "stumbled"
+    NO_ANSWER = "no_answer"
+    WORKER_STOPPED = "worker_stopped"
+    SEND_AGAIN = "send_again"
+
+
+_SENTENCES: dict[str, Any] = {
+    Why.PAID: _("The purchase is paid."),
+    Why.RECOVERY_OFF: _("Winning back unpaid orders is switched off for this site."),
+    Why.TOO_LATE: _("It would have come too late to keep what it says."),
+    Why.PLACEHOLDER: _("The payment system gave no e-mail address."),
+    Why.UNSUBSCRIBED: _("The person has unsubscribed."),
+    Why.NO_CONSENT: _("The person has not agreed to promotional mail."),
+    Why.COMPLAINED: _("The person complained about an earlier mail."),
+    Why.BOUNCED: _("The address does not accept mail."),
+    Why.REFUSED: _("The mail server refused this address."),
+    Why.STAFF: _("Your team has put this address on the list of those that get no mail."),
+    Why.NO_CONNECTION: _("The mail server could not be reached; it will be tried again."),
+    Why.NOT_NOW: _("The mail server asked to try again later."),
+    Why.CONFIGURATION: _("The mail server does not let this site in: its settings need a look."),
+    Why.GAVE_UP: _("Tried as often as allowed, without success."),
+    Why.SERVER_REFUSED: _("The mail server refused this mail for good."),
+    Why.NOT_TAKEN: _("The mail server or an extension of this site did not take the mail."),
+    Why.CANNOT_COMPOSE: _("The mail could not be put together."),
+    Why.STUMBLED: _("Something unforeseen went wrong before hand-over; it will be tried again."),
+    Why.NO_ANSWER: _("The connection broke during hand-over: it may have arrived or not."),
+    Why.WORKER_STOPPED: _("The worker stopped during hand-over: it may have arrived or not."),
+    Why.SEND_AGAIN: _("To be sent once more."),
+}
+
+
+def told(why: Why, detail: object = "") -> str:
+    """What is stored: the code, with what the other side said behind it."""
+    words = tokens.one_line(str(detail))
+    return f"{why}: {words}"[:255] if words else str(why)
+
+
+def sentence(why: str) -> str:
+    """``OutgoingEmail.why`` in words, in the active language."""
+    code, _colon, detail = why.partition(": ")
+    words = str(_SENTENCES.get(code, code))
+    return f"{words} ({detail})" if detail else words

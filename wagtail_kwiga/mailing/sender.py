@@ -1,0 +1,77 @@
+"""Who sends the mails of a site, and under which rules: ``KwigaSettings`` as a mail needs it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from email.utils import parseaddr
+
+from django.conf import settings as django_settings
+from django.db.models import Q
+from wagtail.models import Site
+
+from wagtail_kwiga.mailing import tokens
+from wagtail_kwiga.site_settings import KwigaSettings, PromoPolicy
+
+
+@dataclass(frozen=True)
+class Sender:
+    """The sending side of one Wagtail site."""
+
+    name: str = ""
+    email: str = ""
+    reply_to: str = ""
+    seller_name: str = ""
+    postal_footer: str = ""
+    promo_policy: str = PromoPolicy.EVERYBODY
+    recovery_on: bool = True
+
+    @property
+    def from_header(self) -> str:
+        """The From line: the editor's address and name, else ``DEFAULT_FROM_EMAIL`` (with the editor's name)."""
+        name, address = parseaddr(django_settings.DEFAULT_FROM_EMAIL)
+        return mailbox(self.name or name, self.email or address)
+
+    @property
+    def domain(self) -> str:
+        """The domain of the From address, for Message-IDs."""
+        address = self.email or parseaddr(django_settings.DEFAULT_FROM_EMAIL)[1]
+        return address.rpartition("@")[2].strip(">").lower() or "localhost"
+
+
+def mailbox(name: str, address: str) -> str:
+    """``"Ada Lovelace" <ada@example.com>`` with the name quoted and harmless; the bare address where there is no name."""
+    # "=?" would begin an encoded word, which can bring back the line break that was taken out.
+    name = tokens.one_line(name, 100).replace("\\", "").replace('"', "'").replace("=?", "= ?")
+    return f'"{name}" <{address}>' if name else address
+
+
+def for_sites(site_ids: Iterable[int | None]) -> dict[int | None, Sender]:
+    """The senders of these sites by id, in one query; ``None`` or a site that is gone means the default site."""
+    wanted = set(site_ids)
+    sites = Site.objects.filter(Q(pk__in=[pk for pk in wanted if pk]) | Q(is_default_site=True))
+    rows = list(sites.select_related("kwigasettings"))
+    known: dict[int | None, Sender] = {site.pk: _of(site) for site in rows}
+    default = next((known[site.pk] for site in rows if site.is_default_site), Sender())
+    return {pk: known.get(pk, default) for pk in wanted}
+
+
+def for_site(site_id: int | None) -> Sender:
+    """The sender of one site. One query."""
+    return for_sites([site_id])[site_id]
+
+
+def _of(site: Site) -> Sender:
+    given: KwigaSettings | None = getattr(site, "kwigasettings", None)
+    name = site.site_name or site.hostname
+    if given is None:
+        return Sender(seller_name=name)
+    return Sender(
+        name=given.sender_name or given.seller_name,
+        email=given.sender_email,
+        reply_to=given.reply_to,
+        seller_name=given.seller_name or given.sender_name or name,
+        postal_footer=given.postal_footer,
+        promo_policy=given.promo_policy,
+        recovery_on=given.recovery_on,
+    )

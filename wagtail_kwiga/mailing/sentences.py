@@ -1,0 +1,68 @@
+"""What the timeline says about mail. Entries stand on the order; a mail without one is told on its contact."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+
+from django.utils.translation import gettext_lazy as _
+
+from wagtail_kwiga.contacts.models import Contact
+from wagtail_kwiga.journal import writing
+from wagtail_kwiga.journal.models import TimelineEntry
+from wagtail_kwiga.mailing.models import OutgoingEmail
+from wagtail_kwiga.orders.models import Order
+
+#: Codes by the status they tell of.
+CODES = {
+    OutgoingEmail.Status.SENT: "mailing.sent",
+    OutgoingEmail.Status.FAILED: "mailing.failed",
+    OutgoingEmail.Status.UNCERTAIN: "mailing.uncertain",
+    OutgoingEmail.Status.SUPPRESSED: "mailing.suppressed",
+    OutgoingEmail.Status.MISSED: "mailing.missed",
+    OutgoingEmail.Status.CANCELLED: "mailing.cancelled",
+}
+
+writing.register_sentences(
+    {
+        "mailing.sent": _("Mail sent: “%(title)s”"),
+        "mailing.failed": _("Mail could not be sent: “%(title)s” (%(why)s)"),
+        "mailing.uncertain": _("It is not known whether this mail arrived: “%(title)s”. Please look and decide"),
+        "mailing.trying_again": _("It is not known whether this mail arrived: “%(title)s”. It will be sent once more"),
+        "mailing.suppressed": _("Mail not sent: “%(title)s” (%(why)s)"),
+        "mailing.missed": _("Mail not sent, it would have come too late: “%(title)s”"),
+        "mailing.cancelled": _("Mail not sent, no longer needed: “%(title)s”"),
+        "mailing.settled_sent": _("Counted as sent: “%(title)s”"),
+        "mailing.settled_again": _("To be sent once more: “%(title)s”"),
+    }
+)
+
+
+def draft(
+    email: OutgoingEmail, code: str, *, now: dt.datetime, by: Any = None, attention: bool = False
+) -> TimelineEntry:
+    """An entry about ``email``, not saved yet."""
+    facts = {"email": email.pk, "title": email.subject, "purpose": email.purpose, "why": email.why}
+    return writing.draft(_subject(email), code, now=now, by=by, attention=attention, **facts)
+
+
+def note(email: OutgoingEmail, code: str, *, now: dt.datetime, by: Any = None, attention: bool = False) -> None:
+    """Write an entry about ``email``. One query."""
+    draft(email, code, now=now, by=by, attention=attention).save(force_insert=True)
+
+
+def tick_off(email: OutgoingEmail, *, now: dt.datetime, by: Any = None) -> None:
+    """What asked for a person's eye on ``email`` has been seen to."""
+    open_entries = writing.timeline(_subject(email)).filter(
+        needs_attention=True, attended_at__isnull=True, code__startswith="mailing.", facts__email=email.pk
+    )
+    for entry in open_entries:
+        writing.attend(entry, by, now)
+
+
+def _subject(email: OutgoingEmail) -> writing.Subject:
+    if email.order_id:
+        return Order, email.order_id
+    if email.contact_id:
+        return Contact, email.contact_id
+    return OutgoingEmail, email.pk

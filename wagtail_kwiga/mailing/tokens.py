@@ -1,0 +1,108 @@
+"""The syntax of placeholders: ``{{ contact.first_name | default: "there" }}`` and nothing more.
+
+A name and at most one filter. No attribute access, no logic, no calls: a name is looked up in a flat dict of strings.
+Values are put in by one pass over the text, so a value that itself looks like a placeholder stays what it is.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from html import escape
+
+#: Typographic quotes too: word processors and some keyboards put them in unasked.
+PATTERN = re.compile(
+    r"""\{\{\s*
+        (?P<name>[a-z][a-z0-9_]*(?:\.[a-z][a-z0-9_]*)?)\s*
+        (?:\|\s*default\s*:\s*["“”„'‘’](?P<default>[^"“”„{}<>\x00-\x1f]{0,100}?)["“”'‘’]\s*)?
+        \}\}""",
+    re.VERBOSE,
+)
+_BRACES = re.compile(r"\{\{.{0,60}?\}\}|\{\{.{0,30}|\}\}", re.DOTALL)
+_CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]+")
+
+#: No-break spaces stay: an amount and its currency belong on one line.
+_SPACE = re.compile(r"[^\S\xa0]+")
+
+
+@dataclass(frozen=True)
+class Token:
+    """One placeholder as written."""
+
+    name: str
+    default: str = ""
+
+    def __str__(self) -> str:
+        return f'{{{{ {self.name} | default: "{self.default}" }}}}' if self.default else f"{{{{ {self.name} }}}}"
+
+
+def token_of(match: re.Match[str]) -> Token:
+    """The token that ``PATTERN`` has matched."""
+    return Token(match["name"], (match["default"] or "").strip())
+
+
+def found_in(text: str) -> Iterator[Token]:
+    """Every well-formed placeholder of ``text``, in order."""
+    for match in PATTERN.finditer(text):
+        yield token_of(match)
+
+
+def malformed_in(text: str) -> list[str]:
+    """Every pair of braces that is no placeholder, as written: a name with a dot too many, another filter, a missing brace."""
+    return [one_line(match.group()) for match in _BRACES.finditer(PATTERN.sub("", text))]
+
+
+def to_html(text: str) -> str:
+    """``text`` as HTML with its placeholders kept: everything else is escaped, stray braces included."""
+    return _between(text, outside=escape_html, token=lambda token: str(Token(token.name, escape_html(token.default))))
+
+
+def without(text: str) -> str:
+    """``text`` with each placeholder replaced by its default, for places where values must not stand (attributes)."""
+    return " ".join(_between(text, outside=str, token=lambda token: token.default).split())
+
+
+def escape_html(text: str) -> str:
+    """``text`` fit for HTML text and quoted attributes; braces become references, so that it can never form a placeholder."""
+    return escape(text, quote=True).replace("{", "&#123;").replace("}", "&#125;")
+
+
+def fill_html(source: str, values: Mapping[str, str]) -> str:
+    """``source`` (from ``to_html``) with values put in, escaped. Line breaks inside a value become ``<br>``."""
+
+    def put(token: Token) -> str:
+        value = values.get(token.name, "")
+        # A default was escaped when it was compiled.
+        return escape_html(value).replace("\n", "<br>") if value else token.default
+
+    return _between(source, outside=str, token=put)
+
+
+def fill_text(source: str, values: Mapping[str, str]) -> str:
+    """``source`` with values put in as they are."""
+    return _between(source, outside=str, token=lambda token: values.get(token.name, "") or token.default)
+
+
+def one_line(text: str, limit: int = 255) -> str:
+    """``text`` on one line without control characters, fit for a header, cut at ``limit`` characters."""
+    line = _SPACE.sub(" ", _CONTROL.sub(" ", text)).strip()
+    return line if len(line) <= limit else line[: limit - 1].rstrip() + "…"
+
+
+def plain(text: object, *, lines: bool = False, limit: int = 2000) -> str:
+    """A value made harmless: no control or direction-changing characters, single spaces; line breaks only with ``lines``."""
+    raw = str(text).replace("\r\n", "\n").replace("\r", "\n")
+    rows = [one_line(row, limit) for row in (raw.split("\n") if lines else [raw])]
+    return "\n".join(rows).strip()[:limit]
+
+
+def _between(source: str, *, outside: Callable[[str], str], token: Callable[[Token], str]) -> str:
+    parts = []
+    end = 0
+    for match in PATTERN.finditer(source):
+        parts.append(outside(source[end : match.start()]))
+        parts.append(token(token_of(match)))
+        end = match.end()
+    parts.append(outside(source[end:]))
+    return "".join(parts)

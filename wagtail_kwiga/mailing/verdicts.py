@@ -1,0 +1,142 @@
+"""What a hand-over came to, and reading that out of whatever a mail backend raises.
+
+The one question that counts is whether the mail may have been taken. Only a clear no is tried again; a lost answer is
+*uncertain* (``spec/libraries.md`` 2.1).
+"""
+
+from __future__ import annotations
+
+import re
+import smtplib
+import socket
+import ssl
+from dataclasses import dataclass
+from enum import StrEnum
+
+from django.core.exceptions import ImproperlyConfigured
+from django.core.mail import BadHeaderError
+from django.core.mail.backends.smtp import EmailBackend
+
+from wagtail_kwiga.mailing import espstatus
+from wagtail_kwiga.mailing.reasons import Why, told
+
+
+class Fate(StrEnum):
+    """What became of a mail."""
+
+    SENT = "sent"
+    #: Not taken for certain; trying again is right.
+    LATER = "later"
+    #: The address does not take mail.
+    REFUSED = "refused"
+    #: Not taken, and trying again would not help.
+    FAILED = "failed"
+    #: Nobody knows.
+    UNCERTAIN = "uncertain"
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The fate of one mail. ``line_down``: the trouble is with the server and not with this mail."""
+
+    fate: Fate
+    why: str = ""
+    line_down: bool = False
+    #: Seconds that the other side asks us to wait.
+    retry_after: int = 0
+    message_id: str = ""
+    esp_status: str = ""
+
+
+def of_connecting(error: Exception) -> Verdict:
+    """The connection could not be made, so nothing has been handed over."""
+    mine = isinstance(
+        error, ImproperlyConfigured | ImportError | smtplib.SMTPAuthenticationError | ssl.SSLCertVerificationError
+    )
+    mine = mine or isinstance(error, smtplib.SMTPNotSupportedError)
+    return Verdict(Fate.LATER, told(Why.CONFIGURATION if mine else Why.NO_CONNECTION, _said(error)), line_down=True)
+
+
+def of_sending(error: Exception, backend: object = None) -> Verdict:
+    """What an error of ``backend`` during hand-over says about the mail."""
+    if isinstance(error, ImproperlyConfigured):
+        return of_connecting(error)
+    reading = espstatus.read_error(error)
+    if reading is not None:
+        return _of_reading(reading, error)
+    match error:
+        case smtplib.SMTPRecipientsRefused():
+            code, answer = next(iter(error.recipients.values()), (0, b""))
+            return _of_reply(int(code), _text(answer), recipient=True)
+        case smtplib.SMTPResponseException():  # sender refused, data refused and the like
+            return _of_reply(int(error.smtp_code), _text(error.smtp_error))
+        case ValueError() if isinstance(backend, EmailBackend):  # that one talks to the server only once all is put together
+            return Verdict(Fate.FAILED, told(Why.CANNOT_COMPOSE, _said(error)))
+        case smtplib.SMTPNotSupportedError() | BadHeaderError() | UnicodeError():
+            return Verdict(Fate.FAILED, told(Why.CANNOT_COMPOSE, _said(error)))
+        case ConnectionRefusedError() | socket.gaierror():
+            return of_connecting(error)
+    return Verdict(Fate.UNCERTAIN, told(Why.NO_ANSWER, _said(error)), line_down=isinstance(error, OSError))
+
+
+def of_answer(answer: object, message: object) -> Verdict:
+    """The backend raised nothing: ``answer`` is what it returned, ``message`` may carry what the provider said."""
+    status = espstatus.read_status(message)
+    if status.refused:
+        return Verdict(
+            Fate.REFUSED, told(Why.REFUSED, status.words), message_id=status.message_id, esp_status=status.words
+        )
+    if status.failed:
+        return Verdict(
+            Fate.FAILED, told(Why.SERVER_REFUSED, status.words), message_id=status.message_id, esp_status=status.words
+        )
+    if answer == 0 and not status.words:  # a listener of the site cancelled it; some backends return nothing at all
+        return Verdict(Fate.FAILED, told(Why.NOT_TAKEN))
+    return Verdict(Fate.SENT, message_id=status.message_id, esp_status=status.words)
+
+
+#: RFC 3463: 5.1.x is about the address, 5.2.1 a mailbox that takes no mail. 5.7.x is policy: *we* are not wanted, or the
+#: relay is set up wrongly, which must never put every buyer on the list of refused addresses.
+_ENHANCED = re.compile(r"\b([45])\.(\d{1,3})\.(\d{1,3})\b")
+_ADDRESS_CODES = {550, 551, 553, 556}
+
+
+def _of_reply(code: int, answer: str, *, recipient: bool = False) -> Verdict:
+    said = f"{code} {answer}"
+    if 400 <= code < 500:
+        return Verdict(Fate.LATER, told(Why.NOT_NOW, said), line_down=code == 421)
+    if code in (530, 535, 538):
+        return Verdict(Fate.LATER, told(Why.CONFIGURATION, said), line_down=True)
+    if recipient and 500 <= code < 600:
+        enhanced = _ENHANCED.search(answer)
+        subject = (enhanced[2], enhanced[3]) if enhanced else None
+        about_address = code in _ADDRESS_CODES if subject is None else subject[0] == "1" or subject == ("2", "1")
+        if about_address:
+            return Verdict(Fate.REFUSED, told(Why.REFUSED, said))
+    if 500 <= code < 600:
+        return Verdict(Fate.FAILED, told(Why.SERVER_REFUSED, said))
+    return Verdict(Fate.UNCERTAIN, told(Why.NO_ANSWER, said))
+
+
+def _of_reading(reading: espstatus.Reading, error: Exception) -> Verdict:
+    said = _said(error)
+    match reading.meaning:
+        case "refused":
+            return Verdict(Fate.REFUSED, told(Why.REFUSED, said))
+        case "not_now":
+            return Verdict(Fate.LATER, told(Why.NOT_NOW, said), line_down=True, retry_after=reading.retry_after)
+        case "no_connection":
+            return Verdict(Fate.LATER, told(Why.NO_CONNECTION, said), line_down=True)
+        case "configuration":
+            return Verdict(Fate.LATER, told(Why.CONFIGURATION, said), line_down=True)
+        case "permanent":
+            return Verdict(Fate.FAILED, told(Why.SERVER_REFUSED, said))
+    return Verdict(Fate.UNCERTAIN, told(Why.NO_ANSWER, said))
+
+
+def _said(error: Exception) -> str:
+    return f"{type(error).__name__} {error}"
+
+
+def _text(answer: bytes | str) -> str:
+    return answer.decode("utf-8", "replace") if isinstance(answer, bytes) else str(answer)

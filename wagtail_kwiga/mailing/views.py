@@ -1,0 +1,86 @@
+"""Unsubscribing, and the editor's preview of a mail."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+from django.utils import translation
+from django.utils.decorators import method_decorator
+from django.utils.translation import check_for_language
+from django.views import View
+from django.views.decorators.csrf import csrf_exempt
+from wagtail.models import Site
+
+from wagtail_kwiga import conf
+from wagtail_kwiga.exceptions import BadToken, TemplateFault
+from wagtail_kwiga.mailing import proofreading, samples, unsubscribe, versions
+from wagtail_kwiga.mailing.models import EmailTemplate, Suppression
+from wagtail_kwiga.mailing.suppression import why_not
+
+#: The preview modes: the mail, and its plain-text part.
+HTML, TEXT = "", "text"
+
+
+@method_decorator(csrf_exempt, name="dispatch")
+class UnsubscribeView(View):
+    """GET asks and changes nothing: mail scanners open every link. POST acts at once, without login, cookie or CSRF token,
+    for mail programs do it on their own (RFC 8058). The same page takes it back.
+    """
+
+    http_method_names = ["get", "head", "post", "options"]
+
+    def get(self, request: HttpRequest, token: str) -> HttpResponse:
+        return self._answer(request, token, acting=False)
+
+    def post(self, request: HttpRequest, token: str) -> HttpResponse:
+        return self._answer(request, token, acting=True)
+
+    def _answer(self, request: HttpRequest, token: str, *, acting: bool) -> HttpResponse:
+        now = conf.now()
+        try:
+            holder = unsubscribe.holder_of(token, now)
+        except BadToken:
+            return _page(request, {"state": "unknown"}, status=404)
+        contact = holder.contact
+        state = "asking"
+        if acting and "undo" in request.POST:
+            unsubscribe.undo(contact, now=now)
+            state = "undone"
+        elif acting:
+            one_click = request.POST.get("List-Unsubscribe") == "One-Click"
+            unsubscribe.unsubscribe(contact, source=unsubscribe.ONE_CLICK if one_click else unsubscribe.LINK, now=now)
+            state = "done"
+        elif contact.unsubscribed_at or why_not(contact.email, "promotion") == Suppression.Reason.UNSUBSCRIBED:
+            state = "already"
+        return _page(request, {"state": state}, language=holder.language)
+
+
+def _page(request: HttpRequest, context: dict[str, Any], *, language: str = "", status: int = 200) -> HttpResponse:
+    """The page in the language of the mail. It shows no address: the link may have been forwarded (promise 10)."""
+    with translation.override(language if language and check_for_language(language) else translation.get_language()):
+        response = TemplateResponse(request, "wagtail_kwiga/mailing/unsubscribe.html", context, status=status)
+        response.render()
+    response["Cache-Control"] = "private, no-store"
+    response["Referrer-Policy"] = "same-origin"
+    response["X-Robots-Tag"] = "noindex"
+    return response
+
+
+def preview(request: HttpRequest, template: EmailTemplate, mode: str = HTML) -> HttpResponse:
+    """The real mail, filled with sample data; with its mistakes on top where there are any."""
+    language = template.locale.language_code if template.locale_id else translation.get_language() or "en"
+    problems = proofreading.read_through(template)
+    mail = size = None
+    if not problems:
+        try:
+            compiled = versions.compiled(template)
+        except TemplateFault as fault:
+            problems = [proofreading.Problem(str(fault.facts.get("where", "")), str(fault))]
+        else:
+            site = Site.find_for_request(request)
+            mail = samples.mail(compiled, samples.situation(language=language, site=site))
+            size = compiled.size
+    context = {"mail": mail, "problems": problems, "mode": mode, "size": size, "email_template": template}
+    return TemplateResponse(request, "wagtail_kwiga/mailing/preview.html", context)

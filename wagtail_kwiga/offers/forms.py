@@ -1,0 +1,204 @@
+"""The order form: who you are, how you pay, what you agree to. Nothing else."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from django import forms
+from django.core import signing
+from django.core.exceptions import ValidationError
+from django.utils.html import format_html
+from django.utils.translation import gettext_lazy as _
+
+from wagtail_kwiga import hooks
+from wagtail_kwiga.contacts import directory
+from wagtail_kwiga.coupons.models import Coupon
+from wagtail_kwiga.exceptions import KwigaError
+from wagtail_kwiga.payments.provider import Provider
+from wagtail_kwiga.pricing.money import Money
+
+#: Characters that turn the direction of the text around them: in a name they only ever deceive.
+_TURNING = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+_SHOWN = signing.Signer(salt="wagtail_kwiga.offers.shown")
+
+
+def one_line(text: str) -> str:
+    """``text`` on one line, spaces made single. Raises ``ValidationError`` for characters that nobody types."""
+    text = " ".join(unicodedata.normalize("NFC", text).split())
+    if any(unicodedata.category(letter) in ("Cc", "Cs", "Co") or letter in _TURNING for letter in text):
+        raise ValidationError(_("There are characters in it that cannot be read. Please type it by hand."), code="invalid")
+    return text
+
+
+def seal(offer_id: int, total: Money) -> str:
+    """The total a page shows, signed, so that the checkout knows what was agreed to."""
+    return _SHOWN.sign(f"{offer_id}:{total.amount}:{total.currency}")
+
+
+def unseal(offer_id: int, sealed: str) -> Money | None:
+    """The total that ``seal`` wrote for this offer; ``None`` for anything else."""
+    try:
+        key, amount, currency = _SHOWN.unsign(sealed).split(":")
+        return Money(amount, currency) if int(key) == offer_id else None  # type: ignore[arg-type]
+    except (signing.BadSignature, ValueError):
+        return None
+
+
+class OneLineField(forms.CharField):
+    """Text of a person: one line, no control characters, none that turn the text around."""
+
+    def to_python(self, value: Any) -> str:
+        value = super().to_python(value)
+        # Before any work on it, so that megabytes are refused by their length alone.
+        return one_line(value) if len(value) <= 4 * (self.max_length or 255) else value
+
+
+class PhoneField(OneLineField):
+    """A phone number as people write it: digits with what they put between them."""
+
+    def validate(self, value: str) -> None:
+        super().validate(value)
+        digits = sum(letter.isdigit() for letter in value)
+        if value and (not 4 <= digits <= 20 or any(not (letter.isdigit() or letter in "+-–/.() ") for letter in value)):
+            raise ValidationError(_("Please give a phone number, such as +44 20 7946 0000."), code="invalid")
+
+
+class CheckoutForm(forms.Form):
+    """What a visitor fills in. A site replaces it by a subclass through the hook ``construct_kwiga_checkout_form``.
+
+    ``phone``: ``no``, ``optional`` or ``required`` (an offer page's *phone number*). ``methods``: the ways to pay the
+    visitor may choose from (asked only where there are two or more). ``legal``: link to the terms of sale and its name,
+    asked to agree to where given. ``ask_promo``: ask whether promotional mail is welcome.
+    """
+
+    error_css_class = "kwiga-field--error"
+    use_required_attribute = True
+
+    name = OneLineField(
+        label=_("Your name"),
+        max_length=200,
+        widget=forms.TextInput(attrs={"autocomplete": "name", "autocapitalize": "words"}),
+        error_messages={"required": _("Please tell us your name.")},
+    )
+    email = forms.CharField(
+        label=_("E-mail address"),
+        max_length=1000,
+        widget=forms.EmailInput(
+            attrs={"autocomplete": "email", "inputmode": "email", "autocapitalize": "none", "spellcheck": "false"}
+        ),
+        help_text=_("We send your order and the way in to it."),
+        error_messages={"required": _("Please give your e-mail address.")},
+    )
+    phone = PhoneField(
+        label=_("Phone number"),
+        max_length=40,
+        required=False,
+        widget=forms.TextInput(attrs={"type": "tel", "autocomplete": "tel", "inputmode": "tel"}),
+        error_messages={"required": _("Please give a phone number.")},
+    )
+    #: Whether one must be chosen depends on the price, which the checkout finds out.
+    payment_method = forms.ChoiceField(
+        label=_("How would you like to pay?"), required=False, widget=forms.RadioSelect
+    )
+    terms = forms.BooleanField(error_messages={"required": _("Please agree to the terms of sale.")})
+    promo = forms.BooleanField(
+        label=_("Write to me about offers and discounts now and then. I can unsubscribe at any time."), required=False
+    )
+    coupon = forms.CharField(
+        label=_("Discount code"),
+        required=False,
+        widget=forms.TextInput(
+            attrs={"autocomplete": "off", "autocapitalize": "characters", "spellcheck": "false", "maxlength": "40"}
+        ),
+    )
+    #: People do not see it; programs that fill in everything do.
+    website = forms.CharField(
+        label=_("Leave this empty"),
+        required=False,
+        widget=forms.TextInput(attrs={"autocomplete": "off", "tabindex": "-1"}),
+    )
+    shown = forms.CharField(required=False, widget=forms.HiddenInput)
+    resume = forms.CharField(required=False, widget=forms.HiddenInput)
+
+    #: Fields the template puts in places of their own; all others are shown in order.
+    PLACED = ("coupon", "website", "shown", "resume", "terms", "promo", "payment_method")
+
+    def __init__(
+        self,
+        data: Mapping[str, Any] | None = None,
+        *,
+        phone: str = "optional",
+        methods: Iterable[Provider] = (),
+        legal: tuple[str, str] | None = None,
+        ask_promo: bool = False,
+        takes_codes: bool = True,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(data, label_suffix="", **kwargs)
+        self._ask_phone(phone)
+        methods = list(methods)
+        if len(methods) > 1:
+            self.fields["payment_method"].choices = [(provider.alias, provider.label) for provider in methods]
+            if not self.initial.get("payment_method"):
+                self.initial["payment_method"] = methods[0].alias
+        else:
+            del self.fields["payment_method"]
+        if legal:
+            self.fields["terms"].label = format_html(
+                _('I agree to the <a href="{url}" target="_blank">{title}</a>.'), url=legal[0], title=legal[1]
+            )
+        else:
+            del self.fields["terms"]
+        if not ask_promo:
+            del self.fields["promo"]
+        if not takes_codes:
+            self.fields["coupon"].widget = forms.HiddenInput()
+
+    def _ask_phone(self, mode: str) -> None:
+        if mode == "no":
+            del self.fields["phone"]
+        else:
+            self.fields["phone"].required = mode == "required"
+
+    def clean_email(self) -> str:
+        try:
+            return directory.normalise(self.cleaned_data["email"])
+        except KwigaError as fault:
+            raise ValidationError(fault.message, code=fault.code) from fault
+
+    def clean_coupon(self) -> str:
+        code = self.cleaned_data["coupon"].strip()
+        if len(code) > Coupon._meta.get_field("code").max_length:
+            raise ValidationError(_("We do not know this code. Please check it for typing mistakes."), code="unknown")
+        return code
+
+    def clean_website(self) -> str:
+        if self.cleaned_data["website"]:
+            raise ValidationError(
+                _("This form was filled in by a program, it seems: a field that people do not see had something in it.")
+            )
+        return ""
+
+    # --- for the template ---------------------------------------------------------------------------------------------
+
+    def open_fields(self) -> list[forms.BoundField]:
+        """The fields without a place of their own, in order: name, e-mail, phone, and whatever a site has added."""
+        return [self[name] for name in self.fields if name not in self.PLACED and not self[name].is_hidden]
+
+    def faults(self) -> list[tuple[str, str]]:
+        """(id of the field or empty, message) for the summary above the form."""
+        found = [("", message) for message in self.non_field_errors()]
+        for name, messages in self.errors.items():
+            if name in self.fields:
+                bound = self[name]
+                target = "" if bound.is_hidden else bound.id_for_label or f"{bound.auto_id}_0"
+                found += [(target, message) for message in messages]
+        return found
+
+
+def form_class() -> type[CheckoutForm]:
+    """The site's form, or ours."""
+    return hooks.shape("construct_kwiga_checkout_form", CheckoutForm)
+

@@ -1,0 +1,105 @@
+"""Which language an offer page speaks, and where the same page is found in other languages."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from django.conf import settings
+from django.http import HttpRequest
+from django.template.response import TemplateResponse
+from django.utils import translation
+from wagtail.coreutils import get_content_languages, get_supported_content_language_variant
+from wagtail.models import Site
+
+from wagtail_kwiga.offers import publishing
+
+
+@dataclass(frozen=True)
+class Alternate:
+    """The page in one language. ``own`` is the one being looked at."""
+
+    language: str
+    name: str
+    url: str
+    path: str
+    own: bool
+
+
+@dataclass(frozen=True)
+class Languages:
+    """The languages of one page: its own, and every live translation (itself among them) in the order they were made."""
+
+    own: str
+    alternates: tuple[Alternate, ...]
+
+    @property
+    def source(self) -> Alternate | None:
+        """Where people of any other language are sent (``hreflang="x-default"``)."""
+        return self.alternates[0] if self.alternates else None
+
+
+def languages_of(page: Any, request: HttpRequest) -> Languages:
+    """The languages of ``page``, in one query; in none on a site of a single language."""
+    if not getattr(settings, "WAGTAIL_I18N_ENABLED", False) or len(get_content_languages()) < 2:
+        own = get_supported_content_language_variant(settings.LANGUAGE_CODE)
+        url = page.get_full_url(request)
+        here = Alternate(own, _own_name(own), url, page.get_url(request), own=True) if url else None
+        return Languages(own, (here,) if here else ())
+    pages = publishing.page_model().objects.filter(translation_key=page.translation_key)
+    own = ""
+    alternates = []
+    for version in pages.select_related("locale").order_by("pk"):
+        code = version.locale.language_code
+        if version.pk == page.pk:
+            own = code
+        if version.live and (url := version.get_full_url(request)):
+            alternates.append(Alternate(code, _own_name(code), url, version.get_url(request), version.pk == page.pk))
+    return Languages(own or _locale_code(page), tuple(alternates))
+
+
+def spoken_language(page: Any, own: str, request: HttpRequest) -> str:
+    """The language of the page's interface, its messages, the order placed on it and the mails of that order.
+
+    A fixed language that the site no longer has gives way to the page's own.
+    """
+    from wagtail_kwiga.offers.models import LanguageMode
+
+    if page.language_mode == LanguageMode.VISITOR:
+        return translation.get_language_from_request(request)
+    if page.language_mode == LanguageMode.FIXED and page.fixed_language in dict(settings.LANGUAGES):
+        return page.fixed_language
+    return own
+
+
+def site_of(page: Any, request: HttpRequest) -> Site | None:
+    """The Wagtail site a visitor is on. No query where Wagtail has found it already."""
+    return Site.find_for_request(request) or page.get_site()
+
+
+class SpokenResponse(TemplateResponse):
+    """A response rendered in a language of its own.
+
+    Wagtail and Django render after the view has returned, so a language activated inside the view would be gone by then.
+    """
+
+    def __init__(self, *args: Any, language: str, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.language = language
+        self["Content-Language"] = language
+
+    @property
+    def rendered_content(self) -> str:
+        with translation.override(self.language):
+            return super().rendered_content
+
+
+def _own_name(code: str) -> str:
+    try:
+        return translation.get_language_info(code)["name_local"].capitalize()
+    except KeyError:
+        return code
+
+
+def _locale_code(page: Any) -> str:
+    return page.locale.language_code if page.locale_id else settings.LANGUAGE_CODE

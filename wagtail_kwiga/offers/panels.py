@@ -1,0 +1,117 @@
+"""The offer page in Wagtail's editor: what belongs together stands together; translations show what their source decides."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.conf import settings
+from django.utils.text import capfirst
+from django.utils.translation import gettext_lazy as _
+from wagtail.admin.forms import WagtailAdminPageForm
+from wagtail.admin.panels import FieldPanel, FieldRowPanel, MultiFieldPanel, Panel
+
+from wagtail_kwiga.offers import publishing
+
+
+class OfferPageForm(WagtailAdminPageForm):
+    """Leaves out what the source page decides, so that no translation can change it, whatever is posted."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if "fixed_language" in self.fields:
+            given = self.fields["fixed_language"]
+            self.fields["fixed_language"] = forms.ChoiceField(
+                choices=[("", "—"), *settings.LANGUAGES], required=False, label=given.label, help_text=given.help_text
+            )
+        self.is_translation = publishing.is_translation(self.instance)
+        if self.is_translation:
+            for name in publishing.SOURCE_FIELDS:
+                self.fields.pop(name, None)
+
+
+class SourceFieldPanel(FieldPanel):
+    """A field of the source page: edited there, shown as it is on every translation."""
+
+    def format_value_for_display(self, value: Any) -> Any:
+        if hasattr(value, "stream_block"):
+            names = [getattr(block.value, "code", "") or _product_title(block.value) for block in value]
+            return ", ".join(name for name in names if name) or "—"
+        if isinstance(value, bool):
+            return _("yes") if value else _("no")
+        return super().format_value_for_display(value) or "—"
+
+    class BoundPanel(FieldPanel.BoundPanel):
+        def __init__(self, **kwargs: Any) -> None:
+            super().__init__(**kwargs)
+            if self.bound_field is None and getattr(self.form, "is_translation", False):
+                self.read_only = True
+                self.heading = self.panel.heading or capfirst(self.panel.db_field.verbose_name)
+                self.help_text = self.panel.help_text or capfirst(self.panel.db_field.help_text)
+
+        @property
+        def value_from_instance(self) -> Any:
+            source = _source_of(self)
+            return getattr(source if source is not None else self.instance, self.field_name)
+
+
+class SourceNotePanel(Panel):
+    """On a translation: where the selling fields are edited. Nothing on the source page."""
+
+    class BoundPanel(Panel.BoundPanel):
+        template_name = "wagtail_kwiga/offers/admin/source_note.html"
+
+        def is_shown(self) -> bool:
+            return bool(getattr(self.form, "is_translation", False)) and super().is_shown()
+
+        def get_context_data(self, parent_context: Any = None) -> dict[str, Any]:
+            return {**super().get_context_data(parent_context), "source": _source_of(self)}
+
+
+def selling_panels() -> list[Panel]:
+    """All panels of an offer but the title and the body; for page types of a site that build their own editor."""
+    return [
+        MultiFieldPanel(
+            [
+                SourceNotePanel(),
+                FieldRowPanel([SourceFieldPanel("price"), SourceFieldPanel("currency")]),
+                FieldRowPanel([SourceFieldPanel("sales_from"), SourceFieldPanel("sales_until")]),
+                SourceFieldPanel("is_listed"),
+                FieldPanel("ask_phone"),
+            ],
+            heading=_("Selling"),
+            icon="tag",
+        ),
+        MultiFieldPanel([SourceFieldPanel("products")], heading=_("Access"), icon="key"),
+        MultiFieldPanel(
+            [
+                SourceFieldPanel("coupon_mode", heading=_("Which coupons")),
+                SourceFieldPanel("coupons"),
+            ],
+            heading=_("Coupons"),
+            icon="pick",
+            help_text=_("A coupon has limits of its own as well: both must agree."),
+        ),
+        MultiFieldPanel(
+            [FieldPanel("language_mode"), FieldPanel("fixed_language")],
+            heading=_("Language of this page"),
+            icon="globe",
+            help_text=_("The language of the form, its messages, the order and its mails; not of the texts you write here."),
+        ),
+    ]
+
+
+def _product_title(value: Any) -> str:
+    product = value.get("product") if hasattr(value, "get") else None
+    return getattr(product, "title", "")
+
+
+def _source_of(bound: Any) -> Any:
+    """The source page of a translation, read once per editor form."""
+    form = bound.form
+    if form is None or not getattr(form, "is_translation", False):
+        return None
+    if not hasattr(form, "source_page"):
+        owner = publishing.source_id(bound.instance.translation_key)
+        form.source_page = publishing.page_model().objects.get(pk=owner).specific
+    return form.source_page

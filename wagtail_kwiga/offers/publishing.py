@@ -1,0 +1,199 @@
+"""From page to offer: publishing an offer page writes its terms into the one ``catalogue.Offer`` of its translation key.
+
+The *source page* owns what is sold: price, products, gate and coupons. It is the page of the key that was made first;
+its translations were copied from it and follow. The offer is withdrawn when the last live page of the key goes.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable
+from typing import Any
+
+from django.db import models
+from django.db.models.signals import post_delete
+from wagtail.models import Site
+from wagtail.signals import page_published, page_unpublished
+
+from wagtail_kwiga import locking
+from wagtail_kwiga.catalogue.models import Offer, OfferProduct
+from wagtail_kwiga.catalogue.terms import OfferTerms, ProductTerms
+from wagtail_kwiga.coupons import gates
+from wagtail_kwiga.pricing.money import Money
+from wagtail_kwiga.site_settings import KwigaSettings
+
+#: The fields that the source page owns; on translations they are shown, not edited.
+SOURCE_FIELDS = ("price", "currency", "products", "coupon_mode", "coupons", "is_listed", "sales_from", "sales_until")
+
+
+def page_model() -> type[models.Model]:
+    """Wagtail's base page model, also where a site has put its own in its place (Wagtail 8)."""
+    return Site._meta.get_field("root_page").related_model
+
+
+def is_offer_page(page: Any) -> bool:
+    """Whether a page (of whatever type a site has) is an offer."""
+    from wagtail_kwiga.offers.models import OfferPageMixin
+
+    return isinstance(page, OfferPageMixin)
+
+
+def source_id(translation_key: uuid.UUID) -> int | None:
+    """The primary key of the page that owns the terms of this translation key. One query."""
+    pages = page_model().objects.filter(translation_key=translation_key)
+    return pages.order_by("pk").values_list("pk", flat=True).first()
+
+
+def is_translation(page: Any) -> bool:
+    """Whether another page owns the terms that ``page`` sells on. A page not saved yet owns its own."""
+    if page.pk is None:
+        return False
+    return source_id(page.translation_key) not in (None, page.pk)
+
+
+def terms_of(page: Any) -> OfferTerms:
+    """The products of ``page`` with the access each opens. Products deleted meanwhile are left out."""
+    rows = [block.value for block in page.products if block.value.get("product") is not None]
+    return OfferTerms(
+        products=tuple(ProductTerms(row["product"].pk, row["product"].title, row.access_terms()) for row in rows)
+    )
+
+
+def fields_of(page: Any) -> dict[str, Any]:
+    """What ``page`` says about its ``catalogue.Offer``, field by field."""
+    currency = page.currency or _default_currency(page)
+    return {
+        "title": page.title,
+        "amount": Money(page.price, currency).amount,
+        "currency": currency,
+        "coupon_mode": page.coupon_mode,
+        "is_listed": page.is_listed,
+        "sales_from": page.sales_from,
+        "sales_until": page.sales_until,
+        "terms": terms_of(page).to_json(),
+    }
+
+
+def publish_terms(page: Any) -> Offer | None:
+    """Write the terms of a page that has just been published, and put the offer on sale.
+
+    A translation brings no terms of its own: its offer is put on sale again if it had been withdrawn, and where there is
+    none yet the source page's terms are written if that page is live. Returns ``None`` where nothing can be sold yet
+    (a translation was published before its source). Repeating it changes nothing.
+    """
+    owner = source_id(page.translation_key)
+    with locking.atomic_write():
+        if owner in (None, page.pk):
+            return _write(page, Offer.State.ON_SALE)
+        offer = locking.locked(Offer.objects.filter(translation_key=page.translation_key)).first()
+        if offer is None or offer.state == Offer.State.DRAFT:
+            source = page_model().objects.get(pk=owner).specific
+            return _write(source, Offer.State.ON_SALE) if source.live and is_offer_page(source) else None
+        if offer.state != Offer.State.ON_SALE:
+            offer.state = Offer.State.ON_SALE
+            offer.save(update_fields=["state", "updated_at"])
+        return offer
+
+
+def prepare(page: Any) -> Offer | None:
+    """Make the offer of a page that is still a draft, so that coupons, scenarios and staff can choose it already.
+
+    Only where there is none; an offer that exists keeps the terms of its last publication.
+    """
+    if Offer.objects.filter(translation_key=page.translation_key).exists() or is_translation(page):
+        return None
+    with locking.atomic_write():
+        return _write(page, Offer.State.DRAFT)
+
+
+def withdraw(translation_key: uuid.UUID, *, leaving: Iterable[int] = ()) -> bool:
+    """Take an offer off sale unless a page of its key is still live; ``leaving`` are pages that are about to go.
+
+    The row stays, with its last terms: orders, coupons and staff go on referring to it. Returns whether it was withdrawn.
+    """
+    live = page_model().objects.filter(translation_key=translation_key, live=True).exclude(pk__in=list(leaving))
+    if live.exists():
+        return False
+    on_sale = Offer.objects.filter(translation_key=translation_key).exclude(state=Offer.State.WITHDRAWN)
+    with locking.atomic_write():
+        return bool(on_sale.update(state=Offer.State.WITHDRAWN))
+
+
+def page_for(offer: Offer, language: str, site: Site | None = None) -> Any | None:
+    """The live page that sells ``offer``, as Wagtail's base page: in ``language``, else in its base language, else the source.
+
+    Pages of ``site`` come first. ``None`` where no page is live. One query.
+    """
+    if offer.translation_key is None:
+        return None
+    pages = page_model().objects.filter(translation_key=offer.translation_key, live=True)
+    found = list(pages.select_related("locale").order_by("pk"))
+    return min(found, key=lambda page: _distance(page, language, site), default=None)
+
+
+def connect() -> None:
+    """Listen to Wagtail. Safe to call twice."""
+    page_published.connect(_on_published, dispatch_uid="wagtail_kwiga.offers.published")
+    page_unpublished.connect(_on_unpublished, dispatch_uid="wagtail_kwiga.offers.unpublished")
+    # With a sender: without one, Django would have to load every row that anybody deletes anywhere.
+    post_delete.connect(_on_deleted, sender=page_model(), dispatch_uid="wagtail_kwiga.offers.deleted")
+
+
+def _on_published(instance: Any, **_kw: Any) -> None:
+    if is_offer_page(instance):
+        publish_terms(instance)
+
+
+def _on_unpublished(instance: Any, **_kw: Any) -> None:
+    # Wagtail also sends this for a page that is about to be deleted, when its row still says live.
+    if is_offer_page(instance):
+        withdraw(instance.translation_key, leaving=[instance.pk])
+
+
+def _on_deleted(instance: Any, **_kw: Any) -> None:
+    # All pages of one deletion are gone by now, so the last of several translations is seen here.
+    withdraw(instance.translation_key)
+
+
+def _write(page: Any, state: str) -> Offer:
+    values = fields_of(page) | {"state": state}
+    offer, is_new = Offer.objects.get_or_create(translation_key=page.translation_key, defaults=values)
+    if not is_new:
+        offer = locking.locked(Offer.objects.filter(pk=offer.pk)).get()
+        for name, value in values.items():
+            setattr(offer, name, value)
+        offer.save(update_fields=[*values, "updated_at"])
+    _list_products(offer, [row["product_id"] for row in values["terms"]["products"]])
+    gates.name_coupons(offer, [block.value.pk for block in page.coupons if block.value is not None])
+    return offer
+
+
+def _list_products(offer: Offer, product_ids: list[int]) -> None:
+    rows = OfferProduct.objects.filter(offer=offer)
+    listed = set(rows.values_list("product_id", flat=True))
+    wanted = set(product_ids)
+    if gone := listed - wanted:
+        rows.filter(product_id__in=gone).delete()
+    if new := wanted - listed:
+        OfferProduct.objects.bulk_create(OfferProduct(offer=offer, product_id=pk) for pk in sorted(new))
+
+
+def _default_currency(page: Any) -> str:
+    site = page.get_site() if page.pk else None
+    settings = KwigaSettings.for_site(site) if site else KwigaSettings()
+    return settings.default_currency
+
+
+def _distance(page: Any, language: str, site: Site | None) -> tuple[bool, int, int]:
+    """How far ``page`` is from what was asked for; the smallest wins."""
+    parts = page.get_url_parts()
+    elsewhere = site is not None and (parts is None or parts[0] != site.pk)
+    spoken = page.locale.language_code.lower()
+    wanted = (language or "").lower()
+    if spoken == wanted:
+        step = 0
+    elif spoken.split("-")[0] == wanted.split("-")[0]:
+        step = 1
+    else:
+        step = 2
+    return elsewhere, step, page.pk

@@ -1,0 +1,71 @@
+"""How the pages of this room answer: rendered at once in the order's language, never cached, never indexed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from functools import wraps
+from typing import Any
+
+from django.conf import settings as django_settings
+from django.http import HttpRequest, HttpResponse
+from django.template.loader import render_to_string
+from django.utils import translation
+from django.utils.translation import gettext as _
+from wagtail.models import Site
+
+from wagtail_kwiga.exceptions import BadToken
+from wagtail_kwiga.payments.providers.transfer import sales_settings
+
+View = Callable[..., HttpResponse]
+
+
+def speaking(language: str) -> AbstractContextManager[None]:
+    """The language of an order around everything that puts words together."""
+    return translation.override(language or django_settings.LANGUAGE_CODE)
+
+
+def page(
+    request: HttpRequest, template: str, context: Mapping[str, Any], *, site_id: int | None = None, status: int = 200
+) -> HttpResponse:
+    """``template`` rendered here and now in the active language: a lazy response would be rendered in another.
+
+    The sales settings of the site go along for the page's foot, only read: a look at a page must change nothing.
+    """
+    whole = {"kwiga_settings": sales_settings(site_id), **context}
+    answer = HttpResponse(render_to_string(f"wagtail_kwiga/payments/{template}.html", whole, request), status=status)
+    answer["Content-Language"] = translation.get_language() or django_settings.LANGUAGE_CODE
+    return answer
+
+
+def private(view: View) -> View:
+    """For pages that belong to whoever holds the link: not for caches, search engines, or other sites' logs.
+
+    A token that is wrong or too old gets a friendly page: 404, or 410 where it once was right.
+    """
+
+    @wraps(view)
+    def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        try:
+            answer = view(request, *args, **kwargs)
+        except BadToken as fault:
+            answer = _link_fault(request, fault)
+        answer["Cache-Control"] = "private, no-store"
+        answer["X-Robots-Tag"] = "noindex, nofollow"
+        answer["Referrer-Policy"] = "same-origin"
+        return answer
+
+    return guarded
+
+
+def _link_fault(request: HttpRequest, fault: BadToken) -> HttpResponse:
+    gone = fault.code in ("expired_token", "gone")
+    heading = _("This link is no longer good") if gone else _("This link is not complete")
+    site = Site.find_for_request(request)
+    return page(
+        request,
+        "link_fault",
+        {"heading": heading, "message": fault.message},
+        site_id=site.pk if site else None,
+        status=410 if gone else 404,
+    )

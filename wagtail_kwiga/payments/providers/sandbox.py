@@ -1,0 +1,157 @@
+"""A payment gateway in a box, for demos and tests: its own small hosted page, its own signed notices, no real money.
+
+What it tells goes through the same door as a real gateway's, ``payments.notices.receive``, in process. It is off unless
+the option ``enabled`` is True, because whoever reaches its page gets courses for nothing::
+
+    "sandbox": {"class": "wagtail_kwiga.payments.providers.sandbox.SandboxProvider", "enabled": True, "secret": "…"}
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+import hmac
+import json
+import secrets
+from collections.abc import Mapping
+from typing import Any
+
+from django.conf import settings as django_settings
+from django.utils.translation import gettext_lazy as _
+
+from wagtail_kwiga import locking
+from wagtail_kwiga.exceptions import BadSignature, ConfigurationFault
+from wagtail_kwiga.orders import links
+from wagtail_kwiga.payments.minor_units import from_minor, to_minor
+from wagtail_kwiga.payments.models import PaymentAttempt
+from wagtail_kwiga.payments.provider import CONFIRMED, FAILED, PENDING, Notice, NoticeRequest, Provider, Redirect, Urls
+from wagtail_kwiga.pricing.money import Money
+
+#: A signature older or newer than this is refused, so that an overheard notice cannot be sent again next week.
+TOLERANCE = dt.timedelta(minutes=5)
+#: How much later the gateway tells of a payment that was made with the button *late*.
+LATE_BY = dt.timedelta(minutes=40)
+SIGNATURE = "Sandbox-Signature"
+
+#: The page's buttons → what the gateway then says.
+CHOICES: dict[str, str] = {"success": CONFIRMED, "decline": FAILED, "pending": PENDING, "late": CONFIRMED}
+
+
+class SandboxProvider(Provider):
+    """Options: ``enabled`` (must be True), ``secret`` (signs notices), ``label``."""
+
+    label = _("Card (test)")
+    live = False
+    notice_headers = ("Content-Type", SIGNATURE)
+
+    @classmethod
+    def is_dangerous(cls, options: Mapping[str, Any]) -> bool:
+        return options.get("enabled") is True
+
+    @property
+    def enabled(self) -> bool:
+        return self.options.get("enabled") is True
+
+    def start(self, attempt: PaymentAttempt, urls: Urls, now: dt.datetime) -> Redirect:
+        return Redirect(self.continue_url(attempt), reference=_reference(attempt), data={"return_url": urls.return_url})
+
+    def continue_url(self, attempt: PaymentAttempt) -> str:
+        site_id = attempt.payment.order.site_id
+        return links.absolute("sandbox_gateway", attempt.token, site_id=site_id, language=django_settings.LANGUAGE_CODE)
+
+    def verify(self, request: NoticeRequest) -> Notice:
+        stamp, given = _parts(request.header(SIGNATURE))
+        if not hmac.compare_digest(self._sign(stamp, request.body).encode(), given.encode()):
+            raise BadSignature("The signature does not fit.")
+        if request.at is not None and abs(request.at.timestamp() - stamp) > TOLERANCE.total_seconds():
+            raise BadSignature("The signature is too old.")
+        try:
+            told = json.loads(request.body)
+            amount = None if told["amount"] is None else from_minor(told["amount"], told["currency"])
+            return Notice(
+                event_id=told["id"],
+                attempt_token=told["token"],
+                reference=told["payment"],
+                outcome=told["outcome"],
+                amount=amount,
+                live=told["live"],
+                raw=told,
+            )
+        except (ValueError, KeyError, TypeError) as fault:
+            raise BadSignature("The notice cannot be read.") from fault
+
+    def fetch(self, attempt: PaymentAttempt, now: dt.datetime) -> NoticeRequest | None:
+        """What the gateway has to tell by now: the notice of a *late* payment, or one that got lost on its way."""
+        booked = attempt.data.get("gateway")
+        if not booked or dt.datetime.fromisoformat(booked["tell_at"]) > now:
+            return None
+        return self.notice_about(attempt, booked, now)
+
+    # --- the gateway's own side -----------------------------------------------------------------------------------------
+
+    def choose(self, attempt: PaymentAttempt, choice: str, now: dt.datetime) -> dict[str, Any]:
+        """Do at the gateway what the buyer pressed there, and return what the gateway has booked.
+
+        *late* is told ``LATE_BY`` from now, by whoever asks then (``payments.asking``); all else at once, by the caller.
+        """
+        tell_at = now + LATE_BY if choice == "late" else now
+        booked = {
+            "choice": choice,
+            "outcome": CHOICES[choice],
+            "event": f"evt_{secrets.token_hex(12)}",
+            "tell_at": tell_at.isoformat(),
+        }
+        with locking.atomic_write():
+            row = locking.locked(PaymentAttempt.objects.filter(pk=attempt.pk)).get()
+            row.data = {**row.data, "gateway": booked}
+            if choice == "late":
+                row.ask_at = tell_at
+            row.save(update_fields=["data", "ask_at"])
+        attempt.data = row.data
+        return booked
+
+    def notice_about(self, attempt: PaymentAttempt, booked: Mapping[str, Any], now: dt.datetime) -> NoticeRequest:
+        """The signed notice that tells what the gateway has booked."""
+        asked = Money(attempt.amount, attempt.currency)
+        return self.signed(
+            {
+                "id": booked["event"],
+                "token": attempt.token,
+                "payment": _reference(attempt),
+                "outcome": booked["outcome"],
+                "amount": to_minor(asked) if booked["outcome"] == CONFIRMED else None,
+                "currency": asked.currency,
+                "live": False,
+                "reason": "declined by the bank" if booked["outcome"] == FAILED else "",
+            },
+            now,
+        )
+
+    def signed(self, told: Mapping[str, Any], now: dt.datetime) -> NoticeRequest:
+        """``told`` as the gateway would post it at ``now``."""
+        body = json.dumps(told, separators=(",", ":")).encode()
+        stamp = int(now.timestamp())
+        headers = {"Content-Type": "application/json", SIGNATURE: f"t={stamp},v1={self._sign(stamp, body)}"}
+        return NoticeRequest("POST", body, headers, at=now)
+
+    def _sign(self, stamp: int, body: bytes) -> str:
+        secret = self.options.get("secret")
+        if not secret:
+            raise ConfigurationFault(f"PAYMENT_PROVIDERS[{self.alias!r}] needs a 'secret' to sign notices with.")
+        return hmac.new(str(secret).encode(), b"%d." % stamp + body, hashlib.sha256).hexdigest()
+
+
+def _reference(attempt: PaymentAttempt) -> str:
+    """The gateway's own handle of a payment; the same for each look at it."""
+    return "SBX-" + hashlib.sha256(attempt.token.encode()).hexdigest()[:12].upper()
+
+
+def _parts(header: str) -> tuple[int, str]:
+    """``t=1700000000,v1=ab12…`` as its two parts. Raises ``BadSignature``."""
+    try:
+        stamp, given = header.split(",", 1)
+        if not (stamp.startswith("t=") and given.startswith("v1=")):
+            raise ValueError(header)
+        return int(stamp[2:]), given[3:]
+    except ValueError as fault:
+        raise BadSignature("There is no signature.") from fault

@@ -1,0 +1,66 @@
+"""Bank transfer: the order page tells where to send what, and a person says when it has arrived."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+
+from django.utils.translation import gettext_lazy as _
+from wagtail.models import Site
+
+from wagtail_kwiga.orders.models import Order
+from wagtail_kwiga.orders.statuses import PaymentKind
+from wagtail_kwiga.payments.models import PaymentAttempt
+from wagtail_kwiga.payments.provider import Instructions, Provider, Urls
+from wagtail_kwiga.pricing.money import Money
+from wagtail_kwiga.site_settings import KwigaSettings
+
+
+class TransferProvider(Provider):
+    """Options: ``label``. The bank data are the editor's, in the sales settings of the order's site."""
+
+    label = _("Bank transfer")
+    kind = PaymentKind.TRANSFER
+    asks = False
+
+    def is_ready(self, site: Any) -> bool:
+        """Without an account number there is nowhere to send money to."""
+        return bool(sales_settings(getattr(site, "pk", None)).bank_iban.strip())
+
+    def hold(self, order: Order) -> dt.timedelta | None:
+        """A transfer takes days: a coupon is held until the order expires."""
+        return None
+
+    def start(self, attempt: PaymentAttempt, urls: Urls, now: dt.datetime) -> Instructions:
+        return self.instructions(attempt)
+
+    def instructions(self, attempt: PaymentAttempt) -> Instructions:
+        payment = attempt.payment
+        bank = sales_settings(payment.order.site_id)
+        return Instructions(
+            "wagtail_kwiga/payments/transfer.html",
+            {
+                "holder": bank.bank_holder or bank.seller_name,
+                "iban": grouped(bank.bank_iban),
+                "bic": bank.bank_bic.strip().upper(),
+                "bank": bank.bank_name,
+                "amount": Money(attempt.amount, attempt.currency),
+                "reference": payment.reference,
+                "until": payment.order.expires_at,
+            },
+        )
+
+
+def grouped(iban: str) -> str:
+    """An IBAN the way people read it out: in capitals and in groups of four."""
+    bare = "".join(iban.split()).upper()
+    return " ".join(bare[start : start + 4] for start in range(0, len(bare), 4))
+
+
+def sales_settings(site_id: int | None) -> KwigaSettings:
+    """The sales settings of a site (``None``: the default one), only read. One query.
+
+    ``KwigaSettings.for_site`` would make the row where it is missing, and a look at a page must change nothing.
+    """
+    wanted = {"site_id": site_id} if site_id is not None else {"site__in": Site.objects.filter(is_default_site=True)}
+    return KwigaSettings.objects.filter(**wanted).first() or KwigaSettings()

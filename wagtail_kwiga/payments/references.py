@@ -1,0 +1,35 @@
+"""The sum an order asks for, and the short reference that a buyer writes on a transfer."""
+
+from __future__ import annotations
+
+import secrets
+
+from wagtail_kwiga.orders.models import Order
+from wagtail_kwiga.payments.models import Payment
+
+#: No two of these look alike in handwriting or print: no 0 O, 1 I L, 5 S, 8 B, Z beside 2, U beside V.
+ALPHABET = "234679ACDEFGHJKMNPQRTVWXY"
+
+
+def new_reference() -> str:
+    """Such as ``K7M2-Q9XR``: eight signs in two groups, random, so that neighbours are never one slip apart."""
+    signs = "".join(secrets.choice(ALPHABET) for _ in range(8))
+    return f"{signs[:4]}-{signs[4:]}"
+
+
+def payment_of(order: Order) -> Payment:
+    """The sum asked for by ``order``, made on first use. Call with the order locked."""
+    payment = Payment.objects.filter(order=order.pk).order_by("pk").first()
+    if payment is None:
+        reference = new_reference()
+        while Payment.objects.filter(reference=reference).exists():
+            reference = new_reference()
+        payment = Payment.objects.create(
+            order_id=order.pk,
+            amount=order.total_amount,
+            currency=order.currency,
+            due_at=order.expires_at,
+            reference=reference,
+        )
+    payment.order = order
+    return payment

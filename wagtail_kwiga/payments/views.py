@@ -1,0 +1,183 @@
+"""The buyer's side of paying, and the door for notices.
+
+Looking changes nothing (promise 9): every GET and HEAD only reads. A link is not a login (promise 10): the pages show
+what was bought and what it costs, and neither address nor phone.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import path
+from django.views.decorators.csrf import csrf_exempt
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from wagtail_kwiga import conf
+from wagtail_kwiga.contacts import limits
+from wagtail_kwiga.exceptions import (
+    BadSignature,
+    CouponRefused,
+    KwigaError,
+    PaymentRefused,
+    ProviderUnavailable,
+    TooManyAttempts,
+)
+from wagtail_kwiga.orders import families, links
+from wagtail_kwiga.orders.links import Purpose
+from wagtail_kwiga.orders.models import Order
+from wagtail_kwiga.orders.statuses import PAYABLE, Status
+from wagtail_kwiga.payments import asking, attempts, notices, pages, presenting, registry
+from wagtail_kwiga.payments.models import PaymentAttempt
+from wagtail_kwiga.payments.provider import Form, NoticeRequest, Redirect
+from wagtail_kwiga.payments.providers import gateway
+
+#: Bytes of a notice; the largest that any provider is known to send are a few thousand.
+NOTICE_LIMIT = 256 * 1024
+#: Attempts per order, and looks at the provider per attempt, that a buyer may ask for within an hour.
+STARTS_AN_HOUR = 30
+ASKS_AN_HOUR = 30
+
+
+@pages.private
+@require_http_methods(["GET", "HEAD", "POST"])
+def pay(request: HttpRequest, token: str) -> HttpResponse:
+    """What is to be paid, and in which way; a POST starts to pay."""
+    now = conf.now()
+    order, _payload = links.order_of(Purpose.PAY, token, now)
+    if order.status == Status.SUPERSEDED:
+        newest = families.newest(order.family)
+        if newest is not None and newest.pk != order.pk:
+            return HttpResponseRedirect(links.pay_url(newest, now))
+    with pages.speaking(order.language):
+        refusal = attempts.why_not_payable(order, now)
+        if refusal is not None:
+            return _not_payable(request, order, refusal, now)
+        if request.method == "POST":
+            return _start(request, order, request.POST.get("method", ""), now)
+        return _pay_page(request, order, now)
+
+
+def _start(request: HttpRequest, order: Order, method: str, now: dt.datetime) -> HttpResponse:
+    try:
+        limits.check(f"pay:{order.pk}", limit=STARTS_AN_HOUR, now=now)
+        started = attempts.start(order, method=method, now=now)
+    except TooManyAttempts as refusal:
+        answer = _pay_page(request, order, now, error=refusal, status=429)
+        answer["Retry-After"] = str(refusal.facts["retry_after"])
+        return answer
+    except ProviderUnavailable as refusal:
+        return _pay_page(request, order, now, error=refusal, status=503)
+    except CouponRefused as refusal:
+        return _not_payable(request, order, refusal, now)
+    except PaymentRefused as refusal:
+        order.refresh_from_db()
+        if attempts.why_not_payable(order, now) is not None:
+            return _not_payable(request, order, refusal, now)
+        return _pay_page(request, order, now, error=refusal, status=400)
+    return hand_over(request, started, now)
+
+
+def hand_over(request: HttpRequest, started: attempts.Started, now: dt.datetime | None = None) -> HttpResponse:
+    """The answer that sends a buyer on to pay: a redirect, a form to post on, or the order page with instructions.
+
+    The checkout of the offers room ends with it too. Call it with the order's language active.
+    """
+    if isinstance(started.next, Redirect):
+        return HttpResponseRedirect(started.next.url)
+    if isinstance(started.next, Form):
+        context = {"order": started.order, "form": started.next, "amount": presenting.asked(started.attempt)}
+        return pages.page(request, "hand_over", context, site_id=started.order.site_id)
+    return HttpResponseRedirect(links.order_url(started.order, now))
+
+
+def _pay_page(
+    request: HttpRequest, order: Order, now: dt.datetime, *, error: KwigaError | None = None, status: int = 200
+) -> HttpResponse:
+    context = {**presenting.to_pay(order, now), "error": error.message if error else ""}
+    return pages.page(request, "pay", context, site_id=order.site_id, status=status)
+
+
+def _not_payable(request: HttpRequest, order: Order, refusal: KwigaError, now: dt.datetime) -> HttpResponse:
+    """Why nothing is paid here, and what to do instead: today's price, or the way in."""
+    context = presenting.not_payable(order, refusal, now)
+    status = 200 if request.method in ("GET", "HEAD") or refusal.code == "already_paid" else 409
+    return pages.page(request, "not_payable", context, site_id=order.site_id, status=status)
+
+
+@pages.private
+@require_safe
+def show_order(request: HttpRequest, token: str) -> HttpResponse:
+    """How the order stands, what was bought, the way in once it is paid, and what to do where it is not."""
+    now = conf.now()
+    order, _payload = links.order_of(Purpose.ORDER, token, now)
+    with pages.speaking(order.language):
+        return pages.page(request, "order", presenting.order(order, now), site_id=order.site_id)
+
+
+@csrf_exempt
+@pages.private
+@require_http_methods(["GET", "HEAD", "POST"])
+def come_back(request: HttpRequest, token: str) -> HttpResponse:
+    """Where a provider sends the buyer back to. Being here proves nothing, so it marks nothing paid.
+
+    A POST asks the provider how the payment stands and applies its answer like a notice. It needs no CSRF token, because
+    some providers send buyers back with a POST of their own, and because all it does is look.
+    """
+    now = conf.now()
+    order, payload = links.order_of(Purpose.RETURN, token, now)
+    attempt = PaymentAttempt.objects.filter(pk=payload.get("attempt"), payment__order=order.pk).first()
+    if request.method == "POST":
+        if attempt is not None and order.status in PAYABLE:
+            _ask(attempt, now)
+        return HttpResponseRedirect(request.path)
+    with pages.speaking(order.language):
+        return pages.page(request, "return", presenting.come_back(order, attempt, now), site_id=order.site_id)
+
+
+def _ask(attempt: PaymentAttempt, now: dt.datetime) -> None:
+    try:
+        limits.check(f"ask:{attempt.pk}", limit=ASKS_AN_HOUR, now=now)
+        asking.ask(attempt, now)
+    except (TooManyAttempts, ProviderUnavailable):
+        return  # the page then says that we are still checking, and so it is
+
+
+@csrf_exempt
+@require_POST
+def notify(request: HttpRequest, alias: str) -> HttpResponse:
+    """The door for notices. 400 for a bad signature, 404 for an unknown provider, 413 for too much, else 2xx or a crash.
+
+    A crash (500) is deliberate: the notice is stored, and the provider comes again.
+    """
+    if _size(request) > NOTICE_LIMIT:
+        return HttpResponse("Too large", status=413, content_type="text/plain")
+    try:
+        provider = registry.get(alias)
+        asked = NoticeRequest("POST", request.body, dict(request.headers), request.GET.dict(), at=conf.now())
+        outcome = notices.receive(alias, asked)
+    except BadSignature:
+        return HttpResponse("Bad signature", status=400, content_type="text/plain")
+    except PaymentRefused as refusal:
+        if refusal.code != "unknown_method":
+            raise
+        return HttpResponse("Unknown", status=404, content_type="text/plain")
+    told = provider.acknowledge(outcome.result)
+    return HttpResponse(told.body, content_type=told.content_type)
+
+
+def _size(request: HttpRequest) -> int:
+    try:
+        return int(request.headers.get("Content-Length") or 0)
+    except ValueError:
+        return NOTICE_LIMIT + 1
+
+
+urlpatterns: list[Any] = [
+    path("pay/<str:token>/", pay, name="pay"),
+    path("order/<str:token>/", show_order, name="order"),
+    path("return/<str:token>/", come_back, name="return"),
+    path("notify/<str:alias>/", notify, name="notify"),
+    path("sandbox-gateway/<str:token>/", gateway.gateway, name="sandbox_gateway"),
+]

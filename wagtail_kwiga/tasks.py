@@ -1,0 +1,115 @@
+"""What a worker runs: entry points for django-q2, ids in, one call each. ``kwiga_work`` runs the same without a queue.
+
+All of them may run twice, at once, or never: each takes what is due from our own tables, and the next pass finds what
+a lost task would have done. Rooms are imported when called, so that one that cannot be imported stops no other.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from django.db import connections
+
+from wagtail_kwiga import background, conf
+
+logger = logging.getLogger("wagtail_kwiga.tasks")
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How one sweep of a pass ended: ``result`` is what it returned, ``error`` what it raised."""
+
+    name: str
+    result: Any
+    error: Exception | None
+    seconds: float
+
+    def __str__(self) -> str:
+        told = f"failed: {self.error!r}" if self.error else f"{self.result}"
+        return f"{self.name}: {told}"
+
+
+def ask_payments(now: dt.datetime | None = None) -> Any:
+    """Ask providers about payments in flight whose notice has not come."""
+    from wagtail_kwiga.payments import asking
+
+    return asking.ask_due(now)
+
+
+def expire_orders(now: dt.datetime | None = None) -> Any:
+    """Expire unpaid orders whose time is over."""
+    from wagtail_kwiga.orders import sweeping
+
+    return sweeping.expire_due(now)
+
+
+def run_due(now: dt.datetime | None = None) -> Any:
+    """Take every due scenario run to its next wait."""
+    from wagtail_kwiga.automations import engine
+
+    return engine.run_due(now)
+
+
+def deliver_due(now: dt.datetime | None = None) -> Any:
+    """Hand over every mail that is due."""
+    from wagtail_kwiga.mailing import delivery
+
+    return delivery.deliver_due(now)
+
+
+def forget_limits(now: dt.datetime | None = None) -> Any:
+    """Delete counters of tries that no longer limit anybody."""
+    from wagtail_kwiga.contacts import limits
+
+    return limits.sweep(now or conf.now())
+
+
+#: Every sweep, in the order of a pass: money first, mail after whatever may queue or cancel some.
+SWEEPS: tuple[Callable[[dt.datetime | None], Any], ...] = (
+    ask_payments,
+    expire_orders,
+    run_due,
+    deliver_due,
+    forget_limits,
+)
+
+
+def one_pass(now: dt.datetime | None = None) -> list[Outcome]:
+    """Run every sweep once. One that raises is logged and told in its outcome; the others run all the same."""
+    outcomes = []
+    for sweep_once in SWEEPS:
+        began = time.monotonic()
+        result, error = None, None
+        try:
+            result = sweep_once(now)
+        except Exception as raised:
+            logger.exception("The sweep %s failed; the next pass tries again", sweep_once.__name__)
+            error = raised
+            _drop_lost_connections()
+        outcomes.append(Outcome(sweep_once.__name__, result, error, time.monotonic() - began))
+    return outcomes
+
+
+def _drop_lost_connections() -> None:
+    """A sweep that lost its connection must not take the next one with it."""
+    for connection in connections.all(initialized_only=True):
+        if not connection.in_atomic_block:
+            connection.close_if_unusable_or_obsolete()
+
+
+def beat(outcomes: list[Outcome]) -> None:
+    """Leave the heartbeat of a pass behind, with the names of the sweeps that failed."""
+    failed = ", ".join(outcome.name for outcome in outcomes if outcome.error)
+    background.beat(background.SWEEP, note=f"failed: {failed}" if failed else "")
+
+
+def sweep() -> str:
+    """The scheduled task: one pass at the present instant, and the heartbeat. Returns the summary for the queue's log."""
+    outcomes = one_pass()
+    beat(outcomes)
+    return "\n".join(map(str, outcomes))
