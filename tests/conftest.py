@@ -1,9 +1,160 @@
-"""Fixtures of all tests."""
+"""Fixtures of all tests, and the rule about tests that a run cannot have.
+
+A test says by a marker what it needs. Where the run does not have it, the test is *de-selected*, counted and reported
+in the summary. So a skip is always something unforeseen, and with ``KWIGA_NO_SKIPS=1`` (continuous integration) a
+skip is a failure.
+"""
 
 from __future__ import annotations
 
+import os
+import shutil
+from collections import Counter
+
 import pytest
+from django.conf import settings as django_settings
 from django.core.cache import cache
+from django.db import connection
+from hypothesis import settings as hypothesis_settings
+
+_left_out: Counter[str] = Counter()
+
+# A busy machine is no fault of the code: examples are counted, not timed.
+hypothesis_settings.register_profile("kwiga", deadline=None)
+hypothesis_settings.load_profile("kwiga")
+
+
+def pytest_addoption(parser):
+    parser.addoption("--long", action="store_true", help="also run the tests marked long")
+    parser.addoption(
+        "--install-wagtail", default="", metavar="7.4", help="install the wheel into an empty site of this Wagtail"
+    )
+
+
+def _reasons(config) -> dict[str, str]:
+    """marker → why this run leaves its tests out."""
+    vendor = django_settings.DATABASES["default"]["ENGINE"].rpartition(".")[2]
+    out = {}
+    if vendor != "postgresql":
+        out["postgres"] = "the database is not PostgreSQL"
+    if vendor != "sqlite3":
+        out["sqlite"] = "the database is not SQLite"
+    if not os.environ.get("REDIS_URL"):
+        out["redis"] = "REDIS_URL is not set"
+    if not find_chromium():
+        out["browser"] = "no Chromium found"
+    if not config.getoption("--long"):
+        out["long"] = "only with --long"
+    if not config.getoption("--install-wagtail"):
+        out["install"] = "only with --install-wagtail"
+    return out
+
+
+def find_chromium() -> str:
+    """Where Chromium is, or an empty string. ``KWIGA_CHROMIUM`` names one that is not on the path."""
+    names = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+    mac = "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome"
+    given = os.environ.get("KWIGA_CHROMIUM", "")
+    return given or next(filter(None, map(shutil.which, names)), "") or (mac if os.path.exists(mac) else "")
+
+
+def pytest_collection_modifyitems(config, items):
+    _keep_initial_data(items)
+    reasons = _reasons(config)
+    kept, dropped = [], []
+    for item in items:
+        marker = next((name for name in reasons if item.get_closest_marker(name)), None)
+        if marker is None:
+            kept.append(item)
+        else:
+            dropped.append(item)
+            _left_out[f"{marker} ({reasons[marker]})"] += 1
+    if dropped:
+        items[:] = kept
+        config.hook.pytest_deselected(items=dropped)
+
+
+def _is_transactional(item) -> bool:
+    marker = item.get_closest_marker("django_db")
+    return bool({"transactional_db", "live_server"} & set(getattr(item, "fixturenames", ()))) or (
+        marker is not None and bool(marker.kwargs.get("transaction") or (marker.args and marker.args[0]))
+    )
+
+
+def _keep_initial_data(items) -> None:
+    """What migrations put into the database (root page, site, permissions) must outlive tests that really commit.
+
+    Such a test is flushed at its end. With the mark set here Django loads the initial data again before the *next* of
+    them; ``pytest_runtest_teardown`` below loads it at once, so that any other test may follow, in whatever order
+    xdist hands them out.
+    """
+    for item in items:
+        if _is_transactional(item):
+            marker = item.get_closest_marker("django_db")
+            given = {**(marker.kwargs if marker else {}), "transaction": True, "serialized_rollback": True}
+            item.add_marker(pytest.mark.django_db(**given), append=False)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown(item, nextitem):
+    result = yield
+    if _is_transactional(item) and nextitem is not None:  # after the last test the database itself is gone
+        with _blocker[0].unblock():
+            connection.creation.deserialize_db_from_string(connection._test_serialized_contents)
+    return result
+
+
+_blocker: list = []
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _remember_blocker(django_db_blocker):
+    _blocker.append(django_db_blocker)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item, call):
+    report = yield
+    if os.environ.get("KWIGA_NO_SKIPS") == "1" and report.skipped and not hasattr(report, "wasxfail"):
+        report.outcome = "failed"
+        report.longrepr = f"Skipped, and this run may not skip anything: {report.longrepr}"
+    return report
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report(collector):
+    report = yield
+    if os.environ.get("KWIGA_NO_SKIPS") == "1" and report.skipped:
+        report.outcome = "failed"
+        report.longrepr = f"Skipped while collecting, and this run may not skip anything: {report.longrepr}"
+    return report
+
+
+class _FromWorkers:
+    """With xdist the workers select; the controller only adds up what they tell at their end."""
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_testnodedown(self, node, error):
+        for reason, number in getattr(node, "workeroutput", {}).get("left_out", {}).items():
+            _left_out[reason] = max(_left_out[reason], number)
+
+
+def pytest_configure(config):
+    if not hasattr(config, "workerinput"):
+        config.pluginmanager.register(_FromWorkers(), "kwiga-from-workers")
+
+
+def pytest_sessionfinish(session):
+    output = getattr(session.config, "workeroutput", None)
+    if output is not None:
+        output["left_out"] = dict(_left_out)
+
+
+def pytest_terminal_summary(terminalreporter):
+    if _left_out:
+        terminalreporter.section("not part of this run")
+        for reason, number in sorted(_left_out.items()):
+            terminalreporter.line(f"{number:5d} tests marked {reason}")
 
 
 @pytest.fixture(autouse=True)
@@ -17,3 +168,9 @@ def _clean_cache():
 @pytest.fixture(autouse=True)
 def _media(tmp_path, settings):
     settings.MEDIA_ROOT = str(tmp_path / "media")
+
+
+@pytest.fixture(scope="session")
+def chromium() -> str:
+    """The path of the Chromium that browser tests start (marker ``browser``)."""
+    return find_chromium()

@@ -21,7 +21,13 @@ def environment(**more: str) -> dict[str, str]:
     else:
         login = quote(given["USER"]) + (f":{quote(given['PASSWORD'])}" if given["PASSWORD"] else "")
         url = f"postgres://{login}@{given['HOST']}:{given['PORT'] or 5432}/{given['NAME']}"
-    return {**os.environ, "DATABASE_URL": url, "DJANGO_SETTINGS_MODULE": "tests.settings", "PYTHONPATH": str(ROOT), **more}
+    return {
+        **os.environ,
+        "DATABASE_URL": url,
+        "DJANGO_SETTINGS_MODULE": "tests.settings",
+        "PYTHONPATH": str(ROOT),
+        **more,
+    }
 
 
 def manage(*arguments: str, **more: str) -> subprocess.Popen[str]:

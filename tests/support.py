@@ -26,7 +26,9 @@ def make_product(title: str = "Watercolour for beginners", **given) -> m.Product
 
 def make_offer(*products: m.Product, amount: str = "120.00", currency: str = "EUR", **given) -> m.Offer:
     products = products or (make_product(),)
-    terms = OfferTerms(products=tuple(ProductTerms(product_id=p.pk, title=p.title, access=AccessTerms()) for p in products))
+    terms = OfferTerms(
+        products=tuple(ProductTerms(product_id=p.pk, title=p.title, access=AccessTerms()) for p in products)
+    )
     offer = m.Offer.objects.create(
         title=given.pop("title", products[0].title),
         amount=Decimal(amount),

@@ -110,7 +110,9 @@ def check_site(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
             )
         )
     if not django_settings.USE_TZ:
-        found.append(_error(9, "USE_TZ is off, so deadlines told to buyers would not be instants.", "Set USE_TZ = True."))
+        found.append(
+            _error(9, "USE_TZ is off, so deadlines told to buyers would not be instants.", "Set USE_TZ = True.")
+        )
     if django_settings.DEFAULT_FROM_EMAIL == "webmaster@localhost" and not django_settings.DEBUG:
         found.append(
             _warning(
@@ -195,7 +197,10 @@ def _cluster_faults(cluster: dict[str, Any]) -> Iterator[tuple[str, str]]:
     timeout, retry, workers = cluster.get("timeout"), cluster.get("retry", 60), cluster.get("workers")
     needed = 3 * conf.settings.SWEEP_SECONDS
     if not timeout or timeout < needed:
-        yield f"timeout is {timeout}; a pass of all sweeps may take {needed} seconds.", f'Write "timeout": {needed + 15}.'
+        yield (
+            f"timeout is {timeout}; a pass of all sweeps may take {needed} seconds.",
+            f'Write "timeout": {needed + 15}.',
+        )
     if timeout and retry <= 3 * timeout:
         yield (
             f"retry ({retry}) is not more than three times timeout ({timeout}), so tasks are started twice without a crash.",
@@ -204,8 +209,9 @@ def _cluster_faults(cluster: dict[str, Any]) -> Iterator[tuple[str, str]]:
     if not workers:
         yield "workers is not set, so it depends on the machine.", 'Write "workers": 2, "queue_limit": 2.'
     elif cluster.get("queue_limit") != workers:
-        yield "queue_limit is not the number of workers, so tasks wait where they may be lost.", (
-            f'Write "queue_limit": {workers}.'
+        yield (
+            "queue_limit is not the number of workers, so tasks wait where they may be lost.",
+            (f'Write "queue_limit": {workers}.'),
         )
     if cluster.get("bulk", 1) != 1:
         yield "bulk is more than 1, so tasks wait where they may be started twice.", 'Write "bulk": 1.'
@@ -214,7 +220,10 @@ def _cluster_faults(cluster: dict[str, Any]) -> Iterator[tuple[str, str]]:
     if cluster.get("catch_up", True):
         yield "catch_up is on, so every minute of a long stop is run again one by one.", 'Write "catch_up": False.'
     if not -1 <= cluster.get("save_limit", 250) <= 100 or cluster.get("save_limit") == 0:
-        yield "save_limit is large, and each result reads all that are kept.", 'Write "save_limit": -1 (or at most 100).'
+        yield (
+            "save_limit is large, and each result reads all that are kept.",
+            'Write "save_limit": -1 (or at most 100).',
+        )
     if "time_zone" not in cluster:
         yield "time_zone is not set.", 'Write "time_zone": "UTC".'
 
@@ -284,7 +293,9 @@ def _site_names(alias: str) -> Iterator[CheckMessage]:
 
     if django_settings.DEBUG:
         return
-    for hostname in Site.objects.using(alias).filter(hostname__in=["localhost", "127.0.0.1"]).values_list("hostname", flat=True):
+    for hostname in (
+        Site.objects.using(alias).filter(hostname__in=["localhost", "127.0.0.1"]).values_list("hostname", flat=True)
+    ):
         yield _warning(
             8,
             f"A Wagtail site has the host name {hostname!r}; links in mails are made from it and lead nowhere.",

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Callable
 from dataclasses import dataclass, field, fields
 from typing import Any
 
@@ -29,7 +30,7 @@ class Defaults:
     #: The template that every visitor page extends.
     BASE_TEMPLATE: str = "wagtail_kwiga/base.html"
     #: Alias → {"class": dotted path of a Provider, …options}. The alias is stored on orders: never rename one in use.
-    PAYMENT_PROVIDERS: dict = field(default_factory=_default_providers)
+    PAYMENT_PROVIDERS: dict[str, dict[str, Any]] = field(default_factory=_default_providers)
     #: Days for which a placed order binds the seller to its price.
     PRICE_HOLDS_DAYS: int = 7
     #: Days after which an unpaid order expires.
@@ -65,7 +66,7 @@ class Defaults:
 
 
 _FIELDS = {f.name: f for f in fields(Defaults)}
-_TYPES = {"str": str, "int": int, "bool": bool, "dict": dict}
+_TYPES: dict[str, type] = {"str": str, "int": int, "bool": bool, "dict": dict}
 
 
 class Settings:
@@ -96,14 +97,15 @@ def faults(given: Any) -> list[tuple[str, str]]:
             hint = f"Did you mean {close[0]!r}?" if close else f"Known keys: {', '.join(sorted(_FIELDS))}."
             found.append((f"WAGTAIL_KWIGA has an unknown key {key!r}.", hint))
             continue
-        kind = _TYPES[str(_FIELDS[key].type)]
+        kind = _TYPES[str(_FIELDS[key].type).partition("[")[0]]
         if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
             found.append((f"WAGTAIL_KWIGA[{key!r}] must be of type {kind.__name__}.", f"It is {value!r}."))
-        elif kind is int and value < 0:
+        elif isinstance(value, int) and value < 0:
             found.append((f"WAGTAIL_KWIGA[{key!r}] must not be negative.", f"It is {value!r}."))
     return found
 
 
 def now() -> dt.datetime:
     """The present, as the setting ``CLOCK`` tells it: an aware instant. The default of every ``now`` parameter."""
-    return import_string(settings.CLOCK)()
+    clock: Callable[[], dt.datetime] = import_string(settings.CLOCK)
+    return clock()

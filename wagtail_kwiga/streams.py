@@ -33,5 +33,5 @@ class OpenStreamField(StreamField):
     def deconstruct(self) -> tuple[str, str, list, dict]:
         from django.db import models
 
-        name, path, args, kwargs = models.Field.deconstruct(self)
+        name, path, _args, kwargs = models.Field.deconstruct(self)
         return name, path, [], kwargs

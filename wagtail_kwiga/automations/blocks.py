@@ -38,7 +38,8 @@ def condition_blocks() -> list[tuple[str, Block]]:
 
 
 def _blocks_of(classes: Mapping[str, Any]) -> list[tuple[str, Block]]:
-    return [(kind, import_string(one.block)()) for kind, one in classes.items()]
+    """A class without a block still runs where it is in use, and is not offered to editors."""
+    return [(kind, import_string(one.block)()) for kind, one in classes.items() if one.block]
 
 
 class CodedBlock(StructBlock):

@@ -57,8 +57,10 @@ def count_try(run_id: int, token: str) -> bool:
 
 
 def let_go(token: str) -> None:
-    """Give back what was leased and not decided."""
-    Run.objects.filter(lease=token).update(lease="", leased_until=None)
+    """Give back what was leased and not decided. Locked in order, because others may be moving some of these runs."""
+    with locking.atomic_write():
+        mine = locking.locked(Run.objects.filter(lease=token).order_by("pk")).values_list("pk", flat=True)
+        Run.objects.filter(pk__in=list(mine), lease=token).update(lease="", leased_until=None)
 
 
 def _due(now: dt.datetime) -> Q:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Self, TypeVar
 
 from wagtail_kwiga.exceptions import ScenarioFault
 
@@ -36,6 +36,9 @@ class Coded:
             raise ScenarioFault(f"{cls.kind} cannot be read: {fault}") from fault
 
 
+AnyCoded = TypeVar("AnyCoded", bound=Coded)
+
+
 def _names(cls: type) -> tuple[str, ...]:
     return tuple(field.name for field in dataclasses.fields(cls))
 
@@ -46,9 +49,9 @@ def _plain(value: Any) -> Any:
     return [_plain(one) for one in value] if isinstance(value, tuple) else value
 
 
-def read(data: Any, kinds: Mapping[str, type], what: str) -> Any:
+def read(data: Any, kinds: Mapping[str, type[AnyCoded]], what: str) -> AnyCoded:
     """The value of ``data`` by its kind. Raises ``ScenarioFault`` for a kind nobody knows, and never leaves one out."""
-    kind = data.get("kind") if isinstance(data, Mapping) else None
+    kind = str(data.get("kind")) if isinstance(data, Mapping) else ""
     if kind not in kinds:
         raise ScenarioFault(f"Nobody knows the {what} {kind!r}.", kind=kind)
     return kinds[kind].from_json(data)

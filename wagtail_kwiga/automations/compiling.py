@@ -123,7 +123,7 @@ def unknown_kinds(scenario: Scenario, revision: Revision | None = None) -> list[
     A StreamField leaves such blocks out without a word, so the stored text is read beside it: the revision being
     published, else the row and the latest draft. A scenario with any of them must not be opened, published or run.
     """
-    known = {"start": set(extensions.kinds().events), "steps": set(extensions.kinds().steps)}
+    known = {name: set(Scenario._meta.get_field(name).stream_block.child_blocks) for name in ("start", "steps")}
     found = set()
     for stored in _stored(scenario, revision):
         for name, allowed in known.items():
@@ -140,10 +140,10 @@ def _stored(scenario: Scenario, revision: Revision | None) -> Iterator[dict[str,
     if scenario.pk is None:
         return
     raw = {f"raw_{name}": ExpressionWrapper(F(name), output_field=JSONField()) for name in ("start", "steps")}
-    for row in Scenario.objects.filter(pk=scenario.pk).values(**raw):
+    draft = F("latest_revision__content")
+    for row in Scenario.objects.filter(pk=scenario.pk).values(**raw, draft=draft):
         yield {"start": row["raw_start"], "steps": row["raw_steps"]}
-    if scenario.latest_revision is not None:
-        yield scenario.latest_revision.content
+        yield row["draft"] or {}
 
 
 # --- judging ------------------------------------------------------------------------------------------------------------

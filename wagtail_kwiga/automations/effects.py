@@ -11,8 +11,6 @@ from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any
 
-from django.utils.translation import gettext_lazy as _
-
 from wagtail_kwiga.automations import run_rows
 from wagtail_kwiga.automations.decisions import Decision
 from wagtail_kwiga.automations.facts import Batch, site_of
@@ -26,8 +24,6 @@ from wagtail_kwiga.mailing import outbox
 from wagtail_kwiga.mailing.models import OutgoingEmail
 from wagtail_kwiga.mailing.placeholders import Situation
 from wagtail_kwiga.pricing.quotes import make_quote
-
-writing.register_sentences({"automations.parked": _("A scenario is held here: something is wrong. %(error)s")})
 
 #: Kinds carried out here; any other class brings its own ``apply_all``.
 _OURS = (GrantMembership, EndMembership, QueueEmail)

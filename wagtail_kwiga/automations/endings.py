@@ -6,8 +6,7 @@ import datetime as dt
 from collections.abc import Sequence
 from typing import Any
 
-from django.utils.translation import gettext as _g
-from django.utils.translation import gettext_lazy as _
+from django.utils.translation import gettext as _
 
 from wagtail_kwiga import conf, locking
 from wagtail_kwiga.automations.decisions import RUN
@@ -17,14 +16,6 @@ from wagtail_kwiga.contacts import directory, lists
 from wagtail_kwiga.contacts.models import ListMembership
 from wagtail_kwiga.exceptions import KwigaError
 from wagtail_kwiga.journal import writing
-
-writing.register_sentences(
-    {
-        "automations.stopped": _("Stopped by staff."),
-        "automations.stopped_all": _("All runs stopped by staff: %(runs)s."),
-        "automations.let_go_on": _("Set going again by staff."),
-    }
-)
 
 _INSIDE = [Run.State.LIVE, Run.State.PARKED]
 
@@ -99,6 +90,6 @@ def let_go_on(run: Run, *, by: Any = None, now: dt.datetime | None = None) -> No
         free = {"state": Run.State.LIVE, "due_at": now, "reason": "", "error": "", "ended_at": None}
         free |= {"lease": "", "leased_until": None, "attempts": 0}
         if not Run.objects.filter(pk=run.pk, state=Run.State.PARKED).update(**free):
-            raise KwigaError(_g("This run is not held."), code="not_parked")
+            raise KwigaError(_("This run is not held."), code="not_parked")
         writing.write(run, "automations.let_go_on", now=now, by=by)
     run.refresh_from_db()

@@ -15,10 +15,15 @@ from typing import Any
 
 from django.db import transaction
 from django.db.models import F, Max, Q
-from django.utils.translation import gettext_lazy as _
 
 from wagtail_kwiga import conf
-from wagtail_kwiga.automations import endings, entries, extensions, facts
+from wagtail_kwiga.automations import (
+    endings,
+    entries,
+    extensions,
+    facts,
+    wording,  # noqa: F401  (registers the timeline's sentences)
+)
 from wagtail_kwiga.automations.decisions import RUN
 from wagtail_kwiga.automations.definitions import Definition
 from wagtail_kwiga.automations.models import Run, Scenario, ScenarioVersion, StepRecord
@@ -36,9 +41,8 @@ from wagtail_kwiga.orders.statuses import Status
 
 logger = logging.getLogger("wagtail_kwiga.automations")
 
-writing.register_sentences(
-    {"automations.enrolment_failed": _("The scenarios could not take note of this (%(what)s): %(error)s")}
-)
+#: Staff's verbs, beside those of orders.
+stop, stop_all, let_go_on = endings.stop, endings.stop_all, endings.let_go_on
 
 #: Inside: on the way, or held.
 INSIDE = [Run.State.LIVE, Run.State.PARKED]

@@ -28,7 +28,6 @@ from wagtail_kwiga.automations.snapshots import (
 from wagtail_kwiga.automations.steps import ContinueIf
 from wagtail_kwiga.catalogue import selling
 from wagtail_kwiga.catalogue.models import Offer
-from wagtail_kwiga.contacts import directory
 from wagtail_kwiga.contacts.models import Contact, ListMembership
 from wagtail_kwiga.coupons.models import Coupon
 from wagtail_kwiga.exceptions import ScenarioFault
@@ -71,7 +70,7 @@ class Batch:
 def load(runs: Sequence[Run], now: dt.datetime, contacts: Mapping[int, Contact] | None = None) -> Batch:
     """The facts about ``runs`` at ``now``. ``contacts``: the rows, where the caller has locked them already."""
     if contacts is None:
-        contacts = directory.lock_many(run.contact_id for run in runs)
+        contacts = Contact.objects.in_bulk({run.contact_id for run in runs})
     definitions, faults = _definitions({run.version_id for run in runs})
     batch = Batch(runs={run.pk: run for run in runs}, contacts=contacts)
     world = _World(batch, list(definitions.values()), now)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from typing import Any
 
-from django.utils.translation import gettext_lazy as _
 from wagtail.models import Revision
 from wagtail.signals import published, unpublished
 
@@ -16,13 +15,6 @@ from wagtail_kwiga.exceptions import ScenarioFault
 from wagtail_kwiga.journal import writing
 
 logger = logging.getLogger("wagtail_kwiga.automations")
-
-writing.register_sentences(
-    {
-        "automations.unpublished": _("Unpublished: nobody new is let in. People inside go on."),
-        "automations.not_published": _("Could not be published: %(problems)s"),
-    }
-)
 
 
 def connect() -> None:

@@ -252,7 +252,8 @@ class SendEmail(Step):
         return Told("acted", "due", (mail,), facts=told, mail_key=mail_key(run.run.id, self.id))
 
     def uses(self) -> Uses:
-        return Uses(coupons=frozenset({self.coupon_id} - {None}), templates=frozenset({self.template_id}))
+        coupons = frozenset() if self.coupon_id is None else frozenset({self.coupon_id})
+        return Uses(coupons=coupons, templates=frozenset({self.template_id}))
 
 
 STEPS: dict[str, type[Step]] = {one.kind: one for one in (Wait, ContinueIf, AddToList, RemoveFromList, SendEmail)}

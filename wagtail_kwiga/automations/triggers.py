@@ -125,7 +125,9 @@ class OrderPaid(StartEvent):
         order = facts.order(run.order_id)
         if order is None:
             return "order_gone"
-        return "order_refunded" if order.status == "refunded" else ""
+        if order.status == "refunded":
+            return "order_refunded"
+        return ""
 
     def offer_ids(self) -> tuple[int, ...]:
         return self.offers

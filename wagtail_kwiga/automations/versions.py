@@ -5,20 +5,18 @@ from __future__ import annotations
 import datetime as dt
 from typing import Any
 
-from django.utils.translation import gettext_lazy as _
 from wagtail.models import Revision
 
 from wagtail_kwiga import conf, locking
 from wagtail_kwiga.automations import compiling
+from wagtail_kwiga.automations.cautions import warnings
 from wagtail_kwiga.automations.compiling import problems
 from wagtail_kwiga.automations.definitions import SCHEMA, Definition
 from wagtail_kwiga.automations.models import Scenario, ScenarioVersion, ScenarioVersionLink
 from wagtail_kwiga.exceptions import ScenarioFault
 from wagtail_kwiga.journal import writing
 
-__all__ = ["problems", "publish"]
-
-writing.register_sentences({"automations.published": _("Published as version %(number)s.")})
+__all__ = ["problems", "publish", "warnings"]
 
 
 def publish(

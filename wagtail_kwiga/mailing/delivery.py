@@ -129,7 +129,7 @@ def _deliver_safely(email: OutgoingEmail, post: handover.Post, now: dt.datetime,
     except Exception as error:
         logger.exception("Mail %s stumbled", email.pk)
         # If this fails too, the database is in trouble and the sweep ends. A mail whose hand-over had begun is not touched.
-        return _book(email, Verdict(Fate.LATER, told(Why.STUMBLED, error)), now, was=[Status.LEASED])
+        return _book(email, Verdict(Fate.LATER, told(Why.STUMBLED, error)), now, was=Status.LEASED)
 
 
 def _deliver(email: OutgoingEmail, post: handover.Post, now: dt.datetime, passed: float) -> str | None:
@@ -139,11 +139,11 @@ def _deliver(email: OutgoingEmail, post: handover.Post, now: dt.datetime, passed
         message = handover.compose(email, by)
     except Exception as error:
         logger.exception("Mail %s could not be composed", email.pk)
-        return _book(email, Verdict(Fate.FAILED, told(Why.CANNOT_COMPOSE, error)), now, was=[Status.LEASED])
+        return _book(email, Verdict(Fate.FAILED, told(Why.CANNOT_COMPOSE, error)), now, was=Status.LEASED)
     down = post.ready()
     if down is not None:
         logger.error("No connection to the mail server: %s", down.why)
-        return _book(email, down, now, was=[Status.LEASED])
+        return _book(email, down, now, was=Status.LEASED)
     stopped = _claim(email, by, now, passed)
     if stopped is not None:
         return stopped or None
@@ -152,8 +152,7 @@ def _deliver(email: OutgoingEmail, post: handover.Post, now: dt.datetime, passed
         verdict = dataclasses.replace(verdict, message_id=message.extra_headers.get("Message-ID", ""))
     if verdict.fate is not Fate.SENT:
         logger.warning("Mail %s: %s (%s)", email.pk, verdict.fate, verdict.why)
-    # Another worker may have thought this one dead and the mail uncertain; now the end of it is known.
-    return _book(email, verdict, now, was=[Status.HANDING_OVER, Status.UNCERTAIN])
+    return _book(email, verdict, now, was=Status.HANDING_OVER)
 
 
 def _claim(email: OutgoingEmail, by: sender.Sender, now: dt.datetime, passed: float) -> str | None:
@@ -204,15 +203,19 @@ def _objection(email: OutgoingEmail, by: sender.Sender, now: dt.datetime) -> tup
     return "", ""
 
 
-def _book(email: OutgoingEmail, verdict: Verdict, now: dt.datetime, *, was: list[str]) -> str | None:
+def _book(email: OutgoingEmail, verdict: Verdict, now: dt.datetime, *, was: str) -> str | None:
     """Write down what came of it, if the mail is still ours. Two queries for a mail that was sent."""
-    changes = _changes(email, verdict, now, before_hand_over=Status.LEASED in was)
+    changes = _changes(email, verdict, now, before_hand_over=was == Status.LEASED)
     status = changes["status"]
     with locking.atomic_write():
-        mine = OutgoingEmail.objects.filter(pk=email.pk, lease=email.lease, status__in=was)
-        if not mine.update(lease="", leased_until=None, **changes):
-            logger.warning("Mail %s was settled by somebody else meanwhile; not booked: %s", email.pk, verdict)
-            return None
+        mine = OutgoingEmail.objects.filter(pk=email.pk, lease=email.lease)
+        if not mine.filter(status=was).update(lease="", leased_until=None, **changes):
+            # Another worker may have thought this one dead and the mail uncertain; now the end of it is known.
+            doubted = mine.filter(status=Status.UNCERTAIN)
+            if was != Status.HANDING_OVER or not doubted.update(lease="", leased_until=None, **changes):
+                logger.warning("Mail %s was settled by somebody else meanwhile; not booked: %s", email.pk, verdict)
+                return None
+            sentences.tick_off(email, now=now)
         for name, value in changes.items():
             setattr(email, name, value)
         if verdict.fate is Fate.REFUSED:

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from django.utils.translation import get_language_bidi, gettext
+from django.utils.translation import get_language_bidi, gettext, pgettext
 from wagtail.images.exceptions import InvalidFilterSpecError
 from wagtail.images.models import SourceImageIOError
 
@@ -148,7 +148,7 @@ def _coupon_card(value: Any, sheet: Sheet) -> Piece:
         )
         text.append(gettext("%(after)s instead of %(before)s") % {"after": after, "before": before})
     rows.append(
-        f'<div class="kw-soft" style="padding-top:14px;font-size:14px;color:{look.SOFT}">{tokens.to_html(gettext("Code"))}</div>'
+        f'<div class="kw-soft" style="padding-top:14px;font-size:14px;color:{look.SOFT}">{tokens.to_html(pgettext("of a coupon", "Code"))}</div>'
         f'<div class="kw-code" style="font-family:{look.MONO};font-size:24px;line-height:1.3;letter-spacing:2px;font-weight:700;'
         f'color:{look.ACCENT};word-break:break-word">{code}</div>'
     )
@@ -171,9 +171,9 @@ def _coupon_card(value: Any, sheet: Sheet) -> Piece:
 def _order_summary(value: Any, sheet: Sheet) -> Piece:
     title = value.get("title") or gettext("Your order")
     rows = [
-        (gettext("Order"), Token("order.number")),
-        (gettext("What"), Token("order.title")),
-        (gettext("Total"), Token("order.total")),
+        (gettext("Order number"), Token("order.number")),
+        (pgettext("what was ordered", "What"), Token("order.title")),
+        (pgettext("of an order", "Total"), Token("order.total")),
     ]
     html = "".join(
         f'<tr class="kw-row"><td class="kw-soft" style="padding:9px 16px 9px 0;border-top:1px solid {look.LINE};'

@@ -70,7 +70,9 @@ def of_sending(error: Exception, backend: object = None) -> Verdict:
             return _of_reply(int(code), _text(answer), recipient=True)
         case smtplib.SMTPResponseException():  # sender refused, data refused and the like
             return _of_reply(int(error.smtp_code), _text(error.smtp_error))
-        case ValueError() if isinstance(backend, EmailBackend):  # that one talks to the server only once all is put together
+        case ValueError() if isinstance(
+            backend, EmailBackend
+        ):  # that one talks to the server only once all is put together
             return Verdict(Fate.FAILED, told(Why.CANNOT_COMPOSE, _said(error)))
         case smtplib.SMTPNotSupportedError() | BadHeaderError() | UnicodeError():
             return Verdict(Fate.FAILED, told(Why.CANNOT_COMPOSE, _said(error)))

@@ -221,7 +221,7 @@ class _Rich:
 
 def _receipt() -> tuple[str, str, list[Block]]:
     """What was bought, for how much, from whom, and the way in."""
-    arrived = gettext("Your payment has arrived. Here is your receipt, and the way in.")
+    arrived = gettext("Your order is complete. Here is your receipt, and the way in.")
     return (
         gettext("Your order %(number)s: thank you") % {"number": "{{ order.number }}"},
         arrived,
@@ -234,7 +234,7 @@ def _receipt() -> tuple[str, str, list[Block]]:
                 "text",
                 {
                     "text": _Rich(
-                        "<p>" + gettext("Keep this mail: the button works again whenever you need it.") + "</p>"
+                        "<p>" + gettext("Please keep this mail as your receipt.") + "</p>"
                     )
                 },
             ),

@@ -31,7 +31,10 @@ class HeroBlock(blocks.StructBlock):
     lead = blocks.TextBlock(required=False, label=_("Introduction"), help_text=_("One or two sentences."))
     image = ImageBlock(required=False, label=_("Picture"))
     button = blocks.CharBlock(
-        required=False, max_length=60, label=_("Words on the button"), help_text=_("The button leads to the order form.")
+        required=False,
+        max_length=60,
+        label=_("Words on the button"),
+        help_text=_("The button leads to the order form."),
     )
 
     class Meta:

@@ -125,7 +125,9 @@ def choose_provider(offer: Offer, method: str, currency: str, site: Site | None)
     """The way to pay that was chosen, or the only one there is. Raises ``OrderRefused``."""
     offered = registry.available(offer, currency=currency, site=site)
     if not offered:
-        raise OrderRefused(_("There is no way to pay here yet, so this cannot be ordered. Please write to us."), code="no_method")
+        raise OrderRefused(
+            _("There is no way to pay here yet, so this cannot be ordered. Please write to us."), code="no_method"
+        )
     if not method and len(offered) == 1:
         return offered[0]
     for provider in offered:

@@ -28,7 +28,9 @@ def one_line(text: str) -> str:
     """``text`` on one line, spaces made single. Raises ``ValidationError`` for characters that nobody types."""
     text = " ".join(unicodedata.normalize("NFC", text).split())
     if any(unicodedata.category(letter) in ("Cc", "Cs", "Co") or letter in _TURNING for letter in text):
-        raise ValidationError(_("There are characters in it that cannot be read. Please type it by hand."), code="invalid")
+        raise ValidationError(
+            _("There are characters in it that cannot be read. Please type it by hand."), code="invalid"
+        )
     return text
 
 
@@ -65,6 +67,17 @@ class PhoneField(OneLineField):
             raise ValidationError(_("Please give a phone number, such as +44 20 7946 0000."), code="invalid")
 
 
+class CodeField(forms.CharField):
+    """A coupon code as typed. What cannot be one is told in the words for a code that nobody knows."""
+
+    def to_python(self, value: Any) -> str:
+        code = super().to_python(value)
+        longest = Coupon._meta.get_field("code").max_length
+        if len(code) > longest or any(unicodedata.category(letter)[0] == "C" for letter in code):
+            raise ValidationError(_("We do not know this code. Please check it for typing mistakes."), code="unknown")
+        return code
+
+
 class CheckoutForm(forms.Form):
     """What a visitor fills in. A site replaces it by a subclass through the hook ``construct_kwiga_checkout_form``.
 
@@ -99,14 +112,12 @@ class CheckoutForm(forms.Form):
         error_messages={"required": _("Please give a phone number.")},
     )
     #: Whether one must be chosen depends on the price, which the checkout finds out.
-    payment_method = forms.ChoiceField(
-        label=_("How would you like to pay?"), required=False, widget=forms.RadioSelect
-    )
+    payment_method = forms.ChoiceField(label=_("How would you like to pay?"), required=False, widget=forms.RadioSelect)
     terms = forms.BooleanField(error_messages={"required": _("Please agree to the terms of sale.")})
     promo = forms.BooleanField(
         label=_("Write to me about offers and discounts now and then. I can unsubscribe at any time."), required=False
     )
-    coupon = forms.CharField(
+    coupon = CodeField(
         label=_("Discount code"),
         required=False,
         widget=forms.TextInput(
@@ -168,12 +179,6 @@ class CheckoutForm(forms.Form):
         except KwigaError as fault:
             raise ValidationError(fault.message, code=fault.code) from fault
 
-    def clean_coupon(self) -> str:
-        code = self.cleaned_data["coupon"].strip()
-        if len(code) > Coupon._meta.get_field("code").max_length:
-            raise ValidationError(_("We do not know this code. Please check it for typing mistakes."), code="unknown")
-        return code
-
     def clean_website(self) -> str:
         if self.cleaned_data["website"]:
             raise ValidationError(
@@ -193,7 +198,7 @@ class CheckoutForm(forms.Form):
         for name, messages in self.errors.items():
             if name in self.fields:
                 bound = self[name]
-                target = "" if bound.is_hidden else bound.id_for_label or f"{bound.auto_id}_0"
+                target = "" if bound.is_hidden or name == "website" else bound.id_for_label or f"{bound.auto_id}_0"
                 found += [(target, message) for message in messages]
         return found
 
@@ -201,4 +206,3 @@ class CheckoutForm(forms.Form):
 def form_class() -> type[CheckoutForm]:
     """The site's form, or ours."""
     return hooks.shape("construct_kwiga_checkout_form", CheckoutForm)
-

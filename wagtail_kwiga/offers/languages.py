@@ -43,19 +43,17 @@ def languages_of(page: Any, request: HttpRequest) -> Languages:
     """The languages of ``page``, in one query; in none on a site of a single language."""
     if not getattr(settings, "WAGTAIL_I18N_ENABLED", False) or len(get_content_languages()) < 2:
         own = get_supported_content_language_variant(settings.LANGUAGE_CODE)
-        url = page.get_full_url(request)
-        here = Alternate(own, _own_name(own), url, page.get_url(request), own=True) if url else None
+        here = _alternate(page, own, request, is_own=True)
         return Languages(own, (here,) if here else ())
-    pages = publishing.page_model().objects.filter(translation_key=page.translation_key)
+    pages = publishing.page_model().objects.filter(translation_key=page.translation_key).select_related("locale")
     own = ""
-    alternates = []
-    for version in pages.select_related("locale").order_by("pk"):
-        code = version.locale.language_code
-        if version.pk == page.pk:
-            own = code
-        if version.live and (url := version.get_full_url(request)):
-            alternates.append(Alternate(code, _own_name(code), url, version.get_url(request), version.pk == page.pk))
-    return Languages(own or _locale_code(page), tuple(alternates))
+    found = []
+    for version in pages.only("url_path", "live", "locale__language_code").order_by("pk"):
+        code, is_own = version.locale.language_code, version.pk == page.pk
+        own = code if is_own else own
+        if version.live:
+            found.append(_alternate(page if is_own else version, code, request, is_own=is_own))
+    return Languages(own or _locale_code(page), tuple(alternate for alternate in found if alternate))
 
 
 def spoken_language(page: Any, own: str, request: HttpRequest) -> str:
@@ -92,6 +90,18 @@ class SpokenResponse(TemplateResponse):
     def rendered_content(self) -> str:
         with translation.override(self.language):
             return super().rendered_content
+
+
+def _alternate(page: Any, language: str, request: HttpRequest, *, is_own: bool) -> Alternate | None:
+    """``None`` for a page without an address (outside of every site)."""
+    parts = page.get_url_parts(request)
+    if parts is None or parts[1] is None:
+        return None
+    site_id, root, path = parts
+    here = Site.find_for_request(request)
+    url = root + path
+    is_here = here is not None and here.pk == site_id
+    return Alternate(language, _own_name(language), url, path if is_here else url, is_own)
 
 
 def _own_name(code: str) -> str:

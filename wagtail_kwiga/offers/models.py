@@ -10,12 +10,14 @@ from django.db import models
 from django.http import HttpRequest, HttpResponse
 from django.utils import translation
 from django.utils.cache import patch_vary_headers
+from django.utils.functional import classproperty
 from django.utils.translation import gettext_lazy as _
-from wagtail.admin.panels import FieldPanel, MultiFieldPanel, TitleFieldPanel
+from wagtail.admin.panels import FieldPanel, Panel, TitleFieldPanel
 from wagtail.models import Page
+from wagtail.search import index
 
 from wagtail_kwiga.catalogue.models import Offer
-from wagtail_kwiga.offers.panels import OfferPageForm, selling_panels
+from wagtail_kwiga.offers.panels import OfferPageForm, editor, selling_panels
 from wagtail_kwiga.pricing.money import precision
 from wagtail_kwiga.streams import OpenStreamField
 
@@ -103,15 +105,17 @@ class OfferPageMixin(models.Model):
     fixed_language = models.CharField(_("language"), max_length=15, blank=True)
 
     base_form_class = OfferPageForm
-    content_panels = [
-        TitleFieldPanel("title"),
-        MultiFieldPanel([FieldPanel("body")], heading=_("Page"), icon="doc-full"),
-        *selling_panels(),
-    ]
+    content_panels = [TitleFieldPanel("title"), FieldPanel("body")]
+    #: The tab *Selling* of the editor; a page type of a site may change it like ``content_panels``.
+    selling_panels = selling_panels()
     allowed_http_methods = ["GET", "HEAD", "OPTIONS", "POST"]
 
     class Meta:
         abstract = True
+
+    @classproperty
+    def edit_handler(cls) -> Panel:
+        return editor(cls)
 
     def clean(self) -> None:
         super().clean()
@@ -155,7 +159,9 @@ class OfferPageMixin(models.Model):
                 answer = visit.answer()
             if answer is not None:
                 return self._marked(answer, visit)
-        return self._rendered(request, self.get_template(request, *args, **kwargs), self.get_context(request, *args, **kwargs))
+        return self._rendered(
+            request, self.get_template(request, *args, **kwargs), self.get_context(request, *args, **kwargs)
+        )
 
     def serve_preview(self, request: HttpRequest, mode_name: str) -> HttpResponse:
         request.is_preview = True
@@ -186,6 +192,8 @@ class OfferPage(OfferPageMixin, Page):
     """The offer page that comes with the package."""
 
     template = "wagtail_kwiga/offers/offer_page.html"
+    page_description = _("Sells one or several products at one price, with its order form.")
+    search_fields = [*Page.search_fields, index.SearchField("body")]
 
     class Meta:
         verbose_name = _("offer page")

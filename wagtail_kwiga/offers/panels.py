@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 
 from django import forms
@@ -9,9 +10,10 @@ from django.conf import settings
 from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
 from wagtail.admin.forms import WagtailAdminPageForm
-from wagtail.admin.panels import FieldPanel, FieldRowPanel, MultiFieldPanel, Panel
+from wagtail.admin.panels import FieldPanel, FieldRowPanel, MultiFieldPanel, ObjectList, Panel, TabbedInterface
 
 from wagtail_kwiga.offers import publishing
+from wagtail_kwiga.pricing.money import quantise
 
 
 class OfferPageForm(WagtailAdminPageForm):
@@ -24,10 +26,20 @@ class OfferPageForm(WagtailAdminPageForm):
             self.fields["fixed_language"] = forms.ChoiceField(
                 choices=[("", "—"), *settings.LANGUAGES], required=False, label=given.label, help_text=given.help_text
             )
+        if "price" in self.fields and self.instance.price is not None:
+            self.initial["price"] = in_its_currency(self.instance)
         self.is_translation = publishing.is_translation(self.instance)
         if self.is_translation:
             for name in publishing.SOURCE_FIELDS:
                 self.fields.pop(name, None)
+
+
+def in_its_currency(page: Any) -> Decimal:
+    """The price with as many digits as its currency has; the column holds four."""
+    try:
+        return quantise(Decimal(page.price), page.currency or "EUR")
+    except (ArithmeticError, ValueError):
+        return page.price
 
 
 class SourceFieldPanel(FieldPanel):
@@ -51,8 +63,8 @@ class SourceFieldPanel(FieldPanel):
 
         @property
         def value_from_instance(self) -> Any:
-            source = _source_of(self)
-            return getattr(source if source is not None else self.instance, self.field_name)
+            page = _source_of(self) or self.instance
+            return in_its_currency(page) if self.field_name == "price" else getattr(page, self.field_name)
 
 
 class SourceNotePanel(Panel):
@@ -68,6 +80,20 @@ class SourceNotePanel(Panel):
             return {**super().get_context_data(parent_context), "source": _source_of(self)}
 
 
+def editor(page_type: Any) -> TabbedInterface:
+    """Wagtail's own tabs of a page type, with a tab for selling behind the content: price and coupons in sight at once."""
+    tabs = [
+        (page_type.content_panels, _("Content")),
+        (page_type.selling_panels, _("Selling")),
+        (page_type.promote_panels, _("Promote")),
+        (page_type.settings_panels, _("Settings")),
+    ]
+    return TabbedInterface(
+        [ObjectList(panels, heading=heading) for panels, heading in tabs if panels],
+        base_form_class=page_type.base_form_class,
+    )
+
+
 def selling_panels() -> list[Panel]:
     """All panels of an offer but the title and the body; for page types of a site that build their own editor."""
     return [
@@ -79,7 +105,7 @@ def selling_panels() -> list[Panel]:
                 SourceFieldPanel("is_listed"),
                 FieldPanel("ask_phone"),
             ],
-            heading=_("Selling"),
+            heading=_("Price and time"),
             icon="tag",
         ),
         MultiFieldPanel([SourceFieldPanel("products")], heading=_("Access"), icon="key"),
@@ -93,10 +119,17 @@ def selling_panels() -> list[Panel]:
             help_text=_("A coupon has limits of its own as well: both must agree."),
         ),
         MultiFieldPanel(
-            [FieldPanel("language_mode"), FieldPanel("fixed_language")],
+            [
+                FieldPanel("language_mode", heading=_("It speaks")),
+                FieldPanel(
+                    "fixed_language", heading=_("Which language"), help_text=_("Counts under “always the same”.")
+                ),
+            ],
             heading=_("Language of this page"),
             icon="globe",
-            help_text=_("The language of the form, its messages, the order and its mails; not of the texts you write here."),
+            help_text=_(
+                "The language of the form, its messages, the order and its mails; not of the texts you write here."
+            ),
         ),
     ]
 

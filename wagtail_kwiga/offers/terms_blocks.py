@@ -23,7 +23,11 @@ LENGTHS = [
 ]
 LESSONS = [("all", _("all lessons")), ("first", _("only the first ones"))]
 RELEASES = [("all", _("all at once")), ("every", _("one after the other, every so many days"))]
-PRACTICES = [("none", _("nobody looks at it")), ("automatic", _("checked automatically")), ("curator", _("by a curator"))]
+PRACTICES = [
+    ("none", _("nobody looks at it")),
+    ("automatic", _("checked automatically")),
+    ("curator", _("by a curator")),
+]
 
 
 class ProductValue(blocks.StructValue):
@@ -64,7 +68,9 @@ class ProductBlock(blocks.StructBlock):
 
     product = SnippetChooserBlock("wagtail_kwiga.Product", label=_("Product"))
     length = blocks.ChoiceBlock(choices=LENGTHS, default="unlimited", label=_("Access lasts"))
-    length_number = blocks.IntegerBlock(required=False, min_value=1, max_value=36500, label=_("How many days or months"))
+    length_number = blocks.IntegerBlock(
+        required=False, min_value=1, max_value=36500, label=_("How many days or months")
+    )
     length_until = blocks.DateBlock(required=False, label=_("Last day"), help_text=_("That day included (UTC)."))
     start = blocks.ChoiceBlock(choices=STARTS, default=AT_PAYMENT, label=_("Access starts"))
     start_date = blocks.DateBlock(required=False, label=_("Start date"))
@@ -73,7 +79,10 @@ class ProductBlock(blocks.StructBlock):
     release = blocks.ChoiceBlock(choices=RELEASES, default="all", label=_("Lessons open"))
     release_days = blocks.IntegerBlock(required=False, min_value=1, max_value=3650, label=_("Days between two lessons"))
     new_lessons = blocks.BooleanBlock(
-        required=False, default=True, label=_("Open lessons that are added later"), help_text=_("Without any further doing.")
+        required=False,
+        default=True,
+        label=_("Open lessons that are added later"),
+        help_text=_("Without any further doing."),
     )
     practice = blocks.ChoiceBlock(choices=PRACTICES, default="none", label=_("Practice work"))
     checkpoints = blocks.BooleanBlock(required=False, label=_("A lesson opens when the one before is done"))
@@ -106,10 +115,14 @@ class ProductBlock(blocks.StructBlock):
 
     def clean(self, value: Any) -> Any:
         value = super().clean(value)
-        missing = {needed for choice, chosen, needed in self.NEEDS if value.get(choice) == chosen and not value.get(needed)}
+        missing = {
+            needed for choice, chosen, needed in self.NEEDS if value.get(choice) == chosen and not value.get(needed)
+        }
         if missing:
             raise StructBlockValidationError(
-                block_errors={name: ValidationError(_("Please fill this in, as it was chosen above.")) for name in missing}
+                block_errors={
+                    name: ValidationError(_("Please fill this in, as it was chosen above.")) for name in missing
+                }
             )
         return value
 

@@ -102,7 +102,9 @@ class VideoBlock(blocks.StructBlock):
     """A video from a provider or a file, shown as a poster until the visitor starts it."""
 
     url = blocks.URLBlock(
-        required=False, label=_("Address of the video"), help_text=_("For example a page of YouTube, Vimeo or Dailymotion.")
+        required=False,
+        label=_("Address of the video"),
+        help_text=_("For example a page of YouTube, Vimeo or Dailymotion."),
     )
     file = DocumentChooserBlock(
         required=False, label=_("Or an uploaded file"), help_text=_("MP4 or WebM, put among the documents.")
@@ -112,16 +114,23 @@ class VideoBlock(blocks.StructBlock):
     )
     caption = blocks.CharBlock(required=False, max_length=255, label=_("Caption"))
     captions = DocumentChooserBlock(
-        required=False, label=_("Subtitles of the uploaded file"), help_text=_("A WebVTT file (.vtt) among the documents.")
+        required=False,
+        label=_("Subtitles of the uploaded file"),
+        help_text=_("A WebVTT file (.vtt) among the documents."),
     )
 
     class Meta:
         icon = "media"
         label = _("Video")
-        description = _("A video from a provider or a file; nothing is loaded from elsewhere before the visitor starts it")
+        description = _(
+            "A video from a provider or a file; nothing is loaded from elsewhere before the visitor starts it"
+        )
         template = "wagtail_kwiga/offers/blocks/video.html"
         preview_template = "wagtail_kwiga/offers/blocks/preview.html"
-        preview_value = {"url": "https://www.youtube.com/watch?v=aqz-KE-bpKQ", "caption": _("Two minutes from the first lesson")}
+        preview_value = {
+            "url": "https://www.youtube.com/watch?v=aqz-KE-bpKQ",
+            "caption": _("Two minutes from the first lesson"),
+        }
 
     def clean(self, value: Any) -> Any:
         value = super().clean(value)

@@ -160,7 +160,7 @@ class Visit:
 
     @property
     def discount_size(self) -> str:
-        """"15%", in the page's language; empty where no coupon applies."""
+        """ "15%", in the page's language; empty where no coupon applies."""
         if not (self.verdict and self.verdict.ok and self.verdict.coupon):
             return ""
         return discounts.size_text(self.verdict.coupon, translation.get_language() or self.language)
@@ -265,8 +265,9 @@ class Visit:
         # All ways to pay, whatever the price: what it costs is found out once, under the contact's lock.
         form = self._make_form(self._sent, methods=self.offered)
         if not form.is_valid():
-            self._say_verdict()
-            self._show_again()
+            if "coupon" not in form.errors:
+                self._say_verdict()
+            self._show_again(refused=form)
             return None
         data = form.cleaned_data
         try:
@@ -288,7 +289,9 @@ class Visit:
             return None
         except checkout.PriceChanged as refusal:
             self.quote = refusal.facts["quote"]
-            self._show_again(_("The price has changed since you opened this page. Please look at it and send the form again."))
+            self._show_again(
+                _("The price has changed since you opened this page. Please look at it and send the form again.")
+            )
             return None
         except OrderRefused as refusal:
             self._show_again(refusal.message)
@@ -309,17 +312,27 @@ class Visit:
         self.verdict = refusal.facts.get("verdict") or eligibility.Verdict(False, Reason.USED_UP, refusal.message)
         self.__dict__.pop("quote", None)
         self._show_again()
-        more = _("Nothing has been ordered yet. Without the code it costs what you see here; send the form again to order.")
+        more = _(
+            "Nothing has been ordered yet. Without the code it costs what you see here; send the form again to order."
+        )
         self.notes.append(Note(refusal.message, "warning", more))
 
-    def _show_again(self, message: Any = "") -> None:
-        """The form as it was sent, with what is wrong with it, ``message`` on top, and the total as it is now."""
+    def _show_again(self, message: Any = "", *, refused: forms.CheckoutForm | None = None) -> None:
+        """The form as it was sent, with what is wrong with it, ``message`` on top, and the total as it is now.
+
+        What cannot be sent again as it is (a code that does not apply, a trap that was stepped into) is taken out; what was
+        wrong with it is told all the same.
+        """
         data = self._sent.copy()
         data["shown"] = self._sealed()
+        data["website"] = ""  # a person whose browser filled it in could not empty it
         if self.verdict and self.verdict.reason not in _KEEPS_CODE:
             data["coupon"] = ""
         form = self._make_form(data)
         form.is_valid()
+        for name, faults in refused.errors.as_data().items() if refused else ():
+            if name in form.fields and name not in form.errors:
+                form.add_error(name, faults)
         if message:
             form.add_error(None, message)
         self.form = form
@@ -359,10 +372,3 @@ class Visit:
             "form": self.form,
             "site": self.site,
         }
-
-    @property
-    def not_for_sale(self) -> str:
-        """The sentence in place of the form."""
-        if self.why_not is None:
-            return ""
-        return selling.message(self.why_not, self.offer or Offer())

@@ -53,7 +53,8 @@ MOVES: dict[Status, frozenset[Status]] = {
     Status.PARTLY_PAID: frozenset({Status.PAID, Status.CANCELLED, Status.REFUNDED}),
     Status.PAID: frozenset({Status.REFUNDED}),
     Status.SUPERSEDED: frozenset({Status.PARTLY_PAID, Status.PAID}),
-    Status.CANCELLED: frozenset({Status.OPEN, Status.PARTLY_PAID, Status.PAID}),
+    # Refunded too: a cancelled order may still hold a part that was paid.
+    Status.CANCELLED: frozenset({Status.OPEN, Status.PARTLY_PAID, Status.PAID, Status.REFUNDED}),
     Status.EXPIRED: frozenset({Status.OPEN, Status.PARTLY_PAID, Status.PAID}),
     Status.REFUNDED: frozenset({Status.PARTLY_PAID, Status.PAID}),
 }

@@ -82,7 +82,7 @@ def reopen(order: Order, *, by: Any = None, now: dt.datetime | None = None) -> O
         fresh.closed_at = None
         _move(
             fresh,
-            Status.OPEN,
+            Status.PARTLY_PAID if fresh.paid_amount > 0 else Status.OPEN,
             "order.reopened",
             now=now,
             by=by,
@@ -111,7 +111,7 @@ def record_money(order: Order, *, received: Decimal, refunded: Decimal, now: dt.
     more = received > order.paid_amount + order.refunded_amount
     less = refunded > order.refunded_amount
     order.paid_amount, order.refunded_amount = net, refunded
-    status = _status_for(order, net, refunded)
+    status = _status_for(order, net, refunded, more)
     becomes_paid = status == Status.PAID and not had_paid
     first = becomes_paid and not families.is_paid(order.family)
     if becomes_paid:
@@ -230,14 +230,15 @@ def _adopt(order: Order, fresh: Order) -> Order:
     return order
 
 
-def _status_for(order: Order, net: Decimal, refunded: Decimal) -> Status:
+def _status_for(order: Order, net: Decimal, refunded: Decimal, more: bool) -> Status:
     if net >= order.total_amount and not (refunded > 0 and net <= 0):
         return Status.PAID
     if net <= 0 and refunded > 0:
         return Status.REFUNDED
     if order.paid_at is not None:
         return Status(order.status)
-    return Status.PARTLY_PAID if net > 0 else Status(order.status)
+    # Money revives a closed order; giving a part of it back does not.
+    return Status.PARTLY_PAID if net > 0 and more else Status(order.status)
 
 
 def _flag_odd_money(

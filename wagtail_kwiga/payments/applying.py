@@ -69,7 +69,9 @@ def _confirmed(notice: Notice, attempt: PaymentAttempt, now: dt.datetime) -> Ver
         return _hold(attempt, f"reference {reference} belongs to another attempt", now)
     facts = {"method": attempt.method, "amount": money, "reference": reference}
     if attempt.state == State.CONFIRMED:
-        books.receive_money(order=order, amount=money, method=attempt.method, reference=reference, now=now, attempt=attempt)
+        books.receive_money(
+            order=order, amount=money, method=attempt.method, reference=reference, now=now, attempt=attempt
+        )
         writing.write(order, "payments.twice", now=now, attention=True, **facts)
         return Verdict(Result.APPLIED, "Money twice for one attempt; booked.")
     asked = Money(attempt.amount, attempt.currency)
@@ -139,9 +141,7 @@ def _hold(attempt: PaymentAttempt, why: str, now: dt.datetime) -> Verdict:
     if attempt.state != State.CONFIRMED:
         attempt.state, attempt.changed_at, attempt.ask_at = State.REVIEW, now, None
         attempt.save(update_fields=["state", "changed_at", "ask_at"])
-    writing.write(
-        attempt.payment.order, "payments.held", now=now, attention=True, method=attempt.method, why=why
-    )
+    writing.write(attempt.payment.order, "payments.held", now=now, attention=True, method=attempt.method, why=why)
     return Verdict(Result.REVIEW, f"Held: {why}.")
 
 

@@ -35,7 +35,9 @@ class Summary:
     settled: int = 0
 
     def __str__(self) -> str:
-        return f"{self.asked} asked, {self.changed} changed, {self.failed} failed, {self.settled} stored notices processed"
+        return (
+            f"{self.asked} asked, {self.changed} changed, {self.failed} failed, {self.settled} stored notices processed"
+        )
 
 
 def in_flight(order_ids: Iterable[int]) -> dict[int, dt.datetime]:

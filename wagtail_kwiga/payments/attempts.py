@@ -134,7 +134,9 @@ def _attempt(order: Order, provider: Provider, now: dt.datetime) -> PaymentAttem
 
 def _announced(payment: Payment, method: str, asked: Money) -> PaymentAttempt | None:
     """A transfer is announced once, however often its page is opened."""
-    return payment.attempts.filter(method=method, state=State.STARTED, amount=asked.amount, currency=asked.currency).first()
+    return payment.attempts.filter(
+        method=method, state=State.STARTED, amount=asked.amount, currency=asked.currency
+    ).first()
 
 
 def _renew_hold(order: Order, provider: Provider, now: dt.datetime) -> None:
@@ -192,6 +194,8 @@ def remember(attempt: PaymentAttempt, *, reference: str = "", data: Any = None) 
             row.data = {**(data or {}), **row.data}
             row.save(update_fields=["reference", "data"])
     except IntegrityError:
-        logger.error("Provider %s gave reference %r to two attempts; %s goes without", attempt.method, reference, attempt.pk)
+        logger.error(
+            "Provider %s gave reference %r to two attempts; %s goes without", attempt.method, reference, attempt.pk
+        )
         return
     attempt.reference, attempt.data = row.reference, row.data

@@ -133,7 +133,12 @@ def refund(
             if share > 0:
                 made.append(
                     Refund(
-                        attempt=source, amount=share, currency=money.currency, reference=reference, reason=reason, made_at=now
+                        attempt=source,
+                        amount=share,
+                        currency=money.currency,
+                        reference=reference,
+                        reason=reason,
+                        made_at=now,
                     )
                 )
                 rest -= share
@@ -200,7 +205,7 @@ def _booked_before(order: Order, method: str, reference: str, money: Money) -> P
         if booked == money:
             return known
     raise PaymentRefused(
-        _("Reference %(reference)s stands for %(amount)s of order %(number)s already. Other money needs its own reference.")
+        _("Reference %(reference)s stands for %(amount)s of order %(number)s. Other money needs its own reference.")
         % {"reference": reference, "amount": booked, "number": known.payment.order.number},
         code="reference_used",
         attempt=known.pk,

@@ -39,10 +39,16 @@ _STANDS: dict[str, tuple[Promise, Promise]] = {
     ),
     Status.PARTLY_PAID: (_("A part is paid"), _("Thank you. The rest is still to be paid.")),
     Status.PAID: (_("Paid. Thank you!"), _("Everything is settled.")),
-    Status.SUPERSEDED: (_("There is a newer order"), _("You ordered again later; that order has taken the place of this one.")),
+    Status.SUPERSEDED: (
+        _("There is a newer order"),
+        _("You ordered again later; that order has taken the place of this one."),
+    ),
     Status.CANCELLED: (_("This order is closed"), _("Nothing is to be paid for it any more.")),
     Status.EXPIRED: (_("This order has expired"), _("The time to pay it is over. Nothing was charged.")),
-    Status.REFUNDED: (_("Your money was sent back"), _("This order was paid back. It can take a few days to reach your account.")),
+    Status.REFUNDED: (
+        _("Your money was sent back"),
+        _("This order was paid back. It can take a few days to reach your account."),
+    ),
 }
 
 

@@ -1,0 +1,88 @@
+# Everything a person does here. `make` alone lists it.
+#
+#   make demo                    a course school on http://localhost:8000   (PORT=8001, KWIGA_DEMO_DIR=/somewhere)
+#   make manage ARGS="…"         a management command of the demo site, e.g. ARGS="kwiga_clock +31m"
+#   make test                    all tests that this machine can run        (ARGS="-k coupon" is handed to pytest)
+#   make test-long               the same with the long ones
+#   make lint                    style, import contracts, types
+#   make format                  put the style right
+#   make docs                    build the documentation, strictly
+#   make messages                collect and compile the translations
+#   make bench                   query counts and times
+#   make ci                      what continuous integration runs
+#   make clean                   forget the virtual environments and everything built
+#
+# WAGTAIL=7.4 takes the other supported Wagtail; each has its own virtual environment under .envs.
+
+WAGTAIL ?= 8.0
+ENV := .envs/wagtail-$(WAGTAIL)
+PY := $(ENV)/bin/python
+# The first Python that runs and is new enough. (A version manager may leave a python3.11 about that does not run.)
+PYTHON ?= $(shell for p in python3.11 python3 python3.12 python3.13 python3.14; do \
+	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && echo $$p && break; done)
+PIP := $(PY) -m pip install -q --disable-pip-version-check "wagtail~=$(WAGTAIL).0"
+LANGUAGES := -l en -l es -l de -l pl -l uk
+
+.PHONY: help env env-demo demo manage test test-long lint format docs messages bench ci clean
+
+help:
+	@sed -n 's/^#   //p' Makefile
+
+$(PY):
+	@if [ -z "$(PYTHON)" ]; then \
+		echo "Python 3.11 or newer is needed, and none was found. Install it, or name one: make PYTHON=/path/to/python3.11" >&2; \
+		exit 1; fi
+	@echo "Making a virtual environment in $(ENV)…"
+	@$(PYTHON) -m venv $(ENV) || { rm -rf $(ENV); \
+		echo "No virtual environment could be made; on Debian and Ubuntu: apt install python3-venv" >&2; exit 1; }
+
+$(ENV)/.demo-ready: $(PY) pyproject.toml
+	@echo "Installing the package for the demo (Wagtail $(WAGTAIL))…"
+	@$(PIP) -e ".[sandbox,postgres,redis]"
+	@touch $@
+
+$(ENV)/.ready: $(PY) pyproject.toml
+	@echo "Installing the package and its tools (Wagtail $(WAGTAIL))…"
+	@$(PIP) -e ".[dev]"
+	@touch $@ $(ENV)/.demo-ready
+
+env: $(ENV)/.ready
+env-demo: $(ENV)/.demo-ready
+
+demo: env-demo
+	@$(PY) -m sandbox.demo
+
+manage: env-demo
+	@$(PY) sandbox/manage.py $(ARGS)
+
+test: env
+	@.ci/local $(PY) $(ARGS)
+
+test-long: env
+	@.ci/local $(PY) --long $(ARGS)
+
+lint: env
+	$(ENV)/bin/ruff check .
+	$(ENV)/bin/ruff format --check .
+	$(ENV)/bin/lint-imports
+	$(ENV)/bin/mypy
+
+format: env
+	$(ENV)/bin/ruff check --fix .
+	$(ENV)/bin/ruff format .
+
+docs: env
+	$(ENV)/bin/mkdocs build --strict --quiet --site-dir site
+
+messages: env
+	cd wagtail_kwiga && ../$(PY) -m django makemessages $(LANGUAGES) --no-obsolete --add-location file
+	cd wagtail_kwiga && ../$(PY) -m django compilemessages
+
+bench: env
+	@$(PY) -m benchmarks $(ARGS)
+
+ci:
+	bash .ci/run
+
+clean:
+	rm -rf .envs dist build site .mypy_cache .ruff_cache .import_linter_cache .hypothesis

@@ -1,0 +1,142 @@
+"""Rules about the source that no linter knows."""
+
+from __future__ import annotations
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+PACKAGE = ROOT / "wagtail_kwiga"
+MODULES = sorted(path for path in PACKAGE.rglob("*.py") if "migrations" not in path.parts)
+TEMPLATES = sorted(PACKAGE.rglob("templates/**/*.html"))
+LIMIT, LIMIT_OF_TESTS = 420, 500
+
+
+def name(path: Path) -> str:
+    return str(path.relative_to(ROOT))
+
+
+def lines_of(path: Path) -> int:
+    return path.read_text().count("\n")
+
+
+def test_there_is_something_to_look_at():
+    assert len(MODULES) > 60
+    assert len(TEMPLATES) > 5
+
+
+def test_no_file_is_too_long():
+    too_long = {}
+    for folder, limit in (
+        ("wagtail_kwiga", LIMIT),
+        ("sandbox", LIMIT),
+        ("benchmarks", LIMIT),
+        ("tests", LIMIT_OF_TESTS),
+    ):
+        for path in (ROOT / folder).rglob("*.py"):
+            if "migrations" not in path.parts and lines_of(path) > limit:
+                too_long[name(path)] = lines_of(path)
+    assert too_long == {}
+
+
+def test_no_module_is_named_after_nothing():
+    bad = {"utils", "helpers", "services", "common", "misc", "util", "helper"}
+    folders = {path.parent for path in MODULES}
+    assert [name(path) for path in MODULES if path.stem in bad] == []
+    assert [name(folder) for folder in folders if folder.name in bad] == []
+
+
+def test_every_module_says_what_it_is():
+    silent = [
+        name(path)
+        for path in MODULES
+        if path.read_text().strip() and not ast.get_docstring(ast.parse(path.read_text()))
+    ]
+    assert silent == []
+
+
+def _calls(tree: ast.AST):
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute):
+            yield node, ast.unparse(node)
+
+
+def test_only_conf_asks_the_clock():
+    """Time is a value: every rule takes ``now``, and where none is passed ``conf.now`` is asked."""
+    clock = re.compile(r"(^|\.)(datetime|dt|timezone|date)\.(now|utcnow|today|localdate|localtime)$|^time\.time$")
+    found = []
+    for path in MODULES:
+        if path == PACKAGE / "conf.py":
+            continue
+        for node, text in _calls(ast.parse(path.read_text())):
+            if clock.search(text) and not text.endswith("timezone.localtime"):
+                found.append(f"{name(path)}:{node.lineno} {text}")
+    assert found == []
+
+
+#: Who may write the field ``status``, and of which model. Nobody else assigns one or updates one.
+STATUS_DOORS = {"orders/transitions.py": "Order"}
+
+
+def test_the_status_of_an_order_has_one_door():
+    """``order.status = …`` and ``.update(status=…)`` only in orders/transitions.py.
+
+    Mails have a status of their own, and so has an answer over HTTP (``self.status``); the model has no such method.
+    """
+    found = []
+    for path in MODULES:
+        relative = str(path.relative_to(PACKAGE))
+        if relative in STATUS_DOORS or relative.startswith("mailing/"):
+            continue
+        for node in ast.walk(ast.parse(path.read_text())):
+            targets = []
+            if isinstance(node, ast.Assign):
+                targets = node.targets
+            elif isinstance(node, ast.AnnAssign | ast.AugAssign):
+                targets = [node.target]
+            if any(
+                isinstance(t, ast.Attribute) and t.attr == "status" and ast.unparse(t) != "self.status" for t in targets
+            ):
+                found.append(f"{relative}:{node.lineno} {ast.unparse(node)}")
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+                writes = node.func.attr in {"update", "bulk_update", "update_or_create"}
+                if writes and any(keyword.arg == "status" for keyword in node.keywords):
+                    found.append(f"{relative}:{node.lineno} {ast.unparse(node)[:80]}")
+    assert found == []
+
+
+@pytest.mark.parametrize("path", TEMPLATES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_templates_have_no_inline_script_or_style(path):
+    """A site's content security policy must be able to forbid both. Data goes through ``json_script``."""
+    text = re.sub(r"{#.*?#}|{%\s*comment\s*%}.*?{%\s*endcomment\s*%}", "", path.read_text(), flags=re.DOTALL)
+    assert not re.search(r"<style\b", text)
+    assert not re.search(r"\sstyle\s*=", text)
+    assert not re.search(r"\son[a-z]+\s*=\s*[\"']", text)
+    assert not re.search(r"javascript:", text)
+    for opening in re.findall(r"<script\b[^>]*>", text):
+        assert "src=" in opening, opening
+    # (A schema.org address is a word of a vocabulary; nobody fetches it.)
+    assert not re.search(r"(src|href)=[\"'](https?:)?//(?!schema\.org/)", text), "nothing comes from a third party"
+
+
+def test_no_print():
+    for path in MODULES:
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+                assert node.func.id != "print", name(path)
+
+
+def test_whatever_is_queued_can_be_called():
+    """``enqueue`` takes the name of a task; a wrong one would only be noticed by a worker's log."""
+    from wagtail_kwiga import tasks
+
+    names = set()
+    for path in MODULES:
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Call) and ast.unparse(node.func).endswith("background.enqueue"):
+                names.add(ast.literal_eval(node.args[0]))
+    assert names
+    assert [task for task in names if not callable(getattr(tasks, task, None))] == []

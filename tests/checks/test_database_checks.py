@@ -1,0 +1,125 @@
+"""Checks that read the database: warnings all, silent where they may not read."""
+
+from __future__ import annotations
+
+import datetime as dt
+import io
+
+import pytest
+from django.core.management import call_command
+from django.db import connection
+from django_q.models import Schedule
+from wagtail.models import Site
+
+from tests.support import make_contact
+from wagtail_kwiga import background, checks, conf
+from wagtail_kwiga import models as m
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def _a_site_that_is_fine(settings):
+    Site.objects.update(hostname="shop.example.com")
+    call_command("kwiga_setup", no_groups=True, stdout=io.StringIO())
+
+
+def found() -> list[str]:
+    messages = checks.check_database(None, databases=["default"])
+    assert not any(message.is_serious() for message in messages), "migrate must still run"
+    assert all(message.hint for message in messages)
+    return [message.id.removeprefix("wagtail_kwiga.") for message in messages]
+
+
+def an_order() -> None:
+    now = conf.now()
+    m.Order.objects.create(
+        number="1", token="t", contact=make_contact(), title="x", currency="EUR", list_amount=1, total_amount=1,
+        language="en", placed_at=now, price_holds_until=now, expires_at=now,
+    )  # fmt: skip
+
+
+def test_a_fine_site_hears_nothing():
+    assert found() == []
+
+
+def test_nothing_is_read_unasked(django_assert_num_queries):
+    Site.objects.update(hostname="localhost")
+    with django_assert_num_queries(0):
+        assert checks.check_database(None) == []
+        assert checks.check_database(None, databases=["other"]) == []
+
+
+def test_localhost(settings):
+    Site.objects.update(hostname="localhost")
+    assert found() == ["W008"]
+    settings.DEBUG = True
+    assert found() == []
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        {"args": "order-17"},
+        {"args": "1, ("},
+        {"kwargs": "[1]"},
+        {"schedule_type": "C", "cron": "not a cron"},
+        {"schedule_type": "??"},
+    ],
+)
+def test_a_schedule_that_stops_all_others(row):
+    Schedule.objects.create(func="a.b", name="by hand")
+    Schedule.objects.filter(name="by hand").update(**row)  # no saving: some of these would be refused there
+    assert found() == ["W009"]
+    Schedule.objects.update(repeats=0)
+    assert "W009" not in found(), "django-q2 does not read a schedule that is used up"
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        {"args": "1, 'a'"},
+        {"kwargs": "x=1, y='b'"},
+        {"kwargs": "{'x': 1}"},
+        {"kwargs": "x=oops("},
+        {"schedule_type": "M"},
+    ],
+)
+def test_a_schedule_that_can_be_read(row):
+    Schedule.objects.create(func="a.b", name="by hand", **row)
+    assert found() == []
+
+
+def test_no_schedule():
+    Schedule.objects.all().delete()
+    assert found() == ["W010"]
+
+
+class TestHeartbeat:
+    def test_a_site_without_orders_needs_no_worker(self):
+        m.Heartbeat.objects.all().delete()
+        assert found() == []
+
+    def test_never(self):
+        m.Heartbeat.objects.all().delete()
+        an_order()
+        assert found() == ["W011"]
+
+    def test_old_and_fresh(self):
+        an_order()
+        background.beat(background.SWEEP, at=conf.now() - dt.timedelta(minutes=6))
+        assert found() == ["W011"]
+        background.beat(background.SWEEP, at=conf.now() - dt.timedelta(minutes=4))
+        assert found() == []
+
+
+@pytest.mark.django_db(transaction=True)
+def test_before_migrate():
+    """``migrate`` itself runs these checks while the tables are not there."""
+    with connection.schema_editor() as editor:
+        editor.alter_db_table(m.Heartbeat, m.Heartbeat._meta.db_table, "kwiga_elsewhere")
+    try:
+        assert "W011" not in found()
+    finally:
+        with connection.schema_editor() as editor:
+            editor.alter_db_table(m.Heartbeat, "kwiga_elsewhere", m.Heartbeat._meta.db_table)

@@ -1,0 +1,180 @@
+"""Checks that read settings only."""
+
+from __future__ import annotations
+
+import copy
+
+import pytest
+
+from wagtail_kwiga import checks
+
+SAFE = {
+    "name": "x", "orm": "default", "workers": 2, "queue_limit": 2, "bulk": 1, "timeout": 75, "retry": 300,
+    "max_attempts": 3, "catch_up": False, "save_limit": -1, "time_zone": "UTC",
+}  # fmt: skip
+
+
+def ids(messages) -> list[str]:
+    assert all(message.hint for message in messages), "every check says what to write"
+    return [message.id.removeprefix("wagtail_kwiga.") for message in messages]
+
+
+def without_app(settings, name: str) -> None:
+    settings.INSTALLED_APPS = [app for app in settings.INSTALLED_APPS if app != name]
+
+
+class TestDict:
+    def test_unknown_key_names_the_nearest(self, settings):
+        settings.WAGTAIL_KWIGA = {"PRICE_HOLD_DAYS": 7}
+        (message,) = checks.check_settings(None)
+        assert message.id == "wagtail_kwiga.E001"
+        assert "PRICE_HOLDS_DAYS" in message.hint
+
+    @pytest.mark.parametrize(
+        "given", [{"PRICE_HOLDS_DAYS": "7"}, {"PRICE_HOLDS_DAYS": True}, {"SWEEP_BATCH": -1}, ["x"]]
+    )
+    def test_mistyped(self, settings, given):
+        settings.WAGTAIL_KWIGA = given
+        assert ids(checks.check_settings(None)) == ["E001"]
+
+    def test_nothing_given_is_fine(self, settings):
+        settings.WAGTAIL_KWIGA = None
+        assert ids(checks.check_settings(None)) == []
+        del settings.WAGTAIL_KWIGA
+        assert ids(checks.check_settings(None)) == []
+
+
+class TestProviders:
+    @pytest.mark.parametrize("path", ["no.such.Thing", "wagtail_kwiga.conf.Defaults", ""])
+    def test_class_that_is_none(self, settings, path):
+        settings.WAGTAIL_KWIGA = {"PAYMENT_PROVIDERS": {"mine": {"class": path}}}
+        (message,) = checks.check_settings(None)
+        assert message.id == "wagtail_kwiga.E005"
+        assert "'mine'" in message.msg
+
+    def test_sandbox_only_with_debug(self, settings):
+        sandbox = {"class": "wagtail_kwiga.payments.providers.sandbox.SandboxProvider", "secret": "s", "enabled": True}
+        settings.WAGTAIL_KWIGA = {"PAYMENT_PROVIDERS": {"play": sandbox}}
+        (message,) = checks.check_settings(None)
+        assert message.id == "wagtail_kwiga.E006"
+        assert message.is_serious()
+        settings.DEBUG = True
+        assert ids(checks.check_settings(None)) == []
+        settings.DEBUG = False
+        settings.WAGTAIL_KWIGA = {"PAYMENT_PROVIDERS": {"play": {**sandbox, "enabled": False}}}
+        assert ids(checks.check_settings(None)) == []
+
+
+def test_base_template(settings):
+    settings.WAGTAIL_KWIGA = {"BASE_TEMPLATE": "no/such.html"}
+    (message,) = checks.check_settings(None)
+    assert message.id == "wagtail_kwiga.E007"
+    assert "no/such.html" in message.msg
+
+
+@pytest.mark.parametrize("path", ["no.such.clock", "wagtail_kwiga.__version__"])
+def test_clock(settings, path):
+    settings.WAGTAIL_KWIGA = {"CLOCK": path}
+    assert ids(checks.check_settings(None)) == ["E010"]
+
+
+class TestSite:
+    def test_settings_app(self, settings):
+        without_app(settings, "wagtail.contrib.settings")
+        (message,) = checks.check_site(None)
+        assert message.id == "wagtail_kwiga.E002"
+        assert "wagtail.contrib.settings" in message.hint
+
+    def test_swapped_page(self, settings):
+        settings.WAGTAIL_PAGE_MODEL = "shop.BasePage"
+        (message,) = checks.check_site(None)
+        assert message.id == "wagtail_kwiga.E008"
+        assert "OfferPageMixin" in message.hint
+
+    def test_zones(self, settings):
+        settings.USE_TZ = False
+        assert ids(checks.check_site(None)) == ["E009"]
+
+    def test_sender(self, settings):
+        settings.DEFAULT_FROM_EMAIL = "webmaster@localhost"
+        assert ids(checks.check_site(None)) == ["W004"]
+        settings.DEBUG = True
+        assert ids(checks.check_site(None)) == []
+
+
+class TestQueue:
+    def test_no_app(self, settings):
+        without_app(settings, "django_q")
+        (message,) = checks.check_queue(None)
+        assert message.id == "wagtail_kwiga.W001"
+        assert "kwiga_work" in message.hint
+
+    def test_no_settings(self, settings):
+        del settings.Q_CLUSTER
+        assert ids(checks.check_queue(None)) == ["W002"]
+
+    def test_the_example_of_the_hint_is_safe(self, settings):
+        told = {}
+        exec(checks.Q_CLUSTER_EXAMPLE, told)
+        settings.Q_CLUSTER = told["Q_CLUSTER"]
+        assert ids(checks.check_queue(None)) == []
+
+    @pytest.mark.parametrize(
+        ("change", "named"),
+        [
+            ({"timeout": None}, "timeout"),
+            ({"timeout": 30}, "timeout"),
+            ({"retry": 225}, "retry"),
+            ({"queue_limit": 4}, "queue_limit"),
+            ({"workers": None}, "workers"),
+            ({"bulk": 10}, "bulk"),
+            ({"max_attempts": 0}, "max_attempts"),
+            ({"catch_up": True}, "catch_up"),
+            ({"save_limit": 250}, "save_limit"),
+            ({"save_limit": 0}, "save_limit"),
+        ],
+    )
+    def test_each_danger_is_named(self, settings, change, named):
+        settings.Q_CLUSTER = {**SAFE, **change}
+        (message,) = checks.check_queue(None)
+        assert message.id == "wagtail_kwiga.W003"
+        assert message.msg.startswith(f"Q_CLUSTER: {named}")
+
+    def test_defaults_of_the_queue_are_not_safe(self, settings):
+        settings.Q_CLUSTER = {"name": "x", "orm": "default"}
+        assert set(ids(checks.check_queue(None))) == {"W003"}
+        assert len(checks.check_queue(None)) >= 6
+
+
+class _Opened:
+    """A stand-in for ``connections``: an alias and how it would be opened. No database is touched by these checks."""
+
+    def __init__(self, vendor: str, **given):
+        self.vendor = vendor
+        self.settings_dict = given
+
+    def __getitem__(self, alias):
+        return self
+
+
+class TestDatabaseSettings:
+    @pytest.mark.parametrize(
+        ("opened", "expected"),
+        [
+            (_Opened("sqlite", OPTIONS={}), ["W005"]),
+            (_Opened("sqlite", OPTIONS={"transaction_mode": "immediate"}), []),
+            (_Opened("postgresql", CONN_MAX_AGE=0), ["W006"]),
+            (_Opened("postgresql", CONN_MAX_AGE=600), []),
+            (_Opened("postgresql", CONN_MAX_AGE=None), []),
+            (_Opened("postgresql", CONN_MAX_AGE=0, OPTIONS={"pool": True}), ["W007"]),
+        ],
+    )
+    def test_with_orm_broker(self, settings, monkeypatch, opened, expected):
+        settings.Q_CLUSTER = copy.copy(SAFE)
+        monkeypatch.setattr(checks, "connections", opened)
+        assert ids(checks.check_database_settings(None)) == expected
+
+    def test_age_does_not_matter_with_redis(self, settings, monkeypatch):
+        settings.Q_CLUSTER = {**{k: v for k, v in SAFE.items() if k != "orm"}, "redis": "redis://127.0.0.1:6379"}
+        monkeypatch.setattr(checks, "connections", _Opened("postgresql", CONN_MAX_AGE=0))
+        assert ids(checks.check_database_settings(None)) == []

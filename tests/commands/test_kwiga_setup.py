@@ -1,0 +1,147 @@
+"""What a site is given, once and again."""
+
+from __future__ import annotations
+
+import io
+
+import pytest
+from django.contrib.auth.models import Group, Permission
+from django.core.management import CommandError, call_command
+from django_q.models import Schedule
+from wagtail.models import Page, Site
+
+from tests.processes import manage
+from wagtail_kwiga import models as m
+from wagtail_kwiga.management.commands import kwiga_setup
+
+pytestmark = pytest.mark.django_db
+
+
+def setup(**options) -> str:
+    out = io.StringIO()
+    call_command("kwiga_setup", stdout=out, **options)
+    return out.getvalue()
+
+
+def state() -> tuple:
+    groups = {g.name: sorted(g.permissions.values_list("codename", flat=True)) for g in Group.objects.all()}
+    return (
+        groups,
+        list(Schedule.objects.values_list("pk", "name")),
+        list(m.KwigaSettings.objects.values_list("site_id")),
+    )
+
+
+def test_what_it_makes_and_tells():
+    told = setup()
+    assert Schedule.objects.filter(name="Kwiga: sweep").count() == 1
+    assert m.KwigaSettings.objects.filter(site=Site.objects.get()).exists()
+    editors = set(Group.objects.get(name="Kwiga: Editors").permissions.values_list("codename", flat=True))
+    sales = set(Group.objects.get(name="Kwiga: Sales").permissions.values_list("codename", flat=True))
+    assert {
+        "access_admin",
+        "add_coupon",
+        "publish_scenario",
+        "publish_emailtemplate",
+        "change_kwigasettings",
+    } <= editors
+    assert {"access_admin", "view_order", "confirm_money"} <= sales
+    assert not {"confirm_money", "change_order"} & editors
+    assert not {"add_coupon", "publish_scenario", "change_kwigasettings", "delete_order"} & sales
+    assert "“Kwiga: sweep”: made" in told
+    assert "“Kwiga: Sales”: made" in told
+
+
+def test_every_permission_handed_out_exists():
+    codes = {code for _, _, part in kwiga_setup.HANDED_OUT for code in part}
+    assert len(kwiga_setup._permissions(list(codes))) == len(codes)
+
+
+def test_a_second_time_changes_nothing():
+    setup()
+    before = state()
+    told = setup()
+    assert state() == before
+    assert "as it should be" in told
+    assert "0 permissions handed over" in told
+
+
+def test_what_an_administrator_took_away_stays_away():
+    setup()
+    group = Group.objects.get(name="Kwiga: Editors")
+    group.permissions.remove(Permission.objects.get(codename="delete_coupon", content_type__app_label="wagtail_kwiga"))
+    setup()
+    assert not group.permissions.filter(codename="delete_coupon").exists()
+
+
+def test_a_group_removed_or_renamed_does_not_come_back():
+    setup()
+    Group.objects.filter(name="Kwiga: Editors").update(name="Our editors")
+    Group.objects.filter(name="Kwiga: Sales").delete()
+    told = setup()
+    assert not Group.objects.filter(name__startswith="Kwiga").exists()
+    assert "left so" in told
+
+
+def test_a_later_step_is_handed_over_once(monkeypatch):
+    setup()
+    more = (*kwiga_setup.HANDED_OUT, (2, kwiga_setup.SALES, ("wagtail_kwiga.view_refund",)))
+    monkeypatch.setattr(kwiga_setup, "HANDED_OUT", more)
+    assert "1 permissions handed over" in setup()
+    group = Group.objects.get(name="Kwiga: Sales")
+    assert group.permissions.filter(codename="view_refund").exists()
+    assert "0 permissions handed over" in setup()
+
+
+def test_a_group_it_did_not_make_is_never_touched():
+    mine = Group.objects.create(name="Kwiga: Sales")
+    other = Group.objects.create(name="Accountants")
+    for _ in range(2):
+        assert "was there before us" in setup()
+    assert not mine.permissions.exists()
+    assert not other.permissions.exists()
+
+
+def test_no_groups():
+    setup(no_groups=True)
+    assert not Group.objects.filter(name__startswith="Kwiga").exists()
+    assert Schedule.objects.exists()
+
+
+def test_settings_of_each_site_and_never_overwritten():
+    second = Site.objects.create(hostname="b.example.com", root_page=Page.objects.get(depth=2))
+    m.KwigaSettings.objects.create(site=Site.objects.exclude(pk=second.pk).get(), seller_name="Ada's school")
+    setup()
+    assert m.KwigaSettings.objects.count() == 2
+    assert m.KwigaSettings.objects.filter(seller_name="Ada's school").exists()
+
+
+def test_without_the_queue(settings):
+    settings.INSTALLED_APPS = [app for app in settings.INSTALLED_APPS if app != "django_q"]
+    told = setup()
+    assert "kwiga_work" in told
+    assert Group.objects.filter(name="Kwiga: Sales").exists()
+
+
+def test_without_q_cluster(settings):
+    del settings.Q_CLUSTER
+    assert "W002" in setup()
+
+
+def test_before_migrate_nothing_is_half_done():
+    Permission.objects.filter(codename="confirm_money").delete()
+    with pytest.raises(CommandError, match=r"confirm_money.*Run migrate first"):
+        setup()
+    assert not Group.objects.filter(name__startswith="Kwiga").exists()
+    assert not Schedule.objects.exists()
+
+
+@pytest.mark.processes
+@pytest.mark.django_db(transaction=True)
+def test_four_deployments_at_once():
+    children = [manage("kwiga_setup") for _ in range(4)]
+    outputs = [child.communicate(timeout=120)[0] for child in children]
+    assert [child.returncode for child in children] == [0] * 4, "\n".join(outputs)
+    assert Schedule.objects.filter(name="Kwiga: sweep").count() == 1
+    assert Group.objects.filter(name="Kwiga: Editors").count() == 1
+    assert sum("“Kwiga: sweep”: made" in output for output in outputs) == 1

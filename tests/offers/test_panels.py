@@ -1,0 +1,143 @@
+"""The offer page in Wagtail's editor."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import pytest
+from django.urls import reverse
+from wagtail.test.utils.form_data import nested_form_data, rich_text, streamfield
+
+from tests.offers.making import make_page, offer_of, root, text_of, translate
+from tests.support import make_coupon, make_product
+from wagtail_kwiga import models as m
+
+pytestmark = pytest.mark.django_db
+
+
+def sent(**given):
+    return nested_form_data(
+        {
+            "title": "Watercolour",
+            "slug": "watercolour",
+            "body": streamfield([("text", rich_text("<p>Hello</p>"))]),
+            "products": streamfield([]),
+            "coupons": streamfield([]),
+            "price": "120.00",
+            "currency": "EUR",
+            "is_listed": "on",
+            "coupon_mode": "none",
+            "ask_phone": "optional",
+            "language_mode": "page",
+            "fixed_language": "",
+            "sales_from": "",
+            "sales_until": "",
+            "comments-TOTAL_FORMS": 0,
+            "comments-INITIAL_FORMS": 0,
+            "seo_title": "",
+            "search_description": "",
+            "go_live_at": "",
+            "expire_at": "",
+            "action-publish": "1",
+            **given,
+        }
+    )
+
+
+def product_row(product, **given):
+    return {
+        "product": product.pk, "length": "unlimited", "length_number": "", "length_until": "", "start": "payment",
+        "start_date": "", "lessons": "all", "lessons_first": "", "release": "all", "release_days": "",
+        "new_lessons": "on", "practice": "none", **given,
+    }  # fmt: skip
+
+
+def test_a_page_is_made_and_published_in_the_editor(admin_client, seller):
+    product, coupon = make_product("Course"), make_coupon()
+    url = reverse("wagtailadmin_pages:add", args=["wagtail_kwiga", "offerpage", root().pk])
+    assert admin_client.get(url).status_code == 200
+    data = sent(
+        products=streamfield([("product", product_row(product, length="days", length_number="30"))]),
+        coupons=streamfield([("coupon", coupon.pk)]),
+        coupon_mode="only",
+    )
+    response = admin_client.post(url, data)
+    page = m.OfferPage.objects.get()
+    assert response.status_code == 302, text_of(response)
+    offer = offer_of(page)
+    assert (offer.state, offer.amount, offer.coupon_mode) == ("on_sale", 120, "only")
+    assert offer.terms["products"][0]["access"]["length"] == {"kind": "days", "n": 30, "last_day": ""}
+    assert offer.named_coupons.get().coupon == coupon
+
+
+def test_groups_and_help_stand_in_the_editor(admin_client, seller):
+    page = make_page()
+    words = text_of(admin_client.get(reverse("wagtailadmin_pages:edit", args=[page.pk])))
+    for said in ("Selling", "Access", "Coupons", "Language of this page", "0 makes a free offer", "both must agree"):
+        assert said in words
+    assert "This page is a translation" not in words
+
+
+def test_a_price_has_the_digits_of_its_currency(admin_client, seller):
+    for title, price, currency, shown in (
+        ("A", "120", "EUR", "120.00"),
+        ("B", "1000", "JPY", "1000"),
+        ("C", "9.125", "KWD", "9.125"),
+    ):
+        page = make_page(title, price=Decimal(price), currency=currency)
+        html = admin_client.get(reverse("wagtailadmin_pages:edit", args=[page.pk])).content.decode()
+        assert f'name="price" value="{shown}"' in html
+
+
+def test_a_translation_shows_what_its_source_decides(admin_client, seller):
+    page = make_page(coupons=[make_coupon("SPRING")], coupon_mode="only", price=Decimal("77.00"))
+    german = translate(page, "de", title="Aquarell")
+    response = admin_client.get(reverse("wagtailadmin_pages:edit", args=[german.pk]))
+    words = text_of(response)
+    assert "This page is a translation" in words
+    assert reverse("wagtailadmin_pages:edit", args=[page.pk]) in response.content.decode()
+    assert "77" in words
+    assert "SPRING" in words
+    assert "Watercolour for beginners" in words
+    assert b'name="price"' not in response.content
+    assert b'name="coupon_mode"' not in response.content
+
+
+def test_a_translation_cannot_change_what_is_sold_whatever_is_posted(admin_client, seller):
+    page = make_page()
+    german = translate(page, "de", title="Aquarell")
+    response = admin_client.post(
+        reverse("wagtailadmin_pages:edit", args=[german.pk]),
+        sent(title="Aquarellkurs", slug="aquarell", price="1.00", coupon_mode="any", ask_phone="no"),
+    )
+    assert response.status_code == 302, text_of(response)
+    german.refresh_from_db()
+    assert (german.title, german.price, german.coupon_mode, german.ask_phone) == ("Aquarellkurs", 120, "none", "no")
+    assert offer_of(page).amount == 120
+
+
+def test_mistakes_are_told_in_the_editor(admin_client, seller):
+    page = make_page()
+    url = reverse("wagtailadmin_pages:edit", args=[page.pk])
+    response = admin_client.post(url, sent(language_mode="fixed", price="10.009"))
+    words = text_of(response)
+    assert response.status_code == 200
+    assert "Please choose the language." in words
+    assert "Please round the price." in words
+    assert offer_of(page).amount == 120
+
+
+def test_a_page_not_saved_yet_can_be_previewed(admin_client, seller):
+    url = reverse("wagtailadmin_pages:preview_on_add", args=["wagtail_kwiga", "offerpage", root().pk])
+    assert admin_client.post(url, sent(price="33.00", currency="")).json()["is_valid"]
+    assert "€33.00" in text_of(admin_client.get(url + "?mode="))
+
+
+def test_the_preview_shows_the_draft(admin_client, seller):
+    page = make_page()
+    url = reverse("wagtailadmin_pages:preview_on_edit", args=[page.pk])
+    posted = admin_client.post(url, sent(price="55.00", title="Renamed"))
+    assert posted.json()["is_valid"]
+    words = text_of(admin_client.get(url + "?mode="))
+    assert "€55.00" in words
+    assert offer_of(page).amount == 120

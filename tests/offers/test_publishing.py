@@ -1,0 +1,252 @@
+"""From page to ``catalogue.Offer``: publishing, translating, unpublishing, deleting, copying."""
+
+from __future__ import annotations
+
+import datetime as dt
+from decimal import Decimal
+
+import pytest
+from django.core.exceptions import ValidationError
+from wagtail.actions.copy_page import CopyPageAction
+from wagtail.models import Page
+
+from tests.offers.making import make_page, offer_of, root, translate
+from tests.support import after, make_coupon, make_product
+from wagtail_kwiga import models as m
+from wagtail_kwiga.catalogue.terms import OfferTerms
+from wagtail_kwiga.offers import publishing
+
+pytestmark = pytest.mark.django_db
+
+
+def test_publishing_writes_the_terms(db):
+    course, wheel = make_product("Course"), make_product("Wheel")
+    coupon = make_coupon()
+    page = make_page(
+        price=Decimal("19.90"),
+        products=[course, wheel],
+        coupons=[coupon],
+        coupon_mode="only",
+        is_listed=False,
+        sales_until=after(days=9),
+        access={"length": "days", "length_number": 30},
+    )
+    offer = offer_of(page)
+    assert (offer.title, offer.amount, offer.currency, offer.state) == (
+        "Watercolour",
+        Decimal("19.90"),
+        "EUR",
+        "on_sale",
+    )
+    assert (offer.coupon_mode, offer.is_listed, offer.sales_until) == ("only", False, after(days=9))
+    assert [row.title for row in OfferTerms.from_json(offer.terms).products] == ["Course", "Wheel"]
+    assert OfferTerms.from_json(offer.terms).products[0].access.length.n == 30
+    assert {row.product for row in offer.offer_products.all()} == {course, wheel}
+    assert [row.coupon for row in offer.named_coupons.all()] == [coupon]
+
+
+def test_a_draft_changes_nothing_that_is_sold(seller):
+    page = make_page()
+    page.price = Decimal(200)
+    page.save_revision()
+    assert offer_of(page).amount == 120
+
+
+def test_publishing_again_writes_the_same_row_anew(seller):
+    page = make_page(coupons=[make_coupon()], coupon_mode="only")
+    before = offer_of(page)
+    page.products = [("product", {"product": make_product("Other")})]
+    page.coupons = []
+    page.price = Decimal("99")
+    page.save_revision().publish()
+    offer = offer_of(page)
+    assert (offer.pk, offer.amount) == (before.pk, 99)
+    assert [row.product.title for row in offer.offer_products.all()] == ["Other"]
+    assert not offer.named_coupons.exists()
+    publishing.publish_terms(page)
+    assert m.Offer.objects.count() == 1
+
+
+def test_no_currency_means_the_sites_own(seller):
+    seller.default_currency = "PLN"
+    seller.save()
+    assert offer_of(make_page(currency="")).currency == "PLN"
+
+
+def test_a_price_is_rounded_to_what_the_currency_has(db):
+    page = make_page(publish=False)
+    page.price = Decimal("10.009")  # as an import may write it, past the editor's form
+    assert publishing.publish_terms(page).amount == Decimal("10.01")
+
+
+def test_a_product_deleted_meanwhile_is_left_out(seller):
+    gone = make_product("Gone")
+    page = make_page(products=[make_product("Kept"), gone], publish=False)
+    gone.delete()
+    page = m.OfferPage.objects.get(pk=page.pk)
+    page.save_revision().publish()
+    assert [row.title for row in OfferTerms.from_json(offer_of(page).terms).products] == ["Kept"]
+
+
+# --- translations -----------------------------------------------------------------------------------------------------
+
+
+def test_translations_follow_their_source(seller):
+    page = make_page()
+    german = translate(page, "de", title="Aquarell", price=Decimal(1), currency="USD", products=[], coupon_mode="any")
+    offer = offer_of(page)
+    assert (offer.title, offer.amount, offer.currency, offer.coupon_mode) == ("Watercolour", 120, "EUR", "none")
+    assert offer.offer_products.count() == 1
+    assert publishing.is_translation(german)
+    assert not publishing.is_translation(page)
+
+
+def test_a_translation_published_before_its_source_sells_nothing(client, seller):
+    page = make_page(publish=False)
+    german = translate(page, "de")
+    assert m.Offer.objects.count() == 0
+    assert client.get(german.url).status_code == 200
+    page.save_revision().publish()
+    assert offer_of(german).state == "on_sale"
+
+
+def test_a_page_that_owns_nothing_yet_is_no_translation(seller):
+    assert not publishing.is_translation(m.OfferPage(title="New"))
+
+
+# --- withdrawing ------------------------------------------------------------------------------------------------------
+
+
+def test_unpublishing_withdraws_and_publishing_brings_back(seller):
+    page = make_page()
+    page.unpublish()
+    assert offer_of(page).state == "withdrawn"
+    page.save_revision().publish()
+    assert offer_of(page).state == "on_sale"
+
+
+def test_it_stays_on_sale_while_one_language_is_live(seller):
+    page = make_page()
+    german = translate(page, "de")
+    page.unpublish()
+    assert offer_of(page).state == "on_sale"
+    german.unpublish()
+    assert offer_of(page).state == "withdrawn"
+    german.save_revision().publish()
+    assert offer_of(page).state == "on_sale"
+
+
+def test_deleting_the_page_withdraws_and_keeps_the_row(seller):
+    page = make_page()
+    key = page.translation_key
+    page.delete()
+    assert m.Offer.objects.get(translation_key=key).state == "withdrawn"
+
+
+def test_deleting_one_of_two_languages_withdraws_nothing(seller):
+    page = make_page()
+    german = translate(page, "de")
+    german.delete()
+    assert offer_of(page).state == "on_sale"
+    page.delete()
+    assert m.Offer.objects.get().state == "withdrawn"
+
+
+def test_deleting_a_parent_withdraws_all_below_it(seller):
+    folder = root().add_child(instance=Page(title="Folder", slug="folder"))
+    keys = [make_page(f"Page {number}", parent=folder).translation_key for number in range(2)]
+    folder.delete()
+    assert set(m.Offer.objects.filter(translation_key__in=keys).values_list("state", flat=True)) == {"withdrawn"}
+
+
+def test_a_page_with_orders_can_be_deleted(client, seller):
+    from tests.offers.making import order
+
+    page = make_page()
+    order(client, page.url)
+    page.delete()
+    assert m.Order.objects.get().offer.state == "withdrawn"
+
+
+def test_a_copy_is_an_offer_of_its_own(seller):
+    page = make_page()
+    copy = CopyPageAction(page, to=root(), update_attrs={"slug": "copy", "title": "Copy"}, keep_live=True).execute(
+        skip_permission_checks=True
+    )
+    assert copy.translation_key != page.translation_key
+    assert offer_of(copy).pk != offer_of(page).pk
+
+
+def test_an_expired_page_is_withdrawn_by_wagtails_own_command(seller):
+    from django.core.management import call_command
+    from django.utils import timezone
+
+    page = make_page()
+    Page.objects.filter(pk=page.pk).update(expire_at=timezone.now() - dt.timedelta(minutes=1))
+    call_command("publish_scheduled")
+    assert offer_of(page).state == "withdrawn"
+
+
+def test_an_offer_may_be_prepared_before_it_is_published(seller):
+    page = make_page(publish=False)
+    prepared = publishing.prepare(page)
+    assert (prepared.state, prepared.amount) == ("draft", 120)
+    assert publishing.prepare(page) is None
+    page.save_revision().publish()
+    assert offer_of(page).pk == prepared.pk
+    assert offer_of(page).state == "on_sale"
+    assert publishing.prepare(page) is None
+
+
+# --- finding the page -------------------------------------------------------------------------------------------------
+
+
+def test_the_page_of_a_language(seller):
+    page = make_page()
+    german = translate(page, "de")
+    offer = offer_of(page)
+    site = seller.site
+    assert publishing.page_for(offer, "de", site).pk == german.pk
+    assert publishing.page_for(offer, "de-at", site).pk == german.pk
+    assert publishing.page_for(offer, "en", site).pk == page.pk
+    assert publishing.page_for(offer, "fr", site).pk == page.pk
+    assert publishing.page_for(offer, "", None).pk == page.pk
+    german.unpublish()
+    assert publishing.page_for(offer, "de", site).pk == page.pk
+    page.unpublish()
+    assert publishing.page_for(offer, "de", site) is None
+
+
+def test_an_offer_made_without_a_page_has_none(db):
+    from tests.support import make_offer
+
+    assert publishing.page_for(make_offer(), "en", None) is None
+
+
+# --- the editor's mistakes --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("given", "field"),
+    [
+        ({"price": Decimal("10.009")}, "price"),
+        ({"price": Decimal("10.5"), "currency": "JPY"}, "price"),
+        ({"sales_from": after(days=2), "sales_until": after(days=1)}, "sales_until"),
+        ({"language_mode": "fixed"}, "fixed_language"),
+    ],
+)
+def test_mistakes_are_told_at_their_field(seller, given, field):
+    page = make_page()
+    for name, value in given.items():
+        setattr(page, name, value)
+    with pytest.raises(ValidationError) as refusal:
+        page.full_clean()
+    assert list(refusal.value.message_dict) == [field]
+
+
+def test_a_product_twice_is_refused(seller):
+    page = make_page()
+    course = make_product()
+    page.products = [("product", {"product": course}), ("product", {"product": course})]
+    with pytest.raises(ValidationError, match="twice"):
+        page.full_clean()

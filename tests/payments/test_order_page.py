@@ -1,0 +1,184 @@
+"""The order page, and the page that a provider sends the buyer back to."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+import pytest
+from django.test import Client
+
+from tests.orders.shop import books_receive
+from tests.payments import clock
+from tests.payments.shop import (
+    bank_data,
+    new_attempt,
+    new_order,
+    order_path,
+    path_of,
+    pay_path,
+    return_path,
+    tell,
+    text,
+)
+from tests.support import START, after, make_coupon, make_offer, make_product
+from wagtail_kwiga import models as m
+from wagtail_kwiga.orders import links, transitions
+from wagtail_kwiga.payments import books
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def order():
+    return new_order(amount="120.00", coupon=make_coupon("COMEBACK15"))
+
+
+@pytest.mark.parametrize(
+    ("move", "words"),
+    [
+        (lambda order: order, "Waiting for your payment"),
+        (lambda order: transitions.start_processing(order, now=START), "Your payment is under way"),
+        (lambda order: books_receive(order, "1.00", now=START), "A part is paid"),
+        (lambda order: books_receive(order, "102.00", now=START), "Paid. Thank you!"),
+        (lambda order: transitions.cancel(order, now=START), "This order is closed"),
+        (lambda order: transitions.expire(order, now=START), "This order has expired"),
+    ],
+)
+def test_the_order_page_says_how_it_stands(client, order, move, words):
+    move(order)
+    page = text(client.get(order_path(order)))
+    assert f"<h1>{words}</h1>" in page
+    assert order.number in page
+    assert order.title in page
+
+
+def test_a_refunded_order(client, order):
+    books_receive(order, "102.00", now=START)
+    books.refund(order=order, amount=order.received, now=START)
+    page = text(client.get(order_path(order)))
+    assert "<h1>Your money was sent back</h1>" in page
+    assert "Pay now" not in page
+
+
+def test_an_order_expires_on_its_page_by_the_clock(client, order):
+    clock.put(order.expires_at)
+    page = text(client.get(order_path(order)))
+    assert "<h1>This order has expired</h1>" in page
+    assert "Pay now" not in page
+    assert "See today&#x27;s price" in page or "See today's price" in page
+
+
+@pytest.mark.parametrize(
+    ("entry", "shown"),
+    [
+        ("/watercolour/start/", "http://localhost/watercolour/start/"),
+        ("https://school.example.com/x", "https://school.example.com/x"),
+        ("//evil.example.com/", None),
+        ("javascript:alert(1)", None),
+        ("", None),
+    ],
+)
+def test_the_way_in_is_there_once_it_is_paid(client, entry, shown):
+    order = new_order(offer=make_offer(make_product(entry_url=entry)))
+    if shown:
+        assert shown not in text(client.get(order_path(order)))
+    books_receive(order, "120.00", now=START)
+    page = text(client.get(order_path(order)))
+    if shown:
+        assert f'href="{shown}"' in page
+    else:
+        assert "evil" not in page
+        assert "javascript" not in page
+
+
+def test_bank_data_go_when_the_transfer_is_not_the_way_any_more(client, order):
+    bank_data()
+    attempt = new_attempt(order, method="transfer")
+    assert attempt.payment.reference in text(client.get(order_path(order)))
+    new_attempt(order, method="sandbox", now=after(minutes=1))
+    assert attempt.payment.reference not in text(client.get(order_path(order)))
+    new_attempt(order, method="transfer", now=after(minutes=2))
+    books_receive(order, "102.00", now=after(minutes=3))
+    assert attempt.payment.reference not in text(client.get(order_path(order)))
+
+
+def test_the_order_page_costs_a_fixed_number_of_queries(client, django_assert_max_num_queries):
+    bank_data()
+    products = [make_product(f"Part {number}") for number in range(5)]
+    order = new_order(offer=make_offer(*products))
+    new_attempt(order, method="transfer")
+    path = order_path(order)
+    client.get(path)
+    with django_assert_max_num_queries(5):
+        client.get(path)
+    books_receive(order, "120.00", now=START)
+    with django_assert_max_num_queries(3):
+        client.get(path)
+
+
+# --- coming back
+
+
+def test_coming_back_proves_nothing(client, order):
+    attempt = new_attempt(order)
+    assert "We are checking your payment" in text(client.get(return_path(attempt)))
+    tell(attempt, "pending")
+    assert "has not confirmed it yet" in text(client.get(return_path(attempt)))
+    tell(attempt, "failed")
+    page = text(client.get(return_path(attempt)))
+    assert "The payment did not go through" in page
+    assert "/shop/pay/" in page
+    tell(attempt)
+    assert "Paid. Thank you!" in text(client.get(return_path(attempt)))
+
+
+def test_a_part_that_came_back_is_thanked_for(client, order):
+    attempt = new_attempt(order)
+    tell(attempt, amount=500)
+    assert "Your money has arrived" in text(client.get(return_path(attempt)))
+
+
+def test_looking_again_asks_the_provider(client, providers):
+    providers(polled={"class": "tests.payments.systems.Polled", "outcome": "confirmed"})
+    attempt = new_attempt(method="polled")
+    assert "We are checking" in text(client.get(return_path(attempt)))
+    strict = Client(enforce_csrf_checks=True)
+    answer = strict.post(return_path(attempt))
+    assert (answer.status_code, answer["Location"]) == (302, return_path(attempt))
+    assert m.Order.objects.get().status == "paid"
+    assert "Paid. Thank you!" in text(client.get(answer["Location"]))
+
+
+def test_looking_again_and_again_is_limited(client, providers, monkeypatch):
+    from tests.payments.systems import Polled
+
+    asked = []
+    monkeypatch.setattr(Polled, "fetch", lambda *args: asked.append(1))
+    providers(polled={"class": "tests.payments.systems.Polled"})
+    attempt = new_attempt(method="polled")
+    for _ in range(35):
+        assert client.post(return_path(attempt)).status_code == 302
+    assert len(asked) == 30
+
+
+def test_a_provider_that_is_away_is_no_error_on_return(client, providers):
+    providers(polled={"class": "tests.payments.systems.Polled"})
+    attempt = new_attempt(method="polled")
+    providers(polled={"class": "tests.payments.systems.Away"})
+    assert client.post(return_path(attempt)).status_code == 302
+
+
+def test_an_attempt_of_another_order_is_not_shown(client, order):
+    theirs = new_attempt(new_order(amount="77.00"))
+    tell(theirs)
+    path = path_of(links.return_url(order, START, attempt=theirs.pk))
+    page = text(client.get(path))
+    assert "We are checking" in page
+    assert "77" not in page.split("<main")[1].split("</main>")[0].replace(order.number, "")
+
+
+def test_a_deadline_is_told_with_its_zone(client, order):
+    page = text(client.get(pay_path(order)))
+    local = order.price_holds_until.astimezone(dt.timezone(dt.timedelta(hours=1)))
+    assert f'datetime="{local.isoformat(timespec="seconds")}"' in page
+    assert "CET</time>" in page

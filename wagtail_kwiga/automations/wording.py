@@ -1,0 +1,20 @@
+"""The sentences that this room writes on timelines. Imported with enrolment, so that every process knows them."""
+
+from __future__ import annotations
+
+from django.utils.translation import gettext_lazy as _
+
+from wagtail_kwiga.journal import writing
+
+writing.register_sentences(
+    {
+        "automations.published": _("Published as version %(number)s."),
+        "automations.unpublished": _("Unpublished: nobody new is let in. People inside go on."),
+        "automations.not_published": _("Could not be published: %(problems)s"),
+        "automations.parked": _("A scenario is held here: something is wrong. %(error)s"),
+        "automations.stopped": _("Stopped by staff."),
+        "automations.stopped_all": _("All runs stopped by staff: %(runs)s."),
+        "automations.let_go_on": _("Set going again by staff."),
+        "automations.enrolment_failed": _("The scenarios could not take note of this (%(what)s): %(error)s"),
+    }
+)

@@ -1,0 +1,136 @@
+"""``kwiga_setup``: the schedule, the groups and the defaults that a site needs. Safe to repeat at every deployment.
+
+A permission is handed to a group once: what an administrator takes away afterwards stays away, and what a later
+version of the package adds is handed over the next time. A group that bears one of our names but was there before us
+is left as it is.
+"""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser
+from typing import Any
+
+from django.apps import apps
+from django.contrib.auth.models import Group, Permission
+from django.core.management.base import BaseCommand, CommandError
+from django.db.models import Q
+from wagtail.models import Site
+
+from wagtail_kwiga import background, conf, locking
+from wagtail_kwiga.background import Heartbeat
+from wagtail_kwiga.site_settings import KwigaSettings
+
+EDITORS = "Kwiga: Editors"
+SALES = "Kwiga: Sales"
+
+#: (step, group, permissions). Never change a step that was released: add one with the next number.
+HANDED_OUT: tuple[tuple[int, str, tuple[str, ...]], ...] = (
+    (
+        1,
+        EDITORS,
+        (
+            "wagtailadmin.access_admin",
+            *(
+                f"wagtail_kwiga.{verb}_{model}"
+                for model in ("product", "coupon", "contactlist", "emailtemplate", "scenario")
+                for verb in ("view", "add", "change", "delete")
+            ),
+            "wagtail_kwiga.publish_emailtemplate",
+            "wagtail_kwiga.publish_scenario",
+            "wagtail_kwiga.view_offer",
+            "wagtail_kwiga.view_run",
+            "wagtail_kwiga.change_kwigasettings",
+        ),
+    ),
+    (
+        1,
+        SALES,
+        (
+            "wagtailadmin.access_admin",
+            *(
+                f"wagtail_kwiga.view_{model}"
+                for model in ("product", "offer", "coupon", "contactlist", "contact", "order", "outgoingemail", "run")
+            ),
+            "wagtail_kwiga.confirm_money",
+        ),
+    ),
+)
+
+
+class Command(BaseCommand):
+    help = (
+        "Make or put right the schedule of the worker, the groups of the sales screens and the settings of each site."
+    )
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--no-groups", action="store_true", help="Make no groups; this site has its own.")
+
+    def handle(self, *, no_groups: bool, **options: Any) -> None:
+        with locking.atomic_write():
+            self._lock()
+            self._schedule()
+            if not no_groups:
+                for name in (EDITORS, SALES):
+                    self._group(name)
+            self._settings()
+
+    def _tell(self, text: str) -> None:
+        self.stdout.write(text)
+
+    def _lock(self) -> None:
+        """Two deployments at once wait for each other here; nothing below is unique in the database."""
+        Heartbeat.objects.get_or_create(name="kwiga_setup", defaults={"at": conf.now()})
+        locking.locked(Heartbeat.objects.filter(name="kwiga_setup")).get()
+        background.beat("kwiga_setup")
+
+    def _schedule(self) -> None:
+        if not apps.is_installed("django_q"):
+            self._tell(
+                "Schedule: django_q is not in INSTALLED_APPS, so none. Let cron or a service run kwiga_work every minute."
+            )
+            return
+        self._tell(f"Schedule “{background.SCHEDULE_NAME}”: {background.ensure_schedule()}.")
+        if not background.has_queue():
+            self._tell("  But Q_CLUSTER is not set, so no cluster will run it (see wagtail_kwiga.W002).")
+
+    def _group(self, name: str) -> None:
+        group = Group.objects.filter(name=name).first()
+        record = Heartbeat.objects.filter(name=f"kwiga_setup: {name}").first()
+        if group is None:
+            if record is not None:
+                self._tell(f"Group “{name}”: was made before and then removed or renamed; left so.")
+                return
+            group = Group.objects.create(name=name)
+            record = Heartbeat(name=f"kwiga_setup: {name}", note="0")
+            told = "made"
+        elif record is None:
+            self._tell(f"Group “{name}”: was there before us, left as it is.")
+            return
+        else:
+            told = "there"
+        done = int(record.note)
+        codes = [code for step, of, part in HANDED_OUT if of == name and step > done for code in part]
+        group.permissions.add(*_permissions(codes))
+        record.note = str(max(step for step, of, _ in HANDED_OUT if of == name))
+        record.at = conf.now()
+        record.save()
+        self._tell(f"Group “{name}”: {told}, {len(codes)} permissions handed over.")
+
+    def _settings(self) -> None:
+        for site in Site.objects.order_by("pk"):
+            _, made = KwigaSettings.objects.get_or_create(site=site)
+            self._tell(f"Sales settings of {site}: {'made with defaults' if made else 'there'}.")
+
+
+def _permissions(codes: list[str]) -> list[Permission]:
+    """The rows of the named permissions. They exist once ``migrate`` has run; before that nothing is half done."""
+    wanted = {tuple(code.split(".", 1)) for code in codes}
+    query = Q(pk__in=[])
+    for app, codename in wanted:
+        query |= Q(content_type__app_label=app, codename=codename)
+    rows = list(Permission.objects.filter(query).select_related("content_type"))
+    missing = wanted - {(row.content_type.app_label, row.codename) for row in rows}
+    if missing:
+        names = ", ".join(sorted(".".join(pair) for pair in missing))
+        raise CommandError(f"These permissions do not exist yet: {names}. Run migrate first.")
+    return rows

@@ -1,0 +1,124 @@
+"""``kwiga_work``: everything a worker does, without a queue. Safe beside a running ``qcluster`` and beside itself."""
+
+from __future__ import annotations
+
+import datetime as dt
+import select
+import signal
+import socket
+from argparse import ArgumentParser
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+from django.db import close_old_connections
+from django.utils import timezone
+
+from wagtail_kwiga import background, conf, tasks
+
+
+class Command(BaseCommand):
+    help = "Run every sweep once: payments in flight, expiry, scenario runs, mail, old counters."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        mode = parser.add_mutually_exclusive_group()
+        mode.add_argument(
+            "--at",
+            metavar="ISO8601",
+            help="Work as if it were this instant. Later than now only with ALLOW_TIME_TRAVEL.",
+        )
+        mode.add_argument(
+            "--loop",
+            type=float,
+            metavar="SECONDS",
+            help="Go on until SIGTERM or Ctrl-C, with this pause between passes.",
+        )
+        mode.add_argument(
+            "--status",
+            action="store_true",
+            help="Work nothing; tell when a pass last ran, and fail if that is too long ago.",
+        )
+
+    def handle(self, *, at: str | None, loop: float | None, status: bool, **options: Any) -> None:
+        if status:
+            self._status()
+        elif loop is not None:
+            self._loop(loop)
+        elif self._pass(_instant(at) if at else None):
+            raise CommandError("Not every sweep ran; see the log.", returncode=1)
+
+    def _pass(self, at: dt.datetime | None) -> bool:
+        """One pass; returns whether a sweep failed. A pass at a given instant is no sign of life: no heartbeat."""
+        outcomes = tasks.one_pass(at)
+        if at is None:
+            tasks.beat(outcomes)
+        for outcome in outcomes:
+            line = f"{outcome} ({outcome.seconds:.1f} s)"
+            self.stdout.write(self.style.ERROR(line) if outcome.error else line)
+        return any(outcome.error for outcome in outcomes)
+
+    def _loop(self, pause: float) -> None:
+        """Passes until told to stop. A signal lets the present pass finish, so nothing is left half handed over."""
+        if pause <= 0:
+            raise CommandError("--loop wants a pause of more than 0 seconds.")
+        with _Stop() as stop:
+            while not stop.asked:
+                try:
+                    self._pass(None)
+                except Exception as error:  # such as a database that is away: say so and try again
+                    self.stderr.write(self.style.ERROR(f"This pass broke off: {error!r}"))
+                close_old_connections()
+                stop.wait(pause)
+        self.stdout.write("Stopped.")
+
+    def _status(self) -> None:
+        last = background.last_beat(background.SWEEP)
+        limit = dt.timedelta(minutes=conf.settings.HEARTBEAT_STALE_MINUTES)
+        if last is None:
+            raise CommandError("No pass has ever run here.", returncode=1)
+        age = conf.now() - last
+        told = f"The last pass ran at {last:%Y-%m-%d %H:%M:%S %Z}, {int(age.total_seconds())} seconds ago."
+        if age > limit:
+            raise CommandError(f"{told} That is more than {limit.total_seconds() / 60:g} minutes.", returncode=1)
+        self.stdout.write(told)
+
+
+class _Stop:
+    """Notices SIGTERM and SIGINT. Signals wake the wait through a socket: an Event set in a handler can deadlock."""
+
+    def __enter__(self) -> _Stop:
+        self.asked = False
+        self._woken, self._waker = socket.socketpair()
+        self._waker.setblocking(False)
+        self._handlers = {number: signal.signal(number, self._ask) for number in (signal.SIGTERM, signal.SIGINT)}
+        self._former_fd = signal.set_wakeup_fd(self._waker.fileno())
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        signal.set_wakeup_fd(self._former_fd)
+        for number, handler in self._handlers.items():
+            signal.signal(number, handler)
+        self._woken.close()
+        self._waker.close()
+
+    def _ask(self, *_: object) -> None:
+        self.asked = True
+
+    def wait(self, seconds: float) -> None:
+        if not self.asked:
+            select.select([self._woken], [], [], seconds)
+
+
+def _instant(text: str) -> dt.datetime:
+    """The aware instant that ``text`` names; without an offset it is meant in the site's TIME_ZONE."""
+    try:
+        instant = dt.datetime.fromisoformat(text)
+    except ValueError as error:
+        raise CommandError(f"--at wants an instant such as 2027-03-01T12:30+01:00, not {text!r}.") from error
+    if timezone.is_naive(instant):
+        instant = timezone.make_aware(instant)
+    if instant > conf.now() and not conf.settings.ALLOW_TIME_TRAVEL:
+        raise CommandError(
+            f"{instant.isoformat()} lies in the future: mails would go out early. "
+            'Sandboxes may set WAGTAIL_KWIGA["ALLOW_TIME_TRAVEL"].'
+        )
+    return instant

@@ -1,0 +1,86 @@
+"""Template tags for visitor pages: the base, who sells, money and instants in words."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+
+from django import template
+from django.template.base import FilterExpression, Parser, Token
+from django.template.context import Context
+from django.template.defaultfilters import date as date_filter
+from django.template.loader_tags import ExtendsNode
+from django.utils import timezone, translation
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from wagtail.models import Site
+
+from wagtail_kwiga import conf
+from wagtail_kwiga.payments.providers.transfer import sales_settings
+from wagtail_kwiga.pricing import formatting
+from wagtail_kwiga.pricing.money import Money
+from wagtail_kwiga.site_settings import KwigaSettings
+
+register = template.Library()
+
+OWN_BASE = "wagtail_kwiga/base.html"
+OWN_DOCUMENT = "wagtail_kwiga/document.html"
+
+
+class BaseNode(ExtendsNode):
+    """Extends the template that the setting BASE_TEMPLATE names, asked for at each rendering.
+
+    ``{% extends variable %}`` would need every view, and every view of every site, to bring the variable along.
+    """
+
+    must_be_first = False  # {% load %} comes before it; base.html has nothing else.
+
+    def get_parent(self, context: Context) -> template.Template:
+        name = conf.settings.BASE_TEMPLATE
+        return self.find_template(OWN_DOCUMENT if name == OWN_BASE else name, context)
+
+
+@register.tag("kwiga_base")
+def do_kwiga_base(parser: Parser, token: Token) -> BaseNode:
+    """Use as ``{% kwiga_base %}`` where ``{% extends %}`` would stand; the rest of the file may only hold blocks."""
+    return BaseNode(parser.parse(), FilterExpression(f'"{OWN_DOCUMENT}"', parser))
+
+
+@register.filter
+def money(value: Money | None) -> str:
+    """A ``Money`` written for the reader's language."""
+    return formatting.format_money(value, translation.get_language() or "en") if value is not None else ""
+
+
+@register.filter
+def instant(value: dt.datetime | None) -> SafeString | str:
+    """Date, time and zone of an instant, marked up as ``<time>``: a deadline is never told without its zone."""
+    if value is None:
+        return ""
+    local = timezone.localtime(value)
+    hour = f"{date_filter(local, 'TIME_FORMAT')} {local.tzname()}".replace(" ", "\xa0")
+    words = f"{date_filter(local, 'DATE_FORMAT')}, {hour}"
+    return format_html('<time datetime="{}">{}</time>', local.isoformat(timespec="seconds"), words)
+
+
+@register.inclusion_tag("wagtail_kwiga/seller.html", takes_context=True)
+def kwiga_seller(context: Context) -> dict[str, Any]:
+    """Who sells, for the foot of every visitor page: the settings in the context, or those of the request's site."""
+    settings = context.get("kwiga_settings")
+    if settings is None:
+        request = context.get("request")
+        site = context.get("site") or (Site.find_for_request(request) if request else None)
+        settings = sales_settings(site.pk) if site else KwigaSettings()
+    return {"kwiga_settings": settings}
+
+
+@register.filter
+def kwiga_words(text: str) -> list[str]:
+    """The words of ``text``, to loop over."""
+    return text.split()
+
+
+@register.filter
+def kwiga_field(form: Any, name: str) -> Any:
+    """The field ``name`` of ``form``, or ``None`` where the form has no such field."""
+    return form[name] if name in form.fields else None
