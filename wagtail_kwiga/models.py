@@ -5,7 +5,7 @@ from wagtail_kwiga.automations.models import Run, Scenario, ScenarioVersion, Sce
 from wagtail_kwiga.background import Heartbeat
 from wagtail_kwiga.catalogue.models import Offer, OfferProduct, Product
 from wagtail_kwiga.contacts.models import Contact, ContactList, ListMembership, RateWindow
-from wagtail_kwiga.coupons.models import Coupon, CouponUse, OfferCoupon
+from wagtail_kwiga.coupons.models import Coupon, CouponForOffer, CouponList, CouponUse, OfferCoupon
 from wagtail_kwiga.journal.models import TimelineEntry
 from wagtail_kwiga.mailing.models import EmailTemplate, EmailTemplateVersion, OutgoingEmail, Suppression
 from wagtail_kwiga.offers.models import OfferPage
@@ -18,6 +18,8 @@ __all__ = [
     "Contact",
     "ContactList",
     "Coupon",
+    "CouponForOffer",
+    "CouponList",
     "CouponUse",
     "EmailTemplate",
     "EmailTemplateVersion",

@@ -7,8 +7,11 @@ to come again), except enrolment, which guards itself: a broken scenario never r
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from typing import Any
+
+from django.db import transaction
 
 from wagtail_kwiga import background, events, hooks
 from wagtail_kwiga.access import grants
@@ -16,12 +19,15 @@ from wagtail_kwiga.access.events import AccessEnded, AccessGranted
 from wagtail_kwiga.automations import enrolment
 from wagtail_kwiga.automations import publishing as scenario_publishing
 from wagtail_kwiga.contacts.events import ContactUnsubscribed
+from wagtail_kwiga.journal import writing
 from wagtail_kwiga.mailing import espstatus, outbox, reasons
 from wagtail_kwiga.offers import publishing as offer_publishing
 from wagtail_kwiga.orders import wording  # noqa: F401  (registers the timeline's sentences)
 from wagtail_kwiga.orders.events import OrderPaid, OrderPlaced, OrderRefunded, OrdersClosed
 from wagtail_kwiga.orders.models import Order
 from wagtail_kwiga.payments.events import PaymentFailed
+
+logger = logging.getLogger("wagtail_kwiga.reactions")
 
 
 def _grant_access(event: OrderPaid) -> None:
@@ -33,7 +39,14 @@ def _silence(event: OrderPaid) -> None:
 
 
 def _send_receipt(event: OrderPaid) -> None:
-    outbox.send_receipt(Order.objects.select_related("contact", "offer", "site").get(pk=event.order_id), now=event.at)
+    """Queue the receipt. One that cannot be made goes on a person's list; it never refuses the money it is about."""
+    order = Order.objects.select_related("contact", "offer", "site").get(pk=event.order_id)
+    try:
+        with transaction.atomic():
+            outbox.send_receipt(order, now=event.at)
+    except Exception as error:
+        logger.exception("No receipt could be queued for order %s", order.number)
+        writing.write(order, "order.no_receipt", now=event.at, attention=True, error=str(error)[:200])
     background.enqueue("deliver_due")
 
 

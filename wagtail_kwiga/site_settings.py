@@ -7,6 +7,7 @@ from django.db import models
 from django.utils.translation import gettext_lazy as _
 from wagtail.blocks import PageChooserBlock, URLBlock
 from wagtail.contrib.settings.models import BaseSiteSetting
+from wagtail.models import Site
 
 from wagtail_kwiga.streams import OpenStreamField
 
@@ -80,3 +81,19 @@ class KwigaSettings(BaseSiteSetting):
         app_label = "wagtail_kwiga"
         verbose_name = _("sales settings")
         verbose_name_plural = _("sales settings")
+
+
+def sales_settings(site: Site | int | None) -> KwigaSettings:
+    """The sales settings of a site (``None``: the default one), only read. One query, none the second time for a ``Site``.
+
+    ``KwigaSettings.for_site`` would make the row where it is missing, and a look at a page must change nothing.
+    """
+    known = getattr(site, "_kwiga_sales_settings", None)
+    if known is not None:
+        return known
+    site_id = site.pk if isinstance(site, Site) else site
+    wanted = {"site_id": site_id} if site_id is not None else {"site__in": Site.objects.filter(is_default_site=True)}
+    found = KwigaSettings.objects.filter(**wanted).first() or KwigaSettings()
+    if isinstance(site, Site):
+        site._kwiga_sales_settings = found
+    return found

@@ -20,7 +20,10 @@ INDEX = "wagtail_kwiga_orders:index"
 @pytest.fixture
 def order():
     return order_for(
-        make_contact("ada@example.com"), make_offer(coupon_mode="any"), coupon=make_coupon("SPRING"), payment_kind="transfer"
+        make_contact("ada@example.com"),
+        make_offer(coupon_mode="any"),
+        coupon=make_coupon("SPRING"),
+        payment_kind="transfer",
     )
 
 
@@ -74,8 +77,16 @@ def test_the_list_costs_the_same_for_one_and_for_many(admin_client):
 
 def test_the_card_shows_terms_money_and_what_happened(admin_client, order):
     page = admin_client.get(url("inspect", order)).content.decode()
-    for words in ("ada@example.com", "€120.00", "€18.00", "€102.00", "SPRING", "Order placed: €102.00", "Money arrived"):
-        assert words in page, (words, page[page.find("Order placed"):][:200])
+    for words in (
+        "ada@example.com",
+        "€120.00",
+        "€18.00",
+        "€102.00",
+        "SPRING",
+        "Order placed: €102.00",
+        "Money arrived",
+    ):
+        assert words in page, (words, page[page.find("Order placed") :][:200])
 
 
 def test_money_arrived_is_looked_at_first_and_booked_once(admin_client, order):

@@ -105,6 +105,14 @@ def test_a_coupon_in_use_is_not_deleted_but_explained(admin_client):
     assert m.Coupon.objects.filter(pk=coupon.pk).exists()
 
 
+def test_a_list_that_a_coupon_is_for_is_not_deleted_so_the_coupon_stays_closed(admin_client):
+    members = make_list()
+    coupon = make_coupon(lists=[members])
+    answer = admin_client.post(reverse("wagtail_kwiga_lists:delete", args=[members.pk]), follow=True)
+    assert "cannot be deleted, because it is in use" in answer.content.decode()
+    assert list(coupon.contact_lists.all()) == [members]
+
+
 def test_a_product_is_made(admin_client):
     data = {"title": "Ink", "slug": "ink", "kind": "course", "entry_url": "/ink/", "description": ""}
     assert admin_client.post(reverse("wagtail_kwiga_products:add"), data).status_code == 302

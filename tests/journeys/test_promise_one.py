@@ -39,7 +39,9 @@ def seen_by_payer():
 
     def spy(event: OrderPaid) -> None:
         seen[event.family] = (
-            m.OutgoingEmail.objects.filter(family=event.family, purpose="recovery").values_list("status", flat=True).first()
+            m.OutgoingEmail.objects.filter(family=event.family, purpose="recovery")
+            .values_list("status", flat=True)
+            .first()
             or "none"
         )
 
@@ -102,7 +104,11 @@ def test_paying_against_claiming(seen_by_payer):
         assert order.status == "paid"
         handed_over = sum("COMEBACK15" in message.body for message in mail.outbox)
         seen = seen_by_payer[order.family]
-        final = m.OutgoingEmail.objects.filter(family=order.family, purpose="recovery").values_list("status", flat=True).first()
+        final = (
+            m.OutgoingEmail.objects.filter(family=order.family, purpose="recovery")
+            .values_list("status", flat=True)
+            .first()
+        )
         outcomes[seen, final] += 1
         head_start[queued_before] = max(0.0, head_start[queued_before] + (-0.004 if seen in BEGUN else 0.004))
         assert handed_over == (1 if seen in BEGUN else 0), (number, seen, final)
@@ -152,5 +158,3 @@ def test_two_workers_and_a_payer_send_nothing_twice(seen_by_payer):
         got = sum(count for recipient, count in to.items() if address in recipient)
         paid_before_claim = order in orders[::2] and seen_by_payer[order.family] not in BEGUN
         assert got == (0 if paid_before_claim else 1), (order, seen_by_payer.get(order.family))
-
-

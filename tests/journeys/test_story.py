@@ -33,7 +33,14 @@ def leave_unpaid(school, *, email="ada@example.com", now=after(), coupon=None, *
     contact = directory.remember(email=email, name="Ada Buyer", phone="+48 600 100 200", language="en", now=now)
     quote = quoting.quote(offer=school.offer, coupon=coupon, contact=contact, now=now)
     return placing.place_order(
-        contact=contact, offer=school.offer, quote=quote, payment_method="sandbox", site=None, language="en", now=now, **given
+        contact=contact,
+        offer=school.offer,
+        quote=quote,
+        payment_method="sandbox",
+        site=None,
+        language="en",
+        now=now,
+        **given,
     )
 
 
@@ -103,7 +110,9 @@ def test_24_hours_later_it_is_over_without_any_worker(school):
     order = leave_unpaid(school)
     work(after(minutes=30))
     last = after(minutes=30, hours=24)
-    verdict = eligibility.check(code="comeback15", offer=school.offer, contact=order.contact, now=last - dt.timedelta(seconds=1))
+    verdict = eligibility.check(
+        code="comeback15", offer=school.offer, contact=order.contact, now=last - dt.timedelta(seconds=1)
+    )
     assert verdict.ok
     assert verdict.until == last
     verdict = eligibility.check(code="comeback15", offer=school.offer, contact=order.contact, now=last)

@@ -113,7 +113,7 @@ def test_a_visit_costs_the_floor_and_a_small_constant(client, seller, settings, 
         print(
             f"\noffer page, 6 blocks, {languages} language(s): {plain} queries (floor {floor}); with a coupon {with_coupon}"
         )
-    assert plain == floor + (3 if languages == 1 else 4)
+    assert plain == floor + (2 if languages == 1 else 3)
     assert with_coupon <= plain + 3
 
 

@@ -84,7 +84,9 @@ class Visitor:
         page = BeautifulSoup(self.answer.text, "html.parser")
         if self.answer.status_code != status:  # of a page of errors, the words that tell
             told = "\n".join(part.get_text(" ", strip=True) for part in page.select("#summary, #traceback .user"))
-            raise AssertionError(f"{self.answer.url}: {self.answer.status_code}\n{told[:4000] or self.answer.text[:4000]}")
+            raise AssertionError(
+                f"{self.answer.url}: {self.answer.status_code}\n{told[:4000] or self.answer.text[:4000]}"
+            )
         return page
 
     def send(self, page: BeautifulSoup, form: str = "form", button: str = "", **values: str) -> BeautifulSoup:

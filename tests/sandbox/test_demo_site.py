@@ -131,6 +131,27 @@ def test_the_team_gets_into_the_admin(shop: Shop, name, may_sites):
         assert (answer.status_code == 200) is may_sites
 
 
+def test_the_editor_may_publish_what_makes_the_shop(shop: Shop):
+    told = shop.manage(
+        "shell", "-v", "0", "-c",
+        "from wagtail.admin.admin_url_finder import AdminURLFinder; from wagtail_kwiga.models import *;"
+        "from django.contrib.auth import get_user_model;"
+        "finder = AdminURLFinder(get_user_model().objects.get(username='editor'));"
+        "print(*[f'URL {m.__name__} {finder.get_edit_url(o)}' for m in (OfferPage, EmailTemplate, Scenario, Coupon)"
+        " for o in m.objects.all()], sep='\\n')",
+    )  # fmt: skip
+    addresses = [line.split()[1:] for line in told.splitlines() if line.startswith("URL")]
+    assert len(addresses) == 5 + 5 + 1 + 1
+    with shop.visitor() as editor:
+        editor.send(editor.get("/admin/"), "form", username="editor", password="editor")
+        for kind, address in addresses:
+            page = editor.get(address)
+            if kind != "Coupon":
+                assert page.select_one("button[name=action-publish]"), (kind, address)
+            else:
+                assert page.select_one("form [name=code]")
+
+
 def test_orders_of_the_past_in_every_status_and_nothing_is_waiting(shop: Shop):
     told = shop.manage(
         "shell", "-v", "0", "-c",

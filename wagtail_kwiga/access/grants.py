@@ -87,7 +87,9 @@ def end_for_order(order_id: int, *, by: Any = None, now: dt.datetime | None = No
     """Take away what the lines of an order gave (its money went back); how many grants that ended. Other reasons stay."""
     now = now or conf.now()
     with locking.atomic_write():
-        grants = list(AccessGrant.objects.filter(line__order=order_id, revoked_at__isnull=True).select_related("line__order"))
+        grants = list(
+            AccessGrant.objects.filter(line__order=order_id, revoked_at__isnull=True).select_related("line__order")
+        )
         if not grants:
             return 0
         AccessGrant.objects.filter(pk__in=[grant.pk for grant in grants]).update(revoked_at=now)

@@ -49,7 +49,8 @@ def refuse_if_used(request: HttpRequest, instances: Any) -> HttpResponse | None:
     messages.error(
         request,
         capfirst(
-            _("%(names)s cannot be deleted, because it is in use by: %(kinds)s.") % {"names": names, "kinds": ", ".join(kinds)}
+            _("%(names)s cannot be deleted, because it is in use by: %(kinds)s.")
+            % {"names": names, "kinds": ", ".join(kinds)}
         ),
     )
     return redirect(reverse(instances[0].snippet_viewset.get_url_name("list")))

@@ -121,7 +121,10 @@ class EmailViewSet(ModelViewSet):
             TitleColumn("subject", label=_("Subject"), url_name=self.get_url_name("inspect")),
             Column("to_email", label=_("To"), sort_key="to_email"),
             StatusTagColumn(
-                "status", label=_("Status"), accessor="get_status_display", primary=lambda mail: mail.status == Status.SENT
+                "status",
+                label=_("Status"),
+                accessor="get_status_display",
+                primary=lambda mail: mail.status == Status.SENT,
             ),
             Column("why", label=_("Why"), accessor=lambda mail: reasons.sentence(mail.why)),
             Column("order", label=_("Order")),

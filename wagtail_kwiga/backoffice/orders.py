@@ -165,7 +165,9 @@ class MoneyForm(forms.Form):
 
     amount = forms.DecimalField(label=_("Amount"), min_value=0, max_digits=14, decimal_places=4)
     reference = forms.CharField(
-        label=_("Reference"), max_length=200, required=False,
+        label=_("Reference"),
+        max_length=200,
+        required=False,
         help_text=_("The bank's number of this transfer, if there is one: the same number is never booked twice."),
     )
 

@@ -65,7 +65,10 @@ class CouponViewSet(SnippetViewSet):
         [
             FieldPanel("code"),
             MultiFieldPanel(
-                [FieldPanel("kind"), FieldRowPanel([FieldPanel("percent"), FieldPanel("amount"), FieldPanel("currency")])],
+                [
+                    FieldPanel("kind"),
+                    FieldRowPanel([FieldPanel("percent"), FieldPanel("amount"), FieldPanel("currency")]),
+                ],
                 heading=_("Discount"),
             ),
             MultiFieldPanel([FieldPanel("contact_lists"), FieldPanel("offers")], heading=_("Who and what it is for")),
@@ -135,7 +138,11 @@ class ContactListViewSet(SnippetViewSet):
 
     @property
     def list_display(self) -> list[Any]:
-        return ["title", Column("people", label=_("On it now"), accessor=_people), DateColumn("created_at", label=_("Made"))]
+        return [
+            "title",
+            Column("people", label=_("On it now"), accessor=_people),
+            DateColumn("created_at", label=_("Made")),
+        ]
 
     def get_queryset(self, request: Any) -> Any:
         now_on = Count("memberships__contact", filter=_on_membership(conf.now()), distinct=True)
@@ -147,8 +154,7 @@ def _on_membership(at: Any) -> Q:
 
     def lifted(node: Any) -> Any:
         if isinstance(node, Q):
-            made = Q(*[lifted(child) for child in node.children], _connector=node.connector, _negated=node.negated)
-            return made
+            return Q(*[lifted(child) for child in node.children], _connector=node.connector, _negated=node.negated)
         name, value = node
         return (f"memberships__{name}", value)
 

@@ -50,6 +50,7 @@ class Coupon(models.Model):
     )
     contact_lists = models.ManyToManyField(
         ContactList,
+        through="CouponList",
         blank=True,
         related_name="coupons",
         verbose_name=_("only for people on"),
@@ -57,6 +58,7 @@ class Coupon(models.Model):
     )
     offers = models.ManyToManyField(
         Offer,
+        through="CouponForOffer",
         blank=True,
         related_name="coupons_for",
         verbose_name=_("only for"),
@@ -91,6 +93,36 @@ class Coupon(models.Model):
 
     def __str__(self) -> str:
         return self.code
+
+
+class CouponList(models.Model):
+    """That a coupon is only for people on a list. Protects the list: a coupon that lost its last one would be for everybody."""
+
+    coupon = models.ForeignKey(Coupon, on_delete=models.CASCADE, related_name="list_links")
+    contact_list = models.ForeignKey(ContactList, on_delete=models.PROTECT, related_name="coupon_links")
+
+    class Meta:
+        verbose_name = _("list of a coupon")
+        verbose_name_plural = _("coupons that are only for people on it")
+        constraints = [models.UniqueConstraint(fields=["coupon", "contact_list"], name="kwiga_coupon_list_unique")]
+
+    def __str__(self) -> str:
+        return f"{self.coupon_id} for {self.contact_list_id}"
+
+
+class CouponForOffer(models.Model):
+    """That a coupon is only for an offer. Protects the offer, for the same reason."""
+
+    coupon = models.ForeignKey(Coupon, on_delete=models.CASCADE, related_name="offer_links")
+    offer = models.ForeignKey(Offer, on_delete=models.PROTECT, related_name="coupon_links")
+
+    class Meta:
+        verbose_name = _("offer of a coupon")
+        verbose_name_plural = _("coupons that are only for it")
+        constraints = [models.UniqueConstraint(fields=["coupon", "offer"], name="kwiga_coupon_for_offer_unique")]
+
+    def __str__(self) -> str:
+        return f"{self.coupon_id} for {self.offer_id}"
 
 
 class CouponUse(models.Model):

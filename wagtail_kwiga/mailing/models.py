@@ -52,6 +52,10 @@ class EmailTemplate(PreviewableMixin, DraftStateMixin, RevisionMixin, Translatab
     def __str__(self) -> str:
         return self.title
 
+    @property
+    def preview_modes(self):
+        return [("", _("Mail")), ("text", _("Plain text"))]
+
     def get_preview_template(self, request, mode_name):  # the real mail, see mailing.views
         return "wagtail_kwiga/mailing/preview.html"
 
@@ -163,6 +167,9 @@ class OutgoingEmail(models.Model):
             models.Index(fields=["family"], name="kwiga_email_family", condition=models.Q(family__isnull=False)),
             models.Index(fields=["message_id"], name="kwiga_email_message_id", condition=~models.Q(message_id="")),
             models.Index(fields=["-queued_at", "-id"], name="kwiga_email_newest"),
+            models.Index(
+                fields=["handed_over_at"], name="kwiga_email_uncertain", condition=models.Q(status="uncertain")
+            ),
         ]
 
     def __str__(self) -> str:

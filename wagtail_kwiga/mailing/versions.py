@@ -232,11 +232,7 @@ def _receipt() -> tuple[str, str, list[Block]]:
             Block("order_summary", {"title": gettext("Your receipt")}),
             Block(
                 "text",
-                {
-                    "text": _Rich(
-                        "<p>" + gettext("Please keep this mail as your receipt.") + "</p>"
-                    )
-                },
+                {"text": _Rich("<p>" + gettext("Please keep this mail as your receipt.") + "</p>")},
             ),
         ],
     )

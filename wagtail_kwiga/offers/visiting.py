@@ -27,10 +27,9 @@ from wagtail_kwiga.orders import families, links
 from wagtail_kwiga.orders.models import Order
 from wagtail_kwiga.payments import registry
 from wagtail_kwiga.payments import views as payment_views
-from wagtail_kwiga.payments.providers.transfer import sales_settings
 from wagtail_kwiga.pricing.money import Money
 from wagtail_kwiga.pricing.quotes import Quote
-from wagtail_kwiga.site_settings import KwigaSettings, PromoPolicy
+from wagtail_kwiga.site_settings import KwigaSettings, PromoPolicy, sales_settings
 
 #: A code that needs the visitor's address stays in the form; any other refused one is taken out of it.
 _KEEPS_CODE = (Reason.OK, Reason.NEEDS_ADDRESS)
@@ -75,7 +74,7 @@ class Visit:
 
     @cached_property
     def settings(self) -> KwigaSettings:
-        return sales_settings(self.site.pk if self.site else None)
+        return sales_settings(self.site)
 
     @cached_property
     def offer(self) -> Offer | None:

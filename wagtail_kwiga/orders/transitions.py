@@ -165,9 +165,7 @@ def close_many(orders: Sequence[Order], status: Status, *, now: dt.datetime, by:
         _check(order, status)
         order.status, order.closed_at = status, now
     Order.objects.filter(pk__in=[order.pk for order in orders]).update(status=status, closed_at=now)
-    writing.write_many(
-        writing.draft(order, f"order.{status}", now=now, by=by, total=order.total) for order in orders
-    )
+    writing.write_many(writing.draft(order, f"order.{status}", now=now, by=by, total=order.total) for order in orders)
     events.publish(OrdersClosed(tuple(closed_event(order, now) for order in orders), now))
     uses.give_back_many([order.coupon_use_id for order in orders if order.coupon_use_id], now=now)
 

@@ -41,8 +41,9 @@ class Summary:
 
 
 def in_flight(order_ids: Iterable[int]) -> dict[int, dt.datetime]:
-    """Those of the orders that have a payment under way, and since when. One query."""
-    pending = PaymentAttempt.objects.filter(payment__order__in=list(order_ids), state=State.PENDING)
+    """Those of the orders that have a payment under way, or held for a person to look at, and since when. One query."""
+    unsettled = [State.PENDING, State.REVIEW]
+    pending = PaymentAttempt.objects.filter(payment__order__in=list(order_ids), state__in=unsettled)
     return dict(pending.order_by().values_list("payment__order_id").annotate(since=Min("changed_at")))
 
 

@@ -15,7 +15,7 @@ from django.utils.translation import gettext as _
 from wagtail.models import Site
 
 from wagtail_kwiga.exceptions import BadToken
-from wagtail_kwiga.payments.providers.transfer import sales_settings
+from wagtail_kwiga.site_settings import sales_settings
 
 View = Callable[..., HttpResponse]
 

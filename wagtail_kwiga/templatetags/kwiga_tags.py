@@ -16,10 +16,9 @@ from django.utils.safestring import SafeString
 from wagtail.models import Site
 
 from wagtail_kwiga import conf
-from wagtail_kwiga.payments.providers.transfer import sales_settings
 from wagtail_kwiga.pricing import formatting
 from wagtail_kwiga.pricing.money import Money
-from wagtail_kwiga.site_settings import KwigaSettings
+from wagtail_kwiga.site_settings import KwigaSettings, sales_settings
 
 register = template.Library()
 
@@ -70,7 +69,7 @@ def kwiga_seller(context: Context) -> dict[str, Any]:
     if settings is None:
         request = context.get("request")
         site = context.get("site") or (Site.find_for_request(request) if request else None)
-        settings = sales_settings(site.pk) if site else KwigaSettings()
+        settings = sales_settings(site) if site else KwigaSettings()
     return {"kwiga_settings": settings}
 
 

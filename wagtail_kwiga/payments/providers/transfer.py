@@ -6,14 +6,13 @@ import datetime as dt
 from typing import Any
 
 from django.utils.translation import gettext_lazy as _
-from wagtail.models import Site
 
 from wagtail_kwiga.orders.models import Order
 from wagtail_kwiga.orders.statuses import PaymentKind
 from wagtail_kwiga.payments.models import PaymentAttempt
 from wagtail_kwiga.payments.provider import Instructions, Provider, Urls
 from wagtail_kwiga.pricing.money import Money
-from wagtail_kwiga.site_settings import KwigaSettings
+from wagtail_kwiga.site_settings import sales_settings
 
 
 class TransferProvider(Provider):
@@ -25,7 +24,7 @@ class TransferProvider(Provider):
 
     def is_ready(self, site: Any) -> bool:
         """Without an account number there is nowhere to send money to."""
-        return bool(sales_settings(getattr(site, "pk", None)).bank_iban.strip())
+        return bool(sales_settings(site).bank_iban.strip())
 
     def hold(self, order: Order) -> dt.timedelta | None:
         """A transfer takes days: a coupon is held until the order expires."""
@@ -55,12 +54,3 @@ def grouped(iban: str) -> str:
     """An IBAN the way people read it out: in capitals and in groups of four."""
     bare = "".join(iban.split()).upper()
     return " ".join(bare[start : start + 4] for start in range(0, len(bare), 4))
-
-
-def sales_settings(site_id: int | None) -> KwigaSettings:
-    """The sales settings of a site (``None``: the default one), only read. One query.
-
-    ``KwigaSettings.for_site`` would make the row where it is missing, and a look at a page must change nothing.
-    """
-    wanted = {"site_id": site_id} if site_id is not None else {"site__in": Site.objects.filter(is_default_site=True)}
-    return KwigaSettings.objects.filter(**wanted).first() or KwigaSettings()
