@@ -135,6 +135,8 @@ WAGTAIL_SITE_NAME = "Paper Harbour"
 WAGTAILADMIN_BASE_URL = f"http://localhost:{PORT}"
 WAGTAILIMAGES_EXTENSIONS = ["avif", "gif", "jpg", "jpeg", "png", "webp"]
 WAGTAIL_ENABLE_UPDATE_CHECK = False
+WAGTAIL_ENABLE_WHATS_NEW_BANNER = False
+WAGTAIL_GRAVATAR_PROVIDER_URL = None
 
 EMAIL_BACKEND = "sandbox.mailbox.FolderBackend"
 MAIL_FOLDER = DATA_DIR / "mail"

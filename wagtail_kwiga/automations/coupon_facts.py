@@ -33,7 +33,7 @@ def load(coupon_ids: Collection[int], contact_ids: Collection[int], now: dt.date
         return found
     expired = CouponUse.objects.filter(coupon_id=OuterRef("pk"), state=CouponUse.State.HELD, held_until__lte=now)
     found.rows = Coupon.objects.annotate(fact_reclaimable=Exists(expired)).in_bulk(list(coupon_ids))
-    lists = _pairs(Coupon.contact_lists.through.objects.values_list("coupon_id", "contactlist_id"), coupon_ids)
+    lists = _pairs(Coupon.contact_lists.through.objects.values_list("coupon_id", "contact_list_id"), coupon_ids)
     offers = _pairs(Coupon.offers.through.objects.values_list("coupon_id", "offer_id"), coupon_ids)
     named = _pairs(OfferCoupon.objects.values_list("coupon_id", "offer_id"), coupon_ids)
     for coupon in found.rows.values():
