@@ -244,7 +244,13 @@ class OrderViewSet(ModelViewSet):
     @property
     def list_display(self) -> list[Any]:
         return [
-            TitleColumn("number", label=_("Number"), url_name=self.get_url_name("inspect"), sort_key="number"),
+            TitleColumn(
+                "number",
+                label=_("Number"),
+                url_name=self.get_url_name("inspect"),
+                sort_key="number",
+                classname="w-whitespace-nowrap",
+            ),
             DateColumn("placed_at", label=_("Placed"), sort_key="placed_at"),
             Column("contact", label=_("Buyer")),
             Column("title", label=_("What"), sort_key="title"),

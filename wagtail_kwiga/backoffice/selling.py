@@ -6,6 +6,7 @@ from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.db.models import Count, Q
+from django.forms import CheckboxSelectMultiple
 from django.utils import timezone, translation
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
@@ -71,7 +72,13 @@ class CouponViewSet(SnippetViewSet):
                 ],
                 heading=_("Discount"),
             ),
-            MultiFieldPanel([FieldPanel("contact_lists"), FieldPanel("offers")], heading=_("Who and what it is for")),
+            MultiFieldPanel(
+                [
+                    FieldPanel("contact_lists", widget=CheckboxSelectMultiple),
+                    FieldPanel("offers", widget=CheckboxSelectMultiple),
+                ],
+                heading=_("Who and what it is for"),
+            ),
             MultiFieldPanel(
                 [
                     FieldRowPanel([FieldPanel("valid_from"), FieldPanel("valid_until")]),
