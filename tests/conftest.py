@@ -43,6 +43,8 @@ def _reasons(config) -> dict[str, str]:
         out["redis"] = "REDIS_URL is not set"
     if not find_chromium():
         out["browser"] = "no Chromium found"
+    if not shutil.which("xgettext"):
+        out["gettext"] = "no GNU gettext found"
     if not config.getoption("--long"):
         out["long"] = "only with --long"
     if not config.getoption("--install-wagtail"):
