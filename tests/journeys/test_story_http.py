@@ -109,7 +109,9 @@ def part(message: EmailMessage, kind: str) -> str:
 
 def purposes() -> list[str]:
     assert len(mail.outbox) == m.OutgoingEmail.objects.filter(status="sent").count()
-    return list(m.OutgoingEmail.objects.filter(status="sent").order_by("sent_at", "pk").values_list("purpose", flat=True))
+    return list(
+        m.OutgoingEmail.objects.filter(status="sent").order_by("sent_at", "pk").values_list("purpose", flat=True)
+    )
 
 
 def hrefs(html: str) -> list[str]:
@@ -274,7 +276,11 @@ def test_looking_at_every_link_changes_nothing(school):
     at(minutes=30)
     work()
     (message,) = received()
-    addresses += [*hrefs(part(message, "html")), unsubscribe_link(message), *re.findall(r"http\S+", part(message, "plain"))]
+    addresses += [
+        *hrefs(part(message, "html")),
+        unsubscribe_link(message),
+        *re.findall(r"http\S+", part(message, "plain")),
+    ]
     assert {"resume", "unsubscribe", "/watercolour/"} <= {kind.partition("?")[0] for kind in look()}
     for hours in (24.5, 24 * 8, 24 * 20):  # the coupon has ended, the price holds no more, the order has expired
         at(hours=hours)
@@ -451,7 +457,9 @@ def test_a_payment_told_late_is_booked_by_the_sweep(school):
     assert purposes() == ["recovery", "receipt"]
 
 
-@pytest.mark.xfail(strict=True, reason="the sandbox tells nothing of a late payment, so to the shop it is an unpaid order")
+@pytest.mark.xfail(
+    strict=True, reason="the sandbox tells nothing of a late payment, so to the shop it is an unpaid order"
+)
 def test_whoever_pays_at_once_but_is_told_late_gets_no_recovery_mail(school):
     ada = Visitor()
     gateway = ada.order(school)

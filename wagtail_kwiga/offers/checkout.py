@@ -63,6 +63,7 @@ def submit(
     shown: Money | None = None,
     site: Site | None = None,
     language: str = "",
+    title: str = "",
     ip: str = "",
     now: dt.datetime | None = None,
 ) -> Result:
@@ -103,6 +104,7 @@ def submit(
             payment_kind=provider.kind if provider else PaymentKind.NONE,
             site=site,
             language=language,
+            title=title,
             name=form_data["name"],
             phone=form_data.get("phone", "") or (known.phone if known else ""),
             agreed_terms=bool(form_data.get("terms")),

@@ -278,6 +278,7 @@ class Visit:
                 shown=self._agreed_to(data["shown"]),
                 site=self.site,
                 language=self.language,
+                title=self.page.title,
                 ip=self._ip,
                 now=self.now,
             )

@@ -36,6 +36,7 @@ def place_order(
     payment_kind: str = PaymentKind.ONLINE,
     site: Any = None,
     language: str = "",
+    title: str = "",
     origin: str = Origin.WEB,
     name: str = "",
     phone: str = "",
@@ -49,7 +50,8 @@ def place_order(
     In one transaction: the contact is locked; an older open order of the pair is superseded and its held coupon handed
     on where ``quote`` brings none (promise 2); the order, its lines and its timeline are written; ``OrderPlaced`` is told;
     the coupon is held last. ``hold_until`` says how long the payment method needs the coupon (DESIGN 6): by default the
-    gateway's hour, for a transfer until the order expires.
+    gateway's hour, for a transfer until the order expires. ``title`` is what the buyer's page calls the offer, in the
+    buyer's language; by default the offer's own.
 
     Raises ``OrderRefused`` (not for sale, or a site's veto), ``AlreadyPartlyPaid`` (``facts["order"]`` is to be finished),
     ``CouponRefused`` (the coupon of the quote has no use left); then nothing was written.
@@ -75,7 +77,7 @@ def place_order(
             origin=origin,
             payment_method=payment_method,
             payment_kind=PaymentKind.NONE if quote.is_free else payment_kind,
-            title=offer.title,
+            title=title or offer.title,
             currency=quote.total.currency,
             list_amount=quote.list_price.amount,
             discount_amount=quote.discount.amount,

@@ -16,6 +16,7 @@ from django.utils.safestring import SafeString
 from wagtail.models import Site
 
 from wagtail_kwiga import conf
+from wagtail_kwiga.mailing import moments
 from wagtail_kwiga.pricing import formatting
 from wagtail_kwiga.pricing.money import Money
 from wagtail_kwiga.site_settings import KwigaSettings, sales_settings
@@ -57,7 +58,8 @@ def instant(value: dt.datetime | None) -> SafeString | str:
     if value is None:
         return ""
     local = timezone.localtime(value)
-    hour = f"{date_filter(local, 'TIME_FORMAT')} {local.tzname()}".replace(" ", "\xa0")
+    zone = moments.zone_name(local, formatting.locale_for(translation.get_language() or "en"))
+    hour = f"{date_filter(local, 'TIME_FORMAT')} {zone}".replace(" ", "\xa0")
     words = f"{date_filter(local, 'DATE_FORMAT')}, {hour}"
     return format_html('<time datetime="{}">{}</time>', local.isoformat(timespec="seconds"), words)
 
@@ -68,7 +70,9 @@ def kwiga_seller(context: Context) -> dict[str, Any]:
     settings = context.get("kwiga_settings")
     if settings is None:
         request = context.get("request")
-        site = context.get("site") or (Site.find_for_request(request) if request else None)
+        site = context.get("site")
+        if not isinstance(site, Site):  # other apps put other things under that name
+            site = Site.find_for_request(request) if request else None
         settings = sales_settings(site) if site else KwigaSettings()
     return {"kwiga_settings": settings}
 
