@@ -59,6 +59,9 @@ class Defaults:
     CHECKOUTS_PER_ADDRESS: int = 10
     CHECKOUTS_PER_IP: int = 60
     COUPON_TRIES_PER_IP: int = 60
+    #: The request's META key in which your own proxy writes the visitor's address, e.g. ``HTTP_X_REAL_IP``. Name it only if
+    #: that proxy always sets it. Without one, requests from private addresses (all of a proxy's) have no limit per IP.
+    CLIENT_IP_HEADER: str = ""
     #: Days for which a link in a mail works.
     LINK_DAYS: int = 90
     #: Letters in front of an order number.

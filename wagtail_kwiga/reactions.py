@@ -31,7 +31,7 @@ logger = logging.getLogger("wagtail_kwiga.reactions")
 
 
 def _grant_access(event: OrderPaid) -> None:
-    grants.grant_for_order(Order.objects.get(pk=event.order_id), now=event.at)
+    grants.grant_for_order(Order.objects.get(pk=event.order_id), now=event.at, again=event.again)
 
 
 def _silence(event: OrderPaid) -> None:

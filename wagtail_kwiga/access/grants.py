@@ -27,7 +27,7 @@ def line_source(line_id: int) -> str:
     return f"line:{line_id}"
 
 
-def grant_for_order(order: Order, *, now: dt.datetime | None = None) -> list[AccessGrant]:
+def grant_for_order(order: Order, *, now: dt.datetime | None = None, again: bool = False) -> list[AccessGrant]:
     """Make the grants that the lines of ``order`` give, one per line, and return all of them, old and new.
 
     Repeating it makes nothing anew and restores nothing: a grant that staff took away stays away. Access that starts
@@ -40,8 +40,12 @@ def grant_for_order(order: Order, *, now: dt.datetime | None = None) -> list[Acc
     with locking.atomic_write():
         lines = list(OrderLine.objects.filter(order=order).order_by("pk"))
         grants = {g.source: g for g in AccessGrant.objects.filter(source__in=[line_source(line.pk) for line in lines])}
-        missing = [line for line in lines if line_source(line.pk) not in grants]
-        made = AccessGrant.objects.bulk_create([_of_line(line, order, now) for line in missing])
+        missing = [line for line in lines if again or line_source(line.pk) not in grants]
+        made = [_of_line(line, order, now) for line in missing]
+        if again:  # what the refund took stays taken; the new money is a reason of its own
+            for grant in made:
+                grant.source += f":{now:%Y%m%d%H%M%S%f}"
+        made = AccessGrant.objects.bulk_create(made)
         if made:
             writing.write(order, "access.granted", now=now, what=[line.title for line in missing])
             events.publish(AccessGranted(tuple(grant.pk for grant in made), order.contact_id, order.pk, now))

@@ -18,12 +18,11 @@ from wagtail_kwiga.automations.intents import EndMembership, GrantMembership, In
 from wagtail_kwiga.automations.models import Run, StepRecord
 from wagtail_kwiga.automations.snapshots import source_of
 from wagtail_kwiga.contacts import lists
-from wagtail_kwiga.coupons import discounts
 from wagtail_kwiga.journal import writing
 from wagtail_kwiga.mailing import outbox
 from wagtail_kwiga.mailing.models import OutgoingEmail
 from wagtail_kwiga.mailing.placeholders import Situation
-from wagtail_kwiga.pricing.quotes import make_quote
+from wagtail_kwiga.offers import quoting
 
 #: Kinds carried out here; any other class brings its own ``apply_all``.
 _OURS = (GrantMembership, EndMembership, QueueEmail)
@@ -89,7 +88,7 @@ def _situation(batch: Batch, decision: Decision, mail: QueueEmail, now: dt.datet
     coupon = batch.coupons.get(mail.coupon_id) if mail.coupon_id else None
     before = after = None
     if coupon is not None and offer is not None:
-        quote = make_quote(offer.price, discounts.discount_of(coupon), coupon.pk, coupon.code)
+        quote = quoting.make(offer, coupon, batch.contacts[run.contact_id], now)
         before, after = quote.list_price, quote.total
     return Situation(
         contact=batch.contacts[run.contact_id],

@@ -172,7 +172,11 @@ class _World:
         self.batch.offers = Offer.objects.in_bulk(ids) if ids else {}
         self.offers = {
             offer.pk: OfferSnapshot(
-                offer.pk, offer.currency, str(offer.coupon_mode), selling.why_not_for_sale(offer, self.now) or ""
+                offer.pk,
+                offer.currency,
+                str(offer.coupon_mode),
+                selling.why_not_for_sale(offer, self.now) or "",
+                offer.sales_until,
             )
             for offer in self.batch.offers.values()
         }

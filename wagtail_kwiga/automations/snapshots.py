@@ -85,6 +85,7 @@ class OfferSnapshot:
     currency: str
     coupon_mode: str = "any"
     not_for_sale: str = ""
+    sales_until: dt.datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -255,7 +256,8 @@ class Facts:
     def coupon_until(self, coupon_id: int, now: dt.datetime) -> dt.datetime | None:
         """Until when the checkout honours the coupon for this person: the earlier of membership end and coupon end."""
         coupon = self.coupons[coupon_id]
-        ends = [coupon.valid_until] if coupon.valid_until else []
+        sale = self.offer.sales_until if self.offer else None
+        ends = [end for end in (coupon.valid_until, sale) if end is not None]
         if coupon.list_ids:
             grants = [grant for grant in self.grants if grant.list_id in coupon.list_ids and grant.holds(now)]
             until = [grant.until for grant in grants if grant.until is not None]

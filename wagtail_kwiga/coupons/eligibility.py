@@ -105,7 +105,7 @@ def _judge(coupon: Any, offer: Offer, contact: Contact | None, now: dt.datetime,
     if coupon.kind == Coupon.Kind.FIXED and coupon.currency != offer.currency:
         return _no(Reason.OTHER_CURRENCY, coupon, theirs=coupon.currency, ours=offer.currency)
 
-    until = coupon.valid_until
+    until = _earlier(coupon.valid_until, offer.sales_until)
     if coupon.fact_has_lists:
         if contact is None:
             return _no(Reason.NEEDS_ADDRESS, coupon)

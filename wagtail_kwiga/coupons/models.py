@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
 from django.db import models
 from django.db.models.functions import Upper
@@ -9,6 +10,7 @@ from django.utils.translation import gettext_lazy as _
 
 from wagtail_kwiga.catalogue.models import Offer
 from wagtail_kwiga.contacts.models import Contact, ContactList
+from wagtail_kwiga.pricing.money import quantise
 
 
 class Coupon(models.Model):
@@ -93,6 +95,23 @@ class Coupon(models.Model):
 
     def __str__(self) -> str:
         return self.code
+
+    def save(self, *args, **kwargs):
+        # ``taken`` belongs to ``coupons.uses``: a form saved while somebody buys must not put an old count back.
+        if not self._state.adding and kwargs.get("update_fields") is None and not (args or kwargs.get("force_insert")):
+            own = (field for field in self._meta.concrete_fields if not field.primary_key)
+            kwargs["update_fields"] = [field.name for field in own if field.name != "taken"]
+        super().save(*args, **kwargs)
+
+    def clean(self):
+        super().clean()
+        if (
+            self.kind == self.Kind.FIXED
+            and self.amount
+            and self.currency
+            and quantise(self.amount, self.currency) != self.amount
+        ):
+            raise ValidationError({"amount": _("%(currency)s has no such small unit.") % {"currency": self.currency}})
 
 
 class CouponList(models.Model):

@@ -185,8 +185,8 @@ def _objection(email: OutgoingEmail, by: sender.Sender, now: dt.datetime) -> tup
     """Why the mail must not go after all, as (status, why), or two empty strings. The contact is locked from here on."""
     contact = directory.lock(email.contact_id) if email.contact_id else None
     if email.purpose == Purpose.RECOVERY:
-        if email.family and families.is_paid(email.family):
-            return Status.CANCELLED, Why.PAID
+        if email.family and not families.is_waiting(email.family):
+            return Status.CANCELLED, Why.PAID if families.is_paid(email.family) else Why.NOT_WAITING
         if not by.recovery_on:
             return Status.CANCELLED, Why.RECOVERY_OFF
     if contact is not None:

@@ -17,6 +17,7 @@ class Why(StrEnum):
     """The codes."""
 
     PAID = "paid"
+    NOT_WAITING = "not_waiting"
     RECOVERY_OFF = "recovery_off"
     TOO_LATE = "too_late"
     PLACEHOLDER = "placeholder"
@@ -41,6 +42,7 @@ class Why(StrEnum):
 
 _SENTENCES: dict[str, Any] = {
     Why.PAID: _("The purchase is paid."),
+    Why.NOT_WAITING: _("No order of this purchase waits for a first payment any more."),
     Why.RECOVERY_OFF: _("Winning back unpaid orders is switched off for this site."),
     Why.TOO_LATE: _("It would have come too late to keep what it says."),
     Why.PLACEHOLDER: _("The payment system gave no e-mail address."),

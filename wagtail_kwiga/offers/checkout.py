@@ -90,10 +90,12 @@ def submit(
         if why := selling.why_not_for_sale(offer, now):
             raise OrderRefused(selling.message(why, offer), code=why)
         quote = price(offer=offer, code=code, contact=contact, now=now)
-        if shown is not None and quote.total > shown:
+        if shown is not None and (shown.currency != quote.currency or quote.total > shown):
             raise PriceChanged(_("The price has changed since you opened this page."), quote=quote)
         if not quote.is_free:
             provider = choose_provider(offer, form_data.get("payment_method", ""), quote.currency, site)
+        if quote.is_free:  # a receipt goes out at once, to whatever address was typed
+            limits.check(f"free:{email}", limit=2, now=now, window_minutes=limits.LONGEST_WINDOW_MINUTES)
         if form_data.get("promo"):
             consent.agree(contact, source="checkout", now=now)
         order = placing.place_order(
@@ -139,13 +141,15 @@ def choose_provider(offer: Offer, method: str, currency: str, site: Site | None)
 
 
 def count_code(ip: str, now: dt.datetime) -> None:
-    """Count a try of a coupon code from ``ip``. Raises ``TooManyAttempts``."""
-    limits.check(f"coupon:ip:{ip}", limit=conf.settings.COUPON_TRIES_PER_IP, now=now)
+    """Count a try of a coupon code from ``ip``; an unknown one is not counted. Raises ``TooManyAttempts``."""
+    if ip:
+        limits.check(f"coupon:ip:{ip}", limit=conf.settings.COUPON_TRIES_PER_IP, now=now)
 
 
 def _count(email: str, ip: str, code: str, now: dt.datetime) -> None:
     """Outside the transaction of the order, so that a refused try counts as well."""
-    limits.check(f"checkout:ip:{ip}", limit=conf.settings.CHECKOUTS_PER_IP, now=now)
+    if ip:
+        limits.check(f"checkout:ip:{ip}", limit=conf.settings.CHECKOUTS_PER_IP, now=now)
     limits.check(f"checkout:address:{email}", limit=conf.settings.CHECKOUTS_PER_ADDRESS, now=now)
     if code:
         count_code(ip, now)

@@ -45,7 +45,7 @@ def quote(
     """
     now = now or conf.now()
     if coupon is None:
-        return _make(offer, None, contact, now)
+        return make(offer, None, contact, now)
     return quote_for(eligibility.check_coupon(coupon, offer=offer, contact=contact, now=now), offer, contact, now)
 
 
@@ -53,10 +53,10 @@ def quote_for(verdict: eligibility.Verdict, offer: Offer, contact: Contact | Non
     """The quote with the coupon of a ``verdict`` that has just been given. Raises ``CouponRefused`` where it says no."""
     if not verdict.ok:
         raise CouponRefused(verdict.message, code=str(verdict.reason), verdict=verdict)
-    return _make(offer, verdict.coupon, contact, now)
+    return make(offer, verdict.coupon, contact, now)
 
 
-def _make(offer: Offer, coupon: Coupon | None, contact: Contact | None, now: dt.datetime) -> Quote:
+def make(offer: Offer, coupon: Coupon | None, contact: Contact | None, now: dt.datetime) -> Quote:
     discount = discounts.discount_of(coupon) if coupon is not None else None
     draft = QuoteDraft(offer, offer.price, discount, coupon, contact, now)
     draft = hooks.shape("construct_kwiga_quote", draft)

@@ -6,6 +6,7 @@ A visit only reads (promise 9) until a form is sent; and then ``offers.checkout`
 from __future__ import annotations
 
 import datetime as dt
+import ipaddress
 from dataclasses import dataclass
 from typing import Any
 
@@ -111,7 +112,7 @@ class Visit:
     @cached_property
     def bought(self) -> list[describing.WayIn] | None:
         """The ways in, where the link is about a purchase that is paid; ``None`` where it is not."""
-        if self.resume is None or not families.is_paid(self.resume.order.family):
+        if self.resume is None or not families.is_theirs(self.resume.order.family):
             return None
         return describing.ways_in(self.resume.order)
 
@@ -241,6 +242,7 @@ class Visit:
             return self._order()
         except TooManyAttempts as refusal:
             self._too_many(refusal)
+            self.verdict = None
             self._show_again(refusal.message)
         return None
 
@@ -264,6 +266,8 @@ class Visit:
         # All ways to pay, whatever the price: what it costs is found out once, under the contact's lock.
         form = self._make_form(self._sent, methods=self.offered)
         if not form.is_valid():
+            if self._sent.get("coupon", "").strip():
+                checkout.count_code(self._ip, self.now)
             if "coupon" not in form.errors:
                 self._say_verdict()
             self._show_again(refused=form)
@@ -339,7 +343,14 @@ class Visit:
 
     @property
     def _ip(self) -> str:
-        return self.request.META.get("REMOTE_ADDR", "")
+        """The visitor's address, or an empty string where it can only be that of a proxy, which all visitors share."""
+        header = conf.settings.CLIENT_IP_HEADER
+        told = self.request.META.get(header or "REMOTE_ADDR", "").strip()
+        try:
+            address = ipaddress.ip_address(told)
+        except ValueError:
+            return ""
+        return str(address) if header or address.is_global else ""
 
     # --- what is said -------------------------------------------------------------------------------------------------
 

@@ -41,6 +41,8 @@ class OrderPaid:
     family: uuid.UUID
     at: dt.datetime
     first: bool
+    #: Paid once more after all of it had been given back.
+    again: bool = False
 
 
 @dataclass(frozen=True)

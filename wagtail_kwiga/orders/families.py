@@ -12,12 +12,24 @@ from collections.abc import Iterable
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from wagtail_kwiga.orders.models import Order
-from wagtail_kwiga.orders.statuses import PAYABLE
+from wagtail_kwiga.orders.statuses import PAYABLE, UNSETTLED, Status
 
 
 def is_paid(family: uuid.UUID) -> bool:
     """Whether any order of the family was ever paid. A refund does not undo that."""
     return Order.objects.filter(family=family, paid_at__isnull=False).exists()
+
+
+def is_waiting(family: uuid.UUID) -> bool:
+    """Whether nothing of the purchase is paid and an order of it still waits: else recovery has nothing to say."""
+    rows = Order.objects.filter(family=family).values_list("status", "paid_at")
+    found = list(rows.exclude(status=Status.SUPERSEDED, paid_at__isnull=True).distinct())
+    return any(s in UNSETTLED for s, _ in found) and not any(paid or s == Status.PARTLY_PAID for s, paid in found)
+
+
+def is_theirs(family: uuid.UUID) -> bool:
+    """Whether the purchase stands: some order of the family is paid and was not given back."""
+    return Order.objects.filter(family=family, status=Status.PAID).exists()
 
 
 def paid_among(families: Iterable[uuid.UUID]) -> set[uuid.UUID]:

@@ -64,7 +64,7 @@ def place_order(
             raise OrderRefused(selling.message(why, offer), code=why)
         standing = list(locking.locked(families.standing(contact.pk, offer.pk).select_related("coupon_use")))
         older = _older_open(standing)
-        inherited, quote = _inherit_coupon(older, quote, offer, contact, now)
+        inherited, may_renew, quote = _inherit_coupon(older, quote, offer, contact, now)
         returned = older.coupon_use if older and not inherited else None
         if older:
             close_superseded(older, hand_on=inherited is not None, now=now, by=by)
@@ -108,7 +108,7 @@ def place_order(
             supersedes=older.number if older else "",
         )
         events.publish(OrderPlaced(order.pk, contact.pk, offer.pk, order.family, (older.pk,) if older else (), now))
-        _move_uses(order, returned, inherited, hold_until or default_hold(order, now), now)
+        _move_uses(order, returned, inherited, may_renew, hold_until or default_hold(order, now), now)
     return order
 
 
@@ -132,23 +132,26 @@ def _older_open(standing: list[Order]) -> Order | None:
 
 def _inherit_coupon(
     older: Order | None, quote: Quote, offer: Offer, contact: Contact, now: dt.datetime
-) -> tuple[CouponUse | None, Quote]:
-    """The held use that passes from ``older`` to the new order, and the quote that goes with it.
+) -> tuple[CouponUse | None, bool, Quote]:
+    """The held use that passes from ``older`` to the new order, whether it may be held longer, and the quote with it.
 
-    Whoever comes back without typing the code again keeps the discount while it is still theirs, and a stranger who types
-    somebody's address takes nothing away. A use of the very coupon that ``quote`` brings passes on too, so that coming
+    Whoever comes back without typing the code again keeps the discount while it is theirs, or while the hold lasts that
+    was taken when it was; so a stranger who types somebody's address takes nothing away. A use of the very coupon that ``quote`` brings passes on too, so that coming
     back does not need a second use.
     """
     use = older.coupon_use if older else None
     if use is None or use.state != CouponUse.State.HELD:
-        return None, quote
+        return None, False, quote
     if quote.coupon_id is not None:
-        return (use, quote) if use.coupon_id == quote.coupon_id else (None, quote)
+        return (use, True, quote) if use.coupon_id == quote.coupon_id else (None, False, quote)
     verdict = eligibility.check_coupon(use.coupon, offer=offer, contact=contact, now=now, holding=use)
-    if not verdict.ok:
-        return None, quote
+    if not verdict.ok and use.held_until <= now:
+        return None, False, quote
     discount = discounts.discount_of(use.coupon)
-    return use, make_quote(quote.list_price, discount, coupon_id=use.coupon_id, coupon_code=use.coupon.code)
+    inherited = make_quote(quote.list_price, discount, coupon_id=use.coupon_id, coupon_code=use.coupon.code)
+    if inherited.total > quote.total:  # never dearer than what was shown
+        return None, False, quote
+    return use, verdict.ok, inherited
 
 
 def _write_lines(order: Order, offer: Offer, total: Money) -> None:
@@ -169,22 +172,32 @@ def _write_lines(order: Order, offer: Offer, total: Money) -> None:
 
 
 def _move_uses(
-    order: Order, returned: CouponUse | None, inherited: CouponUse | None, until: dt.datetime, now: dt.datetime
+    order: Order,
+    returned: CouponUse | None,
+    inherited: CouponUse | None,
+    may_renew: bool,
+    until: dt.datetime,
+    now: dt.datetime,
 ) -> None:
     """Last of all, so that a hot coupon's row is locked as briefly as can be.
 
     Where one coupon is given back for another, their counters are taken in the order of their keys: two buyers who swap
     the same two coupons crosswise must not wait for one another.
     """
-    moves = [(order.coupon_id, lambda: _hold_coupon(order, inherited, until, now))] if order.coupon_id else []
+    moves = (
+        [(order.coupon_id, lambda: _hold_coupon(order, inherited, may_renew, until, now))] if order.coupon_id else []
+    )
     if returned is not None:
         moves.append((returned.coupon_id, lambda: uses.give_back(returned, now=now)))
     for _coupon_id, move in sorted(moves, key=lambda move: move[0]):
         move()
 
 
-def _hold_coupon(order: Order, inherited: CouponUse | None, until: dt.datetime, now: dt.datetime) -> None:
-    use = uses.renew(inherited, until=until, now=now) if inherited else None
+def _hold_coupon(
+    order: Order, inherited: CouponUse | None, may_renew: bool, until: dt.datetime, now: dt.datetime
+) -> None:
+    """Hold anew, or renew what was handed on. A discount that has ended meanwhile keeps its hold, and gets no longer one."""
+    use = uses.renew(inherited, until=until, now=now) if inherited and may_renew else None
     if use is None:
         use = inherited or uses.hold(order.coupon, order.contact, until=until, now=now)
     if order.coupon_use_id != use.pk:

@@ -140,10 +140,16 @@ def record_money(order: Order, *, received: Decimal, refunded: Decimal, now: dt.
             )
         )
     if becomes_paid:
-        Contact.objects.filter(pk=order.contact_id, is_verified=False).update(is_verified=True)
+        if net > 0:
+            given = {"name": order.buyer_name, "phone": order.buyer_phone}
+            Contact.objects.filter(pk=order.contact_id, is_verified=False).update(
+                is_verified=True, **{field: value for field, value in given.items() if value}
+            )
         siblings = _close_siblings(order, now=now, by=by)
         events.publish(OrderPaid(order.pk, order.contact_id, order.offer_id, order.family, now, first))
         _settle_uses(order, siblings, now=now)
+    elif status == Status.PAID and before == Status.REFUNDED:
+        events.publish(OrderPaid(order.pk, order.contact_id, order.offer_id, order.family, now, False, again=True))
     return order
 
 
@@ -285,12 +291,16 @@ def _settle_uses(order: Order, siblings: Sequence[Order], *, now: dt.datetime) -
     spare = [sibling for sibling in siblings if sibling.coupon_use_id]
     if order.coupon_id:
         mine = order.coupon_use
-        if mine is None:
+        if mine is None or mine.state == uses.State.GIVEN_BACK:
             donor = next((s for s in spare if s.coupon_use.coupon_id == order.coupon_id), None)
             if donor is not None:
                 mine = donor.coupon_use
                 spare.remove(donor)
                 Order.objects.filter(pk=donor.pk).update(coupon_use=None)
+        # Counters in the order of their keys, as ``placing`` takes them: two swaps must not wait for one another.
+        before = [s for s in spare if s.coupon_use.coupon_id < order.coupon_id]
+        spare = [s for s in spare if s not in before]
+        uses.give_back_many([s.coupon_use_id for s in before], now=now)
         # Spends a held use; one reclaimed meanwhile, perhaps in this very moment, finds another place or goes over the limit.
         mine = uses.spend_late(mine, order.coupon, order.contact, now=now)
         if mine.over_limit:

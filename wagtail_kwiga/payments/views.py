@@ -9,6 +9,7 @@ from __future__ import annotations
 import datetime as dt
 from typing import Any
 
+from django.db import transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import path
 from django.views.decorators.csrf import csrf_exempt
@@ -40,6 +41,7 @@ STARTS_AN_HOUR = 30
 ASKS_AN_HOUR = 30
 
 
+@transaction.non_atomic_requests
 @pages.private
 @require_http_methods(["GET", "HEAD", "POST"])
 def pay(request: HttpRequest, token: str) -> HttpResponse:
@@ -116,6 +118,7 @@ def show_order(request: HttpRequest, token: str) -> HttpResponse:
         return pages.page(request, "order", presenting.order(order, now), site_id=order.site_id)
 
 
+@transaction.non_atomic_requests
 @csrf_exempt
 @pages.private
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -144,6 +147,7 @@ def _ask(attempt: PaymentAttempt, now: dt.datetime) -> None:
         return  # the page then says that we are still checking, and so it is
 
 
+@transaction.non_atomic_requests
 @csrf_exempt
 @require_POST
 def notify(request: HttpRequest, alias: str) -> HttpResponse:

@@ -1,0 +1,76 @@
+"""C, second half. Delivery: from the outbox into a sink in memory, one mail after the other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from django.core import mail
+from django.core.mail import EmailMultiAlternatives, get_connection
+
+from benchmarks.measuring import Cost, Pair, cost_of, paired
+from benchmarks.scale import Scale
+from benchmarks.shop import DUE, Shop, a_version, crowd
+from wagtail_kwiga import models as m
+from wagtail_kwiga.automations import engine
+from wagtail_kwiga.mailing import delivery
+
+TITLE = "C. Delivery into a sink in memory: ask again under the lock, mark, fill, hand over, book"
+FLOOR = "Floor: a loop that makes the same HTML and text message, sends it and marks its row sent. A crash may send it twice."
+
+
+def deliver(number: int) -> None:
+    summary = delivery.deliver_due(DUE, seconds=600)
+    assert summary.sent == number == summary.total, summary
+
+
+def by_hand(rows: list[m.OutgoingEmail], version: m.EmailTemplateVersion) -> None:
+    """The floor. ``rows`` are nobody's business afterwards."""
+    with get_connection() as connection:
+        for row in rows:
+            message = EmailMultiAlternatives(row.subject, version.text, to=[row.to_email], connection=connection)
+            message.attach_alternative(version.html, "text/html")
+            message.send()
+            m.OutgoingEmail.objects.filter(pk=row.pk).update(status="sent", sent_at=DUE)
+
+
+def counts(shop: Shop, scale: Scale) -> Iterator[tuple[str, Cost]]:
+    _queue(shop, 1)
+    delivery.deliver_due(DUE, seconds=600)
+    version = a_version()
+    for number in scale.mails:
+        _queue(shop, number)
+        yield f"delivering {number}", cost_of(lambda number=number: deliver(number))
+        rows = list(m.OutgoingEmail.objects.filter(status="sent").order_by("-pk")[:number])
+        yield f"by hand, {number}", cost_of(lambda rows=rows: by_hand(rows, version))
+
+
+def times(shop: Shop, scale: Scale) -> Iterator[tuple[str, Pair]]:
+    """Per mail."""
+    version = a_version()
+    for number in scale.mails:
+        rows: list[m.OutgoingEmail] = []
+
+        def prepare(rows=rows, number=number) -> None:
+            _queue(shop, 2 * number)
+            chosen = m.OutgoingEmail.objects.filter(status="queued").order_by("pk")[:number]
+            rows[:] = list(chosen)
+            m.OutgoingEmail.objects.filter(pk__in=[row.pk for row in rows]).update(status="cancelled")
+
+        found = paired(
+            scale.sweeps,
+            lambda rows=rows: by_hand(rows, version),
+            lambda number=number: deliver(number),
+            prepare=prepare,
+        )
+        each = replace(found, floor=found.floor / number, ours=found.ours / number, cpu=found.cpu / number)
+        yield f"each, {number} due", each
+
+
+def _queue(shop: Shop, number: int) -> None:
+    mail.outbox = []
+    m.OutgoingEmail.objects.filter(status="queued").update(status="cancelled")
+    crowd(shop, number)
+    engine.run_due(DUE, seconds=600)
+    surplus = m.OutgoingEmail.objects.filter(status="queued").order_by("-pk").values_list("pk", flat=True)[number:]
+    m.OutgoingEmail.objects.filter(pk__in=list(surplus)).update(status="cancelled")

@@ -1,0 +1,193 @@
+"""The shop that is measured: the story of the tests with a real page, crowds of unpaid orders, and a long past."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass
+from itertools import count
+from typing import Any
+
+from django.db import connection
+from wagtail.models import Site
+
+from benchmarks.models import PlainPage
+from tests.journeys.school import School, make_school
+from tests.support import START, after
+from wagtail_kwiga import models as m
+from wagtail_kwiga.automations import extensions
+from wagtail_kwiga.automations.definitions import Definition
+
+#: A text, a hero, a video, a list, a price, questions: what an offer page is made of.
+BODY = [
+    ("hero", {"heading": "Watercolour", "lead": "Four calm evenings.", "image": None, "button": "See the price"}),
+    ("text", "<h2>What you will learn</h2><p>How water, pigment and <b>paper</b> work together.</p>"),
+    ("video", {"url": "https://vimeo.com/76979871", "caption": "A first look"}),
+    (
+        "lessons",
+        {"heading": "Lessons", "lessons": [{"title": f"Lesson {n}", "text": "Water first."} for n in range(4)]},
+    ),
+    ("price", {"heading": "The course", "points": ["Four lessons", "Answers within a day"], "note": "With taxes"}),
+    ("questions", {"heading": "Questions", "questions": [{"question": "Can I?", "answer": "<p>You can.</p>"}] * 3}),
+]
+#: When a run of the crowd is due: the wait of the story.
+DUE = after(minutes=30)
+
+_serial = count(1)
+
+
+def clock() -> dt.datetime:
+    """The shop's present (the setting ``CLOCK``)."""
+    return after(minutes=1)
+
+
+@dataclass
+class Shop:
+    """The school of the story, its page with six blocks, and plain pages of the same blocks."""
+
+    school: School
+    offer: m.Offer
+    page: m.OfferPage
+    plain: PlainPage
+    plain_with_form: PlainPage
+    #: A code for everybody, without limits.
+    coupon: m.Coupon
+    site: Site
+
+
+def open_shop() -> Shop:
+    school = make_school()
+    page = m.OfferPage.objects.get(pk=school.page.pk)
+    page.body, page.coupon_mode, page.ask_phone = BODY, "any", "optional"
+    page.save_revision().publish()
+    page.refresh_from_db()
+    offer = m.Offer.objects.get(pk=school.offer.pk)
+    coupon = m.Coupon.objects.create(code="EVERYBODY", kind="percent", percent=15)
+    return Shop(
+        school, offer, page, _plain(offer, has_form=False), _plain(offer, has_form=True), coupon,
+        Site.objects.get(is_default_site=True),
+    )  # fmt: skip
+
+
+def offer_of(shop: Shop, products: int) -> m.Offer:
+    """Another offer, of so many products, without a page."""
+    from tests.support import make_offer, make_product
+
+    return make_offer(*(make_product(f"Course {n}") for n in range(products)), coupon_mode="any")
+
+
+def _plain(offer: m.Offer, *, has_form: bool) -> PlainPage:
+    page = PlainPage(
+        title="Plain", slug=f"plain-{next(_serial)}", body=BODY, has_form=has_form, offer_id=offer.pk, live=False
+    )
+    Site.objects.get(is_default_site=True).root_page.add_child(instance=page)
+    page.save_revision().publish()
+    return PlainPage.objects.get(pk=page.pk)
+
+
+def new_email() -> str:
+    return f"buyer-{next(_serial)}@example.com"
+
+
+# --- people with an unpaid order, written in bulk -----------------------------------------------------------------------
+
+
+def crowd(shop: Shop, number: int) -> None:
+    """So many people whose run is due at ``DUE``."""
+    contacts = m.Contact.objects.bulk_create(_contact(new_email()) for _ in range(number))
+    orders = m.Order.objects.bulk_create(_order(shop, contact, f"crowd-{contact.email}") for contact in contacts)
+    m.OrderLine.objects.bulk_create(
+        m.OrderLine(order=order, product=shop.school.product, title="Watercolour", amount=120) for order in orders
+    )
+    m.Run.objects.bulk_create(_run(shop, order) for order in orders)
+
+
+def _contact(email: str) -> m.Contact:
+    return m.Contact(email=email, name="Ada Buyer", language="en", created_at=START)
+
+
+def _order(shop: Shop, contact: m.Contact, number: str) -> m.Order:
+    return m.Order(
+        number=number[:32], token=number, contact=contact, offer=shop.offer, title=shop.offer.title, currency="EUR",
+        list_amount=120, total_amount=120, site=shop.site, language="en", buyer_name="Ada Buyer", placed_at=START,
+        price_holds_until=after(days=7), expires_at=after(days=14),
+    )  # fmt: skip
+
+
+def _run(shop: Shop, order: m.Order, **given: Any) -> m.Run:
+    version = shop.school.scenario.version
+    position, due_at = Definition.from_json(version.definition, extensions.kinds()).opening(START)
+    assert due_at == DUE
+    return m.Run(
+        scenario=shop.school.scenario, version=version, contact=order.contact, offer=shop.offer, order=order,
+        family=order.family, entry_key=f"unpaid:{order.contact_id}:{shop.offer.pk}", position=position, due_at=due_at,
+        entered_at=START, stepped_at=START, **given,
+    )  # fmt: skip
+
+
+# --- a long past ----------------------------------------------------------------------------------------------------------
+
+_past = count(1)
+
+
+def grow(shop: Shop, number: int) -> None:
+    """So many orders more, each of a contact of its own, with a run and a mail. Every tenth still waits, for later.
+
+    Written by the database itself from one row of each kind; ids begin at a thousand million, where no sequence comes.
+    """
+    contact = m.Contact.objects.create(email=new_email(), name="Ada Buyer", created_at=START)
+    order = _order(shop, contact, f"past-{contact.pk}")
+    order.save()
+    run = _run(shop, order, ended_at=DUE)
+    run.save()
+    mail = m.OutgoingEmail.objects.create(
+        key=f"past-{run.pk}", purpose="recovery", kind="promotion", status="sent", contact=contact, order=order,
+        family=order.family, version=a_version(), site=shop.site, language="en", to_email=contact.email,
+        subject="Come back", queued_at=DUE, due_at=DUE, sent_at=DUE,
+    )  # fmt: skip
+    first = next(_past) * 10**9
+    waits = "n %% 10 = 0"
+    family = "md5(n::text)::uuid" if connection.vendor == "postgresql" else "printf('%%032x', n)"
+    _copy(contact, first, number, email="'past' || n || '@example.com'")
+    _copy(
+        order, first, number, number="'past' || n", token="'past' || n", contact_id="n", family=family,
+        status=f"CASE WHEN {waits} THEN 'open' ELSE 'expired' END",
+    )  # fmt: skip
+    later = f"CASE WHEN {waits} THEN {instant(after(days=20))} ELSE due_at END"
+    _copy(
+        run, first, number, contact_id="n", order_id="n", entry_key="'past' || n", family=family, due_at=later,
+        state=f"CASE WHEN {waits} THEN 'live' ELSE 'done' END",
+    )  # fmt: skip
+    _copy(mail, first, number, key="'past' || n", contact_id="n", order_id="n", family=family)
+    mail.delete(), run.delete(), order.delete(), contact.delete()
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE")
+
+
+def series() -> tuple[str, str]:
+    """(what stands before INSERT, what stands in FROM) to have rows ``n`` from the first to the second parameter."""
+    if connection.vendor == "postgresql":
+        return "", "generate_series(%s, %s) AS series(n)"
+    return "WITH RECURSIVE series(n) AS (SELECT %s UNION ALL SELECT n + 1 FROM series WHERE n < %s) ", "series"
+
+
+def _copy(row: Any, first: int, rows_wanted: int, /, **expressions: str) -> None:
+    table = row._meta.db_table
+    columns = [field.column for field in row._meta.concrete_fields]
+    chosen = [expressions.get(column, f'"{table}"."{column}"') for column in columns if column != "id"]
+    names = ", ".join(f'"{column}"' for column in columns if column != "id")
+    before, rows = series()
+    sql = f'{before}INSERT INTO "{table}" (id, {names}) SELECT n, {", ".join(chosen)} FROM "{table}", {rows}'
+    given = [first, first + rows_wanted - 1, row.pk]
+    with connection.cursor() as cursor:
+        cursor.execute(f'{sql} WHERE "{table}".id = %s', given)
+
+
+def instant(at: dt.datetime) -> str:
+    """``at`` as SQL, the way the database keeps it."""
+    words = at.isoformat(sep=" ")
+    return f"'{words}'::timestamptz" if connection.vendor == "postgresql" else f"'{words.removesuffix('+00:00')}'"
+
+
+def a_version() -> m.EmailTemplateVersion:
+    """The mail of the story, compiled. The first sweep makes it."""
+    return m.EmailTemplateVersion.objects.filter(template__isnull=False).earliest("pk")
