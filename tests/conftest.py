@@ -12,6 +12,7 @@ import shutil
 from collections import Counter
 
 import pytest
+from django.apps import apps
 from django.conf import settings as django_settings
 from django.core.cache import cache
 from django.db import connection
@@ -176,3 +177,15 @@ def _media(tmp_path, settings):
 def chromium() -> str:
     """The path of the Chromium that browser tests start (marker ``browser``)."""
     return find_chromium()
+
+
+@pytest.fixture
+def without_app(monkeypatch):
+    """Have an app count as not installed. Really taking it out would load every app anew, which Wagtail's own cannot
+    bear; ``tests/install`` takes it out of a real site."""
+    installed = apps.is_installed
+
+    def leave_out(name: str) -> None:
+        monkeypatch.setattr(apps, "is_installed", lambda app: app != name and installed(app))
+
+    return leave_out

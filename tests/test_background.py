@@ -65,9 +65,11 @@ class TestEnqueue:
         assert "the next sweep will do it" in caplog.text
 
     @pytest.mark.parametrize("lacking", ["app", "settings"])
-    def test_without_a_queue_nothing_is_tried(self, settings, lacking, caplog, django_capture_on_commit_callbacks):
+    def test_without_a_queue_nothing_is_tried(
+        self, settings, without_app, lacking, caplog, django_capture_on_commit_callbacks
+    ):
         if lacking == "app":
-            settings.INSTALLED_APPS = [app for app in settings.INSTALLED_APPS if app != "django_q"]
+            without_app("django_q")
         else:
             del settings.Q_CLUSTER
         assert not background.has_queue()

@@ -19,10 +19,6 @@ def ids(messages) -> list[str]:
     return [message.id.removeprefix("wagtail_kwiga.") for message in messages]
 
 
-def without_app(settings, name: str) -> None:
-    settings.INSTALLED_APPS = [app for app in settings.INSTALLED_APPS if app != name]
-
-
 class TestDict:
     def test_unknown_key_names_the_nearest(self, settings):
         settings.WAGTAIL_KWIGA = {"PRICE_HOLD_DAYS": 7}
@@ -79,8 +75,8 @@ def test_clock(settings, path):
 
 
 class TestSite:
-    def test_settings_app(self, settings):
-        without_app(settings, "wagtail.contrib.settings")
+    def test_settings_app(self, without_app):
+        without_app("wagtail.contrib.settings")
         (message,) = checks.check_site(None)
         assert message.id == "wagtail_kwiga.E002"
         assert "wagtail.contrib.settings" in message.hint
@@ -103,8 +99,8 @@ class TestSite:
 
 
 class TestQueue:
-    def test_no_app(self, settings):
-        without_app(settings, "django_q")
+    def test_no_app(self, without_app):
+        without_app("django_q")
         (message,) = checks.check_queue(None)
         assert message.id == "wagtail_kwiga.W001"
         assert "kwiga_work" in message.hint

@@ -116,8 +116,8 @@ def test_settings_of_each_site_and_never_overwritten():
     assert m.KwigaSettings.objects.filter(seller_name="Ada's school").exists()
 
 
-def test_without_the_queue(settings):
-    settings.INSTALLED_APPS = [app for app in settings.INSTALLED_APPS if app != "django_q"]
+def test_without_the_queue(without_app):
+    without_app("django_q")
     told = setup()
     assert "kwiga_work" in told
     assert Group.objects.filter(name="Kwiga: Sales").exists()

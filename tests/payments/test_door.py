@@ -144,19 +144,19 @@ def test_pending_is_under_way_until_the_page_is_opened_again(client, gateway):
     assert status() == "paid"
 
 
-def test_late_sends_the_buyer_back_at_once_and_tells_forty_minutes_later(client, gateway):
+def test_late_sends_the_buyer_back_at_once_and_tells_twelve_minutes_later(client, gateway):
     answer = press(client, gateway, "late")
     assert "We are checking" in client.get(answer["Location"].removeprefix("http://localhost")).content.decode()
     assert status() == "open"
     assert "It will tell the shop at" in client.get(gateway).content.decode()
     press(client, gateway, "decline")
     assert status() == "open"
-    clock.put(after(minutes=39))
+    clock.put(after(minutes=11))
     client.post(answer["Location"].removeprefix("http://localhost"))
     assert status() == "open"
-    asking.ask_due(after(minutes=40))
+    asking.ask_due(after(minutes=12))
     assert status() == "paid"
-    assert m.ProviderNotice.objects.get().received_at == after(minutes=40)
+    assert m.ProviderNotice.objects.get().received_at == after(minutes=12)
 
 
 def test_every_choice_comes_through_the_signed_door(client, gateway, monkeypatch):

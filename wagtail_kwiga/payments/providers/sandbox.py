@@ -29,8 +29,9 @@ from wagtail_kwiga.pricing.money import Money
 
 #: A signature older or newer than this is refused, so that an overheard notice cannot be sent again next week.
 TOLERANCE = dt.timedelta(minutes=5)
-#: How much later the gateway tells of a payment that was made with the button *late*.
-LATE_BY = dt.timedelta(minutes=40)
+#: How much later the gateway tells of a payment that was made with the button *late*: within the half hour that a recovery
+#: waits, because such gateways are why it waits.
+LATE_BY = dt.timedelta(minutes=12)
 SIGNATURE = "Sandbox-Signature"
 
 #: The page's buttons → what the gateway then says.
