@@ -261,11 +261,6 @@ def test_an_unpaid_order_is_won_back(school, live_server, visit, options):
     assert len(mail.outbox) == 2
 
 
-@pytest.mark.xfail(
-    strict=True,
-    raises=AssertionError,
-    reason="kwiga.js gives the focus before the browser goes to #order and takes it away",
-)
 def test_what_is_missing_is_told_at_the_field_by_the_page_itself(school, live_server, visit):
     ada = visit()
     page = ada.open(live_server.url + school.page.url)

@@ -40,8 +40,9 @@ function again() {
   }
 }
 
-// After a refused form the summary of errors is where reading goes on.
-document.querySelector(".kwiga-errors[tabindex]")?.focus();
+// After a refused form the summary of errors is where reading goes on. Not before the page is loaded: going to the form's
+// anchor takes the focus away again.
+window.addEventListener("load", () => document.querySelector(".kwiga-errors[tabindex]")?.focus());
 document.addEventListener("click", play);
 document.addEventListener("submit", once);
 window.addEventListener("pageshow", again);
