@@ -72,3 +72,13 @@ def test_a_free_offer_does_not_flood_an_address_with_receipts(client, seller):
     for _ in range(6):
         order(client, page.url, email="v@example.com")
     assert m.OutgoingEmail.objects.filter(to_email="v@example.com").count() <= 2
+
+
+def test_a_site_without_our_urls_takes_no_order_and_says_so(client, page, settings):
+    settings.ROOT_URLCONF = "tests.offers.urls_without"
+    assert client.get(page.url).status_code == 200
+    answer = order(client, page.url)
+    assert answer.status_code == 200
+    assert "Orders cannot be taken at the moment" in text_of(answer)
+    assert making.fields_of(answer)["email"] == "ada@example.com"
+    assert not m.Order.objects.exists()

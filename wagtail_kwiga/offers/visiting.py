@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import datetime as dt
 import ipaddress
+import logging
 from dataclasses import dataclass
 from typing import Any
 
@@ -36,6 +37,8 @@ from wagtail_kwiga.site_settings import KwigaSettings, PromoPolicy, sales_settin
 _KEEPS_CODE = (Reason.OK, Reason.NEEDS_ADDRESS)
 #: Refusals that only mean "too late": said in one kind sentence.
 _TOO_LATE = (Reason.ENDED_FOR_YOU, Reason.EXPIRED)
+
+logger = logging.getLogger("wagtail_kwiga.offers")
 
 
 @dataclass(frozen=True)
@@ -263,6 +266,10 @@ class Visit:
         self.retry_after = refusal.facts.get("retry_after")
 
     def _order(self) -> HttpResponse | None:
+        if not links.are_routed():
+            logger.error("No order can be taken: wagtail_kwiga.urls is not included in the site's URLs")
+            self._show_again(_("Orders cannot be taken at the moment. Please come back a little later."))
+            return None
         # All ways to pay, whatever the price: what it costs is found out once, under the contact's lock.
         form = self._make_form(self._sent, methods=self.offered)
         if not form.is_valid():

@@ -87,6 +87,15 @@ def absolute(name: str, token: str, *, site_id: int | None, language: str) -> st
     return site_root(site_id) + path
 
 
+def are_routed() -> bool:
+    """Whether the site includes our URLs at all. Without them nothing may be ordered: no link could lead anywhere."""
+    try:
+        reverse("wagtail_kwiga:pay", args=["token"])
+    except NoReverseMatch:
+        return False
+    return True
+
+
 def token_for(purpose: str, order: Order, now: dt.datetime | None = None, **payload: Any) -> str:
     """A token about one order, good for ``LINK_DAYS``."""
     now = now or conf.now()

@@ -1,0 +1,6 @@
+"""URLs of a site whose builder forgot to include the package's."""
+
+from django.urls import include, path
+from wagtail import urls as wagtail_urls
+
+urlpatterns = [path("", include(wagtail_urls))]
