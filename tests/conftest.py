@@ -167,6 +167,19 @@ def pytest_terminal_summary(terminalreporter):
             terminalreporter.line(f"{number:5d} tests marked {reason}")
 
 
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup, django_db_blocker):
+    """PostgreSQL drops no database while somebody is in it, and the session of a process that a test has just killed
+    may take a moment to notice."""
+    yield
+    if connection.vendor == "postgresql":
+        with django_db_blocker.unblock(), connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            )
+
+
 @pytest.fixture(autouse=True)
 def _clean_cache():
     """Site root paths and the like are cached; a test must not see another's."""
