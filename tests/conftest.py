@@ -104,7 +104,8 @@ def _keep_initial_data(items) -> None:
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_teardown(item, nextitem):
     result = yield
-    if _is_transactional(item) and nextitem is not None:  # after the last test the database itself is gone
+    keeps = nextitem is not None or item.config.getoption("reuse_db")  # after the last test the database itself is gone
+    if _is_transactional(item) and keeps:
         rows = json.loads(connection._test_serialized_contents)
         # Content types first: whatever is loaded before them might make them anew, under other keys.
         rows.sort(key=lambda row: row["model"] != "contenttypes.contenttype")

@@ -39,7 +39,9 @@ if _URL:
     DATABASES["default"].setdefault("TEST", {})["NAME"] = os.environ.get("TEST_DATABASE_NAME") or None
 else:
     # A file, not memory, even in tests: threads, a live server and child processes then meet the locks that a site meets.
-    _FILE = Path(tempfile.gettempdir()) / f"kwiga-tests-{os.getpid()}.sqlite3"
+    _FILE = Path(
+        os.environ.get("TEST_DATABASE_FILE") or Path(tempfile.gettempdir()) / f"kwiga-tests-{os.getpid()}.sqlite3"
+    )
     DATABASES = {"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": str(_FILE), "TEST": {"NAME": str(_FILE)}}}
 if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
     DATABASES["default"]["CONN_MAX_AGE"] = 0

@@ -157,15 +157,15 @@ def test_a_cancellation_between_queueing_and_delivery_stops_the_mail():
 
 
 def test_saving_a_coupon_beside_a_buyer_does_not_put_the_old_count_back(admin_client, monkeypatch):
-    from wagtail_kwiga.backoffice import selling
+    from wagtail_kwiga.backoffice.coupons import CouponForm
 
-    coupon, clean = make_coupon("RUSH", limit_total=1), selling.CouponForm.clean
+    coupon, clean = make_coupon("RUSH", limit_total=1), CouponForm.clean
 
     def clean_while_somebody_buys(form):
         uses.hold(m.Coupon.objects.get(pk=coupon.pk), make_contact(), until=after(hours=1), now=START)
         return clean(form)
 
-    monkeypatch.setattr(selling.CouponForm, "clean", clean_while_somebody_buys)
+    monkeypatch.setattr(CouponForm, "clean", clean_while_somebody_buys)
     data = {
         "code": "RUSH",
         "kind": "percent",

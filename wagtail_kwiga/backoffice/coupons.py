@@ -1,4 +1,4 @@
-"""Screens for what is sold and for the discounts on it: products, offers, coupons, contact lists."""
+"""Coupons in the admin."""
 
 from __future__ import annotations
 
@@ -7,19 +7,14 @@ from typing import Any
 from django.core.exceptions import ValidationError
 from django.db.models import Count, Q
 from django.forms import CheckboxSelectMultiple
-from django.utils import timezone, translation
+from django.utils import translation
 from django.utils.translation import gettext_lazy as _
-from django.utils.translation import ngettext
 from wagtail.admin.forms import WagtailAdminModelForm
 from wagtail.admin.panels import FieldPanel, FieldRowPanel, MultiFieldPanel, ObjectList
-from wagtail.admin.ui.tables import BooleanColumn, Column, DateColumn, StatusTagColumn
+from wagtail.admin.ui.tables import BooleanColumn, Column, DateColumn
 from wagtail.snippets.views.snippets import SnippetViewSet
 
 from wagtail_kwiga import conf
-from wagtail_kwiga.backoffice.columns import MoneyColumn
-from wagtail_kwiga.catalogue.models import Offer, Product
-from wagtail_kwiga.contacts.lists import holding
-from wagtail_kwiga.contacts.models import ContactList
 from wagtail_kwiga.coupons import codes, discounts
 from wagtail_kwiga.coupons.models import Coupon, CouponUse
 
@@ -127,110 +122,3 @@ def _coupon_audience(coupon: Coupon) -> Any:
 
 def _coupon_left(coupon: Any) -> Any:
     return _("no limit") if coupon.limit_total is None else max(coupon.limit_total - coupon.taken, 0)
-
-
-class ContactListViewSet(SnippetViewSet):
-    """Contact lists."""
-
-    model = ContactList
-    base_url_path = "kwiga/lists"
-    admin_url_namespace = "wagtail_kwiga_lists"
-    icon = "group"
-    menu_label = _("Contact lists")
-    menu_name = "kwiga-lists"
-    menu_order = 400
-    search_fields = ["title", "description"]
-    search_backend_name = None
-    edit_handler = ObjectList([FieldPanel("title"), FieldPanel("description")])
-
-    @property
-    def list_display(self) -> list[Any]:
-        return [
-            "title",
-            Column("people", label=_("On it now"), accessor=_people),
-            DateColumn("created_at", label=_("Made")),
-        ]
-
-    def get_queryset(self, request: Any) -> Any:
-        now_on = Count("memberships__contact", filter=_on_membership(conf.now()), distinct=True)
-        return ContactList.objects.annotate(members_now=now_on).order_by("title")
-
-
-def _on_membership(at: Any) -> Q:
-    """``contacts.lists.holding`` as seen from a list."""
-
-    def lifted(node: Any) -> Any:
-        if isinstance(node, Q):
-            return Q(*[lifted(child) for child in node.children], _connector=node.connector, _negated=node.negated)
-        name, value = node
-        return (f"memberships__{name}", value)
-
-    return lifted(holding(at))
-
-
-def _people(one: Any) -> Any:
-    if not one.members_now:
-        return _("nobody")
-    return ngettext("%(number)s person", "%(number)s people", one.members_now) % {"number": one.members_now}
-
-
-class ProductViewSet(SnippetViewSet):
-    """Products."""
-
-    model = Product
-    base_url_path = "kwiga/products"
-    admin_url_namespace = "wagtail_kwiga_products"
-    icon = "folder-open-inverse"
-    menu_label = _("Products")
-    menu_name = "kwiga-products"
-    menu_order = 200
-    search_fields = ["title", "slug", "description"]
-    search_backend_name = None
-    list_filter = ["kind"]
-    list_display = ["title", "kind", "entry_url"]
-    edit_handler = ObjectList(
-        [
-            FieldPanel("title"),
-            FieldPanel("slug"),
-            FieldPanel("kind"),
-            FieldPanel("entry_url"),
-            FieldPanel("description"),
-        ]
-    )
-
-
-class OfferViewSet(SnippetViewSet):
-    """What offer pages have put on sale: for looking up and choosing; edited on the page."""
-
-    model = Offer
-    base_url_path = "kwiga/offers"
-    admin_url_namespace = "wagtail_kwiga_offers"
-    icon = "doc-full-inverse"
-    menu_label = _("Offers")
-    menu_name = "kwiga-offers"
-    menu_order = 150
-    copy_view_enabled = False
-    inspect_view_enabled = True
-    search_fields = ["title"]
-    search_backend_name = None
-    list_filter = ["state", "coupon_mode"]
-    edit_handler = ObjectList([FieldPanel("title", read_only=True)])
-
-    @property
-    def list_display(self) -> list[Any]:
-        return [
-            "title",
-            MoneyColumn("price", label=_("Price"), sort_key="amount"),
-            StatusTagColumn("state", label=_("State"), accessor="get_state_display", primary=_on_sale),
-            Column("coupon_mode", label=_("Coupons"), accessor="get_coupon_mode_display"),
-            Column("until", label=_("Sold until"), accessor=lambda offer: _day(offer.sales_until)),
-            DateColumn("updated_at", label=_("Last published")),
-        ]
-
-
-def _on_sale(offer: Offer) -> bool:
-    return offer.state == Offer.State.ON_SALE
-
-
-def _day(instant: Any) -> Any:
-    return timezone.localtime(instant).date() if instant else ""
