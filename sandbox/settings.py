@@ -68,6 +68,7 @@ INSTALLED_APPS = [
     "django_q",
     "wagtail.contrib.settings",
     "wagtail.contrib.simple_translation",
+    "wagtail_modeladmin",
     "wagtail.locales",
     "wagtail.embeds",
     "wagtail.sites",

@@ -49,11 +49,13 @@ if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
 
 INSTALLED_APPS = [
     "tests.site",
+    "tests.example",
     "wagtail_kwiga",
     "django_q",
     "anymail",
     "wagtail.contrib.settings",
     "wagtail.contrib.simple_translation",
+    "wagtail_modeladmin",
     "wagtail.locales",
     "wagtail.embeds",
     "wagtail.sites",

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 from django.apps import apps
+from django.conf import global_settings
 from django.conf import settings as django_settings
 from django.core.checks import CheckMessage, Error, Tags, Warning, register
 from django.db import DatabaseError, connections, router, transaction
@@ -122,6 +124,56 @@ def check_site(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
             )
         )
     return found
+
+
+@register("wagtail_kwiga")
+def check_page_tree(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    """W013: whether the site's own pages let an offer page stand below any of them."""
+    from wagtail.models import Page, get_page_models
+
+    from wagtail_kwiga.offers.models import OfferPage, OfferPageMixin
+
+    pages = [kind for kind in get_page_models() if kind is not Page]
+    offers = [kind for kind in pages if issubclass(kind, OfferPageMixin)]
+    others = set(pages) - set(offers)
+    if offers != [OfferPage] or not others or others & set(OfferPage.allowed_parent_page_models()):
+        return []
+    return [
+        _warning(
+            13,
+            "No page type of this site lets an offer page stand below it, so nobody can make one where visitors come.",
+            'Add "wagtail_kwiga.OfferPage" to the subpage_types of the page that offers shall stand below.',
+        )
+    ]
+
+
+@register("wagtail_kwiga")
+def check_languages(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    """W012: languages of the site in which our own words are not there."""
+    folder = Path(__file__).parent / "locale"
+    spoken = {each.name.lower().replace("_", "-") for each in folder.iterdir() if each.is_dir()}
+    missing = [code for code in _site_languages() if code not in spoken and code.split("-")[0] not in spoken]
+    if not missing:
+        return []
+    return [
+        _warning(
+            12,
+            f"The visitor pages and the built-in mails of wagtail_kwiga have no words in: {', '.join(missing)}. "
+            "There they are in English (or in LANGUAGE_CODE's language, where they have words in that one).",
+            "Translate the package's catalogue into a folder of LOCALE_PATHS and silence this, or leave it at that.",
+        )
+    ]
+
+
+def _site_languages() -> list[str]:
+    """The languages in which visitors may meet a page. Django's own long list means that nobody has chosen any."""
+    if not django_settings.USE_I18N:
+        return []
+    codes = [django_settings.LANGUAGE_CODE]
+    if django_settings.LANGUAGES != global_settings.LANGUAGES:
+        codes += [code for code, _name in django_settings.LANGUAGES]
+    codes += [code for code, _name in getattr(django_settings, "WAGTAIL_CONTENT_LANGUAGES", ())]
+    return list(dict.fromkeys(code.lower() for code in codes))
 
 
 @register(Tags.urls)

@@ -1,13 +1,31 @@
 """What the package registers with Wagtail. Wiring only."""
 
 from django.apps import apps
+from django.utils.html import format_html
 from wagtail import hooks
+from wagtail.admin.staticfiles import versioned_static
 from wagtail.snippets.models import register_snippet
 
-from wagtail_kwiga.backoffice import deleting, policies
+from wagtail_kwiga.automations.models import Run
+from wagtail_kwiga.backoffice import (
+    conventional_urls,
+    deleting,
+    gates,
+    homepage,
+    member_bulk,
+    members,
+    policies,
+    stopping,
+    winning_back,
+)
+from wagtail_kwiga.backoffice.attention import AttentionViewSet
 from wagtail_kwiga.backoffice.mail import EmailViewSet
 from wagtail_kwiga.backoffice.menu import SalesGroup
+from wagtail_kwiga.backoffice.offers import OfferViewSet
 from wagtail_kwiga.backoffice.orders import OrderViewSet
+from wagtail_kwiga.backoffice.runs import RunViewSet
+from wagtail_kwiga.catalogue.models import Offer
+from wagtail_kwiga.journal.models import TimelineEntry
 from wagtail_kwiga.mailing.models import OutgoingEmail
 from wagtail_kwiga.offers import publishing
 from wagtail_kwiga.orders.models import Order
@@ -15,13 +33,38 @@ from wagtail_kwiga.site_settings import KwigaSettings
 
 policies.register(Order, OrderViewSet)
 policies.register(OutgoingEmail, EmailViewSet)
+policies.register(TimelineEntry, AttentionViewSet)
+policies.register(Offer, OfferViewSet)
+policies.register(Run, RunViewSet)
 
 if apps.is_installed("wagtail.contrib.settings"):  # else a check asks for it
     from wagtail.contrib.settings.registry import register_setting
 
     register_setting(KwigaSettings, icon="tag")
+if apps.is_installed("wagtail_modeladmin") and apps.is_installed("django_q"):  # the optional extra [modeladmin]
+    from wagtail_kwiga.queue_admin import admins
+
+    admins.register()
 register_snippet(SalesGroup)
 hooks.register("before_delete_snippet", deleting.refuse_if_used)
+hooks.register("before_edit_page", gates.warn_on_page)
+hooks.register("register_log_actions", gates.register_log_action)
+hooks.register("register_bulk_action", member_bulk.TakeOffBulkAction)
+hooks.register("register_permissions", members.permissions)
+hooks.register("register_page_header_buttons", winning_back.page_header_buttons)
+hooks.register("register_page_listing_more_buttons", winning_back.page_listing_buttons)
+hooks.register("construct_homepage_panels", homepage.add_panel)
+hooks.register("register_bulk_action", stopping.StopRuns)
+
+
+@hooks.register("insert_global_admin_css")
+def _sheet_of_the_screens():
+    return format_html('<link rel="stylesheet" href="{}">', versioned_static("wagtail_kwiga/backoffice.css"))
+
+
+@hooks.register("register_admin_urls")
+def _names_that_others_expect():
+    return conventional_urls.patterns()
 
 
 @hooks.register("after_create_page")

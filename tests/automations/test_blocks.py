@@ -12,9 +12,11 @@ from wagtail.blocks import IntegerBlock, StreamBlockValidationError
 from tests.automations.story import stream, told, write
 from tests.support import START, after, make_contact, make_offer
 from wagtail_kwiga import models as m
-from wagtail_kwiga.automations import blocks, engine, versions
+from wagtail_kwiga.automations import blocks, engine, explaining, extensions, versions
 from wagtail_kwiga.automations.blocks import StepBlock
+from wagtail_kwiga.automations.definitions import Definition
 from wagtail_kwiga.automations.intents import Intent
+from wagtail_kwiga.automations.retelling import Retelling
 from wagtail_kwiga.automations.steps import Step, Told
 
 pytestmark = pytest.mark.django_db
@@ -24,12 +26,13 @@ def steps_field():
     return m.Scenario._meta.get_field("steps")
 
 
-def test_the_steps_and_events_on_offer():
-    assert [name for name, _ in blocks.start_blocks()] == ["order_unpaid", "order_paid"]
+def test_the_steps_and_events_on_offer_ours_before_those_of_the_example_app():
+    assert [name for name, _ in blocks.start_blocks()] == ["order_unpaid", "order_paid", "studio_lesson_finished"]
     assert [name for name, _ in blocks.step_blocks()] == [
-        "wait", "continue_if", "add_to_list", "remove_from_list", "send_email",
+        "wait", "continue_if", "add_to_list", "remove_from_list", "send_email", "studio_ask_to_call",
     ]  # fmt: skip
-    assert [name for name, _ in blocks.condition_blocks()] == ["on_list", "bought_before", "order_total"]
+    asked = [name for name, _ in blocks.condition_blocks()]
+    assert asked == ["on_list", "bought_before", "order_total", "studio_came_back"]
 
 
 def test_everything_has_a_label_and_an_icon():
@@ -146,6 +149,16 @@ def test_a_sites_own_step_loads_decides_and_is_applied_for_all_at_once(points, s
     assert engine.run_due(after(minutes=30)).done == 3
     assert GivePoints.given == [[(run.pk, 105) for run in runs]]
     assert told(runs[0])[-1] == ("points", "acted", "given")
+
+
+def test_a_sites_step_without_words_of_its_own_is_called_by_its_form(points, story):
+    version = versions.publish(write(story, ("wait", {"minutes": 30}), ("points", {"points": 5})))
+    definition = Definition.from_json(version.definition, extensions.kinds())
+    assert explaining.sentence(definition).endswith("unless paid: “Points”")
+    run = story.run_of(story.place(make_contact()))
+    engine.run_due(after(minutes=30))
+    told = Retelling([run], list(run.records.all()))
+    assert [told.step_of(record, run.version_id) for record in run.records.all()] == ["Wait 30 minutes", "“Points”"]
 
 
 def test_what_a_sites_step_breaks_parks_and_undoes(points, story, monkeypatch):

@@ -14,6 +14,7 @@ from wagtail_kwiga.automations import claiming, endings, engine
 from wagtail_kwiga.contacts import consent, lists
 from wagtail_kwiga.coupons import eligibility
 from wagtail_kwiga.exceptions import KwigaError
+from wagtail_kwiga.mailing import delivery
 from wagtail_kwiga.orders import transitions
 
 pytestmark = pytest.mark.django_db
@@ -337,6 +338,29 @@ def test_staff_stop_one_and_all(story):
     assert (runs[0].state, runs[0].reason, runs[0].ended_at) == ("stopped", "stopped", after(minutes=1))
     assert endings.stop_all(story.scenario, now=after(minutes=3), batch=1) == 2
     assert engine.run_due(after(minutes=30)) == engine.Summary()
+
+
+def test_stopping_calls_back_the_mail_that_has_not_left_and_no_other(story):
+    runs = [story.run_of(story.place()) for _ in range(3)]
+    engine.run_due(after(minutes=30))
+    waiting, leaving, untouched = (run.records.get(email__isnull=False).email for run in runs)
+    m.OutgoingEmail.objects.filter(pk=leaving.pk).update(status="handing_over")
+    assert endings.stop_many(runs[:2], now=after(minutes=31)) == 2
+    assert dict(m.OutgoingEmail.objects.values_list("pk", "status")) == {
+        waiting.pk: "cancelled", leaving.pk: "handing_over", untouched.pk: "queued",
+    }  # fmt: skip
+    assert delivery.deliver_due(after(minutes=31)).sent == 1
+
+
+def test_stopping_many_costs_as_much_as_stopping_one(story, django_assert_max_num_queries):
+    def cost(number):
+        runs = [story.run_of(story.place()) for _ in range(number)]
+        with django_assert_max_num_queries(20) as queries:
+            endings.stop_many(runs, now=after(minutes=1))
+        return len(queries) - number  # each object is read afresh
+
+    cost(1)
+    assert cost(9) == cost(2)
 
 
 def test_once_a_paid_order_is_thanked_for():

@@ -117,7 +117,7 @@ def test_a_deadline_told_in_a_translation_only(story):
 def test_adding_for_good_what_a_later_step_takes_back(story):
     plain = make_template(("text", {"text": "<p>{{ coupon.code }}</p>"}))
     scenario = write(story, WAIT, add(story, until="none"), mail(story, plain), DAY, off(story))
-    assert "it adds for good, but step 5" in problem(scenario)
+    assert "It adds for good, but step 5" in problem(scenario)
 
 
 def test_a_mail_that_speaks_of_a_coupon_needs_one(story):
@@ -160,28 +160,16 @@ def test_mails_that_cannot_be_sent(story):
     assert "cannot be sent" in problem(write(story, WAIT, add(story), mail(story, broken), DAY, off(story)))
 
 
-def test_a_coupon_that_the_offer_does_not_take_is_a_warning(story):
-    scenario = m.Scenario.objects.get()
-    assert versions.warnings(scenario, now=START) == []
-    m.Offer.objects.update(coupon_mode="none")
-    assert versions.warnings(scenario, now=START) == [
-        "Step 3 (Send e-mail): the coupon COMEBACK15 does not work for “Watercolour for beginners”. The offer takes no "
-        "coupons."
-    ]
-    assert versions.problems(scenario) == []
-    assert versions.warnings(write(story, WAIT, mail(story)), now=START) == []
-
-
 def test_references_that_are_gone(story):
     gone = write(story, WAIT, ("add_to_list", {"list": 999_999}), ("send_email", {"template": 999_999}))
     assert versions.problems(gone) == [
-        "Step 2 (Add to list): what it names is gone, or was never chosen: list.",
-        "Step 3 (Send e-mail): what it names is gone, or was never chosen: template.",
+        "Step 2 (Add to list): What it names is gone, or was never chosen: List.",
+        "Step 3 (Send e-mail): What it names is gone, or was never chosen: E-mail.",
     ]
 
 
 def test_a_condition_must_be_chosen(story):
-    assert "was never chosen: condition" in problem(write(story, WAIT, ("continue_if", {"condition": []})))
+    assert "was never chosen: Condition" in problem(write(story, WAIT, ("continue_if", {"condition": []})))
 
 
 # --- steps that nobody knows ---------------------------------------------------------------------------------------------------

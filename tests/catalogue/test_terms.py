@@ -36,7 +36,7 @@ access = st.builds(
     checkpoints=st.booleans(),
     comments=st.booleans(),
     certificate=st.booleans(),
-    curators=st.lists(st.integers(1, 10**9)).map(tuple),
+    curators=st.lists(st.integers(1, 10**9) | st.uuids().map(str)).map(tuple),
 )
 offers = st.builds(
     OfferTerms,
@@ -109,7 +109,9 @@ def test_an_unknown_schema_is_refused(kind, schema):
         {"release": {"kind": "dated", "dates": {"one": "tomorrow"}}},
         {"release": {"kind": "weekly"}},
         {"practice": "peers"},
-        {"curators": ["ada"]},
+        {"curators": [""]},
+        {"curators": [{"id": 7}]},
+        {"curators": 7},
     ],
 )
 def test_terms_without_sense_are_refused(document):

@@ -174,3 +174,27 @@ class TestDatabaseSettings:
         settings.Q_CLUSTER = {**{k: v for k, v in SAFE.items() if k != "orm"}, "redis": "redis://127.0.0.1:6379"}
         monkeypatch.setattr(checks, "connections", _Opened("postgresql", CONN_MAX_AGE=0))
         assert ids(checks.check_database_settings(None)) == []
+
+
+class TestLanguages:
+    def test_ours_are_fine(self):
+        assert ids(checks.check_languages(None)) == []
+
+    def test_others_are_named(self, settings):
+        settings.LANGUAGES = [("en", "English"), ("de-at", "Deutsch"), ("fr", "Français")]
+        settings.WAGTAIL_CONTENT_LANGUAGES = [("en", "English"), ("pt-br", "Português")]
+        (message,) = checks.check_languages(None)
+        assert message.id == "wagtail_kwiga.W012"
+        assert message.hint
+        assert "in: fr, pt-br." in message.msg
+
+    def test_djangos_own_long_list_is_no_choice(self, settings):
+        from django.conf import global_settings
+
+        settings.LANGUAGES = global_settings.LANGUAGES
+        settings.WAGTAIL_CONTENT_LANGUAGES = [("en", "English")]
+        assert ids(checks.check_languages(None)) == []
+        settings.LANGUAGE_CODE = "nl"
+        assert ids(checks.check_languages(None)) == ["W012"]
+        settings.USE_I18N = False
+        assert ids(checks.check_languages(None)) == []

@@ -47,6 +47,12 @@ def test_what_it_makes_and_tells():
     } <= editors
     assert {"access_admin", "view_order", "confirm_money"} <= sales
     assert not {"confirm_money", "change_order"} & editors
+    both = {
+        "view_run", "change_run", "view_contact", "view_listmembership", "add_listmembership", "change_listmembership",
+        "view_outgoingemail", "change_outgoingemail", "view_timelineentry", "change_timelineentry", "view_order",
+    }  # fmt: skip
+    assert both <= editors
+    assert both <= sales
     assert not {"add_coupon", "publish_scenario", "change_kwigasettings", "delete_order"} & sales
     assert "“Kwiga: sweep”: made" in told
     assert "“Kwiga: Sales”: made" in told
@@ -85,12 +91,34 @@ def test_a_group_removed_or_renamed_does_not_come_back():
 
 def test_a_later_step_is_handed_over_once(monkeypatch):
     setup()
-    more = (*kwiga_setup.HANDED_OUT, (2, kwiga_setup.SALES, ("wagtail_kwiga.view_refund",)))
+    more = (*kwiga_setup.HANDED_OUT, (99, kwiga_setup.SALES, ("wagtail_kwiga.view_refund",)))
     monkeypatch.setattr(kwiga_setup, "HANDED_OUT", more)
     assert "1 permissions handed over" in setup()
     group = Group.objects.get(name="Kwiga: Sales")
     assert group.permissions.filter(codename="view_refund").exists()
     assert "0 permissions handed over" in setup()
+
+
+def test_a_site_of_the_first_step_is_given_the_second_and_nothing_that_was_taken_away(monkeypatch):
+    everything = kwiga_setup.HANDED_OUT
+    monkeypatch.setattr(kwiga_setup, "HANDED_OUT", tuple(part for part in everything if part[0] == 1))
+    setup()
+    group = Group.objects.get(name="Kwiga: Editors")
+    group.permissions.remove(Permission.objects.get(codename="delete_coupon", content_type__app_label="wagtail_kwiga"))
+    assert not group.permissions.filter(codename="change_run").exists()
+    monkeypatch.setattr(kwiga_setup, "HANDED_OUT", everything)
+    assert "there, 11 permissions handed over" in setup()
+    assert group.permissions.filter(codename="change_run").exists()
+    assert not group.permissions.filter(codename="delete_coupon").exists()
+
+
+def test_a_group_called_sales_is_somebody_elses():
+    theirs = Group.objects.create(name="Sales")
+    theirs.permissions.add(Permission.objects.get(codename="access_admin"))
+    setup()
+    setup()
+    assert list(theirs.permissions.values_list("codename", flat=True)) == ["access_admin"]
+    assert set(Group.objects.filter(name__contains="Sales").values_list("name", flat=True)) == {"Sales", "Kwiga: Sales"}
 
 
 def test_a_group_it_did_not_make_is_never_touched():

@@ -13,7 +13,8 @@ from tests.support import START, after, make_contact, make_list
 from wagtail_kwiga import locking
 from wagtail_kwiga.contacts import lists
 from wagtail_kwiga.contacts.lists import NOT_MEMBER
-from wagtail_kwiga.contacts.models import ListMembership
+from wagtail_kwiga.contacts.models import ContactList, ListMembership
+from wagtail_kwiga.journal import writing
 
 MOMENT = dt.timedelta(microseconds=1)
 pytestmark = pytest.mark.django_db
@@ -288,3 +289,68 @@ class TestAgainstAPlainModel(TestCase):
                     expected = NOT_MEMBER if not ends else None if None in ends else max(ends)
                     assert lists.member_until(here, them, now) == expected
                     assert lists.is_member(here, them, now) == bool(ends)
+
+
+# --- by hand, and as seen from other rows -----------------------------------------------------------------------------------
+
+
+def sentences(contact):
+    return [(writing.sentence(entry), entry.by) for entry in writing.timeline(contact)]
+
+
+def test_putting_on_by_hand_stands_on_the_timeline(come_back, ada, admin_user):
+    lists.put_on(come_back, ada, by=admin_user, now=START)
+    lists.put_on(come_back, ada, until=after(hours=24), by=admin_user, now=after(hours=1))
+    assert ListMembership.objects.get().until == after(hours=24)
+    first, second = sentences(ada)
+    assert first == ("Put on the list “Come back” by hand.", admin_user)
+    assert second[0].startswith("Put on the list “Come back” by hand, until ")
+
+
+def test_taking_off_by_hand_ends_whatever_holds_and_tells_only_of_those_who_were_on_it(come_back, ada, admin_user):
+    bob, eve, other = make_contact(), make_contact(), make_list("Other")
+    for source in ("", "run:1", "import:2"):
+        lists.add(come_back, ada, source=source, now=START)
+    lists.add(other, ada, now=START)
+    lists.add(come_back, bob, until=after(hours=1), now=START)
+    gone = lists.take_off(come_back, [ada.pk, bob.pk, eve.pk, ada.pk], by=admin_user, now=after(hours=2))
+    assert gone == [ada.pk]
+    assert not lists.is_member(come_back, ada, after(hours=2))
+    assert lists.is_member(come_back, ada, after(hours=2) - MOMENT)
+    assert lists.is_member(other, ada, after(hours=2))
+    assert sentences(ada) == [("Taken off the list “Come back” by hand.", admin_user)]
+    assert sentences(bob) == sentences(eve) == []
+    assert lists.take_off(come_back, [ada.pk], by=admin_user, now=after(hours=3)) == []
+
+
+@pytest.mark.parametrize("many", [1, 12])
+def test_taking_many_off_costs_the_same(come_back, admin_user, many):
+    people = [make_contact() for _ in range(many)]
+    for contact in people:
+        lists.add(come_back, contact, now=START)
+    with CaptureQueriesContext(connection) as queries:
+        assert len(lists.take_off(come_back, [one.pk for one in people], by=admin_user, now=START)) == many
+    assert len([query for query in queries if "SAVEPOINT" not in query["sql"]]) <= 8
+
+
+def test_ended_is_the_opposite_of_holding(come_back):
+    ends = [None, START, after(hours=1)]
+    for until in ends:
+        for removed in ends:
+            grant = lists.add(come_back, make_contact(), until=until, now=START - dt.timedelta(days=1))
+            ListMembership.objects.filter(pk=grant.pk).update(removed_at=removed)
+    for at in (START - MOMENT, START, after(hours=1), after(hours=2)):
+        held = set(ListMembership.objects.filter(lists.holding(at)).values_list("pk", flat=True))
+        over = set(ListMembership.objects.filter(lists.ended(at)).values_list("pk", flat=True))
+        assert held | over == set(ListMembership.objects.values_list("pk", flat=True))
+        assert not held & over
+
+
+def test_the_rule_as_seen_from_a_list_leaves_out_what_has_no_grant(come_back, ada):
+    empty = make_list("Empty")
+    lists.add(come_back, ada, until=after(hours=1), now=START)
+    lists.add(come_back, ada, source="run:1", now=START)
+    seen = ContactList.objects.filter(lists.holding(START, "memberships__")).distinct()
+    assert list(seen) == [come_back]
+    people = dict(ContactList.objects.annotate(people=lists.people_on(START)).values_list("pk", "people"))
+    assert people == {come_back.pk: 1, empty.pk: 0}

@@ -9,6 +9,7 @@ import pytest
 from tests.support import START, make_coupon, make_list, make_offer
 from wagtail_kwiga import models as m
 from wagtail_kwiga.coupons import eligibility, gates
+from wagtail_kwiga.exceptions import KwigaError
 
 pytestmark = pytest.mark.django_db
 
@@ -121,3 +122,80 @@ def test_the_number_of_queries_does_not_grow(many, django_assert_max_num_queries
         make_coupon(offers=[offers[0]])
     with django_assert_max_num_queries(4):
         assert len(gates.disagreements(offers[0])) == many + 1
+
+
+# --- which offers take a coupon, and which coupons an offer takes ---------------------------------------------------------
+
+
+def test_taking_and_taken_are_two_sides_of_what_buyers_meet():
+    """For every pair of gates, kinds and limits: an offer is among ``taking`` exactly where no gate is in the way."""
+    in_the_way = {"offer_takes_none", "offer_takes_others", "wrong_offer", "other_currency"}
+    other = make_offer(coupon_mode=ANY)
+    for mode in (NONE, ONLY, ANY):
+        for chooses in ("this", "other", "both", "none"):
+            for names in (True, False):
+                for currency in (None, "EUR", "USD"):
+                    offer = make_offer(coupon_mode=mode)
+                    size = (
+                        {"percent": "15"} if currency is None else {"percent": None, "amount": 5, "currency": currency}
+                    )
+                    offers = {"this": [offer], "other": [other], "both": [offer, other], "none": []}[chooses]
+                    coupon = make_coupon(offers=offers, **size)
+                    gates.name_coupons(offer, [coupon.pk] if names else [])
+                    met = eligibility.check_coupon(coupon, offer=offer, now=START).reason not in in_the_way
+                    assert (offer in gates.taking(coupon)) is met
+                    assert (coupon in gates.taken_by(offer)) is met
+
+
+# --- mending --------------------------------------------------------------------------------------------------------------
+
+
+def test_each_disagreement_names_its_remedy():
+    offer, empty = make_offer(coupon_mode=NONE), make_offer(coupon_mode=ONLY)
+    told = {fault.code: fault.remedy for fault in gates.disagreements(make_coupon(offers=[offer, empty]))}
+    assert told == {"offer_takes_none": "name_coupon", "offer_takes_others": "name_coupon"}
+    fixed = make_coupon(percent=None, amount=Decimal(10), currency="USD", is_active=False, offers=[make_offer()])
+    gates.name_coupons(empty, [fixed.pk])
+    told = {fault.code: fault.remedy for fault in gates.disagreements(empty) if fault.coupon == fixed}
+    assert told == {"inactive": "wake_coupon", "other_currency": "", "wrong_offer": "widen_coupon"}
+    assert {fault.remedy for fault in gates.disagreements(make_coupon())} == {""}
+
+
+def test_a_sleeping_coupon_is_woken_once():
+    offer, coupon = make_offer(coupon_mode=ONLY), make_coupon(is_active=False)
+    assert gates.mend("inactive", coupon, offer) is True
+    assert gates.mend("inactive", coupon, offer) is False
+    coupon.refresh_from_db()
+    assert coupon.is_active
+
+
+def test_a_coupon_is_widened_and_never_narrowed():
+    offer, elsewhere = make_offer(coupon_mode=ONLY), make_offer(coupon_mode=ANY)
+    coupon = make_coupon(offers=[elsewhere])
+    assert gates.mend("wrong_offer", coupon, offer) is True
+    assert gates.mend("wrong_offer", coupon, offer) is False
+    assert set(coupon.offers.all()) == {offer, elsewhere}
+    everywhere = make_coupon()
+    assert gates.mend("wrong_offer", everywhere, offer) is False
+    assert not everywhere.offers.exists(), "a coupon for every offer must not become one for this offer only"
+
+
+@pytest.mark.parametrize(
+    ("code", "refusal"),
+    [
+        ("offer_takes_none", "on_the_page"),
+        ("offer_takes_others", "on_the_page"),
+        ("other_currency", "no_remedy"),
+        ("nowhere", "no_remedy"),
+        ("names_none", "no_remedy"),
+        ("nonsense", "no_remedy"),
+    ],
+)
+def test_what_is_not_the_coupons_to_mend_is_refused(code, refusal):
+    offer, coupon = make_offer(coupon_mode=NONE), make_coupon(is_active=False)
+    with pytest.raises(KwigaError) as told:
+        gates.mend(code, coupon, offer)
+    assert told.value.code == refusal
+    assert str(told.value)
+    coupon.refresh_from_db()
+    assert (coupon.is_active, coupon.offers.count()) == (False, 0)

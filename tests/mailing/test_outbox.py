@@ -229,7 +229,7 @@ def test_a_test_mail_goes_to_the_team_with_sample_data():
     template.subject = "A draft for {{ contact.first_name }}"
     row = outbox.send_test(template, to="team@example.com", now=START)
     assert (row.purpose, row.to_email, row.contact, row.order) == ("test", "team@example.com", None, None)
-    assert row.subject == "A draft for Ada"
+    assert row.subject == "Test: A draft for Ada"
     assert row.context["coupon.code"] == "COMEBACK15"
     assert row.links["resume_url"] == {"url": "#resume_url"}
     assert row.due_at == START

@@ -11,13 +11,13 @@ from wagtail.models import Site
 from tests.mailing.making import make_template, queue_one, settings_of_default_site
 from tests.support import make_contact
 from wagtail_kwiga import models as m
-from wagtail_kwiga.mailing import rendering, views
+from wagtail_kwiga.mailing import previewing, rendering
 
 pytestmark = pytest.mark.django_db
 
 
 def preview(template, mode=""):
-    response = views.preview(RequestFactory().get("/"), template, mode)
+    response = previewing.preview(RequestFactory().get("/"), template, mode)
     response.render()
     return response.content.decode()
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 from django.core.exceptions import ValidationError
+from django.utils import translation
+from django.utils.translation import gettext
 from wagtail.blocks import StreamBlock, StructBlockValidationError
 
 from tests.mailing.making import RECOVERY, make_template
@@ -99,6 +101,16 @@ def test_every_block_tells_the_editor_what_it_is_and_previews_as_mail(name, bloc
     assert b"<!doctype html>" in page.content
 
 
+def test_the_picker_speaks_the_language_of_the_admin():
+    block = blocks.HeadingBlock()
+    block.set_name("heading")
+    with translation.override("de"):
+        assert block.get_preview_value()["text"] == gettext("Your place is still free")
+        assert block.get_preview_context(block.get_preview_value(), {})["mail"].html.count(
+            gettext("Your place is still free")
+        )
+
+
 def test_words_are_found_in_every_kind_of_block():
     """A block with words that proofreading does not know would let mistakes through."""
     from wagtail.blocks import CharBlock, RichTextBlock
@@ -107,3 +119,88 @@ def test_words_are_found_in_every_kind_of_block():
         words = {child for child, kind in block.child_blocks.items() if isinstance(kind, CharBlock | RichTextBlock)}
         value = block.to_python(dict.fromkeys(words, "<p>word</p>"))
         assert len(list(proofreading.texts_of(name, value))) == len(words), name
+
+
+# --- advice about coupons -------------------------------------------------------------------------------------------------
+
+WHOLE = [("coupon_card", {"title": "", "show_prices": True, "show_deadline": True})]
+BARE = [("coupon_card", {"title": "", "show_prices": False, "show_deadline": False})]
+
+
+def told(blocks, **given):
+    template = make_template(blocks, **{"subject": "Hi", "preheader": "", **given})
+    return [
+        word
+        for word in ("its code", "how much", "until when", "before and after", "unsubscribed")
+        if any(word in hint for hint in proofreading.hints(template))
+    ]
+
+
+@pytest.mark.parametrize(
+    ("blocks", "given", "missing"),
+    [
+        (WHOLE, {}, []),
+        (BARE, {}, ["until when", "before and after"]),
+        ([], {}, []),
+        ([("heading", {"text": "{{ order.total }}"})], {}, []),
+        ([], {"subject": "{{ coupon.size }} off"}, ["its code", "until when", "before and after"]),
+        ([], {"preheader": "{{ coupon.code }}"}, ["how much", "until when", "before and after"]),
+        ([("heading", {"text": "{{ price.after }}"})], {}, ["its code", "how much", "until when", "before and after"]),
+        (
+            [
+                ("text", {"text": "<p>{{ coupon.<b>code</b> }}, {{ price.saved }} off, {{ coupon.valid_hours }}</p>"}),
+                ("heading", {"text": "{{ price.after }} and not {{ price.before }}"}),
+            ],
+            {},
+            [],
+        ),
+        (WHOLE, {"kind": "service"}, ["unsubscribed"]),
+        (WHOLE, {"kind": "promotion"}, []),
+        ([], {"kind": "service"}, []),
+    ],
+)
+def test_a_mail_with_a_coupon_is_told_what_it_lacks(blocks, given, missing):
+    assert told(blocks, **given) == missing
+
+
+@pytest.mark.parametrize(
+    ("blocks", "given", "kind"),
+    [
+        (WHOLE, {}, "promotion"),
+        (BARE, {}, "promotion"),
+        ([], {}, "service"),
+        ([("order_summary", {"title": ""})], {"subject": "{{ order.number }}, {{ price.before }}"}, "service"),
+        ([], {"subject": "{{ coupon.size }} off"}, "promotion"),
+        ([("heading", {"text": "{{price.saved}}"})], {}, "promotion"),
+        ([("text", {"text": "<p>{{ <i>price</i>.after }}</p>"})], {}, "promotion"),
+        (WHOLE, {"kind": "service"}, "service"),
+        ([], {"kind": "promotion"}, "promotion"),
+    ],
+)
+def test_the_kind_is_settled_by_the_coupon_unless_the_editor_says_otherwise(
+    blocks, given, kind, django_assert_num_queries
+):
+    template = make_template(blocks, **{"subject": "Hi", "preheader": "", **given})
+    with django_assert_num_queries(0):
+        assert template.settled_kind == kind
+        proofreading.hints(template)
+    assert versions.for_template(template, "en").kind == kind
+    assert ("unsubscribe_url" in versions.compiled(template).placeholders) == (kind == "promotion")
+
+
+def test_pictures_cost_no_query_when_the_kind_is_settled(django_assert_num_queries):
+    template = make_template([("image", {"image": 7, "alt": "{{ coupon.code }}"}), *WHOLE], subject="Hi", preheader="")
+    with django_assert_num_queries(0):
+        assert template.settled_kind == "promotion"
+
+
+def test_what_a_form_hands_over_is_read_like_what_is_stored():
+    """There the blocks are whole values, not raw data."""
+    template = make_template(WHOLE, subject="Hi", preheader="")
+    rich = template.body.stream_block.to_python(
+        [{"type": "text", "value": {"text": "<p>{{ coupon.code }}</p>"}}, {"type": "divider", "value": {}}]
+    )
+    for child in rich:
+        assert child.value is not None  # made of raw data now
+    template.body = rich
+    assert template.settled_kind == "promotion"

@@ -48,7 +48,7 @@ def test_a_draft_is_not_sent():
 def _translated(template, language, **given):
     locale, _made = Locale.objects.get_or_create(language_code=language)
     copy = template.copy_for_translation(locale)
-    for name, value in given.items():
+    for name, value in {"live": True, **given}.items():
         setattr(copy, name, value)
     copy.save()
     return copy
@@ -162,3 +162,18 @@ def test_compiled_by_several_at_once_there_is_one():
         thread.join()
     assert len(found) == 4
     assert len(set(found)) == 1
+
+
+def test_a_fresh_translation_is_a_draft_and_reaches_nobody():
+    """Wagtail's *Translate* of a live snippet would put the untranslated words live, those of its draft even."""
+    template = make_template(subject="Live words")
+    template.save_revision().publish()
+    template.subject = "Secret draft"
+    template.save_revision()
+    copy = template.copy_for_translation(Locale.objects.get_or_create(language_code="de")[0])
+    copy.save()
+    assert copy.subject == "Secret draft" and not copy.live and copy.has_unpublished_changes
+    assert (copy.live_revision, copy.latest_revision, copy.first_published_at) == (None, None, None)
+    assert versions.for_template(template, "de").subject == "Live words"
+    copy.save_revision().publish()
+    assert versions.for_template(template, "de").subject == "Secret draft"

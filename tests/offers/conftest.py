@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from django.utils import translation
 
 from tests.offers import making
 from tests.support import START
@@ -11,10 +12,13 @@ from wagtail_kwiga import models as m
 
 @pytest.fixture(autouse=True)
 def _shop(settings):
-    """A clock that tests set, and a prefix for each language."""
+    """A clock that tests set, a prefix for each language, and English where nobody says otherwise: a request leaves its
+    language behind in the thread."""
     settings.ROOT_URLCONF = "tests.offers.urls"
     making.set_clock(START)
     settings.WAGTAIL_KWIGA = {**settings.WAGTAIL_KWIGA, "CLOCK": "tests.offers.making.clock"}
+    with translation.override("en"):
+        yield
 
 
 @pytest.fixture

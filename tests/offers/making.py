@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import datetime as dt
+import io
 import re
 from decimal import Decimal
 from html import unescape
 from html.parser import HTMLParser
 from typing import Any
 
+from django.core.files.base import ContentFile
 from django.test import Client
 from django.utils.text import slugify
+from PIL import Image as Picture
+from wagtail.documents.models import Document
+from wagtail.images.models import Image
 from wagtail.models import Locale, Page, Site
 
 from tests.support import START, make_product
@@ -119,3 +124,15 @@ def order(client: Client, url: str, **typed: str) -> Any:
     """Open ``url``, fill in the form and send it to the page."""
     _page, sent = fill_in(client, url, **typed)
     return client.post(url.split("?")[0], sent)
+
+
+def make_image() -> Image:
+    file = io.BytesIO()
+    Picture.new("RGB", (1600, 900), "teal").save(file, "PNG")
+    return Image.objects.create(
+        title="Teal", file=ContentFile(file.getvalue(), "teal.png"), description="A wash of teal"
+    )
+
+
+def make_document(name: str) -> Document:
+    return Document.objects.create(title=name, file=ContentFile(b"x", name))

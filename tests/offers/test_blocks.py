@@ -2,42 +2,22 @@
 
 from __future__ import annotations
 
-import io
+import re
 
 import pytest
-from django.core.files.base import ContentFile
-from PIL import Image as Picture
+from django.core.exceptions import ValidationError
+from django.urls import reverse
 from wagtail import blocks, hooks
-from wagtail.blocks.struct_block import StructBlockValidationError
-from wagtail.documents.models import Document
-from wagtail.embeds.embeds import get_embed_hash
-from wagtail.embeds.models import Embed
-from wagtail.images.models import Image
 
-from tests.offers.making import make_page, text_of
-from tests.support import make_product
-from wagtail_kwiga.catalogue.terms import AccessTerms, Length, Lessons, Release
-from wagtail_kwiga.offers import video
+from tests.offers.making import make_image, make_page, text_of
+from wagtail_kwiga import models as m
 from wagtail_kwiga.offers.blocks import offer_blocks
-from wagtail_kwiga.offers.terms_blocks import ProductBlock
 
 pytestmark = [
     pytest.mark.django_db,
     # Wagtail leaves the temporary file of a rendition to the garbage collector.
     pytest.mark.filterwarnings("ignore:Unclosed file <tempfile.SpooledTemporaryFile:ResourceWarning"),
 ]
-
-
-def make_image() -> Image:
-    file = io.BytesIO()
-    Picture.new("RGB", (1600, 900), "teal").save(file, "PNG")
-    return Image.objects.create(
-        title="Teal", file=ContentFile(file.getvalue(), "teal.png"), description="A wash of teal"
-    )
-
-
-def make_document(name: str) -> Document:
-    return Document.objects.create(title=name, file=ContentFile(b"x", name))
 
 
 def test_every_block_on_one_page(client, seller):
@@ -81,20 +61,84 @@ def test_empty_blocks_break_nothing(client, seller):
     assert "<h1>Watercolour</h1>" in response.content.decode()  # a hero without a heading shows the title
 
 
-def test_every_block_has_a_preview_and_a_description(admin_client):
-    for name, block in offer_blocks():
-        assert block.label, name
-        if name != "image":  # there is no picture to show before a site has one
-            assert block.is_previewable, name
-            assert block.get_description(), name
-            context = {"bound_block": block.bind(block.get_preview_value()), "page_title": "x"}
-            from django.template.loader import render_to_string
+def preview_of(admin_client, block):
+    """What the picker shows, as the admin serves it."""
+    return admin_client.get(reverse("wagtailadmin_block_preview"), {"id": block.definition_prefix})
 
-            html = render_to_string(
-                block.get_preview_template(block.get_preview_value()),
-                block.get_preview_context(block.get_preview_value(), context),
-            )
-            assert "kwiga.css" in html
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("hero", "Watercolour for beginners Four calm evenings"),
+        ("text", "What you will learn How water"),
+        ("image", "A wash in three colours"),
+        ("video", "Play the video"),
+        ("lessons", "Water first 40 minutes"),
+        ("price", "The whole course €120.00 Four lessons to keep"),
+        ("questions", "Do I need to be able to draw?"),
+        ("call_to_action", "Ready for the first brushstroke?"),
+    ],
+)
+def test_the_picker_shows_each_block_with_our_look(admin_client, django_assert_max_num_queries, name, said):
+    block = m.OfferPage.body.field.stream_block.child_blocks[name]
+    assert block.is_previewable
+    assert block.label
+    assert block.get_description()
+    assert block.meta.group
+    assert block.meta.icon != blocks.Block().meta.icon
+    with django_assert_max_num_queries(12):
+        answer = preview_of(admin_client, block)
+    assert answer.status_code == 200
+    assert said in text_of(answer)
+    html = answer.content.decode()
+    assert "wagtail_kwiga/kwiga.css" in html
+    assert 'class="kwiga"' in html
+    assert '<meta name="robots" content="noindex">' in html
+    assert not re.search(r"""(src|href|poster)=["'](https?:)?//(?!www\.youtube\.com/watch)""", html)
+
+
+def test_every_field_of_every_block_is_named_and_the_less_plain_ones_explained():
+    def all_below(block):
+        yield block
+        for child in getattr(block, "child_blocks", {}).values():
+            yield from all_below(child)
+        if isinstance(block, blocks.ListBlock):
+            yield from all_below(block.child_block)
+
+    for name, block in offer_blocks():
+        for each in all_below(block):
+            assert each.label or each is block, (name, each)
+    ours = dict(offer_blocks())
+    for name in ("hero", "price", "call_to_action", "video"):
+        assert any(child.field.help_text for child in ours[name].child_blocks.values() if hasattr(child, "field")), name
+
+
+def test_a_site_s_own_blocks_are_previewed_in_the_same_look(admin_client):
+    class Quotation(blocks.CharBlock):
+        class Meta:
+            preview_value = "Stop in time."
+
+    class OwnPreview(blocks.CharBlock):
+        class Meta:
+            preview_value = "x"
+            preview_template = "mine.html"
+
+    own = [("quotation", Quotation()), ("own", OwnPreview()), ("bare", blocks.CharBlock())]
+    with hooks.register_temporarily("register_kwiga_offer_blocks", lambda: own):
+        found = blocks.StreamBlock(offer_blocks()).child_blocks
+    answer = preview_of(admin_client, found["quotation"])
+    assert "Stop in time." in text_of(answer)
+    assert "wagtail_kwiga/kwiga.css" in answer.content.decode()
+    assert found["own"].meta.preview_template == "mine.html"
+    assert not found["bare"].is_previewable
+
+
+def test_one_heading_of_the_first_level_wherever_the_hero_stands(client, seller):
+    page = make_page(body=[("text", "<p>first</p>"), ("hero", {"heading": "Paint"})])
+    assert client.get(page.url).content.count(b"<h1") == 1
+    page.body.append(("hero", {"heading": "Twice"}))
+    with pytest.raises(ValidationError):
+        page.body.stream_block.clean(page.body)
 
 
 def test_a_site_adds_and_replaces_blocks(client, seller):
@@ -108,138 +152,3 @@ def test_a_site_adds_and_replaces_blocks(client, seller):
         names = dict(offer_blocks())
     assert "quotation" in names
     assert type(names["text"]) is blocks.TextBlock
-
-
-# --- video ------------------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("url", "frame"),
-    [
-        ("https://www.youtube.com/watch?v=aqz-KE-bpKQ", "https://www.youtube-nocookie.com/embed/aqz-KE-bpKQ"),
-        ("https://youtu.be/aqz-KE-bpKQ?t=3", "https://www.youtube-nocookie.com/embed/aqz-KE-bpKQ"),
-        ("https://www.youtube.com/shorts/aqz-KE-bpKQ", "https://www.youtube-nocookie.com/embed/aqz-KE-bpKQ"),
-        ("https://vimeo.com/76979871", "https://player.vimeo.com/video/76979871?dnt=1"),
-        ("https://vimeo.com/76979871/abc123", "https://player.vimeo.com/video/76979871?dnt=1&h=abc123"),
-        ("https://www.youtube.com/watch?v=%22%3E%3Cscript", ""),
-        ("https://youtube.com.evil.example/watch?v=aqz-KE-bpKQ", ""),
-        ("https://example.com/film", ""),
-    ],
-)
-def test_players_that_the_address_alone_tells(url, frame):
-    assert video.known_frame(url) == frame
-
-
-def test_nothing_is_asked_of_anybody_before_the_click(client, seller):
-    page = make_page(body=[("video", {"url": "https://www.youtube.com/watch?v=aqz-KE-bpKQ"})])
-    html = client.get(page.url).content.decode()
-    assert "<iframe" not in html
-    for tag in ("src=", "poster="):
-        for piece in html.split(tag)[1:]:
-            assert not piece.startswith(('"http', '"//')), piece[:80]
-    assert 'href="https://www.youtube.com/watch?v=aqz-KE-bpKQ"' in html  # without a script it is a link
-    assert 'data-kwiga-video="https://www.youtube-nocookie.com/embed/aqz-KE-bpKQ"' in html
-
-
-def test_what_the_provider_told_on_saving_is_used_on_viewing(client, seller):
-    url = "https://www.dailymotion.com/video/x8abc"
-    Embed.objects.create(
-        hash=get_embed_hash(url), url=url, type="video", title="A film", width=1080, height=1920,
-        html='<iframe src="https://geo.dailymotion.com/player.html?video=x8abc&amp;mute=1"></iframe>',
-    )  # fmt: skip
-    html = client.get(make_page(body=[("video", {"url": url})]).url).content.decode()
-    assert 'data-kwiga-video="https://geo.dailymotion.com/player.html?video=x8abc&amp;mute=1"' in html
-    assert 'data-ratio="9:16"' in html
-    assert "A film" in html
-
-
-def test_a_video_nobody_could_resolve_is_a_quiet_link(client, seller):
-    html = client.get(make_page(body=[("video", {"url": "https://films.example/1"})]).url).content.decode()
-    assert "Watch the video at films.example" in html
-    assert "data-kwiga-video" not in html
-
-
-def test_an_uploaded_file_with_subtitles(client, seller):
-    page = make_page(
-        body=[
-            (
-                "video",
-                {"file": make_document("film.mp4"), "captions": make_document("film.vtt"), "poster": make_image()},
-            )
-        ]
-    )
-    html = client.get(page.url).content.decode()
-    assert '<source src="/media/documents/film' in html
-    assert 'type="video/mp4"' in html
-    assert '<track kind="captions" src="/media/documents/film' in html
-    assert 'preload="none"' in html
-    assert 'poster="/media/images/' in html
-
-
-@pytest.mark.parametrize(
-    ("given", "field"),
-    [
-        ({}, "url"),
-        ({"url": "https://vimeo.com/1", "file": "film.mp4"}, "url"),
-        ({"file": "film.exe"}, "file"),
-        ({"file": "film.mp4", "captions": "film.srt"}, "captions"),
-        ({"url": "https://example.com/nothing"}, "url"),
-    ],
-)
-def test_an_editors_mistakes_are_told_at_their_field(given, field):
-    block = video.VideoBlock()
-    value = {name: make_document(each) if name in ("file", "captions") else each for name, each in given.items()}
-    with pytest.raises(StructBlockValidationError) as refusal:
-        block.clean(block.normalize(value))
-    assert field in refusal.value.block_errors
-
-
-def test_an_embed_that_is_known_already_is_taken(db):
-    url = "https://www.youtube.com/watch?v=aqz-KE-bpKQ"
-    Embed.objects.create(
-        hash=get_embed_hash(url), url=url, type="video", html='<iframe src="https://www.youtube.com/embed/aqz-KE-bpKQ">'
-    )
-    block = video.VideoBlock()
-    assert block.clean(block.normalize({"url": url}))["url"] == url
-    assert video.player_for(url).frame == "https://www.youtube-nocookie.com/embed/aqz-KE-bpKQ"
-
-
-# --- terms of access --------------------------------------------------------------------------------------------------
-
-
-def terms(**given) -> AccessTerms:
-    block = ProductBlock()
-    return block.to_python({"product": make_product().pk, **given}).access_terms()
-
-
-def test_a_product_alone_is_sold_without_any_limit(db):
-    assert terms() == AccessTerms()
-
-
-def test_each_choice_reaches_the_terms(db):
-    assert terms(length="days", length_number=30).length == Length.days(30)
-    assert terms(length="months", length_number=6).length == Length.months(6)
-    assert terms(length="until", length_until="2027-12-31").length == Length.until("2027-12-31")
-    assert terms(start="date", start_date="2027-09-01").start == "2027-09-01"
-    assert terms(lessons="first", lessons_first=3).lessons == Lessons.first(3)
-    assert terms(release="every", release_days=7).release == Release.every(7)
-    rest = terms(new_lessons=False, practice="curator", checkpoints=True, comments=True, certificate=True)
-    assert (rest.auto_open_new, rest.practice, rest.checkpoints, rest.comments, rest.certificate) == (
-        False,
-        "curator",
-        True,
-        True,
-        True,
-    )
-
-
-@pytest.mark.parametrize(
-    ("given", "field"),
-    [({"length": "days"}, "length_number"), ({"length": "until"}, "length_until"), ({"start": "date"}, "start_date"),
-     ({"lessons": "first"}, "lessons_first"), ({"release": "every"}, "release_days")],
-)  # fmt: skip
-def test_a_choice_that_needs_a_number_or_a_date(db, given, field):
-    block = ProductBlock()
-    with pytest.raises(StructBlockValidationError) as refusal:
-        block.clean(block.to_python({"product": make_product().pk, **given}))
-    assert list(refusal.value.block_errors) == [field]

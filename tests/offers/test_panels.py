@@ -48,7 +48,8 @@ def product_row(product, **given):
     return {
         "product": product.pk, "length": "unlimited", "length_number": "", "length_until": "", "start": "payment",
         "start_date": "", "lessons": "all", "lessons_first": "", "release": "all", "release_days": "",
-        "new_lessons": "on", "practice": "none", **given,
+        "release_dates": streamfield([]), "lessons_chosen": "", "lessons_known": "", "new_lessons": "on",
+        "practice": "none", **given,
     }  # fmt: skip
 
 

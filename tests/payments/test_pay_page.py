@@ -18,7 +18,7 @@ from tests.payments.shop import (
     text,
 )
 from tests.payments.test_providers import SANDBOX
-from tests.support import START, after, make_contact, make_coupon, make_offer
+from tests.support import START, after, make_contact, make_coupon, make_offer, make_product
 from wagtail_kwiga import models as m
 from wagtail_kwiga.orders import links, transitions
 from wagtail_kwiga.orders.links import Purpose
@@ -211,4 +211,96 @@ def test_the_pay_page_costs_a_fixed_number_of_queries(client, order, django_asse
     path = pay_path(order)
     client.get(path)
     with django_assert_max_num_queries(3):
+        client.get(path)
+
+
+# --- a link to an order that was placed anew since
+
+
+def follow(client, path):
+    """Where the link of a superseded order leads, without sending anything."""
+    answer = client.get(path)
+    assert answer.status_code == 302
+    return path_of(answer["Location"])
+
+
+def test_other_terms_than_the_links_are_said_before_anything_is_agreed(client):
+    contact, offer = make_contact(), make_offer()
+    old = order_for(contact, offer, coupon=make_coupon("FIRST"))
+    m.Offer.objects.update(amount=130, terms=make_offer(make_product("Oil"), amount="130.00").terms)
+    offer.refresh_from_db()
+    order_for(contact, offer, coupon=make_coupon("SECOND", percent="5"), now=after(minutes=1))
+    page = text(client.get(follow(client, pay_path(old))))
+    told, button = page.index("You have ordered again since"), page.index('type="submit"')
+    assert told < button
+    for said in (
+        "It costs €123.50. In the earlier order it was €102.00.",
+        "The discount code FIRST is no longer part of it.",
+        "“Watercolour for beginners” is no longer part of it.",
+        "“Oil” is part of it now.",
+    ):
+        assert told < page.index(said) < button
+
+
+def test_access_that_changed_is_said(client):
+    contact, offer = make_contact(), make_offer()
+    old = order_for(contact, offer)
+    offer.terms["products"][0]["access"]["length"] = {"kind": "days", "n": 30}
+    offer.save()
+    order_for(contact, offer, now=after(minutes=1))
+    page = text(client.get(follow(client, pay_path(old))))
+    assert "Your access to “Watercolour for beginners” is not the same: access for 30 days." in page
+    assert "It costs" not in page
+
+
+def test_where_nothing_changed_that_is_said_too(client):
+    contact, offer = make_contact(), make_offer()
+    old = order_for(contact, offer)
+    newer = order_for(contact, offer, now=after(minutes=1))
+    page = text(client.get(follow(client, pay_path(old))))
+    assert "Price and access are the same." in page
+    assert "You have ordered again" not in text(client.get(pay_path(newer)))
+
+
+def test_a_button_pressed_on_the_old_page_agrees_to_nothing(client):
+    """The page was open before the buyer ordered again elsewhere: the button leads to the newest terms, and stops there."""
+    contact, offer = make_contact(), make_offer()
+    old = order_for(contact, offer, coupon=make_coupon("FIRST"))
+    newest = order_for(contact, offer, coupon=make_coupon("SECOND", percent="5"), now=after(minutes=1))
+    answer = client.post(pay_path(old), {"method": "sandbox"})
+    assert answer.status_code == 302
+    assert not m.PaymentAttempt.objects.exists()
+    shown = path_of(answer["Location"])
+    assert "It costs €114.00" in text(client.get(shown))
+    assert client.post(shown, {"method": "sandbox"}).status_code == 302
+    assert m.PaymentAttempt.objects.get().payment.order == newest
+
+
+def test_the_first_link_is_what_counts_however_often_it_is_ordered_again(client):
+    contact, offer = make_contact(), make_offer()
+    first = order_for(contact, offer, coupon=make_coupon("FIRST"))
+    second = order_for(contact, offer, coupon=make_coupon("SECOND", percent="5"), now=after(minutes=1))
+    shown = follow(client, pay_path(first))
+    order_for(contact, offer, coupon=make_coupon("THIRD", percent="1"), now=after(minutes=2))
+    assert "In the earlier order it was €102.00." in text(client.get(follow(client, shown)))
+    assert "In the earlier order it was €114.00." in text(client.get(follow(client, pay_path(second))))
+    assert "It costs €118.80. In the earlier order it was €114.00." in text(client.get(order_path(second)))
+
+
+def test_a_link_cannot_compare_with_somebody_elses_order(client):
+    stranger, newest = new_order(amount="77.00"), new_order()
+    token = links.token_for(Purpose.PAY, newest, START, instead=stranger.pk)
+    page = text(client.get(path_of(links.absolute("pay", token, site_id=newest.site_id, language="en"))))
+    assert "77" not in page.split("<main")[1].split("</main>")[0].replace(newest.number, "")
+    assert "ordered again" not in page
+
+
+def test_telling_what_changed_costs_a_fixed_number_of_queries(client, django_assert_max_num_queries):
+    contact = make_contact()
+    offer = make_offer(*[make_product(f"Part {number}") for number in range(5)])
+    old = order_for(contact, offer)
+    order_for(contact, offer, now=after(minutes=1))
+    path = follow(client, pay_path(old))
+    client.get(path)
+    with django_assert_max_num_queries(6):
         client.get(path)

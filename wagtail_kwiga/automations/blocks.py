@@ -43,7 +43,18 @@ def _blocks_of(classes: Mapping[str, Any]) -> list[tuple[str, Block]]:
 
 
 class CodedBlock(StructBlock):
-    """A form for one frozen class of the pure core, named like its ``kind``."""
+    """A form for one frozen class of the pure core, named like its ``kind``.
+
+    In the picker it shows its ``description``, and as a preview ``preview_words``: an example of what it does.
+    """
+
+    class Meta:
+        preview_template = "wagtail_kwiga/backoffice/scenarios/block_preview.html"
+        preview_words = ""
+
+    def get_preview_context(self, value: Any, parent_context: Any = None) -> dict[str, Any]:
+        context: dict[str, Any] = super().get_preview_context(value, parent_context)
+        return {**context, "words": self.meta.preview_words or self.label}
 
     def coded(self, value: StructValue) -> dict[str, Any]:
         """The fields of the class, as JSON values. An object that is gone, or was never chosen, is ``None``."""
@@ -79,7 +90,7 @@ class WaitBlock(StepBlock):
         label = _("Wait")
         label_format = "{amount} {unit}"
         description = _("Counted from the moment the step before was really done. The worker looks once a minute.")
-        preview_value = {"amount": 30, "unit": "minutes"}
+        preview_words = _("Wait 30 minutes")
 
     def to_python(self, value: Any) -> StructValue:
         return super().to_python(self._long(value))
@@ -108,6 +119,7 @@ class ContinueIfBlock(StepBlock):
         icon = "tick-inverse"
         label = _("Continue only if")
         description = _("Whoever does not fit leaves the scenario here.")
+        preview_words = _("Only who has never bought")
 
     def __init__(self, local_blocks: Any = (), **kwargs: Any) -> None:
         asked = StreamBlock(condition_blocks(), label=_("Condition"), min_num=1, max_num=1)
@@ -131,17 +143,24 @@ class AddToListBlock(StepBlock):
         choices=[
             ("scenario", _("a later step takes them off")),
             ("hours", _("so many hours have passed")),
-            ("none", _("for good")),
+            ("none", _("for good, without an end")),
         ],
         help_text=_("The end is told in the mail and holds by the clock, also when no worker runs."),
     )
-    hours = IntegerBlock(label=_("Hours"), required=False, min_value=1, max_value=24 * 366)
+    hours = IntegerBlock(
+        label=_("Hours"),
+        required=False,
+        min_value=1,
+        max_value=24 * 366,
+        help_text=_("Only for “so many hours have passed”, counted from this step."),
+    )
 
     class Meta:
         icon = "plus"
         label = _("Add to list")
         label_format = "{list}"
         description = _("Whoever is on the list may use the coupons that are only for people on it.")
+        preview_words = _("On the list “Come back” for 24 hours")
 
     def clean(self, value: StructValue) -> StructValue:
         cleaned = super().clean(value)
@@ -164,6 +183,7 @@ class RemoveFromListBlock(StepBlock):
         label = _("Remove from list")
         label_format = "{list}"
         description = _("Takes back what this scenario added. Who is on the list for another reason stays on it.")
+        preview_words = _("Off the list “Come back”")
 
     def coded(self, value: StructValue) -> dict[str, Any]:
         return {"list_id": getattr(value["list"], "pk", None)}
@@ -185,6 +205,7 @@ class SendEmailBlock(StepBlock):
         label = _("Send e-mail")
         label_format = "{template}"
         description = _("Not sent once the order is paid, nor to people who have unsubscribed.")
+        preview_words = _("E-mail “Your place is free” with the coupon COMEBACK15 (15%)")
 
     def coded(self, value: StructValue) -> dict[str, Any]:
         return {f"{name}_id": getattr(value[name], "pk", None) for name in ("template", "coupon")}

@@ -23,6 +23,11 @@ class Coded:
         """``{"kind": …, field: value, …}``."""
         return {"kind": self.kind, **{name: _plain(getattr(self, name)) for name in _names(type(self))}}
 
+    def words(self) -> Any:
+        """A site's own class in words, in the active language, for sentences, lists of steps and where somebody stands: “ask
+        staff to call about the key”. Without this method it is called by the label of its form. (Ours: ``explaining``.)"""
+        return self.kind.replace("_", " ")
+
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Self:
         """The value that ``to_json`` wrote. Raises ``ScenarioFault``."""

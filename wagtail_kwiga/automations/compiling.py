@@ -18,6 +18,7 @@ from wagtail.models import Revision
 
 from wagtail_kwiga.automations import coded, coupon_rules, extensions
 from wagtail_kwiga.automations.definitions import Definition, Kinds, read_step
+from wagtail_kwiga.automations.faults import Problem
 from wagtail_kwiga.automations.models import Scenario
 from wagtail_kwiga.automations.steps import AddToList, RemoveFromList, Step
 from wagtail_kwiga.automations.triggers import StartEvent
@@ -29,7 +30,12 @@ class Reading:
     """A scenario as far as it could be read: the definition where it is whole, and everything an editor must mend."""
 
     definition: Definition | None = None
-    problems: list[str] = field(default_factory=list)
+    found: list[Problem] = field(default_factory=list)
+
+    @property
+    def problems(self) -> list[str]:
+        """What must be mended, each with its place in words."""
+        return [str(problem) for problem in self.found]
 
 
 def problems(scenario: Scenario) -> list[str]:
@@ -52,25 +58,19 @@ def read(scenario: Scenario, revision: Revision | None = None) -> Reading:
     """Read the streams and judge them."""
     kinds = extensions.kinds()
     reading = Reading()
-    if unknown := unknown_kinds(scenario, revision):
-        words = _("Nobody here knows: %(kinds)s. Install what brings it, or make this scenario anew.")
-        reading.problems.append(words % {"kinds": ", ".join(unknown)})
+    if unknown := unknown_problem(scenario, revision):
+        reading.found.append(unknown)
         return reading
     event = _read_event(scenario, kinds, reading)
     steps = _read_steps(scenario, kinds, reading)
-    if event is None or not steps or reading.problems:
+    if event is None or not steps or reading.found:
         return reading
     definition = Definition(event, steps)
-    reading.problems += _first_wait(definition) + _ends(definition)
+    reading.found += _first_wait(definition) + _ends(definition)
     coupons, faults = coupon_rules.settle(definition)
-    reading.problems += faults
+    reading.found += faults
     reading.definition = replace(definition, steps=coupons)
     return reading
-
-
-def place(index: int, step: str) -> str:
-    """How problems name a step."""
-    return _("Step %(number)s (%(step)s)") % {"number": index + 1, "step": step}
 
 
 # --- reading the streams ------------------------------------------------------------------------------------------------
@@ -79,42 +79,49 @@ def place(index: int, step: str) -> str:
 def _read_event(scenario: Scenario, kinds: Kinds, reading: Reading) -> StartEvent | None:
     chosen = list(scenario.start)
     if len(chosen) != 1:
-        reading.problems.append(_("Choose what starts the scenario."))
+        reading.found.append(Problem(_("Choose what starts the scenario."), "start"))
         return None
     child = chosen[0]
     try:
         return coded.read({"kind": child.block_type, **child.block.coded(child.value)}, kinds.events, "start event")
     except ScenarioFault as fault:
-        reading.problems.append(f"{child.block.label}: {fault}")
+        reading.found.append(Problem(f"{child.block.label}: {fault}", "start"))
     return None
 
 
 def _read_steps(scenario: Scenario, kinds: Kinds, reading: Reading) -> tuple[Step, ...]:
     steps = []
     for index, child in enumerate(scenario.steps):
-        where = place(index, str(child.block.label))
+        label = str(child.block.label)
         fields = child.block.coded(child.value)
-        if missing := _missing(fields, child.block_type, kinds):
-            words = _("%(where)s: what it names is gone, or was never chosen: %(missing)s.")
-            reading.problems.append(words % {"where": where, "missing": ", ".join(missing)})
+        if missing := _missing(fields, child.block, kinds.steps[child.block_type]):
+            words = _("What it names is gone, or was never chosen: %(missing)s.")
+            reading.found.append(Problem(words % {"missing": ", ".join(missing)}, "steps", index, label))
             continue
         try:
             steps.append(read_step({"kind": child.block_type, "id": child.id or f"new-{index}", **fields}, kinds))
         except ScenarioFault as fault:
-            reading.problems.append(f"{where}: {fault}")
+            reading.found.append(Problem(str(fault), "steps", index, label))
     if not len(scenario.steps):
-        reading.problems.append(_("Add at least one step."))
+        reading.found.append(Problem(_("Add at least one step."), "steps"))
     return tuple(steps)
 
 
-def _missing(fields: dict[str, Any], kind: str, kinds: Kinds) -> list[str]:
-    """Fields that must name something and do not."""
-    optional = {one.name for one in dataclasses.fields(kinds.steps[kind]) if one.default is None}
-    found = [name for name, value in fields.items() if value is None and name not in optional]
+def _missing(fields: dict[str, Any], block: Any, step: type[Step]) -> list[str]:
+    """Fields that must name something and do not, as the form calls them."""
+    optional = {one.name for one in dataclasses.fields(step) if one.default is None}
+    found = [_label(name, block) for name, value in fields.items() if value is None and name not in optional]
     condition = fields.get("condition")
     if isinstance(condition, dict):
-        found += [name for name, value in condition.items() if value is None]
-    return [name.removesuffix("_id").replace("_", " ") for name in found]
+        asked = block.child_blocks["condition"].child_blocks[condition["kind"]]
+        found += [_label(name, asked) for name, value in condition.items() if value is None]
+    return found
+
+
+def _label(field_name: str, block: Any) -> str:
+    name = field_name.removesuffix("_id")
+    child = block.child_blocks.get(name)
+    return str(child.label) if child is not None else name.replace("_", " ")
 
 
 def unknown_kinds(scenario: Scenario, revision: Revision | None = None) -> list[str]:
@@ -133,6 +140,13 @@ def unknown_kinds(scenario: Scenario, revision: Revision | None = None) -> list[
     return sorted(found)
 
 
+def unknown_problem(scenario: Scenario, revision: Revision | None = None) -> Problem | None:
+    """``unknown_kinds`` in words for the editor, ``None`` where there are none."""
+    kinds = unknown_kinds(scenario, revision)
+    words = _("Nobody here knows: %(kinds)s. Install what brings it, or make this scenario anew.")
+    return Problem(words % {"kinds": ", ".join(kinds)}) if kinds else None
+
+
 def _stored(scenario: Scenario, revision: Revision | None) -> Iterator[dict[str, Any]]:
     if revision is not None:
         yield revision.content
@@ -149,7 +163,7 @@ def _stored(scenario: Scenario, revision: Revision | None) -> Iterator[dict[str,
 # --- judging ------------------------------------------------------------------------------------------------------------
 
 
-def _first_wait(definition: Definition) -> list[str]:
+def _first_wait(definition: Definition) -> list[Problem]:
     """Payment systems may be slow and people type slowly, so nobody is written to at once (spec kwiga 21.1)."""
     least = definition.event.least_wait
     waited = sum((step.delay() for step in _leading_waits(definition)), start=least * 0)
@@ -159,7 +173,7 @@ def _first_wait(definition: Definition) -> list[str]:
         "Begin with a wait of at least %(least)s minutes; 30 are recommended. Payment systems may be slow to confirm, "
         "and people need time to pay."
     )
-    return [words % {"least": int(least.total_seconds() // 60)}]
+    return [Problem(words % {"least": int(least.total_seconds() // 60)}, "steps", 0)]
 
 
 def _leading_waits(definition: Definition) -> Iterator[Step]:
@@ -169,7 +183,7 @@ def _leading_waits(definition: Definition) -> Iterator[Step]:
         yield step
 
 
-def _ends(definition: Definition) -> list[str]:
+def _ends(definition: Definition) -> list[Problem]:
     """A membership “for good” that a later step ends would be a deadline that nobody was told."""
     found = []
     for index, step in enumerate(definition.steps):
@@ -179,8 +193,6 @@ def _ends(definition: Definition) -> list[str]:
                 for number, other in enumerate(definition.steps[index + 1 :], index + 1)
                 if isinstance(other, RemoveFromList) and other.list_id == step.list_id
             )
-            words = _(
-                "%(where)s: it adds for good, but step %(later)s takes people off. Choose “a later step” as its end."
-            )
-            found.append(words % {"where": place(index, _("Add to list")), "later": later + 1})
+            words = _("It adds for good, but step %(later)s takes people off. Choose “a later step” as its end.")
+            found.append(Problem(words % {"later": later + 1}, "steps", index, _("Add to list")))
     return found

@@ -23,6 +23,8 @@ class OnListBlock(ConditionBlock):
     class Meta:
         icon = "group"
         label = _("On a list")
+        description = _("Whether the person is on a list at this moment, for whatever reason.")
+        preview_words = _("Only who is on the list “Come back”")
 
     def coded(self, value: StructValue) -> dict[str, Any]:
         return {"list_id": getattr(value["list"], "pk", None), "expected": value["expected"] != "no"}
@@ -40,6 +42,8 @@ class BoughtBeforeBlock(ConditionBlock):
     class Meta:
         icon = "history"
         label = _("Bought before")
+        description = _("Whether the person has paid for something here before; this purchase does not count.")
+        preview_words = _("Only who has never bought")
 
     def coded(self, value: StructValue) -> dict[str, Any]:
         return {"expected": value["expected"] != "no"}
@@ -60,6 +64,8 @@ class OrderTotalBlock(ConditionBlock):
     class Meta:
         icon = "decimal"
         label = _("Total of the order")
+        description = _("Whether the order comes to at least a sum.")
+        preview_words = _("Only orders of at least €50.00")
 
     def coded(self, value: StructValue) -> dict[str, Any]:
         return {"amount": str(value["amount"]), "currency": value["currency"]}

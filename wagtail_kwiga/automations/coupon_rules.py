@@ -11,6 +11,7 @@ from django.utils.translation import gettext as _
 
 from wagtail_kwiga.automations.conditions import OnList
 from wagtail_kwiga.automations.definitions import Definition
+from wagtail_kwiga.automations.faults import Problem
 from wagtail_kwiga.automations.steps import AddToList, ContinueIf, RemoveFromList, SendEmail, Step
 from wagtail_kwiga.contacts.models import ContactList
 from wagtail_kwiga.coupons.models import Coupon
@@ -34,11 +35,11 @@ def speaks_of_coupon(placeholders: Iterable[str]) -> bool:
     return any(name.startswith(COUPON_PREFIX) or name in PRICES for name in placeholders)
 
 
-def settle(definition: Definition) -> tuple[tuple[Step, ...], list[str]]:
+def settle(definition: Definition) -> tuple[tuple[Step, ...], list[Problem]]:
     """The steps with the coupon of every mail settled, and what an editor must mend."""
     known = _Known.of(definition)
     steps: list[Step] = []
-    problems: list[str] = []
+    problems: list[Problem] = []
     for index, step in enumerate(definition.steps):
         if isinstance(step, SendEmail):
             judge = _Judge(definition, index, step, known)
@@ -78,7 +79,6 @@ class _Judge:
 
     def __init__(self, definition: Definition, index: int, step: SendEmail, known: _Known):
         self.definition, self.index, self.step, self.known = definition, index, step, known
-        self.where = _("Step %(number)s (%(step)s)") % {"number": index + 1, "step": _("Send e-mail")}
         self.template = known.templates.get(step.template_id)
         self.candidates = self._candidates()
         chosen = known.coupons.get(step.coupon_id) if step.coupon_id else None
@@ -93,21 +93,21 @@ class _Judge:
                 return self.known.of_list.get(step.list_id, [])
         return []
 
-    def problems(self) -> list[str]:
+    def problems(self) -> list[Problem]:
         if self.template is None:
-            return [self._say(_("the e-mail it names is gone."))]
+            return [self._say(_("The e-mail it names is gone."))]
         if not self.template.live:
-            return [self._say(_("the e-mail “%(mail)s” is a draft. Publish it first."))]
+            return [self._say(_("The e-mail “%(mail)s” is a draft. Publish it first."))]
         try:
             used = self._placeholders()
         except TemplateFault as fault:
-            return [self._say(_("the e-mail “%(mail)s” cannot be sent: %(fault)s"), fault=fault)]
+            return [self._say(_("The e-mail “%(mail)s” cannot be sent: %(fault)s"), fault=fault)]
         if self.step.coupon_id and self.coupon is None:
-            return [self._say(_("the coupon it names is gone."))]
+            return [self._say(_("The coupon it names is gone."))]
         if self.coupon is None:
             return [self._no_coupon()] if speaks_of_coupon(used) else []
         if not self.coupon.is_active:
-            return [self._say(_("the coupon %(coupon)s is not active."))]
+            return [self._say(_("The coupon %(coupon)s is not active."))]
         return self._lists() or self._end(used)
 
     def _placeholders(self) -> set[str]:
@@ -116,25 +116,25 @@ class _Judge:
         family = family.filter(Q(live=True) | Q(pk=self.template.pk)).select_related("locale")
         return {name for template in family for name in versions.compiled(template).placeholders}
 
-    def _no_coupon(self) -> str:
+    def _no_coupon(self) -> Problem:
         if len(self.candidates) > 1:
             codes = ", ".join(sorted(coupon.code for coupon in self.candidates))
             return self._say(
-                _("the e-mail “%(mail)s” speaks of a coupon, and the list has several (%(codes)s). Choose one here."),
+                _("The e-mail “%(mail)s” speaks of a coupon, and the list has several (%(codes)s). Choose one here."),
                 codes=codes,
             )
         return self._say(
             _(
-                "the e-mail “%(mail)s” speaks of a coupon. Choose one here, or add to a list that has one before this step."
+                "The e-mail “%(mail)s” speaks of a coupon. Choose one here, or add to a list that has one before this step."
             )
         )
 
-    def _lists(self) -> list[str]:
+    def _lists(self) -> list[Problem]:
         """A coupon for people on a list is of no use to somebody who is on none of them."""
         wanted = {one.pk: one.title for one in self.coupon.contact_lists.all()}
         if not wanted or wanted.keys() & self._sure_lists():
             return []
-        words = _("the coupon %(coupon)s is only for people on: %(lists)s. No step before puts them there.")
+        words = _("The coupon %(coupon)s is only for people on: %(lists)s. No step before puts them there.")
         return [self._say(words, lists=", ".join(sorted(wanted.values())))]
 
     def _sure_lists(self) -> set[int]:
@@ -149,12 +149,12 @@ class _Judge:
                 sure.add(step.condition.list_id)
         return sure
 
-    def _end(self, used: set[str]) -> list[str]:
+    def _end(self, used: set[str]) -> list[Problem]:
         """A mail that names a deadline needs one that the checkout enforces."""
         if not tells_end(used) or self.coupon.valid_until is not None or self._list_ends():
             return []
         words = _(
-            "the e-mail “%(mail)s” says until when the coupon %(coupon)s holds, but nothing ends it. Give the coupon an "
+            "The e-mail “%(mail)s” says until when the coupon %(coupon)s holds, but nothing ends it. Give the coupon an "
             "end, take people off the list again in a later step, or say at “Add to list” after how many hours."
         )
         return [self._say(words)]
@@ -166,6 +166,6 @@ class _Judge:
             for index, step in enumerate(self.definition.steps[: self.index])
         )
 
-    def _say(self, words: str, **facts: Any) -> str:
+    def _say(self, words: str, **facts: Any) -> Problem:
         facts |= {"mail": self.template or "", "coupon": self.coupon or ""}
-        return f"{self.where}: {words % facts}"
+        return Problem(words % facts, "steps", self.index, _("Send e-mail"))

@@ -45,14 +45,24 @@ class OrderUnpaidBlock(EventBlock):
         help_text=_("A bank transfer takes days, so it is left out unless you choose it."),
     )
     origins = MultipleChoiceBlock(
-        label=_("Made by"), choices=Origin.choices, default=[Origin.WEB.value], widget=CheckboxSelectMultiple
+        label=_("Made by"),
+        choices=Origin.choices,
+        default=[Origin.WEB.value],
+        widget=CheckboxSelectMultiple,
+        help_text=_("Orders that your team or an import has made are left out unless you choose them."),
     )
-    include_free = BooleanBlock(label=_("Orders with nothing to pay, too"), required=False, default=False)
+    include_free = BooleanBlock(
+        label=_("Orders with nothing to pay, too"),
+        required=False,
+        default=False,
+        help_text=_("Left out unless you tick this: there is nothing to win back."),
+    )
 
     class Meta:
         icon = "warning"
         label = _("Order: unpaid")
         description = _("Somebody sent the order form and did not pay. Paying ends the scenario for them at any step.")
+        preview_words = _("After an unpaid order for Watercolour, unless paid")
 
     def coded(self, value: StructValue) -> dict[str, Any]:
         return {
@@ -72,6 +82,7 @@ class OrderPaidBlock(EventBlock):
         icon = "success"
         label = _("Order: paid")
         description = _("Once for each order that is paid.")
+        preview_words = _("After a paid order for Watercolour")
 
     def coded(self, value: StructValue) -> dict[str, Any]:
         return {"offers": sorted(map(int, value["offers"] or []))}

@@ -1,118 +1,252 @@
-"""Scenarios and decisions in words, for editors and staff, in the active language."""
+"""Scenarios in words, for editors and staff, in the active language: the whole in one sentence, and step by step."""
 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-from django.utils.text import capfirst
+from django.utils import formats, timezone, translation
+from django.utils.text import capfirst, get_text_list
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
+from wagtail_kwiga.automations.coded import Coded
 from wagtail_kwiga.automations.conditions import BoughtBefore, Condition, OnList, OrderTotal
 from wagtail_kwiga.automations.definitions import Definition
+from wagtail_kwiga.automations.naming import Names, names
+from wagtail_kwiga.automations.reasons import because_text, outcome_text, register_words
 from wagtail_kwiga.automations.steps import AddToList, ContinueIf, RemoveFromList, SendEmail, Step, Wait
 from wagtail_kwiga.automations.triggers import OrderPaid, OrderUnpaid, StartEvent
-from wagtail_kwiga.catalogue.models import Offer
-from wagtail_kwiga.contacts.models import ContactList
-from wagtail_kwiga.coupons.models import Coupon
-from wagtail_kwiga.mailing.models import EmailTemplate
+from wagtail_kwiga.pricing.formatting import format_money
 
+__all__ = ["Names", "because_text", "names", "outcome_text", "register_words", "sentence", "span", "step_text"]
 
-@dataclass(frozen=True)
-class Names:
-    """What the things a definition refers to are called, by id. One that is missing shows as its number."""
-
-    lists: Mapping[int, str] = field(default_factory=dict)
-    coupons: Mapping[int, str] = field(default_factory=dict)
-    templates: Mapping[int, str] = field(default_factory=dict)
-    offers: Mapping[int, str] = field(default_factory=dict)
-
-
-def names(*definitions: Definition) -> Names:
-    """The names that ``sentence`` needs for all of these, in at most four queries."""
-    uses = [definition.uses() for definition in definitions]
-
-    def of(model: Any, kind: str) -> dict[int, str]:
-        ids = {pk for one in uses for pk in getattr(one, kind)}
-        return {row.pk: str(row) for row in model.objects.filter(pk__in=ids)} if ids else {}
-
-    return Names(of(ContactList, "lists"), of(Coupon, "coupons"), of(EmailTemplate, "templates"), of(Offer, "offers"))
+#: More offers than this are counted instead of named.
+_FEW = 3
 
 
 def sentence(definition: Definition, known: Names | None = None) -> str:
-    """The whole scenario in one sentence, such as “30 minutes after an unpaid order for Watercolour, unless paid: on the
-    list Come back, e-mail Your place is free; after 24 hours off the list Come back”."""
+    """The whole scenario in one sentence, such as “30 minutes after an unpaid order for Watercolour, unless paid: 15% for
+    24 hours, one e-mail”.
+
+    Exact about when, for whom, how much and for how long; which lists and e-mails is what ``step_text`` tells. At most five
+    queries, none where the names are ``known``.
+    """
     known = names(definition) if known is None else known
-    steps = list(definition.steps)
+    first, waves = _waves(definition, known)
+    told = [
+        _("%(span)s later: %(what)s") % {"span": span(delay), "what": ", ".join(what)} if index else ", ".join(what)
+        for index, (delay, what) in enumerate(waves)
+    ]
+    return capfirst(_whole(definition.event, first, "; ".join(told) or _("nothing"), known))
+
+
+def step_text(definition: Definition, index: int, known: Names) -> str:
+    """One step in full, with the names of all it uses: for lists of steps, and for where somebody stands."""
+    return capfirst(_step(definition, index, known))
+
+
+# --- the beginning ------------------------------------------------------------------------------------------------------
+
+#: kind → (is there a wait, are offers named) → the sentence around it.
+_STARTS: dict[str, dict[tuple[bool, bool], Any]] = {
+    OrderUnpaid.kind: {
+        (True, True): gettext_lazy("%(span)s after an unpaid order for %(offers)s, unless paid: %(what)s"),
+        (True, False): gettext_lazy("%(span)s after any unpaid order, unless paid: %(what)s"),
+        (False, True): gettext_lazy("After an unpaid order for %(offers)s, unless paid: %(what)s"),
+        (False, False): gettext_lazy("After any unpaid order, unless paid: %(what)s"),
+    },
+    OrderPaid.kind: {
+        (True, True): gettext_lazy("%(span)s after a paid order for %(offers)s: %(what)s"),
+        (True, False): gettext_lazy("%(span)s after any paid order: %(what)s"),
+        (False, True): gettext_lazy("After a paid order for %(offers)s: %(what)s"),
+        (False, False): gettext_lazy("After any paid order: %(what)s"),
+    },
+    "": {
+        (True, False): gettext_lazy("%(span)s after %(event)s: %(what)s"),
+        (False, False): gettext_lazy("After %(event)s: %(what)s"),
+    },
+}
+
+
+def _whole(event: StartEvent, first: dt.timedelta, what: str, known: Names) -> str:
+    ours = event.kind in _STARTS
+    offers = _offers(event.offer_ids(), known) if ours else ""
+    words = _STARTS[event.kind if ours else ""][bool(first), bool(offers)]
+    told = {"span": span(first), "offers": offers, "what": what, "event": "" if ours else _own(event)}
+    return str(words % told)
+
+
+def _offers(ids: Iterable[int], known: Names) -> str:
+    called = [_name(known.offers, pk) for pk in ids]
+    if len(called) > _FEW:
+        return ngettext("%(number)s offer", "%(number)s offers", len(called)) % {"number": len(called)}
+    return get_text_list(called, _("or"))
+
+
+# --- what happens, from wait to wait ------------------------------------------------------------------------------------
+
+
+def _waves(definition: Definition, known: Names) -> tuple[dt.timedelta, list[tuple[dt.timedelta, list[str]]]]:
+    """The first wait; then after which further wait what is done. Waits before which nothing is done are added up."""
+    steps = list(enumerate(definition.steps))
     first = dt.timedelta()
-    while steps and isinstance(steps[0], Wait):
-        first += steps.pop(0).delay()
-    start = _event(definition.event, known)
-    if first:
-        start = _("%(span)s after %(start)s") % {"span": span(first), "start": start}
-    if isinstance(definition.event, OrderUnpaid):
-        start = _("%(start)s, unless paid") % {"start": start}
-    told: list[list[str]] = [[]]
-    for step in steps:
-        if isinstance(step, Wait):
-            told.append([_("after %(span)s") % {"span": span(step.delay())}])
-        else:
-            told[-1].append(_step(step, known))
-    parts = [_joined(part, index) for index, part in enumerate(told) if part]
-    return capfirst(f"{start}: {'; '.join(parts)}" if parts else start)
+    while steps and isinstance(steps[0][1], Wait):
+        first += steps.pop(0)[1].delay()
+    waves: list[tuple[dt.timedelta, list[str]]] = []
+    delay = dt.timedelta()
+    wave: list[tuple[int, Step]] = []
+    for index, step in steps:
+        if not isinstance(step, Wait):
+            wave.append((index, step))
+            continue
+        if what := _brief(definition, wave, known):
+            waves.append((delay, what))
+            delay = dt.timedelta()
+        delay += step.delay()
+        wave = []
+    if what := _brief(definition, wave, known):
+        waves.append((delay, what))
+    return first, waves
 
 
-def _joined(part: list[str], index: int) -> str:
-    if index and len(part) > 1:  # “after 24 hours” belongs to what follows it
-        return f"{part[0]} {', '.join(part[1:])}"
-    return ", ".join(part)
+def _brief(definition: Definition, wave: list[tuple[int, Step]], known: Names) -> list[str]:
+    """What is done between two waits, in the fewest words: mails are counted, discounts told instead of lists."""
+    told: list[str] = []
+    mails = 0
+    for index, step in wave:
+        match step:
+            case SendEmail():
+                mails += 1
+                if (what := _discount_of_mail(definition, index, step, known)) and what not in told:
+                    told.append(what)
+            case AddToList() if coupons := _coupons_given(definition, step, known):
+                told.append(_discount(coupons, step.length(definition, index), known))
+            case RemoveFromList() if _ends_what_was_told(definition, index):
+                pass
+            case _:
+                told.append(_step(definition, index, known))
+    if mails:
+        one = _("one e-mail")
+        count = ngettext("%(number)s e-mail", "%(number)s e-mails", mails) % {"number": mails}
+        told.append(one if mails == 1 else count)
+    return told
 
 
-def _event(event: StartEvent, known: Names) -> str:
-    offers = " · ".join(_name(known.offers, pk) for pk in event.offer_ids())
-    match event:
-        case OrderUnpaid():
-            return _("an unpaid order for %(offers)s") % {"offers": offers} if offers else _("any unpaid order")
-        case OrderPaid():
-            return _("a paid order for %(offers)s") % {"offers": offers} if offers else _("any paid order")
-    return event.kind.replace("_", " ")
+def _discount_of_mail(definition: Definition, index: int, mail: SendEmail, known: Names) -> str:
+    """The coupon of a mail, where no *add to list* before has told of it."""
+    if mail.coupon_id is None:
+        return ""
+    found = known.discounts.get(mail.coupon_id)
+    if found is None:
+        return _name(known.coupons, mail.coupon_id)
+    if not found.lists:
+        return _discount([mail.coupon_id], None, known)
+    added = {step.list_id for step in definition.steps[:index] if isinstance(step, AddToList)}
+    return "" if added & found.lists else found.size
 
 
-def _step(step: Step, known: Names) -> str:
+def _coupons_given(definition: Definition, step: AddToList, known: Names) -> list[int]:
+    """The coupons that being on the list opens: those the scenario's mails speak of, else all of the list's."""
+    of_list = known.of_list(step.list_id)
+    named = definition.uses().coupons
+    return [pk for pk in of_list if pk in named] or of_list
+
+
+def _discount(coupon_ids: list[int], length: dt.timedelta | None, known: Names) -> str:
+    found = [known.discounts[pk] for pk in coupon_ids]
+    size = get_text_list([one.size for one in found], _("or"))
+    ends = [one.until for one in found if one.until is not None]
+    until = max(ends) if ends and len(ends) == len(found) else None
+    told = {"size": size, "span": span(length) if length else "", "until": moment(until) if until else ""}
+    if length and until:
+        return _("%(size)s for %(span)s, until %(until)s at the latest") % told
+    if length:
+        return _("%(size)s for %(span)s") % told
+    if until:
+        return _("%(size)s until %(until)s") % told
+    return _("%(size)s without an end") % told
+
+
+def _ends_what_was_told(definition: Definition, index: int) -> bool:
+    """Whether a *remove from list* only does what the length told at an *add to list* before says already."""
+    off = definition.steps[index]
+    return any(
+        isinstance(step, AddToList)
+        and isinstance(off, RemoveFromList)
+        and step.list_id == off.list_id
+        and step.until != "none"
+        for step in definition.steps[:index]
+    )
+
+
+# --- one step -----------------------------------------------------------------------------------------------------------
+
+
+def _step(definition: Definition, index: int, known: Names) -> str:
+    step = definition.steps[index]
     match step:
-        case AddToList(until="hours"):
-            facts = {"list": _name(known.lists, step.list_id), "span": span(dt.timedelta(hours=step.hours or 0))}
-            return _("on the list %(list)s for %(span)s") % facts
+        case Wait():
+            return _("wait %(span)s") % {"span": span(step.delay())}
         case AddToList():
-            return _("on the list %(list)s") % {"list": _name(known.lists, step.list_id)}
+            length = step.length(definition, index)
+            told = {"list": _name(known.lists, step.list_id), "span": span(length) if length else ""}
+            if length:
+                return _("on the list “%(list)s” for %(span)s") % told
+            return _("on the list “%(list)s” without an end") % told
         case RemoveFromList():
-            return _("off the list %(list)s") % {"list": _name(known.lists, step.list_id)}
+            return _("off the list “%(list)s”") % {"list": _name(known.lists, step.list_id)}
         case SendEmail(coupon_id=None):
             return _("e-mail “%(mail)s”") % {"mail": _name(known.templates, step.template_id)}
         case SendEmail():
-            facts = {"mail": _name(known.templates, step.template_id), "coupon": _name(known.coupons, step.coupon_id)}
-            return _("e-mail “%(mail)s” with the coupon %(coupon)s") % facts
+            told = {"mail": _name(known.templates, step.template_id), "coupon": _name(known.coupons, step.coupon_id)}
+            if (found := known.discounts.get(step.coupon_id or 0)) is None:
+                return _("e-mail “%(mail)s” with the coupon %(coupon)s") % told
+            return _("e-mail “%(mail)s” with the coupon %(coupon)s (%(size)s)") % {**told, "size": found.size}
         case ContinueIf():
-            return _condition(step.condition, known)
-    return step.kind.replace("_", " ")
+            return condition_text(step.condition, known)
+    return _own(step)
 
 
-def _condition(condition: Condition, known: Names) -> str:
+def condition_text(condition: Condition, known: Names) -> str:
+    """A condition of *continue only if* in words."""
     match condition:
         case OnList(expected=True):
-            return _("only who is on the list %(list)s") % {"list": _name(known.lists, condition.list_id)}
+            return _("only who is on the list “%(list)s”") % {"list": _name(known.lists, condition.list_id)}
         case OnList():
-            return _("only who is not on the list %(list)s") % {"list": _name(known.lists, condition.list_id)}
+            return _("only who is not on the list “%(list)s”") % {"list": _name(known.lists, condition.list_id)}
         case BoughtBefore(expected=True):
             return _("only who has bought before")
         case BoughtBefore():
             return _("only who has never bought")
         case OrderTotal():
-            return _("only orders of at least %(sum)s") % {"sum": condition.least}
-    return _("only if: %(condition)s") % {"condition": condition.kind.replace("_", " ")}
+            return _("only orders of at least %(sum)s") % {
+                "sum": format_money(condition.least, translation.get_language() or "en")
+            }
+    return _("only if: %(condition)s") % {"condition": _own(condition)}
+
+
+def _own(one: Coded) -> str:
+    """A site's own class: in its own words, else by the label of its form."""
+    if type(one).words is not Coded.words:
+        return str(one.words())
+    label = label_of(one.kind)
+    return f"“{label}”" if label else str(one.words())
+
+
+def label_of(kind: str) -> str:
+    """What the form of a step, condition or start event is called; empty for one without a form."""
+    from wagtail_kwiga.automations.models import Scenario
+
+    steps = Scenario._meta.get_field("steps").stream_block.child_blocks
+    events = Scenario._meta.get_field("start").stream_block.child_blocks
+    conditions = steps[ContinueIf.kind].child_blocks["condition"].child_blocks if ContinueIf.kind in steps else {}
+    block = steps.get(kind) or events.get(kind) or conditions.get(kind)
+    return str(block.label) if block is not None else ""
+
+
+# --- small things -------------------------------------------------------------------------------------------------------
 
 
 def _name(known: Mapping[int, str], pk: int | None) -> str:
@@ -131,68 +265,8 @@ def span(length: dt.timedelta) -> str:
     return ngettext("%(number)s minute", "%(number)s minutes", minutes) % {"number": minutes}
 
 
-_WORDS: dict[str, Any] = {
-    # done
-    "due": gettext_lazy("It was time."),
-    "wait_over": gettext_lazy("The wait was over."),
-    "waiting": gettext_lazy("Waiting."),
-    "through": gettext_lazy("Went through all steps."),
-    "condition_holds": gettext_lazy("The condition is met."),
-    # put off, moved
-    "payment_in_flight": gettext_lazy("A payment is under way; asked again every few minutes."),
-    "starts_afresh": gettext_lazy("Came back with a newer order before the first message: the wait starts afresh."),
-    "follows_order": gettext_lazy("Came back with a newer order; goes on with that one."),
-    # missed
-    "too_late": gettext_lazy("Missed: the worker came too late for this step."),
-    "list_missed": gettext_lazy("Missed, because adding to the list was missed."),
-    # no mail
-    "already_sent": gettext_lazy("This mail was sent at this step before."),
-    "placeholder_address": gettext_lazy("There is no real e-mail address."),
-    "placeholder": gettext_lazy("There is no real e-mail address."),
-    "unsubscribed": gettext_lazy("The person has unsubscribed from promotional mail."),
-    "no_consent": gettext_lazy("The person has not agreed to promotional mail."),
-    "suppressed": gettext_lazy("The address gets no mail any more."),
-    "complained": gettext_lazy("The person complained about an earlier mail."),
-    "bounced": gettext_lazy("The address does not accept mail."),
-    "refused": gettext_lazy("The mail server refused the address."),
-    "staff": gettext_lazy("Staff have put the address on the list of those that get no mail."),
-    "no_end_to_tell": gettext_lazy("The mail names a deadline, and for this person the coupon has none."),
-    "coupon_gone": gettext_lazy("The coupon is gone."),
-    "coupon_not_for_sale": gettext_lazy("The offer is not for sale at present."),
-    "coupon_inactive": gettext_lazy("The coupon is not active."),
-    "coupon_not_yet": gettext_lazy("The coupon is not valid yet."),
-    "coupon_expired": gettext_lazy("The coupon has expired."),
-    "coupon_offer_takes_none": gettext_lazy("The offer takes no coupons."),
-    "coupon_offer_takes_others": gettext_lazy("The offer takes only other coupons."),
-    "coupon_wrong_offer": gettext_lazy("The coupon is for other offers."),
-    "coupon_other_currency": gettext_lazy("The coupon is in another currency."),
-    "coupon_not_on_list": gettext_lazy("The coupon is for people on a list, and this person is not on it."),
-    "coupon_used_by_you": gettext_lazy("The person has used the coupon as often as allowed."),
-    "coupon_used_up": gettext_lazy("The coupon is used up."),
-    # left
-    "family_paid": gettext_lazy("Paid: this purchase is made, by this order or another one."),
-    "partly_paid": gettext_lazy("A part is paid; the buyer is asked for the rest instead."),
-    "recovery_off": gettext_lazy("Winning back unpaid orders is switched off."),
-    "order_cancelled": gettext_lazy("The order was cancelled."),
-    "order_expired": gettext_lazy("The order has expired."),
-    "order_superseded": gettext_lazy("The order was replaced, and no newer one waits for money."),
-    "order_refunded": gettext_lazy("The money was given back."),
-    "order_gone": gettext_lazy("The order is gone."),
-    "other_kind_of_order": gettext_lazy("Came back with an order that this scenario is not about."),
-    "condition_fails": gettext_lazy("The condition is not met."),
-    "stopped": gettext_lazy("Stopped by staff."),
-    # not let in
-    "cooling": gettext_lazy("Was written to about this offer not long ago; left in peace for now."),
-    "already_inside": gettext_lazy("Is inside already, and held there."),
-    # held
-    "error": gettext_lazy("Something went wrong; held until somebody has looked at it."),
-    "definition": gettext_lazy("This version of the scenario cannot be read; held until that is mended."),
-    "template_missing": gettext_lazy("The e-mail cannot be sent; held until that is mended."),
-    "too_many_attempts": gettext_lazy("Tried as often as allowed without coming to an end; held."),
-}
-
-
-def because_text(code: str) -> str:
-    """A ``because`` or ``reason`` code in words; an unknown one (a site's own) is spelled out."""
-    words = _WORDS.get(code)
-    return str(words) if words is not None else capfirst(code.replace("_", " "))
+def moment(instant: dt.datetime) -> str:
+    """Date, time and zone of an instant, the reader's way."""
+    local = timezone.localtime(instant)
+    told = {"day": formats.date_format(local, "DATE_FORMAT"), "time": formats.date_format(local, "TIME_FORMAT")}
+    return _("%(day)s, %(time)s %(zone)s") % {**told, "zone": local.tzname()}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from typing import Any
 
 from wagtail_kwiga import conf, hooks
 from wagtail_kwiga.automations.conditions import CONDITIONS
@@ -15,10 +16,15 @@ from wagtail_kwiga.automations.triggers import EVENTS
 def kinds() -> Kinds:
     """All classes by their stored word. A site adds to the package's own and cannot replace them."""
     return Kinds(
-        steps={**{one.kind: one for one in hooks.gather("register_kwiga_steps")}, **STEPS},
-        events={**{one.kind: one for one in hooks.gather("register_kwiga_events")}, **EVENTS},
-        conditions={**{one.kind: one for one in hooks.gather("register_kwiga_conditions")}, **CONDITIONS},
+        steps=_with_ours(STEPS, hooks.gather("register_kwiga_steps")),
+        events=_with_ours(EVENTS, hooks.gather("register_kwiga_events")),
+        conditions=_with_ours(CONDITIONS, hooks.gather("register_kwiga_conditions")),
     )
+
+
+def _with_ours(ours: dict[str, Any], theirs: list[Any]) -> dict[str, Any]:
+    """Ours first, because editors read them in this order, and last in force."""
+    return {**ours, **{one.kind: one for one in theirs}, **ours}
 
 
 def rules() -> Rules:

@@ -12,7 +12,7 @@ writing.register_sentences(
         "automations.unpublished": _("Unpublished: nobody new is let in. People inside go on."),
         "automations.not_published": _("Could not be published: %(problems)s"),
         "automations.parked": _("A scenario is held here: something is wrong. %(error)s"),
-        "automations.stopped": _("Stopped by staff."),
+        "automations.stopped": _("Stopped by staff; mail that still waited was called back."),
         "automations.stopped_all": _("All runs stopped by staff: %(runs)s."),
         "automations.let_go_on": _("Set going again by staff."),
         "automations.enrolment_failed": _("The scenarios could not take note of this (%(what)s): %(error)s"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.utils import formats, timezone, translation
+from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 from wagtail.admin.ui.components import Component
@@ -13,6 +14,9 @@ from wagtail.admin.ui.tables import Column, DateColumn, Table
 from wagtail_kwiga.journal import writing
 from wagtail_kwiga.pricing.formatting import format_money
 from wagtail_kwiga.pricing.money import Money
+
+#: The class of a cell with a number: aligned at its end, so that figures can be compared.
+NUMBER = "w-text-end w-whitespace-nowrap"
 
 
 def shown_money(money: Money) -> str:
@@ -24,7 +28,7 @@ class MoneyColumn(Column):
     """Money, aligned at its end so that figures can be compared; ``accessor`` gives a ``Money``."""
 
     def __init__(self, name: str, **kwargs: Any) -> None:
-        kwargs.setdefault("classname", "w-text-right")
+        kwargs.setdefault("classname", NUMBER)
         super().__init__(name, **kwargs)
 
     def get_value(self, instance: Any) -> str:
@@ -34,21 +38,44 @@ class MoneyColumn(Column):
 class TableCard(Component):
     """A table on an inspect page, with a sentence where it is empty."""
 
-    def __init__(self, columns: list[Column], rows: list[Any], empty: Any) -> None:
+    def __init__(self, columns: list[Column], rows: list[Any], empty: Any, *, narrow: bool = False) -> None:
         self.table, self.rows, self.empty = Table(columns, rows), rows, empty
+        self.classname = "w-overflow-x-auto kwiga-narrow" if narrow else "w-overflow-x-auto"
 
     def render_html(self, parent_context: Any = None) -> str:
         if not self.rows:
-            from django.utils.html import format_html
-
             return format_html("<p>{}</p>", self.empty)
         context = parent_context if parent_context is not None else {}
-        return SafeString(self.table.render_html(context))
+        # A wide table scrolls by itself; the page does not.
+        return format_html('<div class="{}">{}</div>', self.classname, SafeString(self.table.render_html(context)))
 
 
-def timeline_card(subject: Any) -> TableCard:
-    """The timeline of a record, newest first: what happened, when, and who did it."""
-    entries = list(writing.timeline(subject).select_related("by"))
+class Facts(Component):
+    """Short facts side by side, each with its name; those that are empty are left out."""
+
+    template_name = "wagtail_kwiga/backoffice/facts.html"
+
+    def __init__(self, *facts: tuple[Any, Any]) -> None:
+        self.facts = [(name, value) for name, value in facts if value not in (None, "")]
+
+    def get_context_data(self, parent_context: Any = None) -> dict[str, Any]:
+        return {"facts": self.facts}
+
+
+def breaking(email: str) -> SafeString:
+    """An address that is broken after its @ first, where it must be broken."""
+    name, at, domain = email.rpartition("@")
+    return format_html("{}{}<wbr>{}", name, at, domain)
+
+
+def tag(words: Any, *, primary: bool = False) -> SafeString:
+    """A status tag, as Wagtail's own tables show it."""
+    return format_html('<span class="w-status {}">{}</span>', "w-status--primary" if primary else "", words)
+
+
+def timeline_card(subject: Any, **only: Any) -> TableCard:
+    """The timeline of a record, newest first: what happened, when, and who did it. ``only`` narrows it down."""
+    entries = list(writing.timeline(subject).filter(**only))
     entries.reverse()
     columns = [
         Column("what", label=_("What"), accessor=writing.sentence),

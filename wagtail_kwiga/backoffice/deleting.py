@@ -42,6 +42,10 @@ def users_of(instances: list[Any]) -> list[Any]:
 def refuse_if_used(request: HttpRequest, instances: Any) -> HttpResponse | None:
     """Wagtail's ``before_delete_snippet``: send the editor back with the reason where something is in use."""
     instances = list(instances)
+    if instances and isinstance(instances[0], Offer):
+        # Nobody may, but Wagtail 7.4 asks the user's permissions and not the model's policy before a bulk action.
+        messages.error(request, _("Offers are not deleted by hand. Unpublish or delete the offer's page."))
+        return redirect(reverse(instances[0].snippet_viewset.get_url_name("list")))
     if not instances or not isinstance(instances[0], GUARDED) or not (used_by := users_of(instances)):
         return None
     kinds = sorted({str(type(row)._meta.verbose_name_plural) for row in used_by})

@@ -8,29 +8,40 @@ import django_filters
 from django import forms
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
+from django.db.models import Exists, OuterRef
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.template.response import TemplateResponse
 from django.urls import path, reverse
-from django.utils.translation import gettext
+from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 from wagtail.admin.filters import DateRangePickerWidget, WagtailFilterSet
-from wagtail.admin.ui.tables import Column, DateColumn, StatusTagColumn, TitleColumn
+from wagtail.admin.ui.components import MediaContainer
+from wagtail.admin.ui.tables import Column, DateColumn, StatusFlagColumn, StatusTagColumn, TitleColumn
 from wagtail.admin.views import generic
-from wagtail.admin.viewsets.model import ModelViewSet
 from wagtail.admin.widgets.button import HeaderButton
 
-from wagtail_kwiga.backoffice.columns import MoneyColumn, TableCard, exact, shown_money, timeline_card
+from wagtail_kwiga.backoffice import linking, order_card
+from wagtail_kwiga.backoffice.columns import MoneyColumn, breaking, shown_money
+from wagtail_kwiga.backoffice.records import RecordIndexView, RecordViewSet
 from wagtail_kwiga.catalogue.models import Offer
-from wagtail_kwiga.exceptions import KwigaError
+from wagtail_kwiga.exceptions import ConfigurationFault, KwigaError
+from wagtail_kwiga.journal import writing
 from wagtail_kwiga.orders.models import Order
 from wagtail_kwiga.orders.statuses import Origin, PaymentKind, Status
-from wagtail_kwiga.payments import books
-from wagtail_kwiga.payments.models import PaymentAttempt
-from wagtail_kwiga.pricing.money import Money
+from wagtail_kwiga.payments import books, registry
 
 #: Statuses that are good news, shown as a filled tag.
 SETTLED = {Status.PAID}
+
+
+def _methods() -> list[tuple[str, Any]]:
+    """The ways to pay that orders bear, as filter choices."""
+    try:
+        known = [(provider.alias, provider.label) for provider in registry.enabled()]
+    except ConfigurationFault:  # a check names it
+        known = []
+    return [*known, ("manual", _("by hand"))]
 
 
 class OrderFilterSet(WagtailFilterSet):
@@ -39,8 +50,18 @@ class OrderFilterSet(WagtailFilterSet):
     status = django_filters.MultipleChoiceFilter(
         label=_("Payment"), choices=Status.choices, widget=forms.CheckboxSelectMultiple
     )
+    attention = django_filters.ChoiceFilter(
+        label=_("Needs a person"),
+        choices=[("yes", _("Yes"))],
+        empty_label=_("All"),
+        method="needing_a_person",
+        widget=forms.RadioSelect,
+    )
     offer = django_filters.ModelMultipleChoiceFilter(
         label=_("Offer"), queryset=Offer.objects.order_by("title"), widget=forms.CheckboxSelectMultiple
+    )
+    payment_method = django_filters.MultipleChoiceFilter(
+        label=_("Payment method"), choices=_methods, widget=forms.CheckboxSelectMultiple
     )
     payment_kind = django_filters.MultipleChoiceFilter(
         label=_("Kind of payment"), choices=PaymentKind.choices, widget=forms.CheckboxSelectMultiple
@@ -52,24 +73,41 @@ class OrderFilterSet(WagtailFilterSet):
 
     class Meta:
         model = Order
-        fields = ["status", "offer", "payment_kind", "origin", "placed_at"]
+        fields = ["status", "attention", "offer", "payment_method", "payment_kind", "origin", "placed_at"]
+
+    def needing_a_person(self, orders: Any, name: str, value: str) -> Any:
+        return orders.filter(needs_person=True) if value == "yes" else orders
 
 
-class OrderIndexView(generic.IndexView):
+class OrderIndexView(RecordIndexView):
     """All orders, newest first."""
 
     def get_base_queryset(self) -> Any:
-        return super().get_base_queryset().select_related("contact")
+        of_order = writing.open_about(Order, OuterRef("pk"))
+        return super().get_base_queryset().select_related("contact").annotate(needs_person=Exists(of_order))
 
-    def get_edit_url(self, instance: Order) -> str | None:
-        return None
+    def nothing_yet(self) -> Any:
+        return format_html(
+            '{} <a href="{}">{}</a>',
+            _("No orders yet: publish an offer page, and each form that a buyer sends becomes an order here."),
+            linking.url("wagtail_kwiga_offers:list"),
+            _("See your offers"),
+        )
+
+
+def _buyer(order: Order) -> Any:
+    """Name and address of the buyer, one below the other."""
+    contact = order.contact
+    return format_html("{}<br>{}", contact.name, breaking(contact.email)) if contact.name else breaking(contact.email)
 
 
 class OrderInspectView(generic.InspectView):
     """An order's card."""
 
+    page_title = _("Order")
+
     def get_object(self, queryset: Any = None) -> Order:
-        orders = Order.objects.select_related("contact", "offer", "superseded_by", "site")
+        orders = Order.objects.select_related("contact", "offer", "superseded_by", "site", "coupon")
         return get_object_or_404(orders, pk=self.pk)
 
     @property
@@ -90,74 +128,11 @@ class OrderInspectView(generic.InspectView):
         return buttons
 
     def get_fields(self) -> list[str]:
-        return [
-            "status", "contact", "title", "prices", "coupon_code", "payment_method", "origin", "language", "site",
-            "placed_at", "price_holds_until", "expires_at", "paid_at", "closed_at", "superseded_by", "payments", "timeline",
-        ]  # fmt: skip
+        return []
 
-    def get_field_label(self, field_name: str, field: Any) -> str:
-        labels = {"prices": gettext("Prices"), "payments": gettext("Payments"), "timeline": gettext("Timeline")}
-        return labels.get(field_name) or super().get_field_label(field_name, field)
-
-    def get_fields_context(self) -> list[dict[str, Any]]:
-        return [field for field in super().get_fields_context() if field["value"] not in (None, "")]
-
-    def get_prices_display_value(self) -> TableCard:
-        order = self.object
-        rows = [
-            (_("List price"), order.list_price), (_("Discount"), order.discount), (_("Total"), order.total),
-            (_("Received"), order.received), (_("To pay"), order.outstanding),
-        ]  # fmt: skip
-        return TableCard(
-            [
-                Column("what", label=_("What"), accessor=lambda row: row[0]),
-                Column("sum", label=_("Sum"), accessor=lambda row: shown_money(row[1]), classname="w-text-right"),
-            ],
-            rows,
-            "",
-        )
-
-    def get_payments_display_value(self) -> TableCard:
-        attempts = list(PaymentAttempt.objects.filter(payment__order=self.object.pk))
-        return TableCard(
-            [
-                Column("method", label=_("Method")),
-                Column("reference", label=_("Reference")),
-                StatusTagColumn("state", label=_("State"), accessor="get_state_display", primary=_is_confirmed),
-                Column("asked", label=_("Asked"), accessor=lambda row: shown_money(Money(row.amount, row.currency))),
-                Column(
-                    "came", label=_("Came"), accessor=lambda row: shown_money(Money(row.confirmed_amount, row.currency))
-                ),
-                DateColumn("started_at", label=_("Started")),
-            ],
-            attempts,
-            _("No payment was tried yet."),
-        )
-
-    def get_timeline_display_value(self) -> TableCard:
-        return timeline_card(self.object)
-
-    def _instant(self, name: str) -> str:
-        return exact(getattr(self.object, name))
-
-    def get_placed_at_display_value(self) -> str:
-        return self._instant("placed_at")
-
-    def get_price_holds_until_display_value(self) -> str:
-        return self._instant("price_holds_until")
-
-    def get_expires_at_display_value(self) -> str:
-        return self._instant("expires_at")
-
-    def get_paid_at_display_value(self) -> str:
-        return self._instant("paid_at")
-
-    def get_closed_at_display_value(self) -> str:
-        return self._instant("closed_at")
-
-
-def _is_confirmed(attempt: PaymentAttempt) -> bool:
-    return attempt.state == PaymentAttempt.State.CONFIRMED
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        panels = order_card.panels(self.object, self.request)
+        return super().get_context_data(panels=panels, media=MediaContainer(panels).media, **kwargs)
 
 
 class MoneyForm(forms.Form):
@@ -210,6 +185,7 @@ def money_arrived(request: HttpRequest, pk: int) -> HttpResponse:
             "header_icon": "check",
             "page_title": _("Money arrived"),
             "page_subtitle": order.number,
+            "header_title": f"{_('Money arrived')}: {order.number}",
             "breadcrumbs_items": [
                 {"url": reverse("wagtail_kwiga_orders:index"), "label": _("Orders")},
                 {"url": card, "label": order.number},
@@ -219,7 +195,7 @@ def money_arrived(request: HttpRequest, pk: int) -> HttpResponse:
     )
 
 
-class OrderViewSet(ModelViewSet):
+class OrderViewSet(RecordViewSet):
     """Orders in the admin: looked at, never typed in."""
 
     model = Order
@@ -229,17 +205,29 @@ class OrderViewSet(ModelViewSet):
     menu_label = _("Orders")
     menu_name = "kwiga-orders"
     menu_order = 100
-    add_to_reference_index = False
-    copy_view_enabled = False
-    inspect_view_enabled = True
     index_view_class = OrderIndexView
     inspect_view_class = OrderInspectView
+    inspect_template_name = "wagtail_kwiga/backoffice/card.html"
     filterset_class = OrderFilterSet
     search_fields = ["number", "contact__email", "contact__name", "buyer_name", "coupon_code"]
-    search_backend_name = None
     ordering = ["-placed_at", "-pk"]
-    list_per_page = 50
-    form_fields = ["payment_method"]
+    export_filename = "orders"
+    list_export = [
+        "number", "placed_at", "get_status_display", "contact.name", "contact.email", "buyer_name", "buyer_phone", "title",
+        "list_price.amount", "discount.amount", "total.amount", "received.amount", "currency", "coupon_code",
+        "payment_method", "get_payment_kind_display", "get_origin_display", "language", "paid_at",
+    ]  # fmt: skip
+    export_headings = {
+        "get_status_display": _("Payment"),
+        "contact.name": _("Name"),
+        "contact.email": _("E-mail"),
+        "list_price.amount": _("List price"),
+        "discount.amount": _("Discount"),
+        "total.amount": _("Total"),
+        "received.amount": _("Received"),
+        "get_payment_kind_display": _("Kind of payment"),
+        "get_origin_display": _("Made by"),
+    }
 
     @property
     def list_display(self) -> list[Any]:
@@ -252,17 +240,16 @@ class OrderViewSet(ModelViewSet):
                 classname="w-whitespace-nowrap",
             ),
             DateColumn("placed_at", label=_("Placed"), sort_key="placed_at"),
-            Column("contact", label=_("Buyer")),
+            Column("buyer", label=_("Buyer"), accessor=_buyer, sort_key="contact__email", classname="wrap-anywhere"),
             Column("title", label=_("What"), sort_key="title"),
             MoneyColumn("total", label=_("Total"), sort_key="total_amount"),
             StatusTagColumn(
                 "status", label=_("Payment"), accessor="get_status_display", sort_key="status",
                 primary=lambda order: order.status in SETTLED,
             ),
+            StatusFlagColumn("needs_person", label=_("Needs a person"), true_label=_("look here")),
             Column("coupon_code", label=_("Coupon")),
         ]  # fmt: skip
 
     def get_urlpatterns(self) -> list[Any]:
-        keep = {"index", "index_results", "inspect"}
-        patterns = [pattern for pattern in super().get_urlpatterns() if pattern.name in keep]
-        return [*patterns, path("money-arrived/<int:pk>/", money_arrived, name="money_arrived")]
+        return [*super().get_urlpatterns(), path("money-arrived/<int:pk>/", money_arrived, name="money_arrived")]

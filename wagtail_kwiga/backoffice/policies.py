@@ -24,6 +24,12 @@ class RecordPolicy(ModelPermissionPolicy):
         return any(self.user_has_permission(user, action) for action in actions)
 
 
+def may(user: Any, verb: str, model: Any) -> bool:
+    """Whether ``user`` has the permission that a verb on ``model`` asks for; to *view* a record, *change* will do too."""
+    words = ("view", "change") if verb == "view" else (verb,)
+    return any(user.has_perm(f"{model._meta.app_label}.{word}_{model._meta.model_name}") for word in words)
+
+
 def register(model: type, viewset: type) -> None:
     """Put ``model`` under a ``RecordPolicy``: in Wagtail's registry (8.0), or on the viewset where there is none (7.4)."""
     policy = RecordPolicy(model)

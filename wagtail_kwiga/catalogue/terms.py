@@ -163,8 +163,8 @@ class AccessTerms:
     checkpoints: bool = False
     comments: bool = False
     certificate: bool = False
-    #: Keys of the staff users who look after these buyers.
-    curators: tuple[int, ...] = ()
+    #: Keys of the staff users who look after these buyers, as text: a site's own user model may count or use UUIDs.
+    curators: tuple[str, ...] = ()
 
     PRACTICES = ("none", "automatic", "curator")
 
@@ -172,7 +172,9 @@ class AccessTerms:
         if self.start != AT_PAYMENT:
             dt.date.fromisoformat(self.start)
         _require(self.practice in self.PRACTICES, f"practice {self.practice!r} is none of {self.PRACTICES}")
-        object.__setattr__(self, "curators", tuple(int(key) for key in self.curators))
+        for key in self.curators:
+            _require(isinstance(key, int | str) and key != "", f"curator {key!r} is no key")
+        object.__setattr__(self, "curators", tuple(str(key) for key in self.curators))
 
     def starts_at(self, paid_at: dt.datetime) -> dt.datetime:
         """When access starts for somebody who paid at ``paid_at``.

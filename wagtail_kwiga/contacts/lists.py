@@ -12,13 +12,26 @@ import datetime as dt
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import Enum
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
-from django.db.models import Q, QuerySet
+from django.db.models import Count, IntegerField, OuterRef, Q, QuerySet, Subquery
+from django.db.models.functions import Coalesce
+from django.utils.translation import gettext_lazy as _
 
 from wagtail_kwiga import conf, locking
 from wagtail_kwiga.contacts import directory
 from wagtail_kwiga.contacts.models import Contact, ContactList, ListMembership
+from wagtail_kwiga.journal import writing
+
+writing.register_sentences(
+    {
+        "contact.listed": _("Put on the list “%(list)s” by hand."),
+        "contact.listed_until": _("Put on the list “%(list)s” by hand, until %(until)s."),
+        "contact.unlisted": _("Taken off the list “%(list)s” by hand."),
+    }
+)
+#: Codes of the timeline under which staff put people on lists, and took them off.
+LISTED, UNLISTED = ("contact.listed", "contact.listed_until"), "contact.unlisted"
 
 
 class Absence(Enum):
@@ -128,9 +141,61 @@ def remove_many(rows: Iterable[tuple[int, int, str | None]], *, now: dt.datetime
         return ListMembership.objects.filter(pk__in=doomed, removed_at__isnull=True).update(removed_at=now)
 
 
-def holding(at: dt.datetime) -> Q:
-    """The rule: grants that hold at ``at``. Its end is the first instant at which a grant no longer holds."""
-    return (Q(removed_at__isnull=True) | Q(removed_at__gt=at)) & (Q(until__isnull=True) | Q(until__gt=at))
+def put_on(
+    list: ContactList, contact: Contact, *, until: Until = None, by: Any, now: dt.datetime | None = None
+) -> ListMembership:
+    """Staff put somebody on a list by hand; again sets the new end. It stands on the person's timeline."""
+    now = now or conf.now()
+    with locking.atomic_write():
+        grant = add(list, contact, until=until, now=now)
+        facts = {"list": list.title, "list_id": list.pk} | ({"until": until} if until else {})
+        writing.write(contact, LISTED[1] if until else LISTED[0], now=now, by=by, **facts)
+    return grant
+
+
+def take_off(
+    list: ContactList, contact_ids: Iterable[int], *, by: Any, now: dt.datetime | None = None
+) -> builtins.list[int]:
+    """Staff take people off a list: every grant of theirs ends at once, whoever made it. The rows stay.
+
+    Returns the contacts that were on it; it stands on their timelines. A fixed number of queries.
+    """
+    now = now or conf.now()
+    with locking.atomic_write():
+        contacts = directory.lock_many(contact_ids)
+        gone = sorted(set(open_grants(contacts, [list.pk], now).values_list("contact_id", flat=True)))
+        remove_many([(list.pk, contact_id, None) for contact_id in gone], now=now)
+        facts = {"list": list.title, "list_id": list.pk}
+        writing.write_many(writing.draft(contacts[pk], UNLISTED, now=now, by=by, **facts) for pk in gone)
+    return gone
+
+
+def holding(at: dt.datetime, path: str = "") -> Q:
+    """The rule: grants that hold at ``at``. Its end is the first instant at which a grant no longer holds.
+
+    ``path`` leads to the grants in a query about something else, for example ``memberships__``; what has no grant at all
+    does not meet the rule.
+    """
+
+    def term(**condition: Any) -> Q:
+        return Q(**{path + name: value for name, value in condition.items()})
+
+    not_removed = term(removed_at__isnull=True) | term(removed_at__gt=at)
+    not_over = term(until__isnull=True) | term(until__gt=at)
+    rule = not_removed & not_over
+    return rule & term(pk__isnull=False) if path else rule
+
+
+def ended(at: dt.datetime) -> Q:
+    """The opposite of ``holding``: grants that were removed or ran out by ``at``."""
+    return Q(removed_at__lte=at) | Q(until__lte=at)
+
+
+def people_on(at: dt.datetime) -> Coalesce:
+    """For annotating lists: how many people are on each at ``at``; somebody on it twice is one person."""
+    on_it = ListMembership.objects.filter(holding(at), list=OuterRef("pk")).order_by().values("list")
+    people = on_it.annotate(people=Count("contact", distinct=True)).values("people")
+    return Coalesce(Subquery(people, output_field=IntegerField()), 0)
 
 
 def _holds(until: Until, removed_at: dt.datetime | None, at: dt.datetime) -> bool:

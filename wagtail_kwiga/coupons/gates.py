@@ -6,18 +6,45 @@ is told here holds for everybody at every moment; who is on a list today or how 
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Iterable
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any
 
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
+from wagtail.log_actions import log
 
 from wagtail_kwiga import locking
 from wagtail_kwiga.catalogue.models import Offer
-from wagtail_kwiga.coupons.models import Coupon, OfferCoupon
+from wagtail_kwiga.coupons.models import Coupon, CouponForOffer, OfferCoupon
 from wagtail_kwiga.coupons.reasons import Reason
+from wagtail_kwiga.exceptions import KwigaError
+
+#: The action under which mending stands in a coupon's history; ``backoffice.gates`` gives it words.
+LOG_ACTION = "wagtail_kwiga.mend_gate"
+
+
+class Remedy(StrEnum):
+    """What would make a coupon and an offer agree. ``""``: nothing that could be done without asking a person."""
+
+    NONE = ""
+    #: The offer names the coupon. It stands on the offer's page, so ``offers.naming`` does it.
+    NAME_COUPON = "name_coupon"
+    #: The coupon works for the offer as well, beside those it is limited to.
+    WIDEN_COUPON = "widen_coupon"
+    #: The coupon is made active.
+    WAKE_COUPON = "wake_coupon"
+
+
+_REMEDIES: dict[str, Remedy] = {
+    Reason.OFFER_TAKES_NONE: Remedy.NAME_COUPON,
+    Reason.OFFER_TAKES_OTHERS: Remedy.NAME_COUPON,
+    Reason.WRONG_OFFER: Remedy.WIDEN_COUPON,
+    Reason.INACTIVE: Remedy.WAKE_COUPON,
+}
 
 
 @dataclass(frozen=True)
@@ -31,6 +58,11 @@ class Disagreement:
     message: Any
     coupon: Coupon | None
     offer: Offer | None
+
+    @property
+    def remedy(self) -> Remedy:
+        """What would mend it, if anything can by itself."""
+        return _REMEDIES.get(self.code, Remedy.NONE)
 
 
 #: A coupon that no offer takes, and an offer that takes only named coupons and names none.
@@ -64,6 +96,63 @@ def name_coupons(offer: Offer, coupon_ids: Iterable[int]) -> None:
             OfferCoupon.objects.bulk_create(
                 [OfferCoupon(offer=offer, coupon_id=pk) for pk in known], ignore_conflicts=True
             )
+
+
+def taking(coupon: Coupon) -> QuerySet[Offer]:
+    """The offers whose gate lets ``coupon`` in and that the coupon is for, on sale or not. Its validity is not asked."""
+    offers = Offer.objects.filter(
+        Q(coupon_mode=Offer.CouponMode.ANY)
+        | Q(coupon_mode=Offer.CouponMode.ONLY, pk__in=OfferCoupon.objects.filter(coupon=coupon).values("offer"))
+    )
+    chosen = CouponForOffer.objects.filter(coupon=coupon)
+    if chosen.exists():
+        offers = offers.filter(pk__in=chosen.values("offer"))
+    if coupon.kind == Coupon.Kind.FIXED:
+        offers = offers.filter(currency=coupon.currency)
+    return offers
+
+
+def taken_by(offer: Offer) -> QuerySet[Coupon]:
+    """The coupons that ``offer`` lets in and that are for it, active or not."""
+    if offer.coupon_mode == Offer.CouponMode.NONE:
+        return Coupon.objects.none()
+    coupons = Coupon.objects.filter(Q(kind=Coupon.Kind.PERCENT) | Q(currency=offer.currency))
+    if offer.coupon_mode == Offer.CouponMode.ONLY:
+        coupons = coupons.filter(pk__in=OfferCoupon.objects.filter(offer=offer).values("coupon"))
+    limited = CouponForOffer.objects.all()
+    return coupons.filter(Q(pk__in=limited.filter(offer=offer).values("coupon")) | ~Q(pk__in=limited.values("coupon")))
+
+
+def mend(code: str, coupon: Coupon, offer: Offer, *, by: Any = None, now: dt.datetime | None = None) -> bool:
+    """Change the *coupon's* side so that it agrees with ``offer``. Returns whether anything had to be changed.
+
+    Only what ``code`` names is changed, and only while they still disagree about it. Raises ``KwigaError``: code
+    ``on_the_page`` where the offer's page would have to change (``offers.naming.name_coupon``), ``no_remedy`` where a
+    person must decide.
+    """
+    remedy = _REMEDIES.get(code, Remedy.NONE)
+    if remedy == Remedy.NAME_COUPON:
+        raise KwigaError(_("The offer's coupons are chosen on its page."), code="on_the_page")
+    if remedy == Remedy.NONE:
+        raise KwigaError(_("Nothing can mend this by itself."), code="no_remedy")
+    with locking.atomic_write():
+        locking.locked(Coupon.objects.filter(pk=coupon.pk)).get()
+        if remedy == Remedy.WAKE_COUPON:
+            is_news = bool(Coupon.objects.filter(pk=coupon.pk, is_active=False).update(is_active=True))
+        else:
+            chosen = set(CouponForOffer.objects.filter(coupon=coupon).values_list("offer_id", flat=True))
+            # A coupon that is for every offer by now must not become one for this offer only.
+            is_news = bool(chosen) and offer.pk not in chosen
+            if is_news:
+                CouponForOffer.objects.create(coupon=coupon, offer=offer)
+        if is_news:
+            log(instance=coupon, action=LOG_ACTION, user=by, content_changed=True, data=log_data(remedy, offer))
+    return is_news
+
+
+def log_data(remedy: Remedy, offer: Offer) -> dict[str, str]:
+    """What the history of a coupon keeps about a mending."""
+    return {"remedy": str(remedy), "offer": offer.title}
 
 
 def disagreements(subject: Offer | Coupon) -> list[Disagreement]:

@@ -100,6 +100,16 @@ def attend(entry: TimelineEntry, by: Any = None, now: dt.datetime | None = None)
     return bool(done)
 
 
+def put_back(entry: TimelineEntry) -> bool:
+    """Undo ``attend``: the entry asks for a person again. Returns whether it had been ticked off."""
+    undone = TimelineEntry.objects.filter(pk=entry.pk, needs_attention=True, attended_at__isnull=False).update(
+        attended_at=None, attended_by=None
+    )
+    if undone:
+        entry.attended_at = entry.attended_by = None
+    return bool(undone)
+
+
 def timeline(subject: Subject) -> QuerySet[TimelineEntry]:
     """What happened to ``subject``, oldest first, with who did it. One query."""
     model, pk = subject if isinstance(subject, tuple) else (type(subject), subject.pk)
@@ -114,6 +124,16 @@ def open_attention() -> QuerySet[TimelineEntry]:
         TimelineEntry.objects.filter(needs_attention=True, attended_at__isnull=True)
         .select_related("by")
         .prefetch_related("subject_type", "subject")
+    )
+
+
+def open_about(model: type[models.Model], pk: Any) -> QuerySet[TimelineEntry]:
+    """What a person must still look at about one row; ``pk`` may be an ``OuterRef``, for use in a subquery."""
+    return TimelineEntry.objects.filter(
+        subject_type=ContentType.objects.get_for_model(model),
+        subject_id=pk,
+        needs_attention=True,
+        attended_at__isnull=True,
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.core.exceptions import ValidationError
+from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 from wagtail import blocks
 from wagtail.images.blocks import ImageChooserBlock
@@ -37,6 +38,11 @@ class MailBlock(blocks.StructBlock):
             raise blocks.StructBlockValidationError(block_errors=errors)
         return cleaned
 
+    def get_preview_value(self) -> Any:
+        """The example in the language of the admin."""
+        given = self.meta.preview_value
+        return self.normalize({name: str(one) if isinstance(one, Promise) else one for name, one in given.items()})
+
     def get_preview_context(self, value: Any, parent_context: Any = None) -> dict[str, Any]:
         from wagtail_kwiga.mailing import samples
 
@@ -55,7 +61,7 @@ class HeadingBlock(MailBlock):
         icon = "title"
         label = _("Heading")
         description = _("A line in large letters.")
-        preview_value = {"text": "Your place is still free"}
+        preview_value = {"text": _("Your place is still free")}
 
 
 class TextBlock(MailBlock):
@@ -71,7 +77,7 @@ class TextBlock(MailBlock):
         icon = "pilcrow"
         label = _("Text")
         description = _("Paragraphs and lists.")
-        preview_value = {"text": "<p>Hello Ada, you began an order with us. <b>We kept it for you.</b></p>"}
+        preview_value = {"text": _("<p>Hello Ada, you began an order with us. <b>We kept it for you.</b></p>")}
 
 
 class ImageBlock(MailBlock):
@@ -88,6 +94,8 @@ class ImageBlock(MailBlock):
         label = _("Image")
         description = _("A picture across the mail. The mail must make sense without it: many programs hide images.")
         preview_value = {"image": None, "alt": ""}
+        # Which picture of the site would do nobody knows, so there is a drawn one.
+        preview_template = "wagtail_kwiga/mailing/image_preview.html"
 
 
 class ButtonBlock(MailBlock):
@@ -111,7 +119,7 @@ class ButtonBlock(MailBlock):
         icon = "link"
         label = _("Button")
         description = _("The one thing to do. A mail with one button works best.")
-        preview_value = {"label": "Back to my order", "where": "resume", "url": ""}
+        preview_value = {"label": _("Back to my order"), "where": "resume", "url": ""}
 
     def clean(self, value: Any) -> Any:
         cleaned = super().clean(value)

@@ -30,11 +30,13 @@ class EmailTemplate(PreviewableMixin, DraftStateMixin, RevisionMixin, Translatab
     title = models.CharField(
         _("title"), max_length=120, help_text=_("For your team; people who get the mail never see it.")
     )
+    #: Empty means *automatic*; ``settled_kind`` is what counts.
     kind = models.CharField(
         _("kind"),
         max_length=10,
         choices=Kind.choices,
-        default=Kind.PROMOTION,
+        blank=True,
+        default="",
         help_text=_("Promotion goes only to people who may get promotional mail, with a way to unsubscribe."),
     )
     subject = models.CharField(_("subject"), max_length=200)
@@ -52,17 +54,45 @@ class EmailTemplate(PreviewableMixin, DraftStateMixin, RevisionMixin, Translatab
     def __str__(self) -> str:
         return self.title
 
+    exclude_fields_in_copy = ["live_revision", "first_published_at", "last_published_at", "go_live_at", "expire_at"]
+
+    def copy_for_translation(self, locale, exclude_fields=None):
+        """A draft in another language. Wagtail's own copy would be as live as its source: readers of that language would
+        get words that nobody has translated yet, or has even published."""
+        copy = super().copy_for_translation(locale, exclude_fields=exclude_fields)
+        copy.live, copy.has_unpublished_changes, copy.expired = False, True, False
+        return copy
+
+    @property
+    def settled_kind(self) -> str:
+        """The kind that counts: the editor's choice, else promotion where the mail holds a coupon, else service."""
+        from wagtail_kwiga.mailing import kinds
+
+        return self.kind or (Kind.PROMOTION if kinds.holds_coupon(self) else Kind.SERVICE)
+
     @property
     def preview_modes(self):
-        return [("", _("Mail")), ("text", _("Plain text"))]
+        return [("", _("Mail")), ("dark", _("Mail in dark mode")), ("text", _("Plain text"))]
 
-    def get_preview_template(self, request, mode_name):  # the real mail, see mailing.views
+    @property
+    def preview_sizes(self):
+        """The narrowest telephone that is still about, and a mail program on a desk."""
+        return [
+            {"name": "mobile", "icon": "mobile-alt", "device_width": 360, "label": _("Preview in mobile size")},
+            {"name": "desktop", "icon": "desktop", "device_width": 760, "label": _("Preview in desktop size")},
+        ]
+
+    @property
+    def default_preview_size(self):
+        return "mobile"
+
+    def get_preview_template(self, request, mode_name):  # the real mail, see mailing.previewing
         return "wagtail_kwiga/mailing/preview.html"
 
     def serve_preview(self, request, mode_name):
-        from wagtail_kwiga.mailing import views
+        from wagtail_kwiga.mailing import previewing
 
-        return views.preview(request, self, mode_name)
+        return previewing.preview(request, self, mode_name)
 
 
 class EmailTemplateVersion(models.Model):

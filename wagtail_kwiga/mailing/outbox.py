@@ -13,12 +13,13 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from django.db.models import Prefetch, prefetch_related_objects
+from django.utils.translation import gettext
 
 from wagtail_kwiga import conf, locking
 from wagtail_kwiga.contacts import consent
 from wagtail_kwiga.exceptions import KwigaError
 from wagtail_kwiga.journal import writing
-from wagtail_kwiga.mailing import placeholders, rendering, samples, sender, sentences, suppression, versions
+from wagtail_kwiga.mailing import placeholders, rendering, samples, sender, sentences, suppression, tokens, versions
 from wagtail_kwiga.mailing.models import EmailTemplate, EmailTemplateVersion, Kind, OutgoingEmail
 from wagtail_kwiga.mailing.placeholders import Situation
 from wagtail_kwiga.mailing.reasons import Why, told
@@ -107,13 +108,13 @@ def send_receipt(order: Order, now: dt.datetime | None = None) -> OutgoingEmail:
 def send_test(template: EmailTemplate, *, to: str, language: str = "", now: dt.datetime | None = None) -> OutgoingEmail:
     """Queue ``template`` as it stands in memory, filled with sample data, to an address of the team.
 
-    Its links lead nowhere. Raises ``TemplateFault``.
+    Its links lead nowhere, and its subject says in the active language that it is a test. Raises ``TemplateFault``.
     """
     now = now or conf.now()
     version = versions.of_draft(template, now=now)
     example = samples.situation(language=language or version.language, now=now)
     texts, links = samples.values(version, example)
-    mail = rendering.fill(version, texts, {})
+    subject = gettext("Test: %(subject)s") % {"subject": rendering.subject(version, texts)}
     return OutgoingEmail.objects.create(
         key=f"test:{uuid.uuid4()}",
         purpose=Purpose.TEST,
@@ -122,7 +123,7 @@ def send_test(template: EmailTemplate, *, to: str, language: str = "", now: dt.d
         site=example.site,
         language=version.language,
         to_email=to,
-        subject=mail.subject,
+        subject=tokens.one_line(subject),
         context=texts,
         links={name: {"url": url} for name, url in links.items()},
         queued_at=now,

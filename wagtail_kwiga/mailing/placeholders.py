@@ -87,7 +87,7 @@ class Placeholder:
 def registry() -> dict[str, Placeholder]:
     """All placeholders by name. A site adds with ``register_kwiga_placeholders``; it cannot replace ours."""
     theirs = {placeholder.name: placeholder for placeholder in hooks.gather("register_kwiga_placeholders")}
-    return {**theirs, **OURS}
+    return {**OURS, **theirs, **OURS}  # ours first where they are read, and last in force
 
 
 def closure(names: Iterable[str]) -> list[str]:

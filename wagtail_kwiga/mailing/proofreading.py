@@ -9,7 +9,8 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
-from wagtail_kwiga.mailing import placeholders, richtext, tokens
+from wagtail_kwiga.mailing import kinds, placeholders, richtext, tokens
+from wagtail_kwiga.mailing.models import Kind
 
 
 @dataclass(frozen=True)
@@ -72,6 +73,34 @@ def read_through(template: Any) -> list[Problem]:
         where = _("block %(number)d (%(kind)s)") % {"number": number, "kind": child.block.label}
         for text, is_rich in texts_of(child.block_type, child.value):
             found += _problems(where, mistakes_in_rich_text(text) if is_rich else mistakes_in(text))
+    return found
+
+
+def hints(template: Any) -> list[str]:
+    """What a mail with a coupon leaves open for its reader, as it stands in memory: advice, never a refusal. No query."""
+    names = kinds.names_used(template)
+    if not kinds.speaks_of_coupon(names):
+        return []
+    found = []
+    if template.kind == Kind.SERVICE:
+        found.append(
+            _(
+                "This mail offers a coupon and is marked as service, so people who have unsubscribed would get it too. "
+                "In most countries that is not allowed: choose promotion."
+            )
+        )
+    if "coupon.code" not in names:
+        found.append(_("The mail offers a coupon, but does not say its code. A coupon card does."))
+    if names.isdisjoint({"coupon.size", "price.saved"}):
+        found.append(_("The mail offers a coupon, but does not say how much it takes off. A coupon card does."))
+    if names.isdisjoint(kinds.ENDS):
+        found.append(
+            _("The mail offers a coupon, but does not say until when it holds. A coupon card can, if the coupon ends.")
+        )
+    if not names >= {"price.before", "price.after"}:
+        found.append(
+            _("The mail offers a coupon, but does not show the price before and after. A coupon card can show both.")
+        )
     return found
 
 

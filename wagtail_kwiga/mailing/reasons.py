@@ -38,6 +38,7 @@ class Why(StrEnum):
     NO_ANSWER = "no_answer"
     WORKER_STOPPED = "worker_stopped"
     SEND_AGAIN = "send_again"
+    SCENARIO_STOPPED = "scenario_stopped"
 
 
 _SENTENCES: dict[str, Any] = {
@@ -63,6 +64,7 @@ _SENTENCES: dict[str, Any] = {
     Why.NO_ANSWER: _("The connection broke during hand-over: it may have arrived or not."),
     Why.WORKER_STOPPED: _("The worker stopped during hand-over: it may have arrived or not."),
     Why.SEND_AGAIN: _("To be sent once more."),
+    Why.SCENARIO_STOPPED: _("Your team has stopped the scenario for this person."),
 }
 
 

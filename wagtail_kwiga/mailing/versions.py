@@ -121,16 +121,33 @@ def problems(template: EmailTemplate) -> list[proofreading.Problem]:
     return found
 
 
+def languages_missing(template: EmailTemplate, languages: Iterable[str]) -> list[str]:
+    """Those of ``languages`` whose readers would get ``template`` in another language, in the order given. One query.
+
+    ``template`` itself counts as there, published or not, and ``de`` serves ``de-at`` too: the rule of ``for_template``.
+    """
+    rows = list(EmailTemplate.objects.filter(translation_key=template.translation_key).select_related("locale"))
+    there = _readable(template, rows)
+    return [code for code in dict.fromkeys(languages) if not any(one in there for one in _codes(code))]
+
+
 def _in_language(template: EmailTemplate, rows: Iterable[EmailTemplate], language: str) -> EmailTemplate:
-    live = {
+    there = _readable(template, rows)
+    return next((there[code] for code in _codes(language) if code in there), template)
+
+
+def _readable(template: EmailTemplate, rows: Iterable[EmailTemplate]) -> dict[str, EmailTemplate]:
+    """The translations that may be sent, by language."""
+    return {
         row.locale.language_code.lower(): row
         for row in rows
         if row.translation_key == template.translation_key and (row.live or row.pk == template.pk)
     }
-    for code in (language.lower(), language.lower().split("-")[0]):
-        if code in live:
-            return live[code]
-    return template
+
+
+def _codes(language: str) -> tuple[str, str]:
+    """A language and the one it is a variant of."""
+    return language.lower(), language.lower().split("-")[0]
 
 
 def _contents(templates: Iterable[EmailTemplate]) -> dict[int, _Content]:
@@ -145,7 +162,7 @@ def _contents(templates: Iterable[EmailTemplate]) -> dict[int, _Content]:
             template,
             "",
             template.locale.language_code,
-            template.kind,
+            template.settled_kind,
             template.subject,
             template.preheader,
             list(template.body),

@@ -1,4 +1,4 @@
-"""Unsubscribing, and the editor's preview of a mail."""
+"""Unsubscribing."""
 
 from __future__ import annotations
 
@@ -8,19 +8,15 @@ from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.utils import translation
 from django.utils.decorators import method_decorator
-from django.utils.translation import check_for_language
+from django.utils.translation import check_for_language, gettext
 from django.views import View
 from django.views.decorators.csrf import csrf_exempt
-from wagtail.models import Site
 
 from wagtail_kwiga import conf
-from wagtail_kwiga.exceptions import BadToken, TemplateFault
-from wagtail_kwiga.mailing import proofreading, samples, unsubscribe, versions
-from wagtail_kwiga.mailing.models import EmailTemplate, Suppression
+from wagtail_kwiga.exceptions import BadToken
+from wagtail_kwiga.mailing import unsubscribe
+from wagtail_kwiga.mailing.models import Suppression
 from wagtail_kwiga.mailing.suppression import why_not
-
-#: The preview modes: the mail, and its plain-text part.
-HTML, TEXT = "", "text"
 
 
 @method_decorator(csrf_exempt, name="dispatch")
@@ -60,27 +56,11 @@ class UnsubscribeView(View):
 def _page(request: HttpRequest, context: dict[str, Any], *, language: str = "", status: int = 200) -> HttpResponse:
     """The page in the language of the mail. It shows no address: the link may have been forwarded (promise 10)."""
     with translation.override(language if language and check_for_language(language) else translation.get_language()):
+        title = gettext("This link does not work") if context["state"] == "unknown" else gettext("E-mails from us")
+        context = {"kwiga_title": title, **context}
         response = TemplateResponse(request, "wagtail_kwiga/mailing/unsubscribe.html", context, status=status)
         response.render()
     response["Cache-Control"] = "private, no-store"
     response["Referrer-Policy"] = "same-origin"
     response["X-Robots-Tag"] = "noindex"
     return response
-
-
-def preview(request: HttpRequest, template: EmailTemplate, mode: str = HTML) -> HttpResponse:
-    """The real mail, filled with sample data; with its mistakes on top where there are any."""
-    language = template.locale.language_code if template.locale_id else translation.get_language() or "en"
-    problems = proofreading.read_through(template)
-    mail = size = None
-    if not problems:
-        try:
-            compiled = versions.compiled(template)
-        except TemplateFault as fault:
-            problems = [proofreading.Problem(str(fault.facts.get("where", "")), str(fault))]
-        else:
-            site = Site.find_for_request(request)
-            mail = samples.mail(compiled, samples.situation(language=language, site=site))
-            size = compiled.size
-    context = {"mail": mail, "problems": problems, "mode": mode, "size": size, "email_template": template}
-    return TemplateResponse(request, "wagtail_kwiga/mailing/preview.html", context)

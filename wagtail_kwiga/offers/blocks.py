@@ -10,7 +10,7 @@ from wagtail.images.blocks import ImageBlock
 
 from wagtail_kwiga import hooks
 from wagtail_kwiga.offers.terms_blocks import coupon_blocks, product_blocks
-from wagtail_kwiga.offers.video import VideoBlock
+from wagtail_kwiga.offers.video import GROUP, SAMPLE, VideoBlock
 from wagtail_kwiga.pricing.money import Money
 from wagtail_kwiga.pricing.quotes import make_quote
 
@@ -20,6 +20,8 @@ __all__ = ["coupon_blocks", "offer_blocks", "product_blocks"]
 TEXT_FEATURES = ["h2", "h3", "bold", "italic", "link", "document-link", "ol", "ul", "hr", "blockquote"]
 ANSWER_FEATURES = ["bold", "italic", "link", "ol", "ul"]
 _PREVIEW = "wagtail_kwiga/offers/blocks/preview.html"
+#: How the picker groups the blocks.
+_WORDS, _OFFER = GROUP, _("The offer")
 
 
 class HeroBlock(blocks.StructBlock):
@@ -29,16 +31,19 @@ class HeroBlock(blocks.StructBlock):
         required=False, max_length=200, label=_("Heading"), help_text=_("Left empty, the page's title is the heading.")
     )
     lead = blocks.TextBlock(required=False, label=_("Introduction"), help_text=_("One or two sentences."))
-    image = ImageBlock(required=False, label=_("Picture"))
+    image = ImageBlock(
+        required=False, label=_("Picture"), help_text=_("Also stands for the page where its address is shared.")
+    )
     button = blocks.CharBlock(
         required=False,
         max_length=60,
         label=_("Words on the button"),
-        help_text=_("The button leads to the order form."),
+        help_text=_("The button leads to the order form. Left empty, there is no button."),
     )
 
     class Meta:
         icon = "title"
+        group = _WORDS
         label = _("Hero")
         description = _("The top of the page: heading, introduction, picture and a button to the order form")
         template = "wagtail_kwiga/offers/blocks/hero.html"
@@ -49,6 +54,9 @@ class HeroBlock(blocks.StructBlock):
             "button": _("See the price"),
         }
 
+    def get_preview_context(self, value: Any, parent_context: Any = None) -> dict[str, Any]:
+        return {**(parent_context or {}), "sample": SAMPLE}
+
 
 class TextBlock(blocks.RichTextBlock):
     """Running text."""
@@ -58,6 +66,7 @@ class TextBlock(blocks.RichTextBlock):
 
     class Meta:
         icon = "pilcrow"
+        group = _WORDS
         label = _("Text")
         description = _("Headings, paragraphs, lists and links")
         template = "wagtail_kwiga/offers/blocks/text.html"
@@ -72,13 +81,21 @@ class PictureBlock(blocks.StructBlock):
     """A picture with its caption."""
 
     image = ImageBlock(label=_("Picture"))
-    caption = blocks.CharBlock(required=False, max_length=255, label=_("Caption"))
+    caption = blocks.CharBlock(
+        required=False, max_length=255, label=_("Caption"), help_text=_("Stands below the picture.")
+    )
 
     class Meta:
         icon = "image"
+        group = _WORDS
         label = _("Image")
         description = _("A picture with a caption")
         template = "wagtail_kwiga/offers/blocks/image.html"
+        preview_template = _PREVIEW
+        preview_value = {"caption": _("A wash in three colours, painted in the second lesson")}
+
+    def get_preview_context(self, value: Any, parent_context: Any = None) -> dict[str, Any]:
+        return {**(parent_context or {}), "sample": SAMPLE}
 
 
 class LessonBlock(blocks.StructBlock):
@@ -102,6 +119,7 @@ class LessonsBlock(blocks.StructBlock):
 
     class Meta:
         icon = "list-ol"
+        group = _OFFER
         label = _("Lessons")
         description = _("What is inside, lesson by lesson")
         template = "wagtail_kwiga/offers/blocks/lessons.html"
@@ -121,7 +139,11 @@ class PriceBlock(blocks.StructBlock):
 
     heading = blocks.CharBlock(required=False, max_length=200, label=_("Heading"))
     points = blocks.ListBlock(
-        blocks.CharBlock(max_length=255, label=_("Point")), required=False, default=[], label=_("What it includes")
+        blocks.CharBlock(max_length=255, label=_("Point")),
+        required=False,
+        default=[],
+        label=_("What it includes"),
+        help_text=_("A few words each; they stand below the price with a tick."),
     )
     note = blocks.CharBlock(
         required=False, max_length=255, label=_("Small print"), help_text=_("For example: All taxes included.")
@@ -129,6 +151,7 @@ class PriceBlock(blocks.StructBlock):
 
     class Meta:
         icon = "tag"
+        group = _OFFER
         label = _("Price")
         description = _("The price (a coupon's included), what it buys, and a button to the order form")
         template = "wagtail_kwiga/offers/blocks/price.html"
@@ -163,6 +186,7 @@ class QuestionsBlock(blocks.StructBlock):
 
     class Meta:
         icon = "help"
+        group = _OFFER
         label = _("Questions")
         description = _("Frequent questions; each answer opens on a click")
         template = "wagtail_kwiga/offers/blocks/questions.html"
@@ -181,10 +205,16 @@ class CallToActionBlock(blocks.StructBlock):
 
     heading = blocks.CharBlock(max_length=200, label=_("Heading"))
     text = blocks.TextBlock(required=False, rows=2, label=_("Text"))
-    button = blocks.CharBlock(required=False, max_length=60, label=_("Words on the button"))
+    button = blocks.CharBlock(
+        required=False,
+        max_length=60,
+        label=_("Words on the button"),
+        help_text=_("The button leads to the order form. Left empty, it says “Order now”."),
+    )
 
     class Meta:
         icon = "arrow-right"
+        group = _OFFER
         label = _("Call to action")
         description = _("A last word and a button to the order form")
         template = "wagtail_kwiga/offers/blocks/call_to_action.html"
@@ -208,5 +238,20 @@ def offer_blocks() -> list[tuple[str, blocks.Block]]:
         "questions": QuestionsBlock(),
         "call_to_action": CallToActionBlock(),
     }
-    ours.update(hooks.gather("register_kwiga_offer_blocks"))
+    for name, block in hooks.gather("register_kwiga_offer_blocks"):
+        ours[name] = _previewed(block)
     return list(ours.items())
+
+
+def _previewed(block: blocks.Block) -> blocks.Block:
+    """A block of the site, shown in the picker with the look of an offer page unless it brings a preview of its own."""
+    shows_itself = hasattr(block.meta, "preview_template") or (
+        type(block).get_preview_template is not blocks.Block.get_preview_template
+    )
+    has_value = hasattr(block.meta, "preview_value") or (
+        type(block).get_preview_value is not blocks.Block.get_preview_value
+        or type(block).get_preview_context is not blocks.Block.get_preview_context
+    )
+    if has_value and not shows_itself:
+        block.meta.preview_template = _PREVIEW
+    return block

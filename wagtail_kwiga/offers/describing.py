@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from django.utils.formats import date_format
-from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
-
-from wagtail_kwiga.catalogue.terms import AT_PAYMENT, AccessTerms, Length, OfferTerms
+from wagtail_kwiga.catalogue import wording
+from wagtail_kwiga.catalogue.terms import OfferTerms
 
 if TYPE_CHECKING:
     from wagtail_kwiga.catalogue.models import Offer
@@ -35,28 +31,7 @@ class WayIn:
 
 def products(offer: Offer) -> list[Sold]:
     """The products of ``offer`` with their terms, in the active language. No query."""
-    return [Sold(row.title, access_in_words(row.access)) for row in OfferTerms.from_json(offer.terms).products]
-
-
-def access_in_words(terms: AccessTerms) -> tuple[str, ...]:
-    """What a buyer should know about the access, the plainest first; what goes without saying is left out."""
-    words = [_length(terms.length)]
-    if terms.start != AT_PAYMENT:
-        words.append(_("starts on %(date)s") % {"date": _day(terms.start)})
-    if terms.lessons.kind == "first":
-        words.append(
-            ngettext("the first lesson", "the first %(count)s lessons", terms.lessons.n) % {"count": terms.lessons.n}
-        )
-    if terms.release.kind == "every":
-        words.append(
-            ngettext("a new lesson every day", "a new lesson every %(count)s days", terms.release.n)
-            % {"count": terms.release.n}
-        )
-    if terms.practice == "curator":
-        words.append(_("a curator looks at your practice work"))
-    if terms.certificate:
-        words.append(_("with a certificate"))
-    return tuple(words)
+    return [Sold(row.title, wording.access_in_words(row.access)) for row in OfferTerms.from_json(offer.terms).products]
 
 
 def ways_in(order: Order) -> list[WayIn]:
@@ -65,18 +40,21 @@ def ways_in(order: Order) -> list[WayIn]:
     return [WayIn(line.title, _address(line.product.entry_url)) for line in lines]
 
 
-def _length(length: Length) -> str:
-    if length.kind == "days":
-        return ngettext("access for %(count)s day", "access for %(count)s days", length.n) % {"count": length.n}
-    if length.kind == "months":
-        return ngettext("access for %(count)s month", "access for %(count)s months", length.n) % {"count": length.n}
-    if length.kind == "until":
-        return _("access until %(date)s") % {"date": _day(length.last_day)}
-    return _("access without end")
+def title(page: Any, seller: str) -> str:
+    """What the browser shows on the tab of an offer page."""
+    title = getattr(page, "seo_title", "") or page.title
+    return f"{title} – {seller}" if seller else title
 
 
-def _day(iso: str) -> str:
-    return date_format(dt.date.fromisoformat(iso), "DATE_FORMAT")
+def picture(page: Any) -> Any:
+    """The rendition that stands for a page where it is shared: of the first picture on it. ``None`` without one."""
+    for block in page.body:
+        image = (
+            block.value.get("image") if block.block_type in ("hero", "image") and hasattr(block.value, "get") else None
+        )
+        if image is not None:
+            return image.get_rendition("fill-1200x630|format-jpeg")
+    return None
 
 
 def _address(entry: str) -> str:

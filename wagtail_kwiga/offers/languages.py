@@ -40,7 +40,9 @@ class Languages:
 
 
 def languages_of(page: Any, request: HttpRequest) -> Languages:
-    """The languages of ``page``, in one query; in none on a site of a single language."""
+    """The languages of ``page``, in one query; in none on a site of a single language. An alias stands for its original."""
+    if page.alias_of_id and page.alias_of.translation_key != page.translation_key:
+        page = page.alias_of.specific
     if not getattr(settings, "WAGTAIL_I18N_ENABLED", False) or len(get_content_languages()) < 2:
         own = get_supported_content_language_variant(settings.LANGUAGE_CODE)
         here = _alternate(page, own, request, is_own=True)

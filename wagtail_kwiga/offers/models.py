@@ -17,6 +17,7 @@ from wagtail.models import Page
 from wagtail.search import index
 
 from wagtail_kwiga.catalogue.models import Offer
+from wagtail_kwiga.offers import localizing
 from wagtail_kwiga.offers.panels import OfferPageForm, editor, selling_panels
 from wagtail_kwiga.pricing.money import precision
 from wagtail_kwiga.streams import OpenStreamField
@@ -63,7 +64,9 @@ class OfferPageMixin(models.Model):
     The page in the source locale owns price, products, gate and coupons; its translations follow.
     """
 
-    body = OpenStreamField(blocks=_offer_blocks, blank=True, verbose_name=_("page"))
+    body = OpenStreamField(
+        blocks=_offer_blocks, blank=True, verbose_name=_("page"), block_counts={"hero": {"max_num": 1}}
+    )
     price = models.DecimalField(
         _("price"),
         max_digits=14,
@@ -116,6 +119,11 @@ class OfferPageMixin(models.Model):
     @classproperty
     def edit_handler(cls) -> Panel:
         return editor(cls)
+
+    @classproperty
+    def override_translatable_fields(cls) -> list[Any]:
+        """For wagtail-localize, where a site has it. A page type with fields of its own adds to this list."""
+        return localizing.translatable_fields()
 
     def clean(self) -> None:
         super().clean()

@@ -44,6 +44,13 @@ def source_id(translation_key: uuid.UUID) -> int | None:
     return pages.order_by("pk").values_list("pk", flat=True).first()
 
 
+def key_of(page: Any) -> uuid.UUID:
+    """The translation key under which ``page`` sells: its own; for an alias that of the page it repeats (one query)."""
+    while page.alias_of_id:
+        page = page.alias_of
+    return page.translation_key
+
+
 def is_translation(page: Any) -> bool:
     """Whether another page owns the terms that ``page`` sells on. A page not saved yet owns its own."""
     if page.pk is None:
@@ -78,14 +85,17 @@ def publish_terms(page: Any) -> Offer | None:
     """Write the terms of a page that has just been published, and put the offer on sale.
 
     A translation brings no terms of its own: its offer is put on sale again if it had been withdrawn, and where there is
-    none yet the source page's terms are written if that page is live. Returns ``None`` where nothing can be sold yet
-    (a translation was published before its source). Repeating it changes nothing.
+    none yet the source page's terms are written if that page is live. Neither does an alias: it sells what its original
+    sells. Returns ``None`` where nothing can be sold yet (a translation was published before its source). Repeating it
+    changes nothing.
     """
-    owner = source_id(page.translation_key)
+    key = key_of(page)
+    owner = source_id(key)
     with locking.atomic_write():
         if owner in (None, page.pk):
+            _hand_down(page)
             return _write(page, Offer.State.ON_SALE)
-        offer = locking.locked(Offer.objects.filter(translation_key=page.translation_key)).first()
+        offer = locking.locked(Offer.objects.filter(translation_key=key)).first()
         if offer is None or offer.state == Offer.State.DRAFT:
             source = page_model().objects.get(pk=owner).specific
             return _write(source, Offer.State.ON_SALE) if source.live and is_offer_page(source) else None
@@ -166,6 +176,24 @@ def _write(page: Any, state: str) -> Offer:
     _list_products(offer, [row["product_id"] for row in values["terms"]["products"]])
     gates.name_coupons(offer, [block.value.pk for block in page.coupons if block.value is not None])
     return offer
+
+
+def _hand_down(page: Any) -> None:
+    """Write what the source decides into its translations as well, into their rows and their drafts.
+
+    They show and sell what the source says anyway. But one of them becomes the source when this page is deleted, and then
+    it must not go on with the price of the day it was copied.
+    """
+    followers = page_model().objects.filter(translation_key=page.translation_key).exclude(pk=page.pk)
+    drafted = page.serializable_data()
+    for follower in followers.specific():
+        if not is_offer_page(follower):
+            continue
+        row = type(follower)._default_manager.filter(pk=follower.pk)
+        row.update(**{name: getattr(page, name) for name in SOURCE_FIELDS})
+        if draft := follower.latest_revision:
+            content = {**draft.content, **{name: drafted[name] for name in SOURCE_FIELDS}}
+            type(draft)._default_manager.filter(pk=draft.pk).update(content=content)
 
 
 def _list_products(offer: Offer, product_ids: list[int]) -> None:

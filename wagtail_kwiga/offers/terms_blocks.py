@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+from django import forms
+from django.contrib.auth.backends import ModelBackend
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 from wagtail import blocks
+from wagtail.admin.utils import get_user_display_name
 from wagtail.blocks import BlockGroup
+from wagtail.blocks.list_block import ListBlockValidationError
 from wagtail.blocks.struct_block import StructBlockValidationError
 from wagtail.snippets.blocks import SnippetChooserBlock
 
@@ -21,13 +25,33 @@ LENGTHS = [
     ("months", _("a number of months")),
     ("until", _("until a date")),
 ]
-LESSONS = [("all", _("all lessons")), ("first", _("only the first ones"))]
-RELEASES = [("all", _("all at once")), ("every", _("one after the other, every so many days"))]
+LESSONS = [
+    ("all", _("all lessons")),
+    ("first", _("only the first ones")),
+    ("chosen", _("only the ones listed here")),
+]
+RELEASES = [
+    ("all", _("all at once")),
+    ("every", _("one after the other, every so many days")),
+    ("dated", _("on the dates listed here")),
+]
 PRACTICES = [
     ("none", _("nobody looks at it")),
     ("automatic", _("checked automatically")),
     ("curator", _("by a curator")),
 ]
+
+
+def keys_in(text: str | None) -> tuple[str, ...]:
+    """The keys of lessons in ``text``, one a line; each counts once."""
+    return tuple(dict.fromkeys(filter(None, (line.strip() for line in (text or "").splitlines()))))
+
+
+def curators() -> list[tuple[str, str]]:
+    """Everybody who may work in the Wagtail admin, as choices."""
+    users = ModelBackend().with_perm("wagtailadmin.access_admin")
+    # A site's own user model need not know full names, hence Wagtail's way to call people.
+    return sorted(((str(user.pk), get_user_display_name(user)) for user in users), key=lambda each: each[1].casefold())
 
 
 class ProductValue(blocks.StructValue):
@@ -38,17 +62,14 @@ class ProductValue(blocks.StructValue):
         return AccessTerms(
             start=self._date("start_date") if self.get("start") == ON_DATE and self.get("start_date") else AT_PAYMENT,
             length=self._length(),
-            lessons=Lessons.first(self["lessons_first"])
-            if self.get("lessons") == "first" and self.get("lessons_first")
-            else Lessons(),
-            release=Release.every(self["release_days"])
-            if self.get("release") == "every" and self.get("release_days")
-            else Release(),
+            lessons=self._lessons(),
+            release=self._release(),
             auto_open_new=bool(self.get("new_lessons")),
             practice=self.get("practice") or "none",
             checkpoints=bool(self.get("checkpoints")),
             comments=bool(self.get("comments")),
             certificate=bool(self.get("certificate")),
+            curators=tuple(self.get("curators") or ()),
         )
 
     def _length(self) -> Length:
@@ -59,8 +80,37 @@ class ProductValue(blocks.StructValue):
             return Length.until(self["length_until"])
         return Length()
 
+    def _lessons(self) -> Lessons:
+        kind, known = self.get("lessons"), keys_in(self.get("lessons_known"))
+        if kind == "first" and self.get("lessons_first"):
+            return Lessons.first(self["lessons_first"])
+        if kind == "chosen" and (keys := keys_in(self.get("lessons_chosen"))):
+            return Lessons.chosen(keys, known=known)
+        return Lessons(known=known)
+
+    def _release(self) -> Release:
+        kind = self.get("release")
+        if kind == "every" and self.get("release_days"):
+            return Release.every(self["release_days"])
+        if kind == "dated":
+            rows = [row for row in self.get("release_dates") or () if row.get("lesson") and row.get("date")]
+            return Release.dated({row["lesson"].strip(): row["date"] for row in rows}) if rows else Release()
+        return Release()
+
     def _date(self, name: str) -> str:
         return self[name].isoformat()
+
+
+class LessonDateBlock(blocks.StructBlock):
+    """A lesson and the day on which it opens."""
+
+    lesson = blocks.CharBlock(max_length=100, label=_("Key of the lesson"))
+    date = blocks.DateBlock(label=_("Opens on"))
+
+    class Meta:
+        icon = "date"
+        label = _("Lesson")
+        label_format = "{lesson}"
 
 
 class ProductBlock(blocks.StructBlock):
@@ -69,22 +119,75 @@ class ProductBlock(blocks.StructBlock):
     product = SnippetChooserBlock("wagtail_kwiga.Product", label=_("Product"))
     length = blocks.ChoiceBlock(choices=LENGTHS, default="unlimited", label=_("Access lasts"))
     length_number = blocks.IntegerBlock(
-        required=False, min_value=1, max_value=36500, label=_("How many days or months")
+        required=False,
+        min_value=1,
+        max_value=36500,
+        label=_("How many days or months"),
+        help_text=_("Counts under “a number of days” and “a number of months”."),
     )
-    length_until = blocks.DateBlock(required=False, label=_("Last day"), help_text=_("That day included (UTC)."))
+    length_until = blocks.DateBlock(
+        required=False, label=_("Last day"), help_text=_("Counts under “until a date”. That day included (UTC).")
+    )
     start = blocks.ChoiceBlock(choices=STARTS, default=AT_PAYMENT, label=_("Access starts"))
-    start_date = blocks.DateBlock(required=False, label=_("Start date"))
+    start_date = blocks.DateBlock(
+        required=False,
+        label=_("Start date"),
+        help_text=_("Counts under “on a fixed date”. The day begins at midnight UTC."),
+    )
     lessons = blocks.ChoiceBlock(choices=LESSONS, default="all", label=_("Lessons"))
-    lessons_first = blocks.IntegerBlock(required=False, min_value=1, max_value=10000, label=_("How many lessons"))
-    release = blocks.ChoiceBlock(choices=RELEASES, default="all", label=_("Lessons open"))
-    release_days = blocks.IntegerBlock(required=False, min_value=1, max_value=3650, label=_("Days between two lessons"))
+    lessons_first = blocks.IntegerBlock(
+        required=False,
+        min_value=1,
+        max_value=10000,
+        label=_("How many lessons"),
+        help_text=_("Counts under “only the first ones”."),
+    )
+    lessons_chosen = blocks.TextBlock(
+        required=False,
+        rows=3,
+        label=_("These lessons"),
+        help_text=_(
+            "Counts under “only the ones listed here”. One key a line, as your course pages call their lessons."
+        ),
+    )
     new_lessons = blocks.BooleanBlock(
         required=False,
         default=True,
         label=_("Open lessons that are added later"),
-        help_text=_("Without any further doing."),
+        help_text=_("Without any further doing. The first so many lessons stay the first so many."),
+    )
+    lessons_known = blocks.TextBlock(
+        required=False,
+        rows=3,
+        label=_("Lessons there are today"),
+        help_text=_(
+            "One key a line. Needed only to tell later lessons from earlier ones: where later ones stay closed, or open "
+            "beside chosen ones."
+        ),
+    )
+    release = blocks.ChoiceBlock(choices=RELEASES, default="all", label=_("Lessons open"))
+    release_days = blocks.IntegerBlock(
+        required=False,
+        min_value=1,
+        max_value=3650,
+        label=_("Days between two lessons"),
+        help_text=_("Counts under “one after the other”."),
+    )
+    release_dates = blocks.ListBlock(
+        LessonDateBlock(),
+        required=False,
+        default=[],
+        label=_("Dates"),
+        help_text=_("Counts under “on the dates listed here”. A lesson without a date opens with the rest."),
     )
     practice = blocks.ChoiceBlock(choices=PRACTICES, default="none", label=_("Practice work"))
+    curators = blocks.MultipleChoiceBlock(
+        required=False,
+        choices=curators,
+        widget=forms.CheckboxSelectMultiple,
+        label=_("Curators"),
+        help_text=_("Who looks after these buyers."),
+    )
     checkpoints = blocks.BooleanBlock(required=False, label=_("A lesson opens when the one before is done"))
     comments = blocks.BooleanBlock(required=False, label=_("Buyers may comment"))
     certificate = blocks.BooleanBlock(required=False, label=_("A certificate at the end"))
@@ -98,33 +201,60 @@ class ProductBlock(blocks.StructBlock):
         form_layout = BlockGroup(
             children=["product", "length", "length_number", "length_until"],
             settings=[
-                "start", "start_date", "lessons", "lessons_first", "release", "release_days", "new_lessons",
-                "practice", "checkpoints", "comments", "certificate",
+                BlockGroup(["start", "start_date"], heading=_("When access starts"), icon="date"),
+                BlockGroup(
+                    ["lessons", "lessons_first", "lessons_chosen", "new_lessons", "lessons_known"],
+                    heading=_("Which lessons"),
+                    icon="list-ol",
+                ),
+                BlockGroup(
+                    ["release", "release_days", "release_dates"], heading=_("When lessons open"), icon="lock-open"
+                ),
+                BlockGroup(
+                    ["practice", "curators", "checkpoints", "comments", "certificate"],
+                    heading=_("What comes with them"),
+                    icon="group",
+                ),
             ],
-        )  # fmt: skip
+        )
 
-    #: choice → its value → the field that must then be filled in.
+    #: choice → its value → the field that must then be filled in, and the words that ask for it.
     NEEDS = (
-        ("length", "days", "length_number"),
-        ("length", "months", "length_number"),
-        ("length", "until", "length_until"),
-        ("start", ON_DATE, "start_date"),
-        ("lessons", "first", "lessons_first"),
-        ("release", "every", "release_days"),
+        ("length", "days", "length_number", _("How many days does the access last?")),
+        ("length", "months", "length_number", _("How many months does the access last?")),
+        ("length", "until", "length_until", _("Which is the last day of the access?")),
+        ("start", ON_DATE, "start_date", _("On which date does the access start?")),
+        ("lessons", "first", "lessons_first", _("How many lessons are sold?")),
+        ("lessons", "chosen", "lessons_chosen", _("Which lessons are sold? Give at least one key.")),
+        ("release", "every", "release_days", _("How many days lie between two lessons?")),
     )
 
     def clean(self, value: Any) -> Any:
         value = super().clean(value)
-        missing = {
-            needed for choice, chosen, needed in self.NEEDS if value.get(choice) == chosen and not value.get(needed)
+        faults = {
+            name: ValidationError(words)
+            for choice, chosen, name, words in self.NEEDS
+            if value.get(choice) == chosen and not (value.get(name) and str(value.get(name)).strip())
         }
-        if missing:
-            raise StructBlockValidationError(
-                block_errors={
-                    name: ValidationError(_("Please fill this in, as it was chosen above.")) for name in missing
-                }
+        if value.get("lessons") == "all" and not value.get("new_lessons") and not keys_in(value.get("lessons_known")):
+            faults["lessons_known"] = ValidationError(
+                _("List the lessons there are today. Only so can it be told which ones came later.")
             )
+        dated = [row["lesson"].strip() for row in value.get("release_dates") or ()]
+        if value.get("release") == "dated" and (words := _wrong_dates(dated)):
+            faults["release_dates"] = ListBlockValidationError(non_block_errors=[words])
+        if faults:
+            raise StructBlockValidationError(block_errors=faults)
         return value
+
+
+def _wrong_dates(lessons: list[str]) -> Any:
+    """What is wrong with the list of dates, in words; empty where nothing is."""
+    if not lessons:
+        return _("Which lessons open when? Give at least one date.")
+    if len(set(lessons)) < len(lessons):
+        return _("A lesson stands here twice. Please keep one of its dates.")
+    return ""
 
 
 def product_blocks() -> list[tuple[str, blocks.Block]]:

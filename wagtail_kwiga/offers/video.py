@@ -14,6 +14,7 @@ from pathlib import PurePosixPath
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+from django.core.cache import cache
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 from wagtail import blocks
@@ -28,9 +29,22 @@ from wagtail.images.blocks import ImageChooserBlock
 PLAYABLE = (".mp4", ".m4v", ".webm", ".ogv", ".mov")
 #: Ratios the stylesheet knows. (An inline style would need a hole in the site's content security policy.)
 RATIOS = {"21:9": 21 / 9, "16:9": 16 / 9, "4:3": 4 / 3, "1:1": 1.0, "9:16": 9 / 16}
+#: Where the picker shows it.
+GROUP = _("Words and pictures")
+#: The picture in previews of blocks that have no other.
+SAMPLE = "wagtail_kwiga/sample.svg"
 _IFRAME = re.compile(r"<iframe\b[^>]*?\bsrc\s*=\s*[\"']([^\"']+)[\"']", re.IGNORECASE)
 _YOUTUBE_HOSTS = ("youtube.com", "www.youtube.com", "m.youtube.com", "music.youtube.com", "www.youtube-nocookie.com")
 _YOUTUBE_ID = re.compile(r"[\w-]{11}\Z")
+#: Seconds for which a refusal is remembered: the editor saves and previews by itself, many times a minute.
+_REFUSED_SECONDS = 30
+_UNKNOWN, _HIDDEN, _SILENT, _NO_VIDEO = "unknown", "hidden", "silent", "no_video"
+_REFUSALS = {
+    _UNKNOWN: _("No video provider that this site knows plays this address. Copy the address of the video's own page."),
+    _HIDDEN: _("The provider does not show this video: it is private, deleted, or may not be embedded elsewhere."),
+    _SILENT: _("The provider could not be asked about this video. Please try again later."),
+    _NO_VIDEO: _("There is something at this address, but no video that a page could play."),
+}
 
 
 @dataclass(frozen=True)
@@ -79,23 +93,24 @@ def look_up(url: str) -> None:
 
     Where the provider cannot be reached (a firewall, no network) an address that tells its player by itself is taken.
     """
+    key = f"wagtail_kwiga.video.{get_embed_hash(url)}"
+    refusal = cache.get(key)
+    if refusal is None and (refusal := _asked(url)):
+        cache.set(key, refusal, _REFUSED_SECONDS)
+    if refusal and not (refusal == _SILENT and known_frame(url)):
+        raise ValidationError(_REFUSALS[refusal], code=refusal)
+
+
+def _asked(url: str) -> str:
+    """Why the video cannot be shown, as a key of ``_REFUSALS``; empty where it can."""
     try:
         embed = get_embed(url)
-    except EmbedUnsupportedProviderException as fault:
-        raise ValidationError(
-            _("No video provider that this site knows plays this address. Copy the address of the video's own page.")
-        ) from fault
+    except EmbedUnsupportedProviderException:
+        return _UNKNOWN
     except EmbedException as fault:
         answer = getattr(fault.__cause__ or fault.__context__, "response", None)
-        if getattr(answer, "status_code", None) in (401, 403, 404):
-            raise ValidationError(
-                _("The provider does not show this video: it is private, deleted, or may not be embedded elsewhere.")
-            ) from fault
-        if known_frame(url):
-            return
-        raise ValidationError(_("The provider could not be asked about this video. Please try again later.")) from fault
-    if not (_frame_of(embed) or known_frame(url)):
-        raise ValidationError(_("There is something at this address, but no video that a page could play."))
+        return _HIDDEN if getattr(answer, "status_code", None) in (401, 403, 404) else _SILENT
+    return "" if _frame_of(embed) or known_frame(url) else _NO_VIDEO
 
 
 class VideoBlock(blocks.StructBlock):
@@ -121,6 +136,7 @@ class VideoBlock(blocks.StructBlock):
 
     class Meta:
         icon = "media"
+        group = GROUP
         label = _("Video")
         description = _(
             "A video from a provider or a file; nothing is loaded from elsewhere before the visitor starts it"
@@ -131,6 +147,9 @@ class VideoBlock(blocks.StructBlock):
             "url": "https://www.youtube.com/watch?v=aqz-KE-bpKQ",
             "caption": _("Two minutes from the first lesson"),
         }
+
+    def get_preview_context(self, value: Any, parent_context: Any = None) -> dict[str, Any]:
+        return {**(parent_context or {}), "sample": SAMPLE}
 
     def clean(self, value: Any) -> Any:
         value = super().clean(value)
@@ -147,7 +166,11 @@ class VideoBlock(blocks.StructBlock):
             errors["file"] = ValidationError(
                 _("Browsers do not play this kind of file. Use one of: %(kinds)s.") % {"kinds": ", ".join(PLAYABLE)}
             )
-        if captions and not captions.filename.lower().endswith(".vtt"):
+        if captions and not file:
+            errors["captions"] = ValidationError(
+                _("Subtitles go with an uploaded file. A video from a provider brings its own.")
+            )
+        elif captions and not captions.filename.lower().endswith(".vtt"):
             errors["captions"] = ValidationError(_("Subtitles must be a WebVTT file, its name ending in .vtt."))
         if errors:
             raise StructBlockValidationError(block_errors=errors)

@@ -10,6 +10,7 @@ import ipaddress
 import logging
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urljoin
 
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.utils import translation
@@ -72,6 +73,21 @@ class Visit:
     def language(self) -> str:
         return languages.spoken_language(self.page, self.languages.own, self.request)
 
+    @property
+    def has_hero(self) -> bool:
+        """Whether a block of the page brings the main heading along."""
+        return any(row["type"] == "hero" for row in self.page.body.raw_data)
+
+    @cached_property
+    def picture(self) -> Any:
+        """The rendition that stands for the page where it is shared, or ``None``."""
+        return describing.picture(self.page)
+
+    @property
+    def picture_url(self) -> str:
+        """Its absolute address on the site the visitor is on; Wagtail's ``full_url`` would be that of the admin."""
+        return urljoin(links.site_root(self.site.pk if self.site else None), self.picture.url)
+
     @cached_property
     def site(self) -> Site | None:
         return languages.site_of(self.page, self.request)
@@ -83,7 +99,7 @@ class Visit:
     @cached_property
     def offer(self) -> Offer | None:
         """What is for sale here; in a preview, as the draft would sell it."""
-        offer = Offer.objects.filter(translation_key=self.page.translation_key).first()
+        offer = Offer.objects.filter(translation_key=publishing.key_of(self.page)).first()
         if self.is_preview and not (offer and publishing.is_translation(self.page)):
             drafted = Offer(state=Offer.State.ON_SALE, **publishing.fields_of(self.page))
             drafted.pk = offer.pk if offer else None
@@ -382,6 +398,7 @@ class Visit:
         self.greet()
         return {
             "visit": self,
+            "kwiga_title": describing.title(self.page, self.settings.seller_name),
             "offer": self.offer,
             "quote": self.quote,
             "discount_size": self.discount_size,

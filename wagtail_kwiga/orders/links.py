@@ -10,6 +10,7 @@ import datetime as dt
 from enum import StrEnum
 from typing import Any
 
+from django.conf import settings as django_settings
 from django.core import signing
 from django.urls import NoReverseMatch, reverse
 from django.utils import translation
@@ -76,8 +77,12 @@ def site_root(site_id: int | None) -> str:
 
 
 def absolute(name: str, token: str, *, site_id: int | None, language: str) -> str:
-    """The absolute address of one of our URLs in the given site and language."""
-    with translation.override(language or None):
+    """The absolute address of one of our URLs in the given site and language.
+
+    Where the site has our URLs below ``i18n_patterns``, a language that it no longer has would lead nowhere; the default
+    one leads to the same page, which speaks the order's language as well as it can.
+    """
+    with translation.override(_routed(language)):
         try:
             path = reverse(f"wagtail_kwiga:{name}", args=[token])
         except NoReverseMatch as fault:
@@ -85,6 +90,13 @@ def absolute(name: str, token: str, *, site_id: int | None, language: str) -> st
                 "wagtail_kwiga.urls is not included in the site's URLs (see the README's lines)."
             ) from fault
     return site_root(site_id) + path
+
+
+def _routed(language: str) -> str:
+    try:
+        return translation.get_supported_language_variant(language)
+    except LookupError:
+        return django_settings.LANGUAGE_CODE
 
 
 def are_routed() -> bool:

@@ -15,6 +15,7 @@ from django.utils.translation import gettext as _
 from wagtail.models import Site
 
 from wagtail_kwiga.exceptions import BadToken
+from wagtail_kwiga.orders.models import Order
 from wagtail_kwiga.site_settings import sales_settings
 
 View = Callable[..., HttpResponse]
@@ -59,13 +60,14 @@ def private(view: View) -> View:
 
 
 def _link_fault(request: HttpRequest, fault: BadToken) -> HttpResponse:
+    """The friendly page, in the language of the order where the link still tells which one it was about."""
     gone = fault.code in ("expired_token", "gone")
-    heading = _("This link is no longer good") if gone else _("This link is not complete")
+    known = (fault.facts.get("payload") or {}).get("order")
+    about = Order.objects.filter(pk=known).values_list("language", "site_id").first() if known else None
     site = Site.find_for_request(request)
-    return page(
-        request,
-        "link_fault",
-        {"heading": heading, "message": fault.message},
-        site_id=site.pk if site else None,
-        status=410 if gone else 404,
-    )
+    language, site_id = about or (translation.get_language(), site.pk if site else None)
+    with speaking(language or ""):
+        heading = _("This link is no longer good") if gone else _("This link is not complete")
+        message = _("This link has expired.") if fault.code == "expired_token" else fault.message
+        context = {"kwiga_title": heading, "heading": heading, "message": message}
+        return page(request, "link_fault", context, site_id=site_id, status=410 if gone else 404)

@@ -6,17 +6,21 @@ import datetime as dt
 from dataclasses import dataclass
 from typing import Any
 
+from django.utils import translation
 from django.utils.functional import Promise
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from wagtail_kwiga.catalogue import selling
+from wagtail_kwiga.catalogue import selling, wording
+from wagtail_kwiga.catalogue.terms import AccessTerms
 from wagtail_kwiga.exceptions import KwigaError, PaymentRefused
 from wagtail_kwiga.orders import families, links
-from wagtail_kwiga.orders.models import Order
+from wagtail_kwiga.orders.models import Order, OrderLine
 from wagtail_kwiga.orders.statuses import CLOSED_UNPAID, PAYABLE, PaymentKind, Status
 from wagtail_kwiga.payments import attempts, registry
 from wagtail_kwiga.payments.models import PaymentAttempt
 from wagtail_kwiga.payments.provider import Instructions
+from wagtail_kwiga.pricing import formatting
 from wagtail_kwiga.pricing.money import Money
 
 State = PaymentAttempt.State
@@ -24,10 +28,11 @@ State = PaymentAttempt.State
 
 @dataclass(frozen=True)
 class Bought:
-    """One line of an order as the buyer sees it; ``way_in`` is an address, or empty."""
+    """One line of an order as the buyer sees it, with its access in words; ``way_in`` is an address, or empty."""
 
     title: str
-    way_in: str
+    access: tuple[str, ...] = ()
+    way_in: str = ""
 
 
 #: How an order stands: the heading and one sentence. Word for word what a worried buyer wants to know first.
@@ -56,12 +61,18 @@ def asked(attempt: PaymentAttempt) -> Money:
     return Money(attempt.amount, attempt.currency)
 
 
-def to_pay(order: Order, now: dt.datetime) -> dict[str, Any]:
-    """The pay page: what it costs, the ways to pay, and a payment that is under way already."""
+def to_pay(order: Order, now: dt.datetime, *, instead_of: int | None = None) -> dict[str, Any]:
+    """The pay page: what it costs, the ways to pay, and a payment that is under way already.
+
+    ``instead_of`` is the key of the earlier order whose link led here: what is not as that link promised is told before
+    anything is agreed to.
+    """
     methods = registry.available(order.offer, currency=order.currency, site=order.site)
     chosen = order.payment_method if order.payment_method in {each.alias for each in methods} else ""
     return {
+        "kwiga_title": gettext("Pay for “%(title)s”") % {"title": order.title},
         "order": order,
+        "changes": _changes_since(instead_of, order),
         "methods": methods,
         "chosen": chosen or (methods[0].alias if methods else ""),
         "continue_url": _continue_url(order) if order.status == Status.PROCESSING else "",
@@ -70,10 +81,21 @@ def to_pay(order: Order, now: dt.datetime) -> dict[str, Any]:
     }
 
 
+def on_to_pay(started: attempts.Started) -> dict[str, Any]:
+    """The page with a form that is sent to the provider."""
+    return {
+        "kwiga_title": gettext("On to pay"),
+        "order": started.order,
+        "form": started.next,
+        "amount": asked(started.attempt),
+    }
+
+
 def not_payable(order: Order, refusal: KwigaError, now: dt.datetime) -> dict[str, Any]:
     """The page in place of the pay page where there is nothing to pay, or not at this price."""
     paid = order if refusal.code == "already_paid" else _paid_instead(order)
     return {
+        "kwiga_title": order.title,
         "order": order,
         "message": refusal.message,
         "code": "already_paid" if paid else refusal.code,
@@ -100,7 +122,9 @@ def order(order: Order, now: dt.datetime) -> dict[str, Any]:
     if paid is not None:
         heading, sentence = _("You have it"), _("This purchase was paid with another order of yours.")
     return {
+        "kwiga_title": gettext("Order %(number)s") % {"number": order.number},
         "order": order,
+        "changes": (changes(order, newer) or None) if newer is not None and newer.pk != order.pk else None,
         "heading": heading,
         "sentence": sentence,
         "is_paid": status == Status.PAID,
@@ -126,6 +150,7 @@ def come_back(order: Order, attempt: PaymentAttempt | None, now: dt.datetime) ->
     else:
         outcome = "checking"
     return {
+        "kwiga_title": order.title,
         "order": order,
         "outcome": outcome,
         "under_way": attempt is not None and attempt.state == State.PENDING,
@@ -133,6 +158,44 @@ def come_back(order: Order, attempt: PaymentAttempt | None, now: dt.datetime) ->
         "pay_url": links.pay_url(order, now) if order.status in PAYABLE else "",
         "bought": _bought(order, paid=outcome == "paid"),
     }
+
+
+def changes(earlier: Order, order: Order) -> list[str]:
+    """What ``order`` does not agree with ``earlier`` in, sentence by sentence: price, discount, products, access. Two queries."""
+    told = []
+    if order.total != earlier.total:
+        told.append(
+            gettext("It costs %(now)s. In the earlier order it was %(before)s.")
+            % {"now": _in_words(order.total), "before": _in_words(earlier.total)}
+        )
+    if earlier.coupon_code and earlier.coupon_code != order.coupon_code:
+        told.append(gettext("The discount code %(code)s is no longer part of it.") % {"code": earlier.coupon_code})
+    before = {line.product_id: line for line in earlier.lines.all()}
+    after = {line.product_id: line for line in order.lines.all()}
+    told += [
+        gettext("“%(title)s” is no longer part of it.") % {"title": line.title}
+        for key, line in before.items()
+        if key not in after
+    ]
+    for key, line in after.items():
+        if key not in before:
+            told.append(gettext("“%(title)s” is part of it now.") % {"title": line.title})
+        elif line.access_terms != before[key].access_terms:
+            words = gettext("Your access to “%(title)s” is not the same: %(access)s.")
+            told.append(words % {"title": line.title, "access": ", ".join(_access(line))})
+    return told
+
+
+def _changes_since(earlier_id: int | None, order: Order) -> list[str] | None:
+    """``changes`` since the order of an older link; ``None`` where the link is about ``order`` itself."""
+    if not isinstance(earlier_id, int) or earlier_id == order.pk:
+        return None
+    earlier = Order.objects.filter(pk=earlier_id, family=order.family).first()
+    return changes(earlier, order) if earlier is not None else None
+
+
+def _in_words(money: Money) -> str:
+    return formatting.format_money(money, translation.get_language() or formatting.FALLBACK)
 
 
 def _status_by_clock(order: Order, now: dt.datetime) -> Status:
@@ -153,8 +216,18 @@ def _other_url(order: Order, other: Order | None, now: dt.datetime) -> str:
 
 
 def _bought(order: Order, *, paid: bool) -> list[Bought]:
-    lines = order.lines.select_related("product")
-    return [Bought(line.title, _way_in(order, line.product.entry_url) if paid else "") for line in lines]
+    return [
+        Bought(line.title, _access(line), _way_in(order, line.product.entry_url) if paid else "")
+        for line in order.lines.select_related("product")
+    ]
+
+
+def _access(line: OrderLine) -> tuple[str, ...]:
+    """The access of a line in words; nothing where a newer version of the software wrote it."""
+    try:
+        return wording.access_in_words(AccessTerms.from_json(line.access_terms))
+    except KwigaError:
+        return ()
 
 
 def _way_in(order: Order, entry: str) -> str:

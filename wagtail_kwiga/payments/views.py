@@ -47,18 +47,25 @@ ASKS_AN_HOUR = 30
 def pay(request: HttpRequest, token: str) -> HttpResponse:
     """What is to be paid, and in which way; a POST starts to pay."""
     now = conf.now()
-    order, _payload = links.order_of(Purpose.PAY, token, now)
+    order, payload = links.order_of(Purpose.PAY, token, now)
     if order.status == Status.SUPERSEDED:
         newest = families.newest(order.family)
         if newest is not None and newest.pk != order.pk:
-            return HttpResponseRedirect(links.pay_url(newest, now))
+            return HttpResponseRedirect(_pay_url_instead(newest, payload.get("instead", order.pk), now))
     with pages.speaking(order.language):
         refusal = attempts.why_not_payable(order, now)
         if refusal is not None:
             return _not_payable(request, order, refusal, now)
         if request.method == "POST":
             return _start(request, order, request.POST.get("method", ""), now)
-        return _pay_page(request, order, now)
+        return _pay_page(request, order, now, instead_of=payload.get("instead"))
+
+
+def _pay_url_instead(newest: Order, earlier_id: int, now: dt.datetime) -> str:
+    """The pay page of the order that took the place of another. The link remembers which one, for the page to tell what
+    is not the same; so nobody agrees unawares to other terms than those of the link they followed."""
+    token = links.token_for(Purpose.PAY, newest, now, instead=earlier_id)
+    return links.absolute("pay", token, site_id=newest.site_id, language=newest.language)
 
 
 def _start(request: HttpRequest, order: Order, method: str, now: dt.datetime) -> HttpResponse:
@@ -89,15 +96,21 @@ def hand_over(request: HttpRequest, started: attempts.Started, now: dt.datetime 
     if isinstance(started.next, Redirect):
         return HttpResponseRedirect(started.next.url)
     if isinstance(started.next, Form):
-        context = {"order": started.order, "form": started.next, "amount": presenting.asked(started.attempt)}
+        context = presenting.on_to_pay(started)
         return pages.page(request, "hand_over", context, site_id=started.order.site_id)
     return HttpResponseRedirect(links.order_url(started.order, now))
 
 
 def _pay_page(
-    request: HttpRequest, order: Order, now: dt.datetime, *, error: KwigaError | None = None, status: int = 200
+    request: HttpRequest,
+    order: Order,
+    now: dt.datetime,
+    *,
+    error: KwigaError | None = None,
+    instead_of: int | None = None,
+    status: int = 200,
 ) -> HttpResponse:
-    context = {**presenting.to_pay(order, now), "error": error.message if error else ""}
+    context = {**presenting.to_pay(order, now, instead_of=instead_of), "error": error.message if error else ""}
     return pages.page(request, "pay", context, site_id=order.site_id, status=status)
 
 
@@ -149,6 +162,7 @@ def _ask(attempt: PaymentAttempt, now: dt.datetime) -> None:
 
 @transaction.non_atomic_requests
 @csrf_exempt
+@pages.private
 @require_POST
 def notify(request: HttpRequest, alias: str) -> HttpResponse:
     """The door for notices. 400 for a bad signature, 404 for an unknown provider, 413 for too much, else 2xx or a crash.

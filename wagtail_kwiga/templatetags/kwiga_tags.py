@@ -6,6 +6,7 @@ import datetime as dt
 from typing import Any
 
 from django import template
+from django.conf import settings as django_settings
 from django.template.base import FilterExpression, Parser, Token
 from django.template.context import Context
 from django.template.defaultfilters import date as date_filter
@@ -66,7 +67,18 @@ def instant(value: dt.datetime | None) -> SafeString | str:
 
 @register.inclusion_tag("wagtail_kwiga/seller.html", takes_context=True)
 def kwiga_seller(context: Context) -> dict[str, Any]:
-    """Who sells, for the foot of every visitor page: the settings in the context, or those of the request's site."""
+    """Who sells, for the foot of every visitor page."""
+    return {"kwiga_settings": _settings_in(context)}
+
+
+@register.simple_tag(takes_context=True)
+def kwiga_seller_name(context: Context) -> str:
+    """The seller's name, for the head of every visitor page."""
+    return _settings_in(context).seller_name
+
+
+def _settings_in(context: Context) -> KwigaSettings:
+    """The settings in the context, or those of the request's site."""
     settings = context.get("kwiga_settings")
     if settings is None:
         request = context.get("request")
@@ -74,7 +86,18 @@ def kwiga_seller(context: Context) -> dict[str, Any]:
         if not isinstance(site, Site):  # other apps put other things under that name
             site = Site.find_for_request(request) if request else None
         settings = sales_settings(site) if site else KwigaSettings()
-    return {"kwiga_settings": settings}
+    return settings
+
+
+@register.simple_tag
+def kwiga_lang(language: str = "") -> SafeString:
+    """The attributes that tell the language of an element, `` lang="de"``: by default the active one.
+
+    With the direction of writing, where that may not be what the element would have anyway.
+    """
+    spoken = language or translation.get_language() or django_settings.LANGUAGE_CODE
+    direction = "rtl" if spoken.split("-")[0] in django_settings.LANGUAGES_BIDI else "ltr" if language else ""
+    return format_html(' lang="{}" dir="{}"' if direction else ' lang="{}"', spoken, direction)
 
 
 @register.filter

@@ -23,6 +23,12 @@ from wagtail_kwiga.site_settings import KwigaSettings
 EDITORS = "Kwiga: Editors"
 SALES = "Kwiga: Sales"
 
+#: Step 2: people inside scenarios, lists by hand, mail in doubt, and what needs a person; both groups alike.
+_SECOND = (
+    "view_run", "change_run", "view_contact", "view_listmembership", "add_listmembership", "change_listmembership",
+    "view_outgoingemail", "change_outgoingemail", "view_timelineentry", "change_timelineentry", "view_order",
+)  # fmt: skip
+
 #: (step, group, permissions). Never change a step that was released: add one with the next number.
 HANDED_OUT: tuple[tuple[int, str, tuple[str, ...]], ...] = (
     (
@@ -54,6 +60,7 @@ HANDED_OUT: tuple[tuple[int, str, tuple[str, ...]], ...] = (
             "wagtail_kwiga.confirm_money",
         ),
     ),
+    *((2, group, tuple(f"wagtail_kwiga.{code}" for code in _SECOND)) for group in (EDITORS, SALES)),
 )
 
 

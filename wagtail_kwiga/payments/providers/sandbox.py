@@ -16,7 +16,6 @@ import secrets
 from collections.abc import Mapping
 from typing import Any
 
-from django.conf import settings as django_settings
 from django.utils.translation import gettext_lazy as _
 
 from wagtail_kwiga import locking
@@ -57,8 +56,8 @@ class SandboxProvider(Provider):
         return Redirect(self.continue_url(attempt), reference=_reference(attempt), data={"return_url": urls.return_url})
 
     def continue_url(self, attempt: PaymentAttempt) -> str:
-        site_id = attempt.payment.order.site_id
-        return links.absolute("sandbox_gateway", attempt.token, site_id=site_id, language=django_settings.LANGUAGE_CODE)
+        order = attempt.payment.order
+        return links.absolute("sandbox_gateway", attempt.token, site_id=order.site_id, language=order.language)
 
     def verify(self, request: NoticeRequest) -> Notice:
         stamp, given = _parts(request.header(SIGNATURE))

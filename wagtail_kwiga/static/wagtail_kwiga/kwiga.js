@@ -18,6 +18,12 @@ function play(event) {
   frame.append(player);
   link.replaceWith(frame);
   player.focus();
+  // The focus went to an empty frame; once the player is in it, it must go there again, or Tab would pass the player by.
+  player.addEventListener("load", () => {
+    if (document.activeElement !== player) return;
+    player.blur();
+    player.focus();
+  }, { once: true });
 }
 
 // One click, one order: a second click while the first is under way does nothing.

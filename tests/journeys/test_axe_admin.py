@@ -1,0 +1,90 @@
+"""Axe looks at every screen of the Sales menu that a click leads to: empty and filled, light and dark, wide and narrow."""
+
+from __future__ import annotations
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from django.contrib.auth import get_user_model
+from django.test import Client
+from django.urls import reverse
+
+from tests.journeys.desk import PASSWORD, Desk
+from tests.journeys.school import make_school, work
+from tests.journeys.walking import screens
+from tests.orders.shop import order_for
+from tests.support import after, make_contact
+from wagtail_kwiga.backoffice.menu import SalesGroup
+
+pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+
+#: Wagtail's own: its screens for adding and editing have no heading of the first level.
+WAGTAILS_OWN = {"page-has-heading-one"}
+#: Everything but experiments.
+RULES = {
+    "runOnly": {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
+}
+
+
+def listings() -> list[str]:
+    """The lists of the Sales menu."""
+    menu = SalesGroup()
+    return [
+        reverse(viewset.get_url_name("list" if hasattr(viewset, "chooser_viewset") else "index"))
+        for viewset in menu.registerables
+    ]
+
+
+def faults(desk: Desk) -> list[str]:
+    """What axe finds on the page that is open."""
+    found = Axe().run(desk.page, options=RULES).response["violations"]
+    return [
+        f"{desk.page.url}: {one['id']}: {node['target']} {node['html'][:160]}"
+        for one in found
+        if one["id"] not in WAGTAILS_OWN
+        for node in one["nodes"]
+    ]
+
+
+@pytest.fixture
+def chief():
+    return get_user_model().objects.create_superuser("chief", "chief@example.com", PASSWORD)
+
+
+@pytest.fixture
+def everything(chief) -> dict[str, str]:
+    """A shop with something in every list, and every screen of it."""
+    school = make_school(now=after())
+    order_for(make_contact("ada@example.com"), school.offer, now=after())
+    work(after(minutes=31))
+    client = Client()
+    client.force_login(chief)
+    return screens(client, *listings())
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"viewport": {"width": 1280, "height": 900}}, {"viewport": {"width": 390, "height": 844}, "color_scheme": "dark"}],
+    ids=["wide and light", "narrow and dark"],
+)
+def test_every_screen(browser, live_server, chief, everything, options):
+    assert len(everything) > 40
+    context = browser.new_context(**options)
+    desk = Desk(context, live_server.url, chief)
+    found = []
+    for address in everything.values():
+        desk.open(address)
+        found += faults(desk)
+    context.close()
+    assert not found, "\n".join(found)
+    assert desk.complaints == []
+
+
+def test_every_empty_list(browser, live_server, chief):
+    context = browser.new_context(viewport={"width": 1280, "height": 900})
+    desk = Desk(context, live_server.url, chief)
+    found = []
+    for address in listings():
+        desk.open(address)
+        found += faults(desk)
+    context.close()
+    assert not found, "\n".join(found)

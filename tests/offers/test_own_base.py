@@ -1,0 +1,163 @@
+"""Every visitor page in the base of a site: with an override that maps our blocks, by the setting, and without either."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from django.test import Client
+
+from tests.journeys import visitors
+from tests.offers import making
+from tests.payments.test_providers import SANDBOX
+from tests.support import START, make_contact, make_offer
+from wagtail_kwiga import models as m
+from wagtail_kwiga.orders import links
+
+pytestmark = [
+    pytest.mark.django_db,
+    pytest.mark.filterwarnings("ignore:Unclosed file <tempfile.SpooledTemporaryFile:ResourceWarning"),
+]
+
+#: A base without a block ``content``, whose language is written in stone.
+FOREIGN = """<!doctype html><html lang="fr"><head><title>{% block page_title %}{% endblock %}</title>
+{% block extra_css %}<link rel="stylesheet" href="/theirs.css">{% endblock %}</head>
+<body><nav>their menu</nav><div id="page">{% block inner %}{% endblock %}</div>
+<footer>their foot {% block outro %}{% endblock %}</footer>{% block scripts %}<script src="/theirs.js"></script>{% endblock %}
+</body></html>"""
+MAPPING = """{% extends "foreign.html" %}{% load kwiga_tags %}
+{% block page_title %}{% block title %}{{ kwiga_title }}{% endblock %} | Theirs{% endblock %}
+{% block extra_css %}{{ block.super }}{% block head_extra %}{% include "wagtail_kwiga/head.html" with titled=True %}{% endblock %}{% endblock %}
+{% block inner %}{% block content %}{% endblock %}{% endblock %}
+{% block outro %}<div class="kwiga">{% block footer %}{% kwiga_seller %}{% endblock %}</div>{% endblock %}
+{% block scripts %}{{ block.super }}{% block body_end %}{% endblock %}{% endblock %}"""
+#: A base with the blocks that the setting asks for, and others that bear names of ours too.
+NAMED = """<!doctype html><html lang="fr"><head><title>{% block title %}{% endblock %}</title>
+{% block head_extra %}<meta name="description" content="their default">{% endblock %}</head>
+<body>{% block header %}<nav>their menu</nav>{% endblock %}{% block content %}{% endblock %}
+{% block footer %}<footer>their foot</footer>{% endblock %}</body></html>"""
+#: Blocks that our pages fill; everything else they bring is their own and stands inside of ``content``.
+DOCUMENTED = {"title", "head", "head_extra", "header", "content", "footer", "body_end"}
+
+
+@pytest.fixture
+def put(settings, tmp_path):
+    """Write templates of a site; they come before those of apps."""
+    settings.TEMPLATES = [{**settings.TEMPLATES[0], "DIRS": [str(tmp_path)]}]
+
+    def write(**files: str) -> None:
+        for name, text in files.items():
+            path = tmp_path / (name.replace("__", "/") + ".html")
+            path.parent.mkdir(exist_ok=True)
+            path.write_text(text)
+
+    return write
+
+
+@pytest.fixture
+def answers(client, settings):
+    """Every page of ours, by name; the gateway plays somebody else's page and is none of ours."""
+
+    def get() -> dict[str, str]:
+        found = {}
+        for name, url in visitors.every_page().items():
+            answer = client.get(re.sub(r"^https?://[^/]+", "", url), follow=True)
+            if name != "gateway":
+                found[name] = answer.content.decode()
+        order = order_with(settings, "post", "tests.payments.systems.Posting")
+        posted = Client().post(links.pay_url(order, START).removeprefix("http://localhost"), {"method": "post"})
+        return {**found, "hand-over": posted.content.decode()}
+
+    return get
+
+
+def order_with(settings, alias: str, path: str) -> m.Order:
+    from tests.orders.shop import order_for
+
+    providers = {**settings.WAGTAIL_KWIGA["PAYMENT_PROVIDERS"], alias: {**SANDBOX, "class": path}}
+    settings.WAGTAIL_KWIGA = {**settings.WAGTAIL_KWIGA, "PAYMENT_PROVIDERS": providers}
+    site = making.Site.objects.get(is_default_site=True)
+    return order_for(make_contact(), make_offer(currency="PLN"), site=site, language="en")
+
+
+def test_an_override_maps_our_blocks_onto_any_base(put, answers):
+    put(foreign=FOREIGN, wagtail_kwiga__base=MAPPING)
+    found = answers()
+    assert len(found) > 30
+    for name, html in found.items():
+        assert "their menu" in html, name
+        assert "their foot" in html, name
+        assert html.count("<title>") == html.count("<html") == html.count("<body") == 1, name
+        title = re.search(r"<title>\s*(.+?) \| Theirs", html)
+        assert title, name
+        assert title[1].strip(), name
+        assert html.index('href="/theirs.css"') < html.index("wagtail_kwiga/kwiga.css") < html.index("</head>"), name
+        assert html.index("wagtail_kwiga/kwiga.js") < html.index("</head>"), name
+        assert "/theirs.js" in html, name
+        assert '<div class="kwiga kwiga-page" lang="' in html, name
+        assert "Brush &amp; Paper" in html, name
+        if not name.startswith("offer"):
+            assert '<meta name="robots" content="noindex">' in html, name
+    assert '<div class="kwiga kwiga-page" lang="de">' in found["offer-german"]
+    assert '<div class="kwiga kwiga-page" lang="de">' in found["pay-german"]
+    assert '<div class="kwiga kwiga-page" lang="en">' in found["pay"]
+    for said in (
+        'rel="canonical"',
+        'hreflang="uk"',
+        'property="og:title"',
+        'property="og:image"',
+        'itemprop="price"',
+        'id="order"',
+    ):
+        assert said in found["offer"], said
+
+
+def test_a_base_named_by_the_setting_keeps_what_is_its_own(put, answers, settings):
+    put(named=NAMED)
+    settings.WAGTAIL_KWIGA = {**settings.WAGTAIL_KWIGA, "BASE_TEMPLATE": "named.html"}
+    for name, html in answers().items():
+        assert "their menu" in html, name
+        assert "their foot" in html, name
+        assert "their default" not in html, name
+        assert html.count("<title>") == 1, name
+        assert re.search(r"<title>\s*\S", html), name
+        assert "wagtail_kwiga/kwiga.css" in html.split("</head>")[0], name
+        assert '<div class="kwiga kwiga-page" lang="' in html, name
+
+
+def test_without_either_it_is_a_whole_document(answers):
+    for name, html in answers().items():
+        assert html.startswith("<!doctype html>"), name
+        assert re.search(r'<html lang="[a-z]{2}">', html), name
+        assert html.rstrip().endswith("</html>"), name
+        assert html.count("<main") == html.count("<h1") == 1, name
+        assert "Brush &amp; Paper" in html, name
+
+
+def test_one_include_is_a_whole_head(put, client, seller):
+    put(wagtail_kwiga__base="<head>{% include 'wagtail_kwiga/head.html' %}</head>{% block content %}{% endblock %}")
+    page = making.make_page(search_description="Four evenings")
+    html = client.get(page.url).content.decode()
+    assert "<title>Watercolour – School of Watercolour</title>" in html
+    for said in (
+        'name="description" content="Four evenings"',
+        'property="og:description"',
+        'product:price:amount" content="120.00"',
+    ):
+        assert said in html
+    assert "<title>This link is not complete</title>" in client.get("/shop/pay/rubbish/").content.decode()
+
+
+def test_our_pages_fill_only_the_documented_blocks():
+    from django.template.loader import get_template
+    from django.template.loader_tags import BlockNode
+
+    names = [
+        "offers/offer_page", "mailing/unsubscribe",
+        *(f"payments/{name}" for name in ("pay", "order", "return", "hand_over", "link_fault", "not_payable")),
+    ]  # fmt: skip
+    for name in names:
+        tree = get_template(f"wagtail_kwiga/{name}.html").template.nodelist[0]
+        outer = {node.name for node in tree.nodelist if isinstance(node, BlockNode)}
+        assert outer <= DOCUMENTED, name
+        assert "content" in outer, name

@@ -1,0 +1,121 @@
+"""Typing in a coupon: on its own screen, and in a chooser."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from typing import Any
+
+from babel import Locale
+from django import forms
+from django.core.exceptions import ValidationError
+from django.db.models import Q, Value
+from django.db.models.functions import Upper
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from wagtail.admin.forms import WagtailAdminModelForm
+
+from wagtail_kwiga.catalogue.models import Offer
+from wagtail_kwiga.coupons import codes
+from wagtail_kwiga.coupons.models import Coupon
+from wagtail_kwiga.site_settings import sales_settings
+
+_CURRENCY = re.compile(r"[A-Z]{3}")
+
+
+def same_code(code: str) -> Q:
+    """Coupons that a buyer could mean by ``code``. ``UPPER`` folds only a–z on SQLite, so other casings are named too."""
+    casings = {code, code.upper(), code.lower(), code.title(), code.capitalize()}
+    return Q(folded_code=Upper(Value(code))) | Q(code__in=casings)
+
+
+class CouponForm(WagtailAdminModelForm):
+    """A coupon's size must fit its kind; a new one brings a code that may be replaced.
+
+    What does not belong to the kind is dropped, so that no forgotten amount comes back when the kind is changed again.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if not self.instance.pk and not self.initial.get("code"):
+            self.initial["code"] = codes.generate()
+        if not self.instance.pk and not self.is_bound and not self.initial.get("currency"):
+            self.initial["currency"] = sales_settings(None).default_currency
+        if "offers" in self.fields:
+            self.fields["offers"].label_from_instance = _offer_label
+        for name in {"limit_total", "limit_per_contact"} & set(self.fields):
+            self.fields[name].widget.attrs["min"] = 1
+
+    def clean_code(self) -> str:
+        code = unicodedata.normalize("NFC", self.cleaned_data["code"])
+        if any(unicodedata.category(letter)[0] == "C" for letter in code):
+            raise ValidationError(_("This code holds characters that cannot be seen. Please type it by hand."))
+        others = Coupon.objects.annotate(folded_code=Upper("code")).filter(same_code(code))
+        other = others.exclude(pk=self.instance.pk).first()
+        if other is not None:
+            raise ValidationError(
+                _("There is a coupon with this code already: %(code)s. Capitals and small letters count the same.")
+                % {"code": other.code}
+            )
+        return code
+
+    def clean_currency(self) -> str:
+        currency = (self.cleaned_data.get("currency") or "").strip().upper()
+        if currency and (not _CURRENCY.fullmatch(currency) or currency not in Locale("en").currencies):
+            raise ValidationError(_("There is no such currency. Three letters, for example EUR."))
+        return currency
+
+    def _at_least_one(self, name: str) -> int | None:
+        limit = self.cleaned_data.get(name)
+        if limit == 0:
+            raise ValidationError(_("At least 1. Leave it empty for no limit."))
+        return limit
+
+    def clean_limit_total(self) -> int | None:
+        return self._at_least_one("limit_total")
+
+    def clean_limit_per_contact(self) -> int | None:
+        return self._at_least_one("limit_per_contact")
+
+    def clean(self) -> dict[str, Any]:
+        data = super().clean()
+        if data.get("kind") == Coupon.Kind.PERCENT:
+            if not data.get("percent") and "percent" not in self.errors:
+                self.add_error("percent", _("How many percent does it take off?"))
+            self._drop("amount", None)
+            self._drop("currency", "")
+        if data.get("kind") == Coupon.Kind.FIXED:
+            if not data.get("amount") and "amount" not in self.errors:
+                self.add_error("amount", _("How much does it take off?"))
+            if not data.get("currency") and "currency" not in self.errors:
+                self.add_error("currency", _("In which currency? For example EUR."))
+            self._drop("percent", None)
+        start, end = data.get("valid_from"), data.get("valid_until")
+        if start and end and end <= start:
+            self.add_error("valid_until", ValidationError(_("This is before it begins.")))
+        return data
+
+    def _drop(self, name: str, empty: Any) -> None:
+        if name not in self.fields:
+            return
+        self.errors.pop(name, None)
+        self.cleaned_data[name] = empty
+
+
+class CouponCreationForm(CouponForm):
+    """The few fields that a coupon needs, for a chooser's *Create* tab. The rest has good defaults and can be changed later."""
+
+    class Meta:
+        model = Coupon
+        fields = ["code", "kind", "percent", "amount", "currency", "contact_lists"]
+        widgets = {"contact_lists": forms.CheckboxSelectMultiple}
+        help_texts = {
+            "percent": gettext_lazy("From 1 to 100, under “percent of the price”."),
+            "amount": gettext_lazy("Under “fixed amount”."),
+        }
+
+
+def _offer_label(offer: Offer) -> str:
+    if offer.state == Offer.State.ON_SALE:
+        return offer.title
+    return _("%(offer)s (%(state)s)") % {"offer": offer.title, "state": offer.get_state_display()}

@@ -1,0 +1,42 @@
+"""The list of placeholders beside the e-mail that is being written: what to type, what it stands for, how it will look."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.utils import translation
+from django.utils.translation import gettext_lazy as _
+from wagtail.admin.ui.side_panels import BaseSidePanel
+from wagtail.models import Site
+
+from wagtail_kwiga.mailing import samples
+
+
+class PlaceholdersSidePanel(BaseSidePanel):
+    """Every placeholder, ours and the site's, with an example in the language of the e-mail. Two queries."""
+
+    class SidePanelToggle(BaseSidePanel.SidePanelToggle):
+        """The icon in the header."""
+
+        aria_label = _("Toggle placeholders")
+        icon_name = "code"
+        has_counter = False
+
+    name = "placeholders"
+    title = _("Placeholders")
+    template_name = "wagtail_kwiga/backoffice/emails/placeholders.html"
+    order = 250
+
+    class Media:
+        css = {"all": ["wagtail_kwiga/email-editor.css"]}
+
+    def get_context_data(self, parent_context: Any) -> dict[str, Any]:
+        language = self.object.locale.language_code if self.object.locale_id else translation.get_language() or "en"
+        example = samples.situation(language=language, site=Site.find_for_request(self.request))
+        shown = samples.of_placeholders(example)
+        return {
+            **super().get_context_data(parent_context),
+            "language": language,
+            "words": [one for one in shown if not one.is_link],
+            "links": [one for one in shown if one.is_link],
+        }

@@ -1,0 +1,78 @@
+"""What the screens of machine-written records have in common: looked at, never typed in, and given away with care."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+from django.urls import path
+from django.utils.functional import cached_property
+from wagtail.admin.views import generic
+from wagtail.admin.views.mixins import SpreadsheetExportMixin
+from wagtail.admin.viewsets.model import ModelViewSet
+from wagtail.coreutils import multigetattr
+
+#: What a spreadsheet program may take for a formula. A phone number is none, though it begins with a plus.
+_FORMULA = re.compile(r"^\s*[=+\-@]|^[\t\r]")
+_NUMBER = re.compile(r"\+?[\d\s()./-]+")
+#: Control characters, which no spreadsheet file may hold.
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f]")
+
+
+def harmless(words: str) -> str:
+    """``words`` for a spreadsheet: what would begin a formula there begins with an apostrophe."""
+    words = _CONTROL.sub("", words)
+    return f"'{words}" if _FORMULA.match(words) and not _NUMBER.fullmatch(words) else words
+
+
+class RecordIndexView(generic.IndexView):
+    """A list whose spreadsheets are harmless to open, with words and a way on while it is empty."""
+
+    custom_value_preprocess = {
+        **SpreadsheetExportMixin.custom_value_preprocess,
+        str: {SpreadsheetExportMixin.FORMAT_CSV: harmless, SpreadsheetExportMixin.FORMAT_XLSX: harmless},
+    }
+
+    table_classname = "listing kwiga-listing"
+
+    #: What a spreadsheet holds in columns that are no attribute of the row: name → function of the row.
+    exported: dict[str, Callable[[Any], Any]] = {}
+
+    def to_row_dict(self, item: Any) -> dict[str, Any]:
+        return {
+            name: self.exported[name](item) if name in self.exported else multigetattr(item, name)
+            for name in self.list_export
+        }
+
+    def nothing_yet(self) -> Any:
+        """What to say, and where to go, where there is nothing at all."""
+        return ""
+
+    @cached_property
+    def no_results_message(self) -> Any:
+        words = "" if self.is_searching or self.is_filtering else self.nothing_yet()
+        return words or super().no_results_message
+
+
+class RecordViewSet(ModelViewSet):
+    """List and inspect, no way to add, edit, copy or delete. The model's policy is a ``policies.RecordPolicy``."""
+
+    add_to_reference_index = False
+    copy_view_enabled = False
+    inspect_view_enabled = True
+    index_view_class = RecordIndexView
+    search_backend_name = None
+    list_per_page = 50
+
+    def get_permissions_to_register(self) -> Any:
+        """What a group may be given: whatever nobody can do by hand is not offered."""
+        name = self.model._meta.model_name
+        return super().get_permissions_to_register().exclude(codename__in=[f"add_{name}", f"delete_{name}"])
+
+    def get_urlpatterns(self) -> list[Any]:
+        return [
+            path("", self.index_view, name="index"),
+            path("results/", self.index_results_view, name="index_results"),
+            path(f"inspect/<{self.pk_path_converter}:pk>/", self.inspect_view, name="inspect"),
+        ]
