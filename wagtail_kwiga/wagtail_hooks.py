@@ -7,23 +7,18 @@ from wagtail.admin.staticfiles import versioned_static
 from wagtail.snippets.models import register_snippet
 
 from wagtail_kwiga.automations.models import Run
-from wagtail_kwiga.backoffice import (
-    conventional_urls,
-    deleting,
-    gates,
-    homepage,
-    member_bulk,
-    members,
-    policies,
-    stopping,
-    winning_back,
-)
+from wagtail_kwiga.backoffice import deleting, homepage
 from wagtail_kwiga.backoffice.attention import AttentionViewSet
-from wagtail_kwiga.backoffice.mail import EmailViewSet
+from wagtail_kwiga.backoffice.catalogue.offers import OfferViewSet
+from wagtail_kwiga.backoffice.coupons import gates
+from wagtail_kwiga.backoffice.lists import member_bulk, members
+from wagtail_kwiga.backoffice.mail.viewset import EmailViewSet
 from wagtail_kwiga.backoffice.menu import SalesGroup
-from wagtail_kwiga.backoffice.offers import OfferViewSet
-from wagtail_kwiga.backoffice.orders import OrderViewSet
-from wagtail_kwiga.backoffice.runs import RunViewSet
+from wagtail_kwiga.backoffice.orders.viewset import OrderViewSet
+from wagtail_kwiga.backoffice.parts import conventional_urls, policies
+from wagtail_kwiga.backoffice.recovery import winning_back
+from wagtail_kwiga.backoffice.scenarios import stopping
+from wagtail_kwiga.backoffice.scenarios.runs import RunViewSet
 from wagtail_kwiga.catalogue.models import Offer
 from wagtail_kwiga.journal.models import TimelineEntry
 from wagtail_kwiga.mailing.models import OutgoingEmail

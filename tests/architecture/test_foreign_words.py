@@ -19,8 +19,8 @@ PACKAGE = Path(__file__).resolve().parents[2] / "wagtail_kwiga"
 OTHERS = ("wagtail", "django.contrib", "wagtail_localize", "wagtail_modeladmin", "django_q", "taggit", "treebeard")
 #: Templates and modules whose words are read by visitors, not by people in the admin.
 VISITORS = re.compile(
-    r"^templates/wagtail_kwiga/(?!backoffice/|queue_admin/|.*/admin/)"
-    r"|^(offers/(forms|visiting|describing)|payments/(pages|presenting|views|wording)|coupons/reasons|mailing/pieces)\.py$"
+    r"^templates/wagtail_kwiga/(?!backoffice/|queue_admin/|.*/admin/|mailing/(block_)?preview)"
+    r"|^(catalogue/wording|offers/(forms|visiting|describing)|payments/(pages|presenting|views|wording)|coupons/reasons|mailing/pieces)\.py$"
 )
 
 

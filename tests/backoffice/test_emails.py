@@ -345,7 +345,7 @@ def test_a_draft_that_cannot_be_sent_says_why_instead(admin_client):
 
 def test_tests_are_limited(admin_client, monkeypatch):
     get_user_model().objects.update(email="boss@school.example")
-    monkeypatch.setattr("wagtail_kwiga.backoffice.email_trial.LIMIT", 2)
+    monkeypatch.setattr("wagtail_kwiga.backoffice.emails.email_trial.LIMIT", 2)
     template = make_template()
     for _number in range(3):
         answer = admin_client.post(url("send_test", template.pk), follow=True)

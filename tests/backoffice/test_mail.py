@@ -19,7 +19,7 @@ from tests.orders.shop import books_receive, order_for
 from tests.support import START, after, make_contact, make_offer
 from wagtail_kwiga import background, conf
 from wagtail_kwiga import models as m
-from wagtail_kwiga.backoffice import mail_card
+from wagtail_kwiga.backoffice.mail import mail_card
 from wagtail_kwiga.mailing import delivery, outbox, rendering, sentences
 from wagtail_kwiga.mailing.models import OutgoingEmail
 from wagtail_kwiga.mailing.reasons import Why, told

@@ -20,7 +20,7 @@ from wagtail_kwiga import background, conf
 from wagtail_kwiga import models as m
 from wagtail_kwiga.access import grants
 from wagtail_kwiga.automations import engine
-from wagtail_kwiga.backoffice import linking
+from wagtail_kwiga.backoffice.parts import linking
 from wagtail_kwiga.journal import writing
 from wagtail_kwiga.payments import books
 

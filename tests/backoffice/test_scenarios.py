@@ -161,7 +161,7 @@ def test_publishing_says_what_to_look_at(admin_client, story):
 
 
 def test_a_coupon_that_changes_between_form_and_publishing_leaves_a_draft(admin_client, story, monkeypatch):
-    from wagtail_kwiga.backoffice import scenario_editor
+    from wagtail_kwiga.backoffice.scenarios import scenario_editor
 
     judge = scenario_editor.compiling.read
 
@@ -263,7 +263,7 @@ def test_the_list_counts_who_is_inside_was_written_to_and_paid(admin_client, sto
     says(row, "15% for 24 hours, one e-mail")
     people = reverse("wagtail_kwiga_runs:index") + f"?scenario={story.scenario.pk}&amp;state=live&amp;state=parked"
     assert f'<a href="{people}">1</a>' in row
-    from wagtail_kwiga.backoffice.scenarios import with_counts
+    from wagtail_kwiga.backoffice.scenarios.viewset import with_counts
 
     counted = with_counts(m.Scenario.objects.all()).get()
     assert (counted.inside_now, counted.mailed, counted.paid_afterwards) == (1, 2, 1)
@@ -354,7 +354,7 @@ def test_stop_all_without_unpublishing_lets_people_in_as_before(admin_client, st
 
 
 def test_what_takes_too_long_goes_on_with_the_next_click(admin_client, story, settings, monkeypatch):
-    from wagtail_kwiga.backoffice import stopping
+    from wagtail_kwiga.backoffice.scenarios import stopping
 
     settings.WAGTAIL_KWIGA = {**settings.WAGTAIL_KWIGA, "SWEEP_BATCH": 2}
     monkeypatch.setattr(stopping, "SECONDS", 0)

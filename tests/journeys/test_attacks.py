@@ -157,7 +157,7 @@ def test_a_cancellation_between_queueing_and_delivery_stops_the_mail():
 
 
 def test_saving_a_coupon_beside_a_buyer_does_not_put_the_old_count_back(admin_client, monkeypatch):
-    from wagtail_kwiga.backoffice.coupons import CouponForm
+    from wagtail_kwiga.backoffice.coupons.viewset import CouponForm
 
     coupon, clean = make_coupon("RUSH", limit_total=1), CouponForm.clean
 

@@ -138,7 +138,7 @@ class AddToListBlock(StepBlock):
 
     list = SnippetChooserBlock("wagtail_kwiga.ContactList", label=_("List"))
     until = ChoiceBlock(
-        label=_("Until"),
+        label=_("For how long"),
         default="scenario",
         choices=[
             ("scenario", _("a later step takes them off")),

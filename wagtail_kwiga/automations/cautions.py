@@ -159,4 +159,4 @@ class _Reader:
 def _called(offers: Collection[Offer]) -> str:
     if len(offers) > _FEW:
         return ngettext("%(number)s offer", "%(number)s offers", len(offers)) % {"number": len(offers)}
-    return get_text_list([f"“{offer}”" for offer in offers], _("or"))
+    return get_text_list([_("“%(title)s”") % {"title": offer} for offer in offers], _("or"))

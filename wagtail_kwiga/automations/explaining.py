@@ -232,7 +232,7 @@ def _own(one: Coded) -> str:
     if type(one).words is not Coded.words:
         return str(one.words())
     label = label_of(one.kind)
-    return f"“{label}”" if label else str(one.words())
+    return _("“%(title)s”") % {"title": label} if label else str(one.words())
 
 
 def label_of(kind: str) -> str:

@@ -184,7 +184,9 @@ def draft_recovery(
     with _about(page_or_offer if isinstance(page_or_offer, Offer) else _offer_of(page_or_offer)) as offer:
         if recovery.code and Coupon.objects.filter(code__iexact=recovery.code).exists():
             scenario = made(offer, code=recovery.code).first()
-            raise KwigaError(_("This was sent before, and made once."), code="made_already", scenario=scenario)
+            raise KwigaError(
+                _("You sent this form before; everything was made only once."), code="made_already", scenario=scenario
+            )
         page = winnable.source_page(offer)
         if words := winnable.why_not(offer, page, now=now):
             raise KwigaError(words, code="no_offer")

@@ -76,7 +76,7 @@ _OUTCOMES: dict[str, Any] = {
     "skipped": _("left out"),
     "missed": _("missed"),
     "left": _("ended here"),
-    "parked": _("held"),
+    "parked": _("held here"),
 }
 
 

@@ -23,8 +23,8 @@ from wagtail.admin.ui.tables import Column, DateColumn, TitleColumn
 from wagtail.admin.utils import get_valid_next_url_from_request
 
 from wagtail_kwiga.automations.models import Run, Scenario
-from wagtail_kwiga.backoffice import linking, policies
-from wagtail_kwiga.backoffice.records import RecordIndexView, RecordViewSet
+from wagtail_kwiga.backoffice.parts import linking, policies
+from wagtail_kwiga.backoffice.parts.records import RecordIndexView, RecordViewSet
 from wagtail_kwiga.contacts.models import Contact
 from wagtail_kwiga.journal import writing
 from wagtail_kwiga.journal.models import TimelineEntry

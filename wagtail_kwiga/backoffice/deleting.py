@@ -49,7 +49,7 @@ def refuse_if_used(request: HttpRequest, instances: Any) -> HttpResponse | None:
     if not instances or not isinstance(instances[0], GUARDED) or not (used_by := users_of(instances)):
         return None
     kinds = sorted({str(type(row)._meta.verbose_name_plural) for row in used_by})
-    names = ", ".join(f"“{instance}”" for instance in instances[:5])
+    names = ", ".join(_("“%(title)s”") % {"title": instance} for instance in instances[:5])
     messages.error(
         request,
         capfirst(

@@ -15,7 +15,7 @@ from django.utils.translation import ngettext_lazy
 from wagtail.admin.ui.components import Component
 
 from wagtail_kwiga import conf
-from wagtail_kwiga.backoffice import linking, policies
+from wagtail_kwiga.backoffice.parts import linking, policies
 from wagtail_kwiga.backoffice.worker import worker_notice
 from wagtail_kwiga.journal.models import TimelineEntry
 from wagtail_kwiga.mailing.models import OutgoingEmail

@@ -10,15 +10,15 @@ from wagtail.snippets.views.snippets import SnippetViewSetGroup
 
 from wagtail_kwiga.backoffice import worker
 from wagtail_kwiga.backoffice.attention import AttentionViewSet
-from wagtail_kwiga.backoffice.contact_lists import ContactListViewSet
-from wagtail_kwiga.backoffice.coupons import CouponViewSet
-from wagtail_kwiga.backoffice.emails import EmailTemplateViewSet
-from wagtail_kwiga.backoffice.mail import EmailViewSet
-from wagtail_kwiga.backoffice.offers import OfferViewSet
-from wagtail_kwiga.backoffice.orders import OrderViewSet
-from wagtail_kwiga.backoffice.products import ProductViewSet
-from wagtail_kwiga.backoffice.runs import RunViewSet
-from wagtail_kwiga.backoffice.scenarios import ScenarioViewSet
+from wagtail_kwiga.backoffice.catalogue.offers import OfferViewSet
+from wagtail_kwiga.backoffice.catalogue.products import ProductViewSet
+from wagtail_kwiga.backoffice.coupons.viewset import CouponViewSet
+from wagtail_kwiga.backoffice.emails.viewset import EmailTemplateViewSet
+from wagtail_kwiga.backoffice.lists.viewset import ContactListViewSet
+from wagtail_kwiga.backoffice.mail.viewset import EmailViewSet
+from wagtail_kwiga.backoffice.orders.viewset import OrderViewSet
+from wagtail_kwiga.backoffice.scenarios.runs import RunViewSet
+from wagtail_kwiga.backoffice.scenarios.viewset import ScenarioViewSet
 
 
 class SalesGroup(SnippetViewSetGroup):

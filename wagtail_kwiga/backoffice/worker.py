@@ -17,7 +17,7 @@ from wagtail.utils.urlpatterns import decorate_urlpatterns
 
 from wagtail_kwiga import background, conf
 from wagtail_kwiga.background import Heartbeat
-from wagtail_kwiga.backoffice import columns
+from wagtail_kwiga.backoffice.parts import columns
 
 #: The beat of ``kwiga_setup``: a site that has just been set up is given the time to start its worker.
 SETUP = "kwiga_setup"

@@ -32,7 +32,7 @@ class HeroBlock(blocks.StructBlock):
     )
     lead = blocks.TextBlock(required=False, label=_("Introduction"), help_text=_("One or two sentences."))
     image = ImageBlock(
-        required=False, label=_("Picture"), help_text=_("Also stands for the page where its address is shared.")
+        required=False, label=_("Picture"), help_text=_("Also used as the picture where the page's address is shared.")
     )
     button = blocks.CharBlock(
         required=False,

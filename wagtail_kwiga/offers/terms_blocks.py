@@ -154,7 +154,7 @@ class ProductBlock(blocks.StructBlock):
         required=False,
         default=True,
         label=_("Open lessons that are added later"),
-        help_text=_("Without any further doing. The first so many lessons stay the first so many."),
+        help_text=_("They open by themselves. With “only the first ones” their number stays as it is."),
     )
     lessons_known = blocks.TextBlock(
         required=False,

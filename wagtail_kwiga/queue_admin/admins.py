@@ -20,7 +20,7 @@ from django_q.models import Failure, OrmQ, Schedule, Success, Task
 from wagtail_modeladmin.options import ModelAdminGroup, modeladmin_register
 
 from wagtail_kwiga import background, conf
-from wagtail_kwiga.backoffice.columns import exact
+from wagtail_kwiga.backoffice.parts.columns import exact
 from wagtail_kwiga.queue_admin import views
 from wagtail_kwiga.queue_admin.looking import Facts, LookedAt, NamedValues, moment, preformatted
 from wagtail_kwiga.queue_admin.rows import last_line, opened, shown
@@ -72,7 +72,7 @@ class ScheduleAdmin(LookedAt):
         )
         return [told % {"name": name, "why": why} for name, why in background.schedule_faults()]
 
-    @display(description=_("Name"), ordering="name")
+    @display(description=_("Task"), ordering="name")
     def title(self, obj: Schedule) -> str:
         return self.name_of(obj)
 
@@ -103,7 +103,7 @@ class ScheduleAdmin(LookedAt):
     def facts(self, obj: Schedule) -> Facts:
         repeats = gettext("for ever") if obj.repeats < 0 else str(obj.repeats)
         return [
-            (_("Name"), obj.name),
+            (_("Task"), obj.name),
             (_("Function"), obj.func),
             (_("Arguments"), shown(obj.args)),
             (_("Named arguments"), shown(obj.kwargs)),
@@ -168,7 +168,7 @@ class QueuedAdmin(LookedAt):
         package = opened(obj)
         return package.func or gettext("cannot be opened (%(why)s)") % {"why": package.fault}
 
-    @display(description=_("Name"))
+    @display(description=_("Task"))
     def name(self, obj: OrmQ) -> str:
         return opened(obj).name
 
@@ -188,7 +188,7 @@ class QueuedAdmin(LookedAt):
         package = opened(obj)
         return [
             (_("Function"), self.func(obj)),
-            (_("Name"), package.name),
+            (_("Task"), package.name),
             (_("Task id"), package.task_id),
             (_("Arguments"), package.args),
             (_("Named arguments"), package.kwargs),
@@ -223,7 +223,7 @@ class TaskAdmin(LookedAt):
     def facts(self, obj: Task) -> Facts:
         return [
             (_("Function"), obj.func),
-            (_("Name"), obj.name),
+            (_("Task"), obj.name),
             (_("Task id"), obj.pk),
             (_("Arguments"), shown(obj.args)),
             (_("Named arguments"), shown(obj.kwargs)),

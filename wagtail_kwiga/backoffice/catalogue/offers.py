@@ -1,0 +1,133 @@
+"""Offers in the admin: what offer pages have put on sale."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db.models import Count, IntegerField, OuterRef, Subquery
+from django.db.models.functions import Coalesce
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.functional import cached_property
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
+from wagtail.admin.panels import FieldPanel, ObjectList
+from wagtail.admin.ui.components import MediaContainer
+from wagtail.admin.ui.tables import BulkActionsCheckboxColumn, Column, DateColumn, StatusTagColumn
+from wagtail.snippets.views.snippets import InspectView, SnippetViewSet
+
+from wagtail_kwiga.backoffice.catalogue import offer_panels
+from wagtail_kwiga.backoffice.parts import policies
+from wagtail_kwiga.backoffice.parts.choosers import OfferChooser
+from wagtail_kwiga.backoffice.parts.columns import NUMBER, MoneyColumn
+from wagtail_kwiga.backoffice.parts.listings import GuidedIndexView
+from wagtail_kwiga.backoffice.recovery import winning_back
+from wagtail_kwiga.catalogue.models import Offer
+from wagtail_kwiga.orders.models import Order
+
+
+class OfferIndexView(GuidedIndexView):
+    """All offers."""
+
+    def nothing_yet(self) -> Any:
+        return gettext(
+            "Offers come from offer pages: make a page of the type “Offer page”, give it a price and publish it. "
+            "There is none yet."
+        )
+
+    @cached_property
+    def columns(self) -> list[Any]:
+        """Without checkboxes: the only thing to do with ticked rows would be to delete them, which nobody may."""
+        return [column for column in super().columns if not isinstance(column, BulkActionsCheckboxColumn)]
+
+    def way_on(self) -> tuple[str, Any]:
+        return reverse("wagtailadmin_explore_root"), gettext("Go to the pages")
+
+
+class OfferInspectView(InspectView):
+    """An offer's card."""
+
+    page_title = _("Offer")
+
+    @property
+    def header_buttons(self) -> list[Any]:
+        return [*winning_back.offer_header_button(self.object, self.request.user)]
+
+    @property
+    def header_more_buttons(self) -> list[Any]:
+        return []
+
+    def get_fields(self) -> list[str]:
+        return []
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        panels = offer_panels.cards(self.object, self.request)
+        return super().get_context_data(panels=panels, media=MediaContainer(panels).media, **kwargs)
+
+
+class OfferURLFinder:
+    """Where a chosen offer leads from a chooser: to its card, for nobody edits it here."""
+
+    def __init__(self, user: Any = None) -> None:
+        self.user = user
+
+    def get_edit_url(self, offer: Offer) -> str | None:
+        if self.user is not None and not policies.may(self.user, "view", Offer):
+            return None
+        return reverse("wagtail_kwiga_offers:inspect", args=[offer.pk])
+
+
+class OfferViewSet(SnippetViewSet):
+    """What offer pages have put on sale: for looking up and choosing; edited on the page."""
+
+    model = Offer
+    base_url_path = "kwiga/offers"
+    admin_url_namespace = "wagtail_kwiga_offers"
+    chooser_viewset_class = OfferChooser
+    url_finder_class = OfferURLFinder
+    icon = "doc-full-inverse"
+    menu_label = _("Offers")
+    menu_name = "kwiga-offers"
+    menu_order = 150
+    copy_view_enabled = False
+    index_view_class = OfferIndexView
+    index_results_template_name = OfferIndexView.results_template_name
+    inspect_view_enabled = True
+    inspect_view_class = OfferInspectView
+    inspect_template_name = "wagtail_kwiga/backoffice/card.html"
+    search_fields = ["title"]
+    search_backend_name = None
+    list_filter = ["state", "coupon_mode", "is_listed"]
+    edit_handler = ObjectList([FieldPanel("title", read_only=True)])
+
+    @property
+    def list_display(self) -> list[Any]:
+        return [
+            "title",
+            MoneyColumn("price", label=_("Price"), sort_key="amount"),
+            StatusTagColumn(
+                "state", label=_("State"), accessor=offer_panels.state, sort_key="state", primary=offer_panels.is_on_sale
+            ),
+            Column("coupon_mode", label=_("Coupons"), accessor="get_coupon_mode_display", sort_key="coupon_mode"),
+            Column("orders", label=_("Orders"), accessor="order_count", sort_key="order_count", classname=NUMBER),
+            Column(
+                "until", label=_("Sold until"), accessor=lambda offer: _day(offer.sales_until), sort_key="sales_until"
+            ),
+            DateColumn("updated_at", label=_("Last published"), sort_key="updated_at"),
+        ]  # fmt: skip
+
+    def get_queryset(self, request: Any) -> Any:
+        orders = Order.objects.filter(offer=OuterRef("pk")).order_by().values("offer")
+        number = Subquery(orders.annotate(number=Count("pk")).values("number"), output_field=IntegerField())
+        return Offer.objects.annotate(order_count=Coalesce(number, 0)).order_by("title")
+
+    def get_permissions_to_register(self) -> Any:
+        """What a group may be given: to look. Nobody makes, edits or deletes an offer by hand."""
+        return super().get_permissions_to_register().filter(codename="view_offer")
+
+    def get_urlpatterns(self) -> list[Any]:
+        return [*super().get_urlpatterns(), *winning_back.urlpatterns()]
+
+
+def _day(instant: Any) -> Any:
+    return timezone.localtime(instant).date() if instant else ""

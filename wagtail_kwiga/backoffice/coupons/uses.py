@@ -1,0 +1,130 @@
+"""Who used a coupon, with which order, and how it stands."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import django_filters
+from django import forms
+from django.core.exceptions import PermissionDenied
+from django.db.models import F
+from django.shortcuts import get_object_or_404
+from django.urls import reverse
+from django.utils.functional import cached_property
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from wagtail.admin.filters import DateRangePickerWidget, WagtailFilterSet
+from wagtail.admin.ui.tables import Column, DateColumn, StatusFlagColumn, StatusTagColumn
+
+from wagtail_kwiga.backoffice.parts import linking, policies
+from wagtail_kwiga.backoffice.parts.records import RecordIndexView
+from wagtail_kwiga.coupons.models import Coupon, CouponUse
+from wagtail_kwiga.orders.models import Order
+
+
+class UseFilterSet(WagtailFilterSet):
+    """Filters of the uses."""
+
+    state = django_filters.MultipleChoiceFilter(
+        label=gettext_lazy("State"), choices=CouponUse.State.choices, widget=forms.CheckboxSelectMultiple
+    )
+    held_at = django_filters.DateFromToRangeFilter(label=gettext_lazy("Ordered"), widget=DateRangePickerWidget)
+
+    class Meta:
+        model = CouponUse
+        fields = ["state", "held_at"]
+
+
+class CouponUsesView(RecordIndexView):
+    """The uses of one coupon, newest first. For people who may see orders."""
+
+    model = CouponUse
+    any_permission_required = None
+    filterset_class = UseFilterSet
+    search_fields = ["contact__email", "contact__name", "order__number"]
+    search_backend_name = None
+    paginate_by = 50
+    default_ordering = "-held_at"
+    header_icon = "tag"
+    page_title = gettext_lazy("Uses")
+    list_export = [
+        "contact.email", "contact.name", "order_number", "get_state_display", "held_at", "held_until", "spent_at",
+        "given_back_at", "over_limit",
+    ]  # fmt: skip
+    export_headings = {
+        "contact.email": gettext_lazy("E-mail"),
+        "contact.name": gettext_lazy("Name"),
+        "order_number": gettext_lazy("Order"),
+        "get_state_display": gettext_lazy("State"),
+    }
+
+    def setup(self, request: Any, *args: Any, **kwargs: Any) -> None:
+        super().setup(request, *args, **kwargs)
+        self.coupon = get_object_or_404(Coupon, pk=kwargs["pk"])
+
+    def dispatch(self, request: Any, *args: Any, **kwargs: Any) -> Any:
+        if not (policies.may(request.user, "view", Coupon) and policies.may(request.user, "view", Order)):
+            raise PermissionDenied
+        return super().dispatch(request, *args, **kwargs)
+
+    def get_base_queryset(self) -> Any:
+        uses = CouponUse.objects.filter(coupon=self.coupon).select_related("contact", "order")
+        return uses.annotate(order_number=F("order__number"))
+
+    def order_queryset(self, queryset: Any) -> Any:
+        ordered = super().order_queryset(queryset)
+        return ordered.order_by(*ordered.query.order_by, "-pk")
+
+    def get_edit_url(self, instance: CouponUse) -> str | None:
+        return None
+
+    def get_page_subtitle(self) -> str:
+        return self.coupon.code
+
+    def get_filename(self) -> str:
+        return f"coupon-{self.coupon.pk}-uses"
+
+    def get_index_url(self) -> str:
+        return reverse("wagtail_kwiga_coupons:uses", args=[self.coupon.pk])
+
+    def get_index_results_url(self) -> str:
+        return reverse("wagtail_kwiga_coupons:uses_results", args=[self.coupon.pk])
+
+    def get_breadcrumbs_items(self) -> list[dict[str, Any]]:
+        may_change = policies.may(self.request.user, "change", Coupon)
+        screen = "wagtail_kwiga_coupons:edit" if may_change else "wagtail_kwiga_coupons:inspect"
+        return [
+            *self.breadcrumbs_items,
+            {"url": reverse("wagtail_kwiga_coupons:list"), "label": _("Coupons")},
+            {"url": reverse(screen, args=[self.coupon.pk]), "label": self.coupon.code},
+            {"url": "", "label": self.get_page_title(), "sublabel": self.coupon.code},
+        ]
+
+    def nothing_yet(self) -> Any:
+        return _("Nobody has ordered with this coupon yet. Each order with it will stand here.")
+
+    @cached_property
+    def columns(self) -> list[Any]:
+        user = self.request.user
+        return [
+            Column("contact", label=_("Buyer"), sort_key="contact__email", classname="wrap-anywhere"),
+            Column("order", label=_("Order"), accessor=lambda use: _order(use, user)),
+            StatusTagColumn(
+                "state", label=_("State"), accessor="get_state_display", sort_key="state",
+                primary=lambda use: use.state == CouponUse.State.SPENT,
+            ),
+            DateColumn("held_at", label=_("Ordered"), sort_key="held_at"),
+            DateColumn("held_until", label=_("Held until"), accessor=_held_until),
+            DateColumn("spent_at", label=_("Paid"), sort_key="spent_at"),
+            DateColumn("given_back_at", label=_("Given back"), sort_key="given_back_at"),
+            StatusFlagColumn("over_limit", label=_("Note"), true_label=_("over the limit")),
+        ]  # fmt: skip
+
+
+def _order(use: CouponUse, user: Any) -> Any:
+    order = getattr(use, "order", None)
+    return linking.linked(order, order.number, user) if order is not None else ""
+
+
+def _held_until(use: CouponUse) -> Any:
+    return use.held_until if use.state == CouponUse.State.HELD else None

@@ -1,0 +1,279 @@
+"""Coupons in the admin."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import django_filters
+from django import forms
+from django.db.models import Case, Count, F, IntegerField, OuterRef, Q, QuerySet, Subquery, When
+from django.db.models.functions import Coalesce, Greatest
+from django.urls import path, reverse
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
+from wagtail.admin import messages
+from wagtail.admin.filters import WagtailFilterSet
+from wagtail.admin.panels import FieldPanel, FieldRowPanel, MultiFieldPanel, ObjectList
+from wagtail.admin.ui.components import MediaContainer
+from wagtail.admin.ui.tables import BooleanColumn, Column, DateColumn
+from wagtail.admin.widgets.button import HeaderButton
+from wagtail.snippets.views.snippets import CopyView, CreateView, EditView, InspectView, SnippetViewSet
+
+from wagtail_kwiga import conf
+from wagtail_kwiga.backoffice.coupons import coupon_panels, gates
+from wagtail_kwiga.backoffice.coupons.forms import CouponForm
+from wagtail_kwiga.backoffice.coupons.uses import CouponUsesView
+from wagtail_kwiga.backoffice.parts import policies
+from wagtail_kwiga.backoffice.parts.cards import LivePanel
+from wagtail_kwiga.backoffice.parts.choosers import CouponChooser
+from wagtail_kwiga.backoffice.parts.columns import NUMBER
+from wagtail_kwiga.backoffice.parts.listings import GuidedIndexView
+from wagtail_kwiga.catalogue.models import Offer
+from wagtail_kwiga.contacts.models import ContactList
+from wagtail_kwiga.coupons import audience
+from wagtail_kwiga.coupons.gates import disagreements
+from wagtail_kwiga.coupons.models import Coupon, CouponUse
+from wagtail_kwiga.orders.models import Order
+
+
+class CouponFilterSet(WagtailFilterSet):
+    """Filters of the coupons."""
+
+    working = django_filters.ChoiceFilter(
+        label=_("At present"),
+        method="by_working",
+        empty_label=_("All"),
+        choices=[("yes", _("may work")), ("not_yet", _("not begun")), ("over", _("has ended")), ("full", _("used up"))],
+        widget=forms.RadioSelect,
+    )
+    is_active = django_filters.ChoiceFilter(
+        label=_("Active"), empty_label=_("All"), choices=[("True", _("Yes")), ("False", _("No"))], widget=forms.RadioSelect
+    )  # fmt: skip
+    kind = django_filters.ChoiceFilter(
+        label=_("Kind"), empty_label=_("All"), choices=Coupon.Kind.choices, widget=forms.RadioSelect
+    )
+    contact_lists = django_filters.ModelMultipleChoiceFilter(
+        label=_("Only for people on"), queryset=ContactList.objects.order_by("title"), widget=forms.CheckboxSelectMultiple
+    )  # fmt: skip
+    offers = django_filters.ModelMultipleChoiceFilter(
+        label=_("Only for the offer"), queryset=Offer.objects.order_by("title"), widget=forms.CheckboxSelectMultiple
+    )
+
+    class Meta:
+        model = Coupon
+        fields = ["working", "is_active", "kind", "contact_lists", "offers"]
+
+    def by_working(self, coupons: QuerySet, name: str, value: str) -> QuerySet:
+        now = conf.now()
+        over = Q(valid_until__lte=now)
+        not_yet = Q(valid_from__gt=now)
+        full = Q(limit_total__isnull=False, taken__gte=F("limit_total"))
+        wanted = {
+            "yes": Q(is_active=True) & ~over & ~not_yet & ~full, "not_yet": not_yet & ~over, "over": over, "full": full,
+        }  # fmt: skip
+        return coupons.filter(wanted.get(value, Q()))
+
+
+class CouponIndexView(GuidedIndexView):
+    """All coupons, with what a look at the list should answer: for whom, how much is left, until when."""
+
+    def nothing_yet(self) -> Any:
+        return gettext(
+            "A coupon takes something off for everybody who types its code, or only for people on a list. There is none yet."
+        )
+
+    def look_up(self, rows: Sequence[Any]) -> None:
+        found = audience.audiences([coupon.pk for coupon in rows])
+        for coupon in rows:
+            coupon.audience = found[coupon.pk]
+
+
+class _Forewarned:
+    """After saving, says at once what will keep the coupon from working."""
+
+    def save_action(self) -> Any:
+        response = super().save_action()  # type: ignore[misc]
+        coupon = self.object  # type: ignore[attr-defined]
+        look = [messages.button(self.get_edit_url(), gettext("Look at it"))]  # type: ignore[attr-defined]
+        request = self.request  # type: ignore[attr-defined]
+        if (who := audience.audience(coupon)).is_nobody:
+            messages.warning(request, audience.sentence(who), buttons=look)
+        for fault in disagreements(coupon)[:3]:
+            messages.warning(request, fault.message, buttons=look)
+        return response
+
+
+class CouponCreateView(_Forewarned, CreateView):
+    """A new coupon."""
+
+
+class CouponCopyView(CopyView):
+    """A coupon like another one, under a code of its own. The form it shows is sent to the create view."""
+
+    def get_initial_form_instance(self) -> Coupon:
+        original = self.get_object()
+        self._chosen = {name: [row.pk for row in getattr(original, name).all()] for name in ("contact_lists", "offers")}
+        original.pk, original.code, original._state.adding = None, "", True
+        return original
+
+    def get_form_kwargs(self) -> dict[str, Any]:
+        given = super().get_form_kwargs()
+        given["initial"] = {**given.get("initial", {}), **self._chosen}
+        return given
+
+
+class CouponEditView(_Forewarned, EditView):
+    """A coupon, with what is true of it at this moment above the form."""
+
+    @property
+    def header_buttons(self) -> list[Any]:
+        return _buttons(self.object, self.request.user)
+
+
+class CouponInspectView(InspectView):
+    """A coupon for those who may only look."""
+
+    page_title = _("Coupon")
+
+    @property
+    def header_buttons(self) -> list[Any]:
+        return _buttons(self.object, self.request.user)
+
+    def get_fields(self) -> list[str]:
+        return []
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        panels = coupon_panels.cards(self.object, self.request)
+        return super().get_context_data(panels=panels, media=MediaContainer(panels).media, **kwargs)
+
+
+def _buttons(coupon: Coupon, user: Any) -> list[Any]:
+    if not policies.may(user, "view", Order):
+        return []
+    where = reverse("wagtail_kwiga_coupons:uses", args=[coupon.pk])
+    return [HeaderButton(label=_("Uses"), url=where, icon_name="list-ul")]
+
+
+class CouponViewSet(SnippetViewSet):
+    """Coupons."""
+
+    model = Coupon
+    base_url_path = "kwiga/coupons"
+    admin_url_namespace = "wagtail_kwiga_coupons"
+    chooser_viewset_class = CouponChooser
+    icon = "tag"
+    menu_label = _("Coupons")
+    menu_name = "kwiga-coupons"
+    menu_order = 300
+    index_view_class = CouponIndexView
+    index_results_template_name = CouponIndexView.results_template_name
+    add_view_class = CouponCreateView
+    copy_view_class = CouponCopyView
+    edit_view_class = CouponEditView
+    inspect_view_enabled = True
+    inspect_view_class = CouponInspectView
+    inspect_template_name = "wagtail_kwiga/backoffice/card.html"
+    search_fields = ["code", "note"]
+    search_backend_name = None
+    filterset_class = CouponFilterSet
+    list_export = [
+        "code", "note", "get_kind_display", "percent", "amount", "currency", "valid_from", "valid_until", "limit_total",
+        "limit_per_contact", "held_now", "spent_uses", "left_now", "is_active",
+    ]  # fmt: skip
+    export_filename = "coupons"
+    export_headings = {
+        "get_kind_display": _("Kind"), "held_now": _("Held"), "spent_uses": _("Spent"), "left_now": _("Left"),
+    }  # fmt: skip
+    edit_handler = ObjectList(
+        [
+            LivePanel(coupon_panels.present, heading=_("At present"), icon="info-circle"),
+            LivePanel(coupon_panels.disagreements, heading=_("What does not fit"), icon="warning"),
+            FieldPanel("code", icon="tag"),
+            MultiFieldPanel(
+                [
+                    FieldPanel("kind"),
+                    FieldRowPanel(
+                        [
+                            FieldPanel("percent", help_text=_("From 1 to 100.")),
+                            FieldPanel("amount", help_text=_("Under “fixed amount”.")),
+                            FieldPanel("currency", help_text=_("For example EUR.")),
+                        ]
+                    ),
+                ],
+                heading=_("Discount"),
+                icon="decimal",
+            ),
+            MultiFieldPanel(
+                [
+                    FieldPanel("contact_lists", widget=forms.CheckboxSelectMultiple),
+                    FieldPanel("offers", widget=forms.CheckboxSelectMultiple),
+                ],
+                heading=_("Who and what it is for"),
+                icon="group",
+                help_text=_(
+                    "An offer says on its page which coupons it takes. The coupon works where both agree: this form "
+                    "tells you where they do not."
+                ),
+            ),
+            MultiFieldPanel(
+                [
+                    FieldRowPanel(
+                        [
+                            FieldPanel("valid_from", help_text=_("Empty: at once.")),
+                            FieldPanel("valid_until", help_text=_("Empty: no end. From this instant on it takes nothing off.")),
+                        ]
+                    ),
+                    FieldRowPanel([FieldPanel("limit_total"), FieldPanel("limit_per_contact")]),
+                ],
+                heading=_("Limits"),
+                icon="time",
+                help_text=_("A use is held while an order waits for its money, and given back if the money never comes."),
+            ),
+            FieldPanel("is_active", icon="check", help_text=_("Off: it works for nobody, and nothing of it is lost.")),
+            FieldPanel("note", icon="comment"),
+            LivePanel(coupon_panels.links, heading=_("Links with this coupon applied"), icon="link"),
+        ],
+        base_form_class=CouponForm,
+    )  # fmt: skip
+
+    @property
+    def list_display(self) -> list[Any]:
+        return [
+            "code",
+            Column("size", label=_("Takes off"), accessor=coupon_panels.size, classname=NUMBER),
+            Column("audience", label=_("For"), accessor=lambda coupon: audience.summary(coupon.audience)),
+            Column("limit_total", label=_("Limit"), accessor=_limit, classname=NUMBER, sort_key="limit_total"),
+            Column("held", label=_("Held"), accessor="held_now", classname=NUMBER, sort_key="held_now"),
+            Column("spent", label=_("Spent"), accessor="spent_uses", classname=NUMBER, sort_key="spent_uses"),
+            Column("left", label=_("Left"), accessor=coupon_panels.left, classname=NUMBER, sort_key="left_now"),
+            DateColumn("valid_until", label=_("Ends"), sort_key="valid_until"),
+            BooleanColumn("is_active", label=_("Active"), sort_key="is_active"),
+        ]
+
+    def get_queryset(self, request: Any) -> Any:
+        return Coupon.objects.annotate(
+            held_now=_number_of(Q(state=CouponUse.State.HELD, held_until__gt=conf.now())),
+            spent_uses=_number_of(Q(state=CouponUse.State.SPENT)),
+            left_now=Case(
+                When(limit_total__isnull=False, then=Greatest(F("limit_total") - F("taken"), 0)), default=None
+            ),
+        ).order_by("code")
+
+    def get_urlpatterns(self) -> list[Any]:
+        return [
+            *super().get_urlpatterns(),
+            path("uses/<int:pk>/", CouponUsesView.as_view(), name="uses"),
+            path("uses/<int:pk>/results/", CouponUsesView.as_view(results_only=True), name="uses_results"),
+            path("agree/<int:coupon_pk>/<int:offer_pk>/<slug:code>/", gates.confirm, name="mend"),
+        ]
+
+
+def _number_of(condition: Q) -> Coalesce:
+    """How many uses of each coupon meet ``condition``: counted for the rows that are shown, not for all."""
+    uses = CouponUse.objects.filter(condition, coupon=OuterRef("pk")).order_by().values("coupon")
+    return Coalesce(Subquery(uses.annotate(number=Count("pk")).values("number"), output_field=IntegerField()), 0)
+
+
+def _limit(coupon: Coupon) -> Any:
+    return _("no limit") if coupon.limit_total is None else coupon.limit_total

@@ -1,0 +1,108 @@
+"""Choosing an e-mail where one is asked for, and making a draft on the spot."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.db.models import Q, QuerySet
+from django.utils import translation
+from django.utils.translation import gettext_lazy as _
+from wagtail.admin.forms.choosers import BaseFilterForm, LocaleFilterMixin
+from wagtail.admin.ui.tables import Column, LocaleColumn
+from wagtail.log_actions import log
+from wagtail.models import Locale
+from wagtail.snippets.views.chooser import (
+    ChooseResultsView,
+    ChooseView,
+    SnippetChooserViewSet,
+    SnippetCreateView,
+)
+
+from wagtail_kwiga.backoffice.emails.forms import NewEmailForm
+from wagtail_kwiga.backoffice.parts.drafts import DraftStatusColumn, with_schedule
+from wagtail_kwiga.mailing import starters
+from wagtail_kwiga.mailing.models import EmailTemplate
+
+
+class _WordsFilterMixin(forms.Form):
+    """Search in title and subject, in the database itself."""
+
+    q = forms.CharField(
+        label=_("Search term"), widget=forms.TextInput(attrs={"placeholder": _("Search")}), required=False
+    )
+
+    def filter(self, objects: QuerySet) -> QuerySet:
+        objects = super().filter(objects)
+        if words := self.cleaned_data.get("q"):
+            self.is_searching, self.search_query = True, words
+            objects = objects.filter(Q(title__icontains=words) | Q(subject__icontains=words))
+        return objects
+
+
+class _FilterForm(_WordsFilterMixin, BaseFilterForm):
+    """Words."""
+
+
+class _LocaleFilterForm(LocaleFilterMixin, _FilterForm):
+    """Words and language."""
+
+
+class _Choosing:
+    """The list: what an editor tells e-mails apart by."""
+
+    results_template_name = "wagtail_kwiga/backoffice/emails/chooser_results.html"
+
+    def get_object_list(self) -> QuerySet:
+        return with_schedule(EmailTemplate.objects.all())
+
+    def get_filter_form_class(self) -> type[forms.Form]:
+        return _LocaleFilterForm if self.i18n_enabled else _FilterForm
+
+    @property
+    def columns(self) -> list[Any]:
+        columns = [self.title_column, Column("subject", label=_("Subject")), DraftStatusColumn(sort_key=None)]
+        if self.i18n_enabled:
+            columns.insert(2, LocaleColumn(sort_key=None, label=_("Language"), classname=""))
+        return columns
+
+
+class EmailChooseView(_Choosing, ChooseView):
+    """The whole dialogue."""
+
+
+class EmailChooseResultsView(_Choosing, ChooseResultsView):
+    """Its list alone."""
+
+
+class EmailMakeView(SnippetCreateView):
+    """A draft from a title and a subject. Its text is the starter, in the language of who makes it, to be edited later."""
+
+    def save_form(self, form: NewEmailForm) -> EmailTemplate:
+        template = form.save(commit=False)
+        template.locale = _own_locale()
+        starter = starters.win_back(template.locale.language_code)
+        template.preheader, template.body = starter.preheader, starter.body
+        template.live = False
+        template.save()
+        template.save_revision(user=self.request.user)
+        log(instance=template, action="wagtail.create", user=self.request.user)
+        return template
+
+
+def _own_locale() -> Locale:
+    """The site's locale for the language that the editor's admin speaks, else the default one."""
+    code = (translation.get_language() or "").lower()
+    known = {locale.language_code.lower(): locale for locale in Locale.objects.all()}
+    return known.get(code) or known.get(code.split("-")[0]) or Locale.get_default()
+
+
+class EmailChooserViewSet(SnippetChooserViewSet):
+    """The chooser of e-mails."""
+
+    choose_view_class = EmailChooseView
+    choose_results_view_class = EmailChooseResultsView
+    create_view_class = EmailMakeView
+    creation_form_class = NewEmailForm
+    creation_tab_label = _("Make a new one")
+    create_action_label = _("Make a draft")

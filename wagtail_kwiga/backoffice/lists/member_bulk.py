@@ -1,0 +1,77 @@
+"""Taking several people off a list at once, through the checkboxes of the list."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import Any
+
+from django.db.models import QuerySet
+from django.utils.translation import gettext_lazy as _
+from wagtail.admin.views.bulk_action import BulkAction
+
+from wagtail_kwiga import conf
+from wagtail_kwiga.backoffice.lists.members import MemberFilterSet, of_list
+from wagtail_kwiga.backoffice.lists.members_by_hand import coupons_of, say_removed
+from wagtail_kwiga.backoffice.parts import policies
+from wagtail_kwiga.contacts import lists
+from wagtail_kwiga.contacts.models import ContactList, ListMembership
+
+
+class TakeOffBulkAction(BulkAction):
+    """Ends all grants, on the same list, of the people behind the ticked rows."""
+
+    display_name = _("Take off the list")
+    action_type = "take_off"
+    aria_label = _("Take the selected people off the list")
+    template_name = "wagtail_kwiga/backoffice/contact_lists/bulk_take_off.html"
+    action_priority = 10
+    classes = {"serious"}
+    models = [ListMembership]
+
+    @classmethod
+    def get_queryset(cls, model: type, object_ids: Any) -> list[ListMembership]:
+        ids = [int(pk) for pk in object_ids if str(pk).isascii() and str(pk).isdigit() and len(str(pk)) < 19]
+        held = ListMembership.objects.filter(lists.holding(conf.now()), pk__in=ids)
+        return list(held.select_related("contact", "list").order_by("contact__email", "pk"))
+
+    def get_all_objects_in_listing_query(self, parent_id: Any) -> Any:
+        """Those that the list showed: the same filters and words as in its address."""
+        if not (parent_id and str(parent_id).isascii() and str(parent_id).isdigit()):
+            return []
+        grants: QuerySet = of_list(int(parent_id)).filter(lists.holding(conf.now()))
+        data = self.request.GET.copy()
+        data["state"] = "now"
+        filters = MemberFilterSet(data, request=self.request, queryset=grants)
+        if filters.is_valid():
+            grants = filters.qs
+        if words := self.request.GET.get("q", "").strip():
+            grants = grants.filter(contact__email__icontains=words) | grants.filter(contact__name__icontains=words)
+        return grants.values_list("pk", flat=True)
+
+    def check_perm(self, obj: ListMembership) -> bool:
+        return policies.may(self.request.user, "change", ListMembership)
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        context = super().get_context_data(**kwargs)
+        grants = [one["item"] for one in context["items"]]
+        people = {grant.contact_id: grant.contact for grant in grants}
+        context["people"] = list(people.values())
+        context["titles"] = ", ".join(sorted({grant.list.title for grant in grants}))
+        context["coupons"] = ", ".join(filter(None, map(coupons_of, {grant.list for grant in grants})))
+        return context
+
+    def get_execution_context(self) -> dict[str, Any]:
+        return {**super().get_execution_context(), "request": self.request}
+
+    @classmethod
+    def execute_action(cls, objects: list[ListMembership], **kwargs: Any) -> tuple[int, int]:
+        request = kwargs["request"]
+        people: dict[ContactList, set[int]] = defaultdict(set)
+        for grant in objects:
+            people[grant.list].add(grant.contact_id)
+        number = 0
+        for contact_list, contact_ids in people.items():
+            gone = lists.take_off(contact_list, contact_ids, by=request.user)
+            say_removed(request, contact_list, gone)
+            number += len(gone)
+        return number, 0

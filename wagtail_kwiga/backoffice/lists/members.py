@@ -1,0 +1,297 @@
+"""Who is on a contact list, and who was.
+
+A row is one grant: somebody may be on a list twice, by a scenario and by hand. Taking off by hand ends them all at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import django_filters
+from django import forms
+from django.contrib.auth.models import Permission
+from django.core.exceptions import PermissionDenied
+from django.db.models import Case, F, Q, QuerySet, When
+from django.db.models.functions import Coalesce, Least
+from django.shortcuts import get_object_or_404
+from django.urls import reverse
+from django.utils.functional import cached_property
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from wagtail.admin.filters import DateRangePickerWidget, WagtailFilterSet
+from wagtail.admin.ui.menus import MenuItem
+from wagtail.admin.ui.tables import BulkActionsCheckboxColumn, Column, DateColumn, TitleColumn
+from wagtail.admin.widgets.button import HeaderButton
+
+from wagtail_kwiga import conf
+from wagtail_kwiga.backoffice.lists import member_sources
+from wagtail_kwiga.backoffice.parts import linking, policies
+from wagtail_kwiga.backoffice.parts.records import RecordIndexView
+from wagtail_kwiga.contacts import lists
+from wagtail_kwiga.contacts.models import Contact, ContactList, ListMembership
+from wagtail_kwiga.orders.models import Order
+
+#: On the list now, or no longer.
+NOW, ENDED = "now", "ended"
+
+
+class MemberFilterSet(WagtailFilterSet):
+    """Filters of the people of a list."""
+
+    state = django_filters.ChoiceFilter(
+        label=gettext_lazy("On the list"),
+        method="by_state",
+        choices=[(NOW, gettext_lazy("now")), (ENDED, gettext_lazy("no longer"))],
+        empty_label=None,
+        initial=NOW,
+        widget=forms.RadioSelect,
+    )
+    source = django_filters.ChoiceFilter(
+        label=gettext_lazy("How they got on it"),
+        method="by_source",
+        choices=[("hand", gettext_lazy("by hand")), ("run", gettext_lazy("by a scenario"))],
+        empty_label=gettext_lazy("All"),
+        widget=forms.RadioSelect,
+    )
+    added_at = django_filters.DateFromToRangeFilter(label=gettext_lazy("Since"), widget=DateRangePickerWidget)
+
+    class Meta:
+        model = ListMembership
+        fields = ["state", "source", "added_at"]
+
+    def by_state(self, grants: QuerySet, name: str, value: str) -> QuerySet:
+        now = conf.now()
+        return grants.filter(lists.ended(now) if value == ENDED else lists.holding(now))
+
+    def by_source(self, grants: QuerySet, name: str, value: str) -> QuerySet:
+        return grants.filter(source="") if value == "hand" else grants.filter(source__startswith="run:")
+
+
+class MembersView(RecordIndexView):
+    """The people of one list."""
+
+    model = ListMembership
+    any_permission_required = None
+    template_name = "wagtail_kwiga/backoffice/contact_lists/members.html"
+    results_template_name = "wagtail_kwiga/backoffice/contact_lists/members_results.html"
+    filterset_class = MemberFilterSet
+    search_fields = ["contact__email", "contact__name"]
+    search_backend_name = None
+    paginate_by = 50
+    header_icon = "group"
+    page_title = gettext_lazy("People")
+    list_export = ["contact.email", "contact.name", "added_at", "source_words", "until", "over_at", "why_words"]
+    export_headings = {
+        "contact.email": gettext_lazy("E-mail"),
+        "contact.name": gettext_lazy("Name"),
+        "added_at": gettext_lazy("Since"),
+        "source_words": gettext_lazy("How they got on it"),
+        "until": gettext_lazy("Until"),
+        "over_at": gettext_lazy("Ended"),
+        "why_words": gettext_lazy("Why"),
+    }
+
+    def setup(self, request: Any, *args: Any, **kwargs: Any) -> None:
+        super().setup(request, *args, **kwargs)
+        self.contact_list = get_object_or_404(ContactList, pk=kwargs["pk"])
+
+    def dispatch(self, request: Any, *args: Any, **kwargs: Any) -> Any:
+        if not policies.may(request.user, "view", ListMembership):
+            raise PermissionDenied
+        if self.is_export and not self.show_export_buttons:
+            raise PermissionDenied
+        return super().dispatch(request, *args, **kwargs)
+
+    # --- what is asked for ---
+
+    @cached_property
+    def show_export_buttons(self) -> bool:
+        """People's addresses leave the house only by somebody who may see contacts as well."""
+        return policies.may(self.request.user, "view", Contact)
+
+    @cached_property
+    def now(self) -> Any:
+        return conf.now()
+
+    def get_filterset_kwargs(self) -> dict[str, Any]:
+        # Unlike in other filters, "everything" is no sensible beginning: who is on the list is what the page is for.
+        data = self.request.GET.copy()
+        if data.get("state") not in (NOW, ENDED):
+            data["state"] = NOW
+        return {**super().get_filterset_kwargs(), "data": data}
+
+    @cached_property
+    def is_filtering(self) -> bool:
+        """The two sides of the list are no filter: an empty one says that it is empty, not that nothing was found."""
+        return bool(self.filters and self.filters.is_valid() and set(self.filters.form.changed_data) - {"state"})
+
+    @cached_property
+    def shows_ended(self) -> bool:
+        return self.request.GET.get("state") == ENDED
+
+    @property
+    def default_ordering(self) -> str:  # type: ignore[override]
+        return "-over_at" if self.shows_ended else "-added_at"
+
+    def get_base_queryset(self) -> QuerySet:
+        return of_list(self.contact_list.pk)
+
+    def order_queryset(self, queryset: QuerySet) -> QuerySet:
+        ordered = super().order_queryset(queryset)
+        return ordered.order_by(*ordered.query.order_by, "-pk")  # or equal rows would change places between pages
+
+    # --- what is shown ---
+
+    def get_table(self, object_list: Any) -> Any:
+        rows = list(object_list)
+        member_sources.look_up(self.contact_list, rows, self.now)
+        return super().get_table(rows)
+
+    @cached_property
+    def columns(self) -> list[Any]:
+        may_remove = policies.may(self.request.user, "change", ListMembership)
+        columns: list[Any] = []
+        if may_remove and not self.shows_ended:
+            columns.append(BulkActionsCheckboxColumn("bulk_actions", obj_type="member"))
+        columns += [
+            self._get_title_column_class(TitleColumn)(
+                "contact",
+                label=_("Person"),
+                accessor=lambda grant: grant.contact.name or grant.contact.email,
+                get_url=self._orders_url,
+                get_title_id=lambda grant: f"member_{grant.pk}_title",
+                sort_key="contact__name",
+            ),
+            Column(
+                "email",
+                label=_("E-mail"),
+                accessor="contact.email",
+                sort_key="contact__email",
+                classname="wrap-anywhere",
+            ),
+            DateColumn("added_at", label=_("Since"), sort_key="added_at"),
+            Column("source", label=_("How they got on it"), accessor=lambda grant: _source(grant, self.request.user)),
+        ]
+        if self.shows_ended:
+            columns += [
+                DateColumn("over_at", label=_("Ended"), sort_key="over_at"),
+                Column("why", label=_("Why"), accessor="why_words"),
+            ]
+        else:
+            columns.append(_UntilColumn("until", label=_("Until"), sort_key="until"))
+        return columns
+
+    def _orders_url(self, grant: ListMembership) -> str | None:
+        return linking.orders_of(grant.contact) if policies.may(self.request.user, "view", Order) else None
+
+    def get_edit_url(self, instance: ListMembership) -> str | None:
+        return None
+
+    def get_list_more_buttons(self, instance: ListMembership) -> list[Any]:
+        buttons = []
+        if policies.may(self.request.user, "view", Order):
+            buttons.append(
+                MenuItem(_("Orders"), url=linking.orders_of(instance.contact), icon_name="form", priority=10)
+            )
+        if not self.shows_ended and policies.may(self.request.user, "change", ListMembership):
+            where = reverse("wagtail_kwiga_lists:remove_member", args=[self.contact_list.pk, instance.contact_id])
+            buttons.append(MenuItem(_("Take off the list"), url=where, icon_name="cross", priority=20))
+        return buttons
+
+    @cached_property
+    def header_buttons(self) -> list[Any]:
+        if not policies.may(self.request.user, "add", ListMembership):
+            return []
+        where = reverse("wagtail_kwiga_lists:add_member", args=[self.contact_list.pk])
+        return [HeaderButton(label=_("Put somebody on it"), url=where, icon_name="plus")]
+
+    def nothing_yet(self) -> Any:
+        if self.shows_ended:
+            return _("Nobody has left this list yet.")
+        return _("Nobody is on this list. A scenario or you can put people on it.")
+
+    def get_page_subtitle(self) -> str:
+        return self.contact_list.title
+
+    def get_index_url(self) -> str:
+        return reverse("wagtail_kwiga_lists:members", args=[self.contact_list.pk])
+
+    def get_index_results_url(self) -> str:
+        return reverse("wagtail_kwiga_lists:members_results", args=[self.contact_list.pk])
+
+    def get_breadcrumbs_items(self) -> list[dict[str, Any]]:
+        return [*self.breadcrumbs_items, *crumbs(self.contact_list, self.request.user), {
+            "url": "", "label": self.get_page_title(), "sublabel": self.contact_list.title,
+        }]  # fmt: skip
+
+    def get_context_data(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        context = super().get_context_data(*args, **kwargs)
+        context["contact_list"] = self.contact_list
+        context["add_member_url"] = self.header_buttons[0].url if self.header_buttons else ""
+        context["may_remove"] = not self.shows_ended and policies.may(self.request.user, "change", ListMembership)
+        return context
+
+    # --- spreadsheets ---
+
+    def get_filename(self) -> str:
+        return f"list-{self.contact_list.pk}-people"
+
+    def as_spreadsheet(self, queryset: QuerySet, spreadsheet_format: str) -> Any:
+        return super().as_spreadsheet(_Enriched(queryset, self.contact_list, self.now), spreadsheet_format)
+
+
+class _Enriched:
+    """The rows of an export with their words, a thousand at a time, so that a long list fits into memory."""
+
+    def __init__(self, grants: QuerySet, contact_list: ContactList, now: Any) -> None:
+        self.grants, self.contact_list, self.now = grants, contact_list, now
+
+    def __iter__(self) -> Iterator[ListMembership]:
+        batch: list[ListMembership] = []
+        for grant in self.grants.iterator(chunk_size=1000):
+            batch.append(grant)
+            if len(batch) == 1000:
+                yield from self._told(batch)
+                batch = []
+        yield from self._told(batch)
+
+    def _told(self, batch: list[ListMembership]) -> list[ListMembership]:
+        member_sources.look_up(self.contact_list, batch, self.now)
+        return batch
+
+
+def permissions() -> QuerySet:
+    """``register_permissions``: what a group may be given about memberships; there is no screen of their own to bring them."""
+    words = ["view_listmembership", "add_listmembership", "change_listmembership"]
+    return Permission.objects.filter(content_type__app_label=ListMembership._meta.app_label, codename__in=words)
+
+
+def of_list(list_id: int) -> QuerySet:
+    """The grants of a list, with the instant at which each ended or will end (``over_at``)."""
+    both = Q(removed_at__isnull=False, until__isnull=False)
+    over = Case(
+        When(both, then=Least("removed_at", "until")),
+        default=Coalesce(F("removed_at"), F("until")),
+    )  # fmt: skip
+    return ListMembership.objects.filter(list_id=list_id).select_related("contact").annotate(over_at=over)
+
+
+class _UntilColumn(DateColumn):
+    """An end, or that there is none."""
+
+    cell_template_name = "wagtail_kwiga/backoffice/contact_lists/until_cell.html"
+
+
+def _source(grant: Any, user: Any) -> Any:
+    run = grant.source_run
+    return linking.linked(run, grant.source_words, user) if run is not None else grant.source_words
+
+
+def crumbs(contact_list: ContactList, user: Any) -> list[dict[str, Any]]:
+    """The way from the lists to this one."""
+    screen = "edit" if policies.may(user, "change", ContactList) else "inspect"
+    return [
+        {"url": reverse("wagtail_kwiga_lists:list"), "label": _("Contact lists")},
+        {"url": reverse(f"wagtail_kwiga_lists:{screen}", args=[contact_list.pk]), "label": contact_list.title},
+    ]

@@ -1,0 +1,351 @@
+"""The panels of an order's card: what is known of one order, and of the purchase (family) it belongs to.
+
+Each is a Wagtail component, made as ``Panel(order=order, request=request)``, and costs a fixed number of queries. A site
+adds its own with the hook ``register_kwiga_order_panels`` (``site_panels``).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import quote
+
+from django.db.models import OuterRef, Subquery
+from django.http import HttpRequest
+from django.utils.html import format_html
+from django.utils.translation import gettext, ngettext
+from django.utils.translation import gettext_lazy as _
+from wagtail.admin.ui.components import Component
+from wagtail.admin.ui.tables import Column, DateColumn, StatusTagColumn, TitleColumn
+
+from wagtail_kwiga.access.models import AccessGrant
+from wagtail_kwiga.automations import explaining
+from wagtail_kwiga.automations.models import Run, StepRecord
+from wagtail_kwiga.backoffice.orders import site_panels
+from wagtail_kwiga.backoffice.parts import linking, policies
+from wagtail_kwiga.backoffice.parts.columns import NUMBER, Facts, TableCard, exact, shown_money, tag, timeline_card
+from wagtail_kwiga.mailing import reasons
+from wagtail_kwiga.mailing.models import OutgoingEmail
+from wagtail_kwiga.orders.models import Order, OrderLine
+from wagtail_kwiga.orders.statuses import Status
+from wagtail_kwiga.payments import registry
+from wagtail_kwiga.payments.models import PaymentAttempt
+from wagtail_kwiga.pricing.money import Money
+
+#: Rows shown of anything that may be many; a family grows whenever somebody comes back.
+ROWS = 50
+
+
+class OrderPanel(Component):
+    """One panel. Subclasses give ``heading`` and ``card()``; a site's may be any component with the same signature."""
+
+    heading: Any = ""
+    icon = "form"
+
+    def __init__(self, *, order: Order, request: HttpRequest) -> None:
+        self.order, self.request, self.user = order, request, request.user
+
+    def is_shown(self) -> bool:
+        return True
+
+    def card(self) -> Component:
+        raise NotImplementedError
+
+    def render_html(self, parent_context: Any = None) -> str:
+        return self.card().render_html(parent_context)
+
+
+class Summary(OrderPanel):
+    """What was agreed, how it stands, and until when it holds."""
+
+    heading = _("Order")
+    icon = "form"
+
+    def card(self) -> Facts:
+        order = self.order
+        newer = order.superseded_by
+        method = registry.label(order.payment_method) if order.payment_method else ""
+        return Facts(
+            (_("Payment"), tag(order.get_status_display(), primary=order.status == Status.PAID)),
+            (_("What"), linking.linked(order.offer, order.title, self.user) if order.offer else order.title),
+            (_("Total"), shown_money(order.total)),
+            (_("To pay"), shown_money(order.outstanding) if order.outstanding else ""),
+            (_("Replaced by"), linking.linked(newer, newer.number, self.user) if newer else ""),
+            (_("Coupon"), linking.linked(order.coupon, order.coupon_code, self.user) if order.coupon_code else ""),
+            (_("Payment method"), method or order.get_payment_kind_display()),
+            (_("Made by"), order.get_origin_display()),
+            (_("Language"), order.language),
+            (_("Site"), order.site or ""),
+            (_("Placed"), exact(order.placed_at)),
+            (_("Price holds until"), exact(order.price_holds_until)),
+            (_("Expires"), exact(order.expires_at)),
+            (_("Paid on"), exact(order.paid_at)),
+            (_("Closed"), exact(order.closed_at)),
+            (_("Agreed to the terms of sale"), exact(order.agreed_terms_at)),
+        )
+
+
+class Buyer(OrderPanel):
+    """Who buys, and how to reach them."""
+
+    heading = _("Buyer")
+    icon = "user"
+
+    def card(self) -> Facts:
+        order, contact = self.order, self.order.contact
+        others = format_html('<a href="{}">{}</a>', linking.orders_of(contact), _("Show them"))
+        mail = format_html('<a href="mailto:{}">{}</a>', quote(contact.email, safe="@"), contact.email)
+        return Facts(
+            (_("Name"), contact.name),
+            (_("E-mail"), _("None: the payment system gave no address") if contact.is_placeholder else mail),
+            (_("Phone"), contact.phone),
+            (_("Name as given"), order.buyer_name if order.buyer_name != contact.name else ""),
+            (_("Phone as given"), order.buyer_phone if order.buyer_phone != contact.phone else ""),
+            (_("Promotional mail"), self._promotional_mail()),
+            (_("Orders of this address"), others),
+        )
+
+    def _promotional_mail(self) -> Any:
+        contact = self.order.contact
+        if contact.unsubscribed_at:
+            return gettext("unsubscribed on %(moment)s") % {"moment": exact(contact.unsubscribed_at)}
+        if contact.consented_at:
+            return gettext("agreed on %(moment)s") % {"moment": exact(contact.consented_at)}
+        return gettext("never asked for, never refused")
+
+
+class Prices(OrderPanel):
+    """The sums."""
+
+    heading = _("Prices")
+    icon = "tag"
+
+    def card(self) -> TableCard:
+        order = self.order
+        back = Money(order.refunded_amount, order.currency)
+        rows = [
+            (_("List price"), order.list_price), (_("Discount"), order.discount), (_("Total"), order.total),
+            (_("Received"), order.received), (_("Given back"), back), (_("To pay"), order.outstanding),
+        ]  # fmt: skip
+        rows = [row for row in rows if row[1] or row[1] is not back]
+        return TableCard(
+            [
+                Column("what", label=_("What"), accessor=lambda row: row[0]),
+                Column("sum", label=_("Sum"), accessor=lambda row: shown_money(row[1]), classname=NUMBER),
+            ],
+            rows,
+            "",
+            narrow=True,
+        )
+
+
+class Payments(OrderPanel):
+    """Each try to pay."""
+
+    heading = _("Payments")
+    icon = "download"
+
+    def card(self) -> TableCard:
+        found = PaymentAttempt.objects.filter(payment__order=self.order.pk).prefetch_related("refunds")
+        return TableCard(
+            [
+                Column("method", label=_("Method"), accessor=lambda row: registry.label(row.method)),
+                Column("reference", label=_("Reference")),
+                StatusTagColumn("state", label=_("State"), accessor="get_state_display", primary=_is_confirmed),
+                Column("asked", label=_("Asked"), accessor=_money_of("amount"), classname=NUMBER),
+                Column("came", label=_("Came"), accessor=_money_of("confirmed_amount"), classname=NUMBER),
+                Column("back", label=_("Given back"), accessor=_given_back, classname=NUMBER),
+                DateColumn("started_at", label=_("Started")),
+            ],
+            list(found[:ROWS]),
+            _("No payment was tried yet."),
+        )
+
+
+def _is_confirmed(attempt: PaymentAttempt) -> bool:
+    return attempt.state == PaymentAttempt.State.CONFIRMED
+
+
+def _money_of(name: str) -> Any:
+    return lambda row: shown_money(Money(getattr(row, name), row.currency))
+
+
+def _given_back(attempt: PaymentAttempt) -> str:
+    refunds = [Money(refund.amount, refund.currency) for refund in attempt.refunds.all()]
+    return shown_money(sum(refunds[1:], refunds[0])) if refunds else ""
+
+
+class Access(OrderPanel):
+    """What the lines of the order open, and until when."""
+
+    heading = _("Access")
+    icon = "key"
+
+    def card(self) -> TableCard:
+        lines = list(OrderLine.objects.filter(order=self.order.pk).select_related("product"))
+        grants: dict[int, list[AccessGrant]] = {}
+        for grant in AccessGrant.objects.filter(line__order=self.order.pk).order_by("granted_at", "pk"):
+            grants.setdefault(grant.line_id or 0, []).append(grant)
+        rows = [(line, grant) for line in lines for grant in grants.get(line.pk) or [None]]
+        return TableCard(
+            [
+                Column("title", label=_("Product"), accessor=lambda row: row[0].title),
+                Column("state", label=_("Access"), accessor=lambda row: _access_told(row[1])),
+                DateColumn("starts", label=_("From"), accessor=lambda row: row[1] and row[1].starts_at),
+                Column(
+                    "ends", label=_("Until"), accessor=lambda row: row[1] and (exact(row[1].ends_at) or _("no end"))
+                ),
+            ],
+            rows,
+            _("This order opens nothing."),
+        )
+
+
+def _access_told(grant: AccessGrant | None) -> Any:
+    if grant is None:
+        return _("not given: opens once the order is paid")
+    if grant.revoked_at:
+        return gettext("taken away on %(moment)s") % {"moment": exact(grant.revoked_at)}
+    return _("given")
+
+
+class Recovery(OrderPanel):
+    """The scenarios that deal with this purchase, and why they are where they are."""
+
+    heading = _("Scenarios")
+    icon = "history"
+
+    def card(self) -> TableCard:
+        latest = StepRecord.objects.filter(run=OuterRef("pk")).order_by("-at", "-pk").values("because")[:1]
+        runs = (
+            Run.objects.filter(order__family=self.order.family)
+            .select_related("scenario")
+            .annotate(latest=Subquery(latest))
+            .order_by("-entered_at", "-pk")
+        )
+        user = self.user
+        return TableCard(
+            [
+                TitleColumn(
+                    "scenario",
+                    label=_("Scenario"),
+                    accessor="scenario.title",
+                    get_url=lambda run: linking.address(Run, run.pk, user),
+                ),
+                StatusTagColumn("state", label=_("State"), accessor="get_state_display", primary=_is_inside),
+                Column("why", label=_("Why"), accessor=_why_there),
+                DateColumn("due_at", label=_("Goes on"), accessor=lambda run: run.due_at if _is_inside(run) else None),
+                DateColumn("entered_at", label=_("Entered")),
+            ],
+            list(runs[:ROWS]),
+            _("No scenario has dealt with this purchase."),
+        )
+
+
+def _is_inside(run: Run) -> bool:
+    return run.state == Run.State.LIVE
+
+
+def _why_there(run: Any) -> str:
+    code = run.reason or run.latest
+    return explaining.because_text(code) if code else ""
+
+
+class Mails(OrderPanel):
+    """Every mail about this purchase."""
+
+    heading = _("E-mails")
+    icon = "mail"
+
+    def is_shown(self) -> bool:
+        return policies.may(self.user, "view", OutgoingEmail)
+
+    def card(self) -> TableCard:
+        mails = OutgoingEmail.objects.filter(order__family=self.order.family).order_by("-queued_at", "-pk")
+        user = self.user
+        return TableCard(
+            [
+                TitleColumn(
+                    "subject",
+                    label=_("Subject"),
+                    get_url=lambda mail: linking.address(OutgoingEmail, mail.pk, user),
+                ),
+                StatusTagColumn("status", label=_("Status"), accessor="get_status_display", primary=_is_sent),
+                Column("why", label=_("Why"), accessor=lambda mail: reasons.sentence(mail.why)),
+                DateColumn("queued_at", label=_("Queued")),
+                DateColumn("sent_at", label=_("Sent")),
+            ],
+            list(mails[:ROWS]),
+            _("No e-mail about this purchase yet."),
+        )
+
+
+def _is_sent(mail: OutgoingEmail) -> bool:
+    return mail.status == OutgoingEmail.Status.SENT
+
+
+class Family(OrderPanel):
+    """The other orders of the same purchase: each time the buyer came back."""
+
+    heading = _("Same purchase")
+    icon = "copy"
+
+    def __init__(self, *, order: Order, request: HttpRequest) -> None:
+        super().__init__(order=order, request=request)
+        others = Order.objects.filter(family=order.family).exclude(pk=order.pk).order_by("-placed_at", "-pk")
+        self.others = list(others[: ROWS + 1])
+
+    def is_shown(self) -> bool:
+        return bool(self.others)
+
+    def card(self) -> TableCard:
+        user = self.user
+        return TableCard(
+            [
+                TitleColumn(
+                    "number", label=_("Order number"), get_url=lambda order: linking.address(Order, order.pk, user)
+                ),
+                DateColumn("placed_at", label=_("Placed")),
+                Column("total", label=_("Total"), accessor=lambda order: shown_money(order.total), classname=NUMBER),
+                StatusTagColumn("status", label=_("Payment"), accessor="get_status_display", primary=_is_paid),
+                Column("coupon_code", label=_("Coupon")),
+            ],
+            self.others[:ROWS],
+            "",
+        )
+
+    def render_html(self, parent_context: Any = None) -> str:
+        number = len(self.others)
+        said = ngettext(
+            "The buyer has %(number)s other order for this purchase. Paying one closes the others.",
+            "The buyer has %(number)s other orders for this purchase. Paying one closes the others.",
+            number,
+        ) % {"number": number if number <= ROWS else f"{ROWS}+"}
+        return format_html("<p>{}</p>{}", said, super().render_html(parent_context))
+
+
+def _is_paid(order: Order) -> bool:
+    return order.status == Status.PAID
+
+
+class Timeline(OrderPanel):
+    """What happened, newest first."""
+
+    heading = _("Timeline")
+    icon = "time"
+
+    def card(self) -> TableCard:
+        return timeline_card(self.order)
+
+
+FIRST = (Summary, Buyer, Prices, Payments, Access, Recovery, Mails, Family)
+LAST = (Timeline,)
+
+
+def panels(order: Order, request: HttpRequest) -> list[Any]:
+    """All panels of the card that are to be shown, the site's own above the timeline."""
+    made = [
+        *(panel(order=order, request=request) for panel in FIRST),
+        *site_panels.panels(order, request),
+        *(panel(order=order, request=request) for panel in LAST),
+    ]
+    return [panel for panel in made if panel.is_shown()]

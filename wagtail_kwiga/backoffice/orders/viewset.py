@@ -1,0 +1,256 @@
+"""The list of orders, the order's card, and the one thing staff do to an order for now: *Money arrived*."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import django_filters
+from django import forms
+from django.contrib import messages
+from django.core.exceptions import PermissionDenied
+from django.db.models import Exists, OuterRef
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect
+from django.template.response import TemplateResponse
+from django.urls import path, reverse
+from django.utils.html import format_html
+from django.utils.translation import gettext_lazy as _
+from wagtail.admin.filters import DateRangePickerWidget, WagtailFilterSet
+from wagtail.admin.ui.components import MediaContainer
+from wagtail.admin.ui.tables import Column, DateColumn, StatusFlagColumn, StatusTagColumn, TitleColumn
+from wagtail.admin.views import generic
+from wagtail.admin.widgets.button import HeaderButton
+
+from wagtail_kwiga.backoffice.orders import order_card
+from wagtail_kwiga.backoffice.parts import linking
+from wagtail_kwiga.backoffice.parts.columns import MoneyColumn, breaking, shown_money
+from wagtail_kwiga.backoffice.parts.records import RecordIndexView, RecordViewSet
+from wagtail_kwiga.catalogue.models import Offer
+from wagtail_kwiga.exceptions import ConfigurationFault, KwigaError
+from wagtail_kwiga.journal import writing
+from wagtail_kwiga.orders.models import Order
+from wagtail_kwiga.orders.statuses import Origin, PaymentKind, Status
+from wagtail_kwiga.payments import books, registry
+
+#: Statuses that are good news, shown as a filled tag.
+SETTLED = {Status.PAID}
+
+
+def _methods() -> list[tuple[str, Any]]:
+    """The ways to pay that orders bear, as filter choices."""
+    try:
+        known = [(provider.alias, provider.label) for provider in registry.enabled()]
+    except ConfigurationFault:  # a check names it
+        known = []
+    return [*known, ("manual", _("by hand"))]
+
+
+class OrderFilterSet(WagtailFilterSet):
+    """Filters of the order list."""
+
+    status = django_filters.MultipleChoiceFilter(
+        label=_("Payment"), choices=Status.choices, widget=forms.CheckboxSelectMultiple
+    )
+    attention = django_filters.ChoiceFilter(
+        label=_("Needs a person"),
+        choices=[("yes", _("Yes"))],
+        empty_label=_("All"),
+        method="needing_a_person",
+        widget=forms.RadioSelect,
+    )
+    offer = django_filters.ModelMultipleChoiceFilter(
+        label=_("Offer"), queryset=Offer.objects.order_by("title"), widget=forms.CheckboxSelectMultiple
+    )
+    payment_method = django_filters.MultipleChoiceFilter(
+        label=_("Payment method"), choices=_methods, widget=forms.CheckboxSelectMultiple
+    )
+    payment_kind = django_filters.MultipleChoiceFilter(
+        label=_("Kind of payment"), choices=PaymentKind.choices, widget=forms.CheckboxSelectMultiple
+    )
+    origin = django_filters.MultipleChoiceFilter(
+        label=_("Made by"), choices=Origin.choices, widget=forms.CheckboxSelectMultiple
+    )
+    placed_at = django_filters.DateFromToRangeFilter(label=_("Placed"), widget=DateRangePickerWidget)
+
+    class Meta:
+        model = Order
+        fields = ["status", "attention", "offer", "payment_method", "payment_kind", "origin", "placed_at"]
+
+    def needing_a_person(self, orders: Any, name: str, value: str) -> Any:
+        return orders.filter(needs_person=True) if value == "yes" else orders
+
+
+class OrderIndexView(RecordIndexView):
+    """All orders, newest first."""
+
+    def get_base_queryset(self) -> Any:
+        of_order = writing.open_about(Order, OuterRef("pk"))
+        return super().get_base_queryset().select_related("contact").annotate(needs_person=Exists(of_order))
+
+    def nothing_yet(self) -> Any:
+        return format_html(
+            '{} <a href="{}">{}</a>',
+            _("No orders yet: publish an offer page, and each form that a buyer sends becomes an order here."),
+            linking.url("wagtail_kwiga_offers:list"),
+            _("See your offers"),
+        )
+
+
+def _buyer(order: Order) -> Any:
+    """Name and address of the buyer, one below the other."""
+    contact = order.contact
+    return format_html("{}<br>{}", contact.name, breaking(contact.email)) if contact.name else breaking(contact.email)
+
+
+class OrderInspectView(generic.InspectView):
+    """An order's card."""
+
+    page_title = _("Order")
+
+    def get_object(self, queryset: Any = None) -> Order:
+        orders = Order.objects.select_related("contact", "offer", "superseded_by", "site", "coupon")
+        return get_object_or_404(orders, pk=self.pk)
+
+    @property
+    def header_more_buttons(self) -> list[Any]:
+        return []
+
+    @property
+    def header_buttons(self) -> list[Any]:
+        buttons = []
+        if self.object.outstanding and self.request.user.has_perm("wagtail_kwiga.confirm_money"):
+            buttons.append(
+                HeaderButton(
+                    label=_("Money arrived"),
+                    url=reverse("wagtail_kwiga_orders:money_arrived", args=[self.object.pk]),
+                    icon_name="check",
+                )
+            )
+        return buttons
+
+    def get_fields(self) -> list[str]:
+        return []
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        panels = order_card.panels(self.object, self.request)
+        return super().get_context_data(panels=panels, media=MediaContainer(panels).media, **kwargs)
+
+
+class MoneyForm(forms.Form):
+    """What arrived."""
+
+    amount = forms.DecimalField(label=_("Amount"), min_value=0, max_digits=14, decimal_places=4)
+    reference = forms.CharField(
+        label=_("Reference"),
+        max_length=200,
+        required=False,
+        help_text=_("The bank's number of this transfer, if there is one: the same number is never booked twice."),
+    )
+
+
+def _method_for(order: Order) -> str:
+    """A transfer that was announced settles by its own method; other money that came by itself is *manual*."""
+    return order.payment_method if order.payment_kind == PaymentKind.TRANSFER and order.payment_method else "manual"
+
+
+def money_arrived(request: HttpRequest, pk: int) -> HttpResponse:
+    """Book money that came without a provider's notice, after the sum was looked at once more."""
+    if not request.user.has_perm("wagtail_kwiga.confirm_money"):
+        raise PermissionDenied
+    order = get_object_or_404(Order.objects.select_related("contact"), pk=pk)
+    card = reverse("wagtail_kwiga_orders:inspect", args=[order.pk])
+    form = MoneyForm(request.POST or None, initial={"amount": order.outstanding.amount})
+    if request.method == "POST" and form.is_valid():
+        try:
+            receipt = books.receive_money(
+                order=order, amount=form.cleaned_data["amount"], method=_method_for(order),
+                reference=form.cleaned_data["reference"].strip(), by=request.user,
+            )  # fmt: skip
+        except KwigaError as refusal:
+            form.add_error(None, str(refusal))
+        else:
+            words = {
+                True: _("Booked. The order is now “%(status)s”."),
+                False: _("This reference was booked before, so nothing was changed. The order is “%(status)s”."),
+            }[receipt.new]
+            messages.success(request, words % {"status": receipt.order.get_status_display()})
+            return redirect(card)
+    return TemplateResponse(
+        request,
+        "wagtail_kwiga/backoffice/money_arrived.html",
+        {
+            "order": order,
+            "form": form,
+            "card": card,
+            "outstanding": shown_money(order.outstanding),
+            "header_icon": "check",
+            "page_title": _("Money arrived"),
+            "page_subtitle": order.number,
+            "header_title": f"{_('Money arrived')}: {order.number}",
+            "breadcrumbs_items": [
+                {"url": reverse("wagtail_kwiga_orders:index"), "label": _("Orders")},
+                {"url": card, "label": order.number},
+                {"url": "", "label": _("Money arrived")},
+            ],
+        },
+    )
+
+
+class OrderViewSet(RecordViewSet):
+    """Orders in the admin: looked at, never typed in."""
+
+    model = Order
+    name = "wagtail_kwiga_orders"
+    url_prefix = "kwiga/orders"
+    icon = "form"
+    menu_label = _("Orders")
+    menu_name = "kwiga-orders"
+    menu_order = 100
+    index_view_class = OrderIndexView
+    inspect_view_class = OrderInspectView
+    inspect_template_name = "wagtail_kwiga/backoffice/card.html"
+    filterset_class = OrderFilterSet
+    search_fields = ["number", "contact__email", "contact__name", "buyer_name", "coupon_code"]
+    ordering = ["-placed_at", "-pk"]
+    export_filename = "orders"
+    list_export = [
+        "number", "placed_at", "get_status_display", "contact.name", "contact.email", "buyer_name", "buyer_phone", "title",
+        "list_price.amount", "discount.amount", "total.amount", "received.amount", "currency", "coupon_code",
+        "payment_method", "get_payment_kind_display", "get_origin_display", "language", "paid_at",
+    ]  # fmt: skip
+    export_headings = {
+        "get_status_display": _("Payment"),
+        "contact.name": _("Name"),
+        "contact.email": _("E-mail"),
+        "list_price.amount": _("List price"),
+        "discount.amount": _("Discount"),
+        "total.amount": _("Total"),
+        "received.amount": _("Received"),
+        "get_payment_kind_display": _("Kind of payment"),
+        "get_origin_display": _("Made by"),
+    }
+
+    @property
+    def list_display(self) -> list[Any]:
+        return [
+            TitleColumn(
+                "number",
+                label=_("Order number"),
+                url_name=self.get_url_name("inspect"),
+                sort_key="number",
+                classname="w-whitespace-nowrap",
+            ),
+            DateColumn("placed_at", label=_("Placed"), sort_key="placed_at"),
+            Column("buyer", label=_("Buyer"), accessor=_buyer, sort_key="contact__email", classname="wrap-anywhere"),
+            Column("title", label=_("What"), sort_key="title"),
+            MoneyColumn("total", label=_("Total"), sort_key="total_amount"),
+            StatusTagColumn(
+                "status", label=_("Payment"), accessor="get_status_display", sort_key="status",
+                primary=lambda order: order.status in SETTLED,
+            ),
+            StatusFlagColumn("needs_person", label=_("Needs a person"), true_label=_("look here")),
+            Column("coupon_code", label=_("Coupon")),
+        ]  # fmt: skip
+
+    def get_urlpatterns(self) -> list[Any]:
+        return [*super().get_urlpatterns(), path("money-arrived/<int:pk>/", money_arrived, name="money_arrived")]

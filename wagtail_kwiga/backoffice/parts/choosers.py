@@ -1,0 +1,129 @@
+"""Choosers for coupons, lists, products and offers: searched, and (offers aside) filled on the spot by a *Create* tab."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.db import transaction
+from django.db.models import Q
+from django.utils import translation
+from django.utils.translation import gettext_lazy as _
+from wagtail.admin.forms.choosers import BaseFilterForm
+from wagtail.admin.ui.tables import Column
+from wagtail.log_actions import log
+from wagtail.snippets.views import chooser
+
+from wagtail_kwiga.backoffice.parts.columns import NUMBER, MoneyColumn
+from wagtail_kwiga.coupons import discounts
+from wagtail_kwiga.coupons.models import Coupon
+
+
+class SearchForm(BaseFilterForm):
+    """Searches with the ORM: our models are in no search index."""
+
+    q = forms.CharField(
+        label=_("Search term"), widget=forms.TextInput(attrs={"placeholder": _("Search")}), required=False
+    )
+    #: Fields that are searched; each chooser names its own.
+    searched: tuple[str, ...] = ("title",)
+
+    def filter(self, objects: Any) -> Any:
+        words = self.cleaned_data.get("q")
+        if not words:
+            return objects
+        self.is_searching, self.search_query = True, words
+        query = Q()
+        for name in self.searched:
+            query |= Q(**{f"{name}__icontains": words})
+        return objects.filter(query)
+
+
+class _More:
+    """Columns beside the name."""
+
+    more_columns: tuple[Column, ...] = ()
+
+    @property
+    def columns(self) -> list[Column]:
+        return [*super().columns, *self.more_columns]  # type: ignore[misc]
+
+
+class ChooseView(_More, chooser.ChooseView):
+    """The whole dialogue."""
+
+    filter_form_class = SearchForm
+    results_template_name = "wagtail_kwiga/backoffice/chooser_results.html"
+
+
+class ChooseResultsView(_More, chooser.ChooseResultsView):
+    """Its list alone, when it is searched or turned over."""
+
+    filter_form_class = SearchForm
+    results_template_name = "wagtail_kwiga/backoffice/chooser_results.html"
+
+
+class CreateView(chooser.SnippetCreateView):
+    """Makes the row and records who made it, which Wagtail's own does not."""
+
+    def save_form(self, form: Any) -> Any:
+        with transaction.atomic():
+            made = super().save_form(form)
+            log(instance=made, action="wagtail.create", user=self.request.user, content_changed=True)
+        return made
+
+
+class RowChooser(chooser.SnippetChooserViewSet):
+    """The base of our choosers. ``searched`` and ``more_columns`` are what a subclass says."""
+
+    choose_view_class = ChooseView
+    choose_results_view_class = ChooseResultsView
+    create_view_class = CreateView
+    creation_tab_label = _("Make a new one")
+    create_action_label = _("Create and choose")
+    searched: tuple[str, ...] = ("title",)
+    more_columns: tuple[Column, ...] = ()
+
+    def get_common_view_kwargs(self, **kwargs: Any) -> dict[str, Any]:
+        form = type("SearchForm", (SearchForm,), {"searched": self.searched})
+        return super().get_common_view_kwargs(filter_form_class=form, more_columns=self.more_columns, **kwargs)
+
+
+class CouponChooser(RowChooser):
+    """Coupons: found by code and note, with what they take off."""
+
+    searched = ("code", "note")
+    creation_form_class = "wagtail_kwiga.backoffice.coupons.forms.CouponCreationForm"
+    more_columns = (
+        Column("size", label=_("Takes off"), accessor=lambda coupon: _size(coupon), classname=NUMBER),
+        Column("note", label=_("Note")),
+    )
+
+
+class ContactListChooser(RowChooser):
+    """Contact lists: found by title and description."""
+
+    searched = ("title", "description")
+    creation_form_class = "wagtail_kwiga.backoffice.lists.viewset.ContactListCreationForm"
+    more_columns = (Column("description", label=_("What it is for")),)
+
+
+class ProductChooser(RowChooser):
+    """Products: found by title and short name."""
+
+    searched = ("title", "slug")
+    creation_form_class = "wagtail_kwiga.backoffice.catalogue.products.ProductCreationForm"
+    more_columns = (Column("kind", label=_("Kind"), accessor="get_kind_display"),)
+
+
+class OfferChooser(RowChooser):
+    """Offers: chosen only; they are made by offer pages."""
+
+    more_columns = (
+        MoneyColumn("price", label=_("Price")),
+        Column("state", label=_("State"), accessor="get_state_display"),
+    )
+
+
+def _size(coupon: Coupon) -> str:
+    return discounts.size_text(coupon, translation.get_language() or "en")

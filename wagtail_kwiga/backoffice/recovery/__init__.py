@@ -1,0 +1,1 @@
+"""*Win back unpaid orders*, in one form."""
