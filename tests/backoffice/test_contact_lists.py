@@ -148,7 +148,7 @@ def test_the_people_are_those_on_it_now_with_since_until_and_by_whom(admin_clien
     lists.add(come_back, make_contact("eve@example.com"), until=now - DAY)
     lists.add(make_list("Other"), make_contact("zoe@example.com"))
     page = page_of(admin_client, url("members", come_back))
-    says(page, "Ada", "ada@example.com", "hand, by admin", "no end", "bob@example.com", "a scenario")
+    says(page, "Ada", "ada@example.com", "by hand (admin)", "no end", "bob@example.com", "a scenario")
     lacks(page, "eve@example.com", "zoe@example.com")
 
 
@@ -220,7 +220,7 @@ def test_spreadsheets_hold_what_the_list_shows_and_nothing_that_runs(admin_clien
     lists.add(come_back, make_contact("old@example.com"), until=conf.now() - DAY)
     answer = admin_client.get(url("members", come_back) + "?export=csv")
     text = b"".join(answer.streaming_content).decode()
-    says(text, "E-mail", "eve@example.com", "hand, by admin", "'=HYPERLINK(1)")
+    says(text, "E-mail", "eve@example.com", "by hand (admin)", "'=HYPERLINK(1)")
     lacks(text, "old@example.com")
     assert f"list-{come_back.pk}-people.csv" in answer.headers["Content-Disposition"]
     answer = admin_client.get(url("members", come_back) + "?export=xlsx&state=ended")
@@ -302,7 +302,7 @@ def test_taking_off_ends_every_grant_of_that_list_and_says_so_before(admin_clien
     offer = make_offer(coupon_mode="any")
     assert eligibility.check_coupon(coupon, offer=offer, contact=ada).reason == "ended_for_you"
     again = admin_client.post(url("remove_member", come_back, ada.pk), follow=True)
-    says(again.content.decode(), "Nobody of them was on")
+    says(again.content.decode(), "None of them was on")
     assert len(timeline_of(ada)) == 1
     says(page_of(admin_client, url("remove_member", come_back, ada.pk)), "is not on “Come back” any more")
 
@@ -326,7 +326,7 @@ def test_several_are_taken_off_through_the_checkboxes(admin_client, come_back, a
     says(answer.content.decode(), "2 people were taken off “Come back”.")
     assert members_of(come_back) == {"eve@example.com"}
     assert [words for words, _by in timeline_of(bob)] == ["Taken off the list “Come back” by hand."]
-    says(page_of(admin_client, bulk(*grants)), "Nobody of them is on the list any more")
+    says(page_of(admin_client, bulk(*grants)), "None of them is on the list any more")
 
 
 def test_everybody_in_the_list_means_those_who_were_shown(admin_client, come_back, ada):

@@ -93,7 +93,7 @@ def test_the_form_and_the_list_say_which_offers_sell_it(admin_client):
     product = make_product("Ink")
     says(page_of(admin_client, url("edit", product)), "No offer sells this product yet")
     make_offer(product, title="Everything about ink")
-    says(page_of(admin_client, url("edit", product)), "Everything about ink", "It has no way in")
+    says(page_of(admin_client, url("edit", product)), "Everything about ink", "It has no address to lead buyers to")
     says(page_of(admin_client, url("inspect", product)), "Everything about ink")
     says(page_of(admin_client, LIST), "Everything about ink")
     page = make_page("Ink page", products=[product])

@@ -179,7 +179,7 @@ def test_a_version_that_cannot_be_read_still_has_a_card(admin_client, story):
     version.save()
     engine.run_due(after(minutes=30))
     page = page_of(admin_client, url("inspect", run))
-    says(page, "held: something is wrong", "a step that nobody knows here", "Let go on", "cannot be read")
+    says(page, "held: something is wrong", "a step that nobody knows here", "Let them go on", "cannot be read")
     says(page_of(admin_client, reverse(INDEX)), "a step that nobody knows here")
 
 

@@ -210,7 +210,7 @@ def test_the_same_form_sent_twice_makes_one(client, editor, offer, press):
     second = send(client, offer, press=press, data=data)
     assert first["Location"] == second["Location"]
     assert counts() == [1, 1, 1, 1]
-    assert "This was sent before, and made once." in text_of(client.get(second["Location"]))
+    assert "You sent this form before; everything was made only once." in text_of(client.get(second["Location"]))
 
 
 def test_another_tab_is_refused_with_a_link_and_keeps_its_words(client, editor, offer):

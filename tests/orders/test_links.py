@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from django.test import RequestFactory
 from hypothesis import given
 from hypothesis import strategies as st
+from wagtail.models import Site
 
 from tests.orders.shop import order_for
 from tests.support import START, after, make_contact, make_offer
@@ -58,3 +60,28 @@ def test_a_deleted_order_is_said_to_be_gone():
     with pytest.raises(BadToken) as refusal:
         links.order_of(Purpose.ORDER, token, START)
     assert refusal.value.code == "gone"
+
+
+@pytest.mark.django_db
+class TestFromHere:
+    """Where a visitor is sent on to within the shop."""
+
+    @pytest.fixture
+    def order(self):
+        return order_for(make_contact(), make_offer())
+
+    def request(self, host: str):
+        return RequestFactory().get("/", headers={"host": host})
+
+    def test_the_host_and_port_by_which_they_came_stay(self, order):
+        url = links.pay_url(order, START)
+        assert url.startswith("http://localhost/shop/pay/")
+        assert links.from_here(self.request("localhost:8000"), url) == url.removeprefix("http://localhost")
+
+    def test_another_site_and_strangers_stay_as_they_are(self, order):
+        other = Site.objects.create(hostname="other.example", port=80, root_page=Site.objects.get().root_page)
+        url = links.pay_url(order, START)
+        assert links.from_here(self.request("other.example"), url) == url
+        assert other.root_url == "http://other.example"
+        for stranger in ("https://bank.example/pay", "http://localhost.bank.example/", "http://localhost:81/pay"):
+            assert links.from_here(self.request("localhost"), stranger) == stranger

@@ -62,7 +62,7 @@ def test_paying_goes_to_the_gateway(client, order):
     answer = client.post(pay_path(order), {"method": "sandbox"})
     attempt = m.PaymentAttempt.objects.get()
     assert answer.status_code == 302
-    assert answer["Location"] == f"http://localhost/shop/sandbox-gateway/{attempt.token}/"
+    assert answer["Location"] == f"/shop/sandbox-gateway/{attempt.token}/"
 
 
 def test_paying_by_transfer_goes_to_the_order_page_with_the_bank_data(client, order):

@@ -310,7 +310,7 @@ class Visit:
                 now=self.now,
             )
         except AlreadyPartlyPaid as refusal:
-            return HttpResponseRedirect(links.pay_url(Order.objects.get(pk=refusal.facts["order"]), self.now))
+            return self._sent_on(links.pay_url(Order.objects.get(pk=refusal.facts["order"]), self.now))
         except CouponRefused as refusal:
             self._refuse_code(refusal)
             return None
@@ -326,7 +326,10 @@ class Visit:
         if result.started:
             return payment_views.hand_over(self.request, result.started, self.now)
         where = links.pay_url if result.trouble else links.order_url
-        return HttpResponseRedirect(where(result.order, self.now))
+        return self._sent_on(where(result.order, self.now))
+
+    def _sent_on(self, url: str) -> HttpResponseRedirect:
+        return HttpResponseRedirect(links.from_here(self.request, url))
 
     def _agreed_to(self, sealed: str) -> Money | None:
         """The total the visitor saw. A seal that cannot be read agrees to nothing, so today's price is shown first."""

@@ -12,6 +12,7 @@ from typing import Any
 
 from django.conf import settings as django_settings
 from django.core import signing
+from django.http import HttpRequest
 from django.urls import NoReverseMatch, reverse
 from django.utils import translation
 from django.utils.translation import gettext as _
@@ -90,6 +91,17 @@ def absolute(name: str, token: str, *, site_id: int | None, language: str) -> st
                 "wagtail_kwiga.urls is not included in the site's URLs (see the README's lines)."
             ) from fault
     return site_root(site_id) + path
+
+
+def from_here(request: HttpRequest, url: str) -> str:
+    """``url`` for a visitor to be sent on to: its path alone where it leads to the Wagtail site they are on already.
+
+    So nobody is sent to another host or port than the one they reached the shop by. A development server rarely has the
+    port of the Site's record; in production the two are the same.
+    """
+    site = Site.find_for_request(request)
+    root = site_root(site.pk) if site is not None else ""
+    return url.removeprefix(root) if root and url.startswith(f"{root}/") else url
 
 
 def _routed(language: str) -> str:

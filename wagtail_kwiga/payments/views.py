@@ -51,7 +51,9 @@ def pay(request: HttpRequest, token: str) -> HttpResponse:
     if order.status == Status.SUPERSEDED:
         newest = families.newest(order.family)
         if newest is not None and newest.pk != order.pk:
-            return HttpResponseRedirect(_pay_url_instead(newest, payload.get("instead", order.pk), now))
+            return HttpResponseRedirect(
+                links.from_here(request, _pay_url_instead(newest, payload.get("instead", order.pk), now))
+            )
     with pages.speaking(order.language):
         refusal = attempts.why_not_payable(order, now)
         if refusal is not None:
@@ -94,11 +96,11 @@ def hand_over(request: HttpRequest, started: attempts.Started, now: dt.datetime 
     The checkout of the offers room ends with it too. Call it with the order's language active.
     """
     if isinstance(started.next, Redirect):
-        return HttpResponseRedirect(started.next.url)
+        return HttpResponseRedirect(links.from_here(request, started.next.url))
     if isinstance(started.next, Form):
         context = presenting.on_to_pay(started)
         return pages.page(request, "hand_over", context, site_id=started.order.site_id)
-    return HttpResponseRedirect(links.order_url(started.order, now))
+    return HttpResponseRedirect(links.from_here(request, links.order_url(started.order, now)))
 
 
 def _pay_page(
