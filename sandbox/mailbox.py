@@ -18,6 +18,7 @@ from sandbox import clock
 from sandbox.datadir import write_whole
 
 _away: ContextVar[bool] = ContextVar("away", default=False)
+_dead: ContextVar[tuple[str, ...]] = ContextVar("dead", default=())
 
 
 class FolderBackend(BaseEmailBackend):
@@ -25,6 +26,8 @@ class FolderBackend(BaseEmailBackend):
 
     def send_messages(self, email_messages) -> int:
         for message in email_messages:
+            if any(address in to for address in _dead.get() for to in message.to):
+                raise TimeoutError("the answer of the mail server never came")
             stamp = dt.datetime.fromtimestamp(int(clock.now().timestamp()), dt.UTC)
             message.extra_headers.setdefault("Date", format_datetime(stamp))
             raw = message.message().as_bytes(linesep="\r\n")
@@ -65,3 +68,13 @@ def nobody_home() -> Iterator[None]:
         yield
     finally:
         _away.reset(token)
+
+
+@contextlib.contextmanager
+def no_answer_for(*addresses: str) -> Iterator[None]:
+    """Within the block nobody learns whether mail to them arrived: the line goes dead while it is handed over."""
+    token = _dead.set(addresses)
+    try:
+        yield
+    finally:
+        _dead.reset(token)

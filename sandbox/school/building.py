@@ -104,6 +104,14 @@ def product() -> Product:
     )[0]
 
 
+def drawing() -> Product:
+    """What the second offer sells; it has no course pages of its own."""
+    return Product.objects.get_or_create(
+        slug="ink-and-line",
+        defaults={"title": texts("en")["second"]["title"], "entry_url": "/", "description": "An afternoon, live."},
+    )[0]
+
+
 def course(sold: Product, offer: OfferPage, painted: dict[str, int]) -> CoursePage:
     """The course and its lessons."""
     found = CoursePage.objects.first()
@@ -131,14 +139,14 @@ def course(sold: Product, offer: OfferPage, painted: dict[str, int]) -> CoursePa
     return found
 
 
-def offer_pages(sold: Product, coupon: Coupon, painted: dict[str, int], film: int) -> dict[str, OfferPage]:
+def offer_pages(sold: Product, coupons: list[Coupon], painted: dict[str, int], film: int) -> dict[str, OfferPage]:
     """The offer in every language, published; the English page is the source of the others."""
     by_language: dict[str, OfferPage] = {}
     for language, locale in locales().items():
         words = texts(language)["offer"]
         page = OfferPage.objects.filter(locale=locale, slug=words["slug"]).first()
         if page is None:
-            page = _new_offer(sold, coupon) if language == "en" else _translated(by_language["en"], locale)
+            page = _new_offer(sold, coupons) if language == "en" else _translated(by_language["en"], locale)
             page.title = page.draft_title = words["title"]
             page.slug, page.search_description = words["slug"], words["description"]
             page.body = _offer_body(language, painted, film)
@@ -148,7 +156,48 @@ def offer_pages(sold: Product, coupon: Coupon, painted: dict[str, int], film: in
     return by_language
 
 
-def _new_offer(sold: Product, coupon: Coupon) -> OfferPage:
+def second_offer(sold: Product, painted: dict[str, int]) -> OfferPage:
+    """An offer that takes no coupons and that no scenario looks after: the place to try *Win back unpaid orders*."""
+    words = texts("en")["second"]
+    found = OfferPage.objects.filter(locale=locales()["en"], slug=words["slug"]).first()
+    if found is not None:
+        return found
+    page = OfferPage(
+        title=words["title"],
+        slug=words["slug"],
+        search_description=words["description"],
+        price=Decimal("49.00"),
+        currency="EUR",
+        products=stream(
+            ("product", {"product": sold.pk, "length": "unlimited", "new_lessons": True, "comments": True})
+        ),
+        coupon_mode="none",
+        body=stream(
+            (
+                "hero",
+                {
+                    "heading": "",
+                    "lead": words["lead"],
+                    "image": {
+                        "image": painted["edges"],
+                        "alt_text": texts("en")["pictures"]["edges"],
+                        "decorative": False,
+                    },
+                    "button": words["button"],
+                },
+            ),
+            ("text", words["text"]),
+            ("price", {"heading": words["price"], "points": items(words["points"]), "note": words["note"]}),
+        ),
+        live=False,
+    )
+    HomePage.objects.get(locale__language_code="en").add_child(instance=page)
+    page.save_revision().publish()
+    page.refresh_from_db()
+    return page
+
+
+def _new_offer(sold: Product, coupons: list[Coupon]) -> OfferPage:
     home = HomePage.objects.get(locale__language_code="en")
     page = OfferPage(
         title=texts("en")["offer"]["title"],
@@ -159,7 +208,7 @@ def _new_offer(sold: Product, coupon: Coupon) -> OfferPage:
             ("product", {"product": sold.pk, "length": "unlimited", "new_lessons": True, "comments": True})
         ),
         coupon_mode="only",
-        coupons=stream(("coupon", coupon.pk)),
+        coupons=stream(*(("coupon", coupon.pk) for coupon in coupons)),
         live=False,
     )
     return home.add_child(instance=page)

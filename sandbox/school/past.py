@@ -1,8 +1,9 @@
 """Seven weeks of orders, as they would have come about: every one made through the verbs of the package, at its own hour.
 
 The past is told in the order in which it happened, and between two things that people did the worker did whatever fell
-due, so runs, lists, mails and timelines are what they would be in a shop that has been open that long. Every run has
-come to its end, and no mail of the past is waiting.
+due, so runs, lists, mails and timelines are what they would be in a shop that has been open that long. No mail of the past
+is waiting: whoever is still inside the scenario has had it. Two things wait for a person: a mail of which nobody knows
+whether it arrived, and money that came twice.
 """
 
 from __future__ import annotations
@@ -46,7 +47,7 @@ Karolina Mech|pl Sofía Calderas|es Torben Krafft|de Edith Marlowe|en Nadia Verb
 Lennart Busch|de Maisie Holloway|en Daryna Kvitka|uk Ewa Topola|pl Bruno Salcedo|es Frauke Dierks|de George Tansley|en
 Roman Yavir|uk Julia Wrzos|pl Marisol Peral|es Hauke Strand|de Beatrix Lowell|en Andriy Klen|uk
 Imke Falk|de Dorota Lipa|pl Camilo Rivas|es Wren Hathaway|en Lesya Polyova|uk Arne Petersen|de Gemma Oakley|en
-Bartosz Jawor|pl
+Bartosz Jawor|pl Silke Maurer|de Ignacy Wrona|pl Pilar Luján|es Maxim Dolia|uk Hester Lang|en
 """
 
 #: What becomes of an order → how many days ago it was placed. Statuses in all: every one there is.
@@ -62,6 +63,9 @@ _PLOT: dict[str, tuple[float, ...]] = {
     "is_under_way": (3.2,),
     "will_transfer": (1.6, 0.7),
     "is_entered_by_staff": (18.5, 5.5),
+    "is_still_inside": (0.86, 0.52, 0.13),
+    "may_have_had_the_mail": (0.31,),
+    "pays_twice": (1.9,),
 }
 
 
@@ -86,6 +90,8 @@ class Past:
         self.now = clock.real_now()
         self.buyers = iter(_buyers())
         self._serial = count()
+        #: Addresses to which a mail sets out and nobody learns whether it arrived.
+        self._silent: set[str] = set()
         self._diary: list[tuple[dt.datetime, int, Callable[[dt.datetime], object]]] = []
 
     def at(self, instant: dt.datetime, deed: Callable[[dt.datetime], object]) -> None:
@@ -103,13 +109,17 @@ class Past:
                 with clock.held_at(instant):
                     deed(instant)
             self._work_until(self.now, swept)
-            _work(self.now)
+            self._sweep(self.now)
 
     def _work_until(self, goal: dt.datetime, swept: dt.datetime) -> dt.datetime:
         while (due := timelapse.next_due(after=swept)) is not None and due < goal:
             swept = min(goal, due + dt.timedelta(seconds=20))
-            _work(swept)
+            self._sweep(swept)
         return swept
+
+    def _sweep(self, at: dt.datetime) -> None:
+        with mailbox.no_answer_for(*self._silent):
+            _work(at)
 
     # --- what people do -------------------------------------------------------------------------------------------------
 
@@ -202,6 +212,21 @@ class Past:
 
     def stays_away(self, buyer: Buyer, now: dt.datetime) -> None:
         self.order_online(buyer, now)
+
+    def is_still_inside(self, buyer: Buyer, now: dt.datetime) -> None:
+        """Has had the mail, and a day to come back that is not over."""
+        self.order_online(buyer, now)
+
+    def may_have_had_the_mail(self, buyer: Buyer, now: dt.datetime) -> None:
+        """Like the one above, but the mail server fell silent in the middle of the mail."""
+        self.order_online(buyer, now)
+        self.at(now + dt.timedelta(minutes=29), lambda at: self._silent.add(buyer.email))
+
+    def pays_twice(self, buyer: Buyer, now: dt.datetime) -> None:
+        """Pays by card, forgets it, and sends a transfer as well: one sum too much, which a person must give back."""
+        order = self.order_online(buyer, now)
+        self.at(now + dt.timedelta(minutes=6), lambda at: self.pay(order, at))
+        self.at(now + dt.timedelta(days=1), lambda at: self.transfer(order, at, amount=order.total.amount))
 
     def changes_mind_then_pays(self, buyer: Buyer, now: dt.datetime) -> None:
         self.order_online(buyer, now)

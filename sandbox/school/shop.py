@@ -56,6 +56,37 @@ def coupon(only_for: ContactList) -> Coupon:
     return found
 
 
+def open_day() -> Coupon:
+    """A coupon that works for nobody yet: the list that opens it is empty, and its screen says so."""
+    found = Coupon.objects.filter(code__iexact="OPENDAY20").first()
+    if found is None:
+        visitors = ContactList.objects.get_or_create(
+            title="Visitors of the open day",
+            defaults={"description": "Whoever leaves an address at the open day. Put on by hand."},
+        )[0]
+        found = Coupon.objects.create(
+            code="OPENDAY20", kind=Coupon.Kind.PERCENT, percent=Decimal(20), note="For the open day in spring."
+        )
+        found.contact_lists.add(visitors)
+    return found
+
+
+def friends(offer: OfferPage) -> Coupon:
+    """A coupon made for an offer that takes none: the screens of both say so, and offer to mend it."""
+    found = Coupon.objects.filter(code__iexact="FRIENDS10").first()
+    if found is None:
+        found = Coupon.objects.create(
+            code="FRIENDS10",
+            kind=Coupon.Kind.FIXED,
+            amount=Decimal(10),
+            currency="EUR",
+            limit_total=25,
+            note="For friends of people who took the course.",
+        )
+        found.offers.add(Offer.objects.get(translation_key=offer.translation_key))
+    return found
+
+
 def mail() -> EmailTemplate:
     """The mail in every language, published; returns the English one."""
     source = EmailTemplate.objects.filter(title=texts("en")["mail"]["title"], locale=locales()["en"]).first()

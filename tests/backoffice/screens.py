@@ -16,6 +16,7 @@ from wagtail_kwiga import models as m
 def words_of(response) -> str:
     """The words of a page, spaces made single; the address of each link behind it in brackets."""
     body = re.sub(r"<(script|style)\b.*?</\1>", " ", response.content.decode(), flags=re.DOTALL)
+    body = body.replace("<wbr>", "")  # a place where a word may be broken, not two words
     return " ".join(unescape(re.sub(r"<[^>]+>", " ", body)).replace("\xa0", " ").split())
 
 

@@ -28,8 +28,8 @@ def card(offer):
 
 def test_no_offer_yet_says_where_offers_come_from(admin_client):
     page = page_of(admin_client, LIST)
-    says(page, "Offers come from offer pages", "Go to the pages")
-    lacks(page, "Add offer")
+    says(page, "Offers come from offer pages", "Add offer page")
+    says(page_of(somebody_who_may("view_offer"), LIST), "Go to the pages")
 
 
 @pytest.mark.parametrize(

@@ -4,14 +4,9 @@ from __future__ import annotations
 
 import re
 from html import unescape
-from io import StringIO
 
 import pytest
-from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Group, Permission
-from django.core.management import call_command
-from django.db import connection
-from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from wagtail.models import GroupPagePermission, Locale, Page
 
@@ -19,7 +14,7 @@ from tests.offers import making
 from tests.offers.making import fields_of, make_page, offer_of, text_of, translate
 from tests.support import after, make_coupon, make_offer
 from wagtail_kwiga import models as m
-from wagtail_kwiga.automations import preset_texts, presets
+from wagtail_kwiga.automations import preset_texts
 
 pytestmark = pytest.mark.django_db
 
@@ -28,30 +23,6 @@ pytestmark = pytest.mark.django_db
 def _clock(settings):
     settings.WAGTAIL_KWIGA = {**settings.WAGTAIL_KWIGA, "CLOCK": "tests.offers.making.clock"}
     making.set_clock(after())
-
-
-@pytest.fixture
-def page():
-    return make_page()
-
-
-@pytest.fixture
-def offer(page):
-    return offer_of(page)
-
-
-@pytest.fixture
-def editor(client):
-    """An editor as ``kwiga_setup`` has it, who may publish the site's pages."""
-    call_command("kwiga_setup", stdout=StringIO())
-    group = Group.objects.create(name="Pages")
-    for codename in ("add_page", "change_page", "publish_page"):
-        permission = Permission.objects.get(codename=codename, content_type__app_label="wagtailcore")
-        GroupPagePermission.objects.create(group=group, page=making.root(), permission=permission)
-    user = get_user_model().objects.create_user("editor", password="editor")
-    user.groups.add(group, Group.objects.get(name="Kwiga: Editors"))
-    client.force_login(user)
-    return user
 
 
 def form_of(offer):
@@ -274,6 +245,27 @@ def test_drafts_are_looked_at_then_published(client, editor, page, offer):
     assert "This is live" in text_of(client.get(made))
 
 
+def test_what_somebody_changed_meanwhile_is_looked_at_again_before_it_goes_live(client, editor, offer):
+    made = send(client, offer, press="draft")["Location"]
+    seen = {"seen": fields_of(client.get(made))["seen"]}
+    template = m.EmailTemplate.objects.get()
+    template.subject = "Half a sen"
+    template.save_revision()
+    answer = client.post(made, seen)
+    assert "Somebody has changed these drafts since you opened this page" in text_of(answer)
+    assert not m.Scenario.objects.get().live and not m.Coupon.objects.get().is_active
+    assert client.post(made, {"seen": fields_of(answer)["seen"]}).status_code == 302
+    assert m.Scenario.objects.get().live
+
+
+def test_an_old_tab_wakes_no_coupon_that_was_put_to_sleep_since(client, editor, offer):
+    made = send(client, offer, press="draft")["Location"]
+    client.post(made)
+    m.Coupon.objects.update(is_active=False)
+    assert client.post(made).status_code == 302
+    assert m.Scenario.objects.get().live and not m.Coupon.objects.get().is_active
+
+
 def test_what_an_editor_spoilt_is_told_and_nothing_is_published(client, editor, offer):
     made = send(client, offer, press="draft")["Location"]
     template = m.EmailTemplate.objects.get()
@@ -437,60 +429,3 @@ def test_who_may_not_delete_removes_nothing(client, editor, offer):
     assert f"{made}remove/" not in client.get(made).content.decode()
     client.post(f"{made}remove/")
     assert counts() == [1, 1, 1, 1]
-
-
-# --- the ways in --------------------------------------------------------------------------------------------------------------
-
-
-def screens_of(page):
-    parent = page.get_parent()
-    return [
-        reverse("wagtailadmin_pages:edit", args=[page.pk]),
-        reverse("wagtailadmin_explore", args=[page.pk]),
-        reverse("wagtailadmin_explore", args=[parent.pk]),
-    ]
-
-
-def test_the_button_is_in_the_editor_and_in_the_tree(client, editor, page, offer):
-    for address in screens_of(page):
-        assert form_of(offer) in client.get(address).content.decode(), address
-
-
-def test_a_translation_and_a_draft_have_no_button(client, editor, page, offer):
-    german = translate(page, "de")
-    draft = make_page("Ink", publish=False)
-    plain = making.root()
-    for each in (german, draft, plain):
-        assert "/win-back/" not in client.get(reverse("wagtailadmin_pages:edit", args=[each.pk])).content.decode()
-
-
-def test_a_list_of_offer_pages_costs_the_same_however_many(client, editor, page):
-    address = reverse("wagtailadmin_explore", args=[making.root().pk])
-
-    def cost():
-        with CaptureQueriesContext(connection) as queries:
-            html = client.get(address).content.decode()
-        return html.count("/win-back/"), sum("wagtail_kwiga_offer" in query["sql"] for query in queries)
-
-    cost()
-    number, one = cost()
-    for each in range(5):
-        make_page(f"Ink {each}")
-    assert cost() == (number + 5, one)
-
-
-def test_the_form_costs_a_fixed_number_of_queries(client, editor, page, offer):
-    translate(page, "de")
-
-    def cost(address):
-        with CaptureQueriesContext(connection) as queries:
-            assert client.get(address).status_code == 200
-        return len(queries)
-
-    cost(form_of(offer))
-    few = cost(form_of(offer))
-    for each in range(6):
-        presets.draft_recovery(
-            offer_of(make_page(f"Ink {each}")), presets.Recovery(texts=preset_texts.standard_texts("en")), now=after()
-        )
-    assert cost(form_of(offer)) == few <= 32

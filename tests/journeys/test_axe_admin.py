@@ -17,8 +17,14 @@ from wagtail_kwiga.backoffice.menu import SalesGroup
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
-#: Wagtail's own: its screens for adding and editing have no heading of the first level.
-WAGTAILS_OWN = {"page-has-heading-one"}
+#: Wagtail's own parts, as (rule, what the marked element holds): no heading of the first level on screens for editing, rich
+#: text without a label, the toggle of the page's outline, two blocks of one kind in a StreamField that opens with them.
+WAGTAILS_OWN = [
+    ("page-has-heading-one", "<html"),
+    ("aria-input-field-name", "public-DraftEditor-content"),
+    ("target-size", "w-minimap"),
+    ("landmark-unique", "w-panel--nested"),
+]
 #: Everything but experiments.
 RULES = {
     "runOnly": {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
@@ -38,10 +44,10 @@ def faults(desk: Desk) -> list[str]:
     """What axe finds on the page that is open."""
     found = Axe().run(desk.page, options=RULES).response["violations"]
     return [
-        f"{desk.page.url}: {one['id']}: {node['target']} {node['html'][:160]}"
+        f"{desk.page.url}: {one['id']}: {node['target']} {node['html'][:200]}"
         for one in found
-        if one["id"] not in WAGTAILS_OWN
         for node in one["nodes"]
+        if not any(one["id"] == rule and part in node["html"] for rule, part in WAGTAILS_OWN)
     ]
 
 
@@ -58,7 +64,9 @@ def everything(chief) -> dict[str, str]:
     work(after(minutes=31))
     client = Client()
     client.force_login(chief)
-    return screens(client, *listings())
+    found = screens(client, *listings())
+    # The preview's frame holds only Wagtail's message as long as nobody has typed anything.
+    return {name: address for name, address in found.items() if "/preview/" not in address}
 
 
 @pytest.mark.parametrize(

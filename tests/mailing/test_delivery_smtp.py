@@ -336,9 +336,9 @@ def test_each_mail_costs_the_same_number_of_queries(smtp):
         work = [q["sql"] for q in queries if not q["sql"].startswith(("BEGIN", "COMMIT", "DELETE"))]
         counts.append(len(work))
     one, two, twelve = counts
-    # Sender, contact, family, suppression, claim; result, timeline.
-    assert two - one == 7
-    assert twelve - two == 10 * 7
+    # Sender, contact, family, suppression, discount, claim; result, timeline.
+    assert two - one == 8
+    assert twelve - two == 10 * 8
 
 
 def test_nothing_due_costs_next_to_nothing(django_assert_num_queries):

@@ -222,6 +222,8 @@ def publish_recovery(drafted: DraftedRecovery, *, by: Any = None, now: dt.dateti
                 code="already_live",
                 scenario=other,
             )
+        if scenario.live:  # a coupon that was put to sleep since is not woken by an old tab
+            return _as_it_is(drafted, scenario, offer)
         page = winnable.source_page(offer)
         if words := winnable.why_not(offer, page, now=now):
             raise KwigaError(words, code="no_offer")
@@ -229,15 +231,13 @@ def publish_recovery(drafted: DraftedRecovery, *, by: Any = None, now: dt.dateti
         for template in _family(drafted.template):
             _publish_template(template, by)
         naming.name_coupon(page, drafted.coupon, by=by, now=now)
-        if not scenario.live:
-            revision = scenario.get_latest_revision()
-            # The version is dated with ``now``; publishing in Wagtail then finds it there.
-            versions.publish(revision.as_object(), by=by, now=now, revision=revision)
-            revision.publish(user=by)
-            writing.write(offer, PUBLISHED, now=now, by=by, scenario=scenario.pk, title=scenario.title)
+        revision = scenario.get_latest_revision()
+        # The version is dated with ``now``; publishing in Wagtail then finds it there.
+        versions.publish(revision.as_object(), by=by, now=now, revision=revision)
+        revision.publish(user=by)
+        writing.write(offer, PUBLISHED, now=now, by=by, scenario=scenario.pk, title=scenario.title)
         scenario.refresh_from_db()
-        templates = _family(drafted.template)
-        return DraftedRecovery(drafted.contact_list, drafted.coupon, templates[0], scenario, offer, templates)
+        return _as_it_is(drafted, scenario, offer)
 
 
 def discard_recovery(drafted: DraftedRecovery, *, by: Any = None, now: dt.datetime | None = None) -> list[Any]:
@@ -328,6 +328,11 @@ def _streams(
         return [{"type": kind, "value": value, "id": str(uuid.uuid4())} for kind, value in blocks]
 
     return {"start": stream(("order_unpaid", event)), "steps": stream(*steps)}
+
+
+def _as_it_is(drafted: DraftedRecovery, scenario: Scenario, offer: Offer) -> DraftedRecovery:
+    templates = _family(drafted.template)
+    return DraftedRecovery(drafted.contact_list, drafted.coupon, templates[0], scenario, offer, templates)
 
 
 def _activate(coupon: Coupon, by: Any) -> None:

@@ -207,7 +207,9 @@ class AttentionIndexView(RecordIndexView):
         """Mails in doubt and people held inside scenarios: each stays so until it is settled on its own list."""
         user, found = self.request.user, []
         doubtful = OutgoingEmail.objects.filter(status=OutgoingEmail.Status.UNCERTAIN)
-        if policies.may(user, "view", OutgoingEmail) and (number := doubtful.count()):
+        # Whatever stands on the list below is not said twice.
+        told = TimelineEntry.objects.filter(needs_attention=True, attended_at__isnull=True, code="mailing.uncertain")
+        if policies.may(user, "view", OutgoingEmail) and (number := doubtful.count() - told.count()) > 0:
             words = ngettext(
                 "%(number)s mail of which nobody knows whether it arrived",
                 "%(number)s mails of which nobody knows whether they arrived",

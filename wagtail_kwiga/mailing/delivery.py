@@ -22,6 +22,10 @@ from django.db.models import Q
 
 from wagtail_kwiga import conf, hooks, locking
 from wagtail_kwiga.contacts import consent, directory
+from wagtail_kwiga.contacts.models import Contact
+from wagtail_kwiga.coupons import eligibility
+from wagtail_kwiga.coupons.models import Coupon
+from wagtail_kwiga.coupons.reasons import Reason
 from wagtail_kwiga.mailing import handover, sender, sentences, suppression
 from wagtail_kwiga.mailing.events import EmailSent
 from wagtail_kwiga.mailing.models import EmailTemplateVersion, Kind, OutgoingEmail, Suppression
@@ -35,6 +39,8 @@ logger = logging.getLogger("wagtail_kwiga.mailing")
 Status = OutgoingEmail.Status
 Purpose = OutgoingEmail.Purpose
 
+#: Why a discount that held when the mail was written holds no more.
+_ENDED = {Reason.INACTIVE, Reason.EXPIRED, Reason.ENDED_FOR_YOU}
 #: Minutes until the next try, by how often a mail has been tried.
 BACKOFF = (2, 10, 60, 240, 480)
 
@@ -108,7 +114,7 @@ def _take(lease: str, now: dt.datetime, passed: float, size: int) -> list[Outgoi
         if not ids:
             return []
         OutgoingEmail.objects.filter(pk__in=ids).update(status=Status.LEASED, lease=lease, leased_until=until)
-    emails = list(OutgoingEmail.objects.filter(pk__in=ids).select_related("order").order_by("due_at", "pk"))
+    emails = list(OutgoingEmail.objects.filter(pk__in=ids).select_related("order__offer").order_by("due_at", "pk"))
     versions = EmailTemplateVersion.objects.in_bulk({email.version_id for email in emails})
     for email in emails:
         email.version = versions[email.version_id]
@@ -200,7 +206,24 @@ def _objection(email: OutgoingEmail, by: sender.Sender, now: dt.datetime) -> tup
         return Status.SUPPRESSED, refusal
     if email.not_after is not None and now > email.not_after:
         return Status.MISSED, Why.TOO_LATE
+    if contact is not None and _discount_has_ended(email, contact, now):
+        return Status.MISSED, Why.TOO_LATE
     return "", ""
+
+
+def _discount_has_ended(email: OutgoingEmail, contact: Contact, now: dt.datetime) -> bool:
+    """Whether the discount that the mail promises its reader is over: staff took them off the list since, say (promise 5).
+
+    Taking off locks the contact as well, so this reads either before it or after. Two queries where there is a coupon.
+    """
+    if email.order is None or email.purpose == Purpose.RECEIPT:  # a receipt tells what was, and promises nothing
+        return False
+    situation: dict[str, Any] = {"offer": email.order.offer, "contact": contact, "now": now}
+    in_links = [row["coupon"] for row in email.links.values() if row.get("coupon")]
+    if in_links:
+        return eligibility.check_coupon(Coupon(pk=in_links[0]), **situation).reason in _ENDED
+    code = email.context.get("coupon.code")
+    return bool(code) and eligibility.check(code=code, **situation).reason in _ENDED
 
 
 def _book(email: OutgoingEmail, verdict: Verdict, now: dt.datetime, *, was: str) -> str | None:

@@ -150,6 +150,8 @@ class _Writer(HTMLParser):
         if tag == "a":
             self._open_link(dict(attrs).get("href") or "")
             return
+        if tag in ("p", "ul", "ol") and not self._lists and self._text:
+            self._text.append("\n\n")  # words that stand before it in no paragraph of their own
         style = _STYLES.get(tag)
         self.html.append(f'<{tag} style="{style}">' if style else f"<{tag}>")
         if tag in ("ul", "ol"):
@@ -168,7 +170,7 @@ class _Writer(HTMLParser):
             self._text.append("\n\n")
 
     def handle_data(self, data: str) -> None:
-        self._text.append(data)
+        self._text.append(tokens.to_text(data))
         self.html.append(self._with_links(data) if self._link is None else tokens.to_html(data))
 
     def plain(self) -> str:

@@ -20,6 +20,8 @@ PATTERN = re.compile(
     re.VERBOSE,
 )
 _BRACES = re.compile(r"\{\{.{0,60}?\}\}|\{\{.{0,30}|\}\}", re.DOTALL)
+#: A brace before another of its kind.
+_DOUBLE = re.compile(r"\{(?=\{)|\}(?=\})")
 _CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]+")
 
 #: No-break spaces stay: an amount and its currency belong on one line.
@@ -51,6 +53,11 @@ def found_in(text: str) -> Iterator[Token]:
 def malformed_in(text: str) -> list[str]:
     """Every pair of braces that is no placeholder, as written: a name with a dot too many, another filter, a missing brace."""
     return [one_line(match.group()) for match in _BRACES.finditer(PATTERN.sub("", text))]
+
+
+def to_text(text: str) -> str:
+    """``text`` with its placeholders kept and stray double braces parted, so that no two pieces ever make a placeholder."""
+    return _between(text, outside=lambda words: _DOUBLE.sub(r"\g<0> ", words), token=str)
 
 
 def to_html(text: str) -> str:

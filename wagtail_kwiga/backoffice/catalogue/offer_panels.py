@@ -65,13 +65,13 @@ def cards(offer: Offer, request: HttpRequest) -> list[Component]:
     wrong = gates.notes(offer, request.user, request.path)
     coupons = list(taken_by(offer).filter(is_active=True).order_by("code")[: MOST_COUPONS + 1])
     shown = coupons[:MOST_COUPONS]
-    told = [Card(_("Offer"), _facts(offer, request), "tag")]
+    told = [Card(_("Offer"), _facts(offer, request), "info-circle")]
     if wrong:
         told.append(Card(_("What does not fit"), Notes(wrong), "warning"))
     told += [
         Card(_("Pages"), _pages(offer, request), "doc-full-inverse"),
         Card(_("Products and access"), _products(offer, request), "folder-open-inverse"),
-        Card(_("Coupons"), _coupons(offer, shown, len(coupons) > MOST_COUPONS, request), "pick"),
+        Card(_("Coupons"), _coupons(offer, shown, len(coupons) > MOST_COUPONS, request), "tag"),
     ]
     if shown:
         links = sharing.links([(offer, coupon) for coupon in shown], request)

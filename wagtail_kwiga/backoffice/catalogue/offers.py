@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.core.exceptions import PermissionDenied
 from django.db.models import Count, IntegerField, OuterRef, Subquery
 from django.db.models.functions import Coalesce
-from django.urls import reverse
+from django.http import HttpRequest
+from django.urls import path, reverse
 from django.utils import timezone
 from django.utils.functional import cached_property
 from django.utils.translation import gettext
@@ -14,9 +16,12 @@ from django.utils.translation import gettext_lazy as _
 from wagtail.admin.panels import FieldPanel, ObjectList
 from wagtail.admin.ui.components import MediaContainer
 from wagtail.admin.ui.tables import BulkActionsCheckboxColumn, Column, DateColumn, StatusTagColumn
+from wagtail.admin.views.pages.choose_parent import ChooseParentView
+from wagtail.admin.widgets.button import HeaderButton
 from wagtail.snippets.views.snippets import InspectView, SnippetViewSet
 
 from wagtail_kwiga.backoffice.catalogue import offer_panels
+from wagtail_kwiga.backoffice.coupons import gates
 from wagtail_kwiga.backoffice.parts import policies
 from wagtail_kwiga.backoffice.parts.choosers import OfferChooser
 from wagtail_kwiga.backoffice.parts.columns import NUMBER, MoneyColumn
@@ -41,7 +46,36 @@ class OfferIndexView(GuidedIndexView):
         return [column for column in super().columns if not isinstance(column, BulkActionsCheckboxColumn)]
 
     def way_on(self) -> tuple[str, Any]:
+        if self.header_buttons:
+            return reverse("wagtail_kwiga_offers:add_page"), gettext("Add offer page")
         return reverse("wagtailadmin_explore_root"), gettext("Go to the pages")
+
+    @cached_property
+    def header_buttons(self) -> list[Any]:
+        """An offer is made as a page: this leads to where the reader may add one."""
+        choosing = AddOfferPageView(model=_offer_page())
+        choosing.setup(self.request)
+        if not choosing.get_valid_parent_pages(self.request.user).exists():
+            return []
+        url = reverse("wagtail_kwiga_offers:add_page")
+        return [HeaderButton(label=gettext("Add offer page"), url=url, icon_name="plus")]
+
+
+class AddOfferPageView(ChooseParentView):
+    """Below which page the new offer page shall be; goes straight on where there is only one."""
+
+    index_url_name = "wagtail_kwiga_offers:list"
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        if not self.get_valid_parent_pages(request.user).exists():
+            raise PermissionDenied
+        return super().dispatch(request, *args, **kwargs)
+
+
+def _offer_page() -> Any:
+    from wagtail_kwiga.offers.models import OfferPage
+
+    return OfferPage
 
 
 class OfferInspectView(InspectView):
@@ -51,7 +85,11 @@ class OfferInspectView(InspectView):
 
     @property
     def header_buttons(self) -> list[Any]:
-        return [*winning_back.offer_header_button(self.object, self.request.user)]
+        url, label = gates.page_button(
+            gates.source_pages([self.object]).get(self.object.translation_key), self.request.user
+        )
+        page = [HeaderButton(label=label, url=url, icon_name="edit")] if url else []
+        return [*page, *winning_back.offer_header_button(self.object, self.request.user)]
 
     @property
     def header_more_buttons(self) -> list[Any]:
@@ -126,7 +164,8 @@ class OfferViewSet(SnippetViewSet):
         return super().get_permissions_to_register().filter(codename="view_offer")
 
     def get_urlpatterns(self) -> list[Any]:
-        return [*super().get_urlpatterns(), *winning_back.urlpatterns()]
+        add_page = AddOfferPageView.as_view(model=_offer_page())
+        return [*super().get_urlpatterns(), path("add-page/", add_page, name="add_page"), *winning_back.urlpatterns()]
 
 
 def _day(instant: Any) -> Any:

@@ -159,7 +159,7 @@ class ProductViewSet(SnippetViewSet):
     edit_handler = ObjectList(
         [
             LivePanel(offers, heading=_("Offers that sell it"), icon="doc-full-inverse"),
-            TitleFieldPanel("title", help_text=_("Buyers read it on the order form, in their order and in mails.")),
+            TitleFieldPanel("title", classname="", icon="title", help_text=_("Buyers read it on the order form, in their order and in mails.")),
             FieldPanel(
                 "slug", widget=SlugInput, icon="link", help_text=_("Left empty, it is made from the title. Letters, digits and hyphens.")
             ),

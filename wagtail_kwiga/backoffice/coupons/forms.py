@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from decimal import Decimal
 from typing import Any
 
 from babel import Locale
@@ -15,6 +16,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from wagtail.admin.forms import WagtailAdminModelForm
 
+from wagtail_kwiga.backoffice.parts import moments
 from wagtail_kwiga.catalogue.models import Offer
 from wagtail_kwiga.coupons import codes
 from wagtail_kwiga.coupons.models import Coupon
@@ -41,8 +43,14 @@ class CouponForm(WagtailAdminModelForm):
             self.initial["code"] = codes.generate()
         if not self.instance.pk and not self.is_bound and not self.initial.get("currency"):
             self.initial["currency"] = sales_settings(None).default_currency
+        for name in {"percent", "amount"} & set(self.fields):
+            size = self.initial.get(name)
+            if isinstance(size, Decimal):  # 10, not 10.0000
+                self.initial[name] = format(size.normalize(), "f")
         if "offers" in self.fields:
             self.fields["offers"].label_from_instance = _offer_label
+        for name in {"valid_from", "valid_until"} & set(self.fields):
+            self.fields[name].validators.extend(moments.VALIDATORS)
         for name in {"limit_total", "limit_per_contact"} & set(self.fields):
             self.fields[name].widget.attrs["min"] = 1
 

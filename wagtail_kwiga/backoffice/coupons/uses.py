@@ -17,6 +17,7 @@ from wagtail.admin.filters import DateRangePickerWidget, WagtailFilterSet
 from wagtail.admin.ui.tables import Column, DateColumn, StatusFlagColumn, StatusTagColumn
 
 from wagtail_kwiga.backoffice.parts import linking, policies
+from wagtail_kwiga.backoffice.parts.columns import person
 from wagtail_kwiga.backoffice.parts.records import RecordIndexView
 from wagtail_kwiga.coupons.models import Coupon, CouponUse
 from wagtail_kwiga.orders.models import Order
@@ -47,6 +48,8 @@ class CouponUsesView(RecordIndexView):
     default_ordering = "-held_at"
     header_icon = "tag"
     page_title = gettext_lazy("Uses")
+    verbose_name = gettext_lazy("use")
+    verbose_name_plural = gettext_lazy("uses")
     list_export = [
         "contact.email", "contact.name", "order_number", "get_state_display", "held_at", "held_until", "spent_at",
         "given_back_at", "over_limit",
@@ -107,8 +110,14 @@ class CouponUsesView(RecordIndexView):
     def columns(self) -> list[Any]:
         user = self.request.user
         return [
-            Column("contact", label=_("Buyer"), sort_key="contact__email", classname="wrap-anywhere"),
-            Column("order", label=_("Order"), accessor=lambda use: _order(use, user)),
+            Column(
+                "contact",
+                label=_("Buyer"),
+                accessor=lambda use: person(use.contact),
+                sort_key="contact__email",
+                classname="wrap-anywhere",
+            ),
+            Column("order", label=_("Order"), accessor=lambda use: _order(use, user), classname="w-whitespace-nowrap"),
             StatusTagColumn(
                 "state", label=_("State"), accessor="get_state_display", sort_key="state",
                 primary=lambda use: use.state == CouponUse.State.SPENT,

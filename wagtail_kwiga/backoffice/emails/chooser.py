@@ -15,11 +15,11 @@ from wagtail.models import Locale
 from wagtail.snippets.views.chooser import (
     ChooseResultsView,
     ChooseView,
-    SnippetChooserViewSet,
     SnippetCreateView,
 )
 
 from wagtail_kwiga.backoffice.emails.forms import NewEmailForm
+from wagtail_kwiga.backoffice.parts.choosers import GuardedChooser
 from wagtail_kwiga.backoffice.parts.drafts import DraftStatusColumn, with_schedule
 from wagtail_kwiga.mailing import starters
 from wagtail_kwiga.mailing.models import EmailTemplate
@@ -97,7 +97,7 @@ def _own_locale() -> Locale:
     return known.get(code) or known.get(code.split("-")[0]) or Locale.get_default()
 
 
-class EmailChooserViewSet(SnippetChooserViewSet):
+class EmailChooserViewSet(GuardedChooser):
     """The chooser of e-mails."""
 
     choose_view_class = EmailChooseView

@@ -121,16 +121,17 @@ class EmailTemplateViewSet(snippets.SnippetViewSet):
     chooser_viewset_class = EmailChooserViewSet
     edit_handler = ObjectList(
         [
-            FieldPanel("title"),
-            MultiFieldPanel([FieldPanel("subject"), FieldPanel("preheader")], heading=_("In the inbox")),
+            FieldPanel("title", icon="title"),
+            MultiFieldPanel([FieldPanel("subject"), FieldPanel("preheader")], heading=_("In the inbox"), icon="mail"),
             FieldPanel(
                 "body",
+                icon="pilcrow",
                 help_text=_(
                     "Placeholders such as {{ contact.first_name }} are filled in for each reader. The list of all "
                     "of them opens with the icon “Placeholders” at the top right."
                 ),
             ),
-            FieldPanel("kind", widget=forms.RadioSelect),
+            FieldPanel("kind", icon="tag", widget=forms.RadioSelect),
             PublishingPanel(),
         ],
         base_form_class=EmailTemplateForm,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import Any
 
+from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.utils.translation import gettext_lazy as _
 from wagtail.admin.views.bulk_action import BulkAction
@@ -13,6 +14,7 @@ from wagtail_kwiga import conf
 from wagtail_kwiga.backoffice.lists.members import MemberFilterSet, of_list
 from wagtail_kwiga.backoffice.lists.members_by_hand import coupons_of, say_removed
 from wagtail_kwiga.backoffice.parts import policies
+from wagtail_kwiga.backoffice.parts.records import keys
 from wagtail_kwiga.contacts import lists
 from wagtail_kwiga.contacts.models import ContactList, ListMembership
 
@@ -28,17 +30,21 @@ class TakeOffBulkAction(BulkAction):
     classes = {"serious"}
     models = [ListMembership]
 
+    def dispatch(self, request: Any, *args: Any, **kwargs: Any) -> Any:
+        if not policies.may(request.user, "change", ListMembership):
+            raise PermissionDenied
+        return super().dispatch(request, *args, **kwargs)
+
     @classmethod
     def get_queryset(cls, model: type, object_ids: Any) -> list[ListMembership]:
-        ids = [int(pk) for pk in object_ids if str(pk).isascii() and str(pk).isdigit() and len(str(pk)) < 19]
-        held = ListMembership.objects.filter(lists.holding(conf.now()), pk__in=ids)
+        held = ListMembership.objects.filter(lists.holding(conf.now()), pk__in=keys(object_ids))
         return list(held.select_related("contact", "list").order_by("contact__email", "pk"))
 
     def get_all_objects_in_listing_query(self, parent_id: Any) -> Any:
         """Those that the list showed: the same filters and words as in its address."""
-        if not (parent_id and str(parent_id).isascii() and str(parent_id).isdigit()):
+        if not (list_id := keys([parent_id])):
             return []
-        grants: QuerySet = of_list(int(parent_id)).filter(lists.holding(conf.now()))
+        grants: QuerySet = of_list(list_id[0]).filter(lists.holding(conf.now()))
         data = self.request.GET.copy()
         data["state"] = "now"
         filters = MemberFilterSet(data, request=self.request, queryset=grants)

@@ -81,6 +81,8 @@ class MembersView(RecordIndexView):
     paginate_by = 50
     header_icon = "group"
     page_title = gettext_lazy("People")
+    verbose_name = gettext_lazy("person")
+    verbose_name_plural = gettext_lazy("people")
     list_export = ["contact.email", "contact.name", "added_at", "source_words", "until", "over_at", "why_words"]
     export_headings = {
         "contact.email": gettext_lazy("E-mail"),

@@ -19,7 +19,7 @@ from wagtail.admin.widgets import AdminDateTimeInput
 from wagtail_kwiga import conf
 from wagtail_kwiga.backoffice.lists import member_sources
 from wagtail_kwiga.backoffice.lists.members import crumbs, of_list
-from wagtail_kwiga.backoffice.parts import policies
+from wagtail_kwiga.backoffice.parts import moments, policies
 from wagtail_kwiga.backoffice.parts.columns import exact
 from wagtail_kwiga.contacts import directory, lists
 from wagtail_kwiga.contacts.models import Contact, ContactList, ListMembership
@@ -46,6 +46,7 @@ class MemberForm(forms.Form):
         label=gettext_lazy("Until"),
         required=False,
         widget=AdminDateTimeInput,
+        validators=moments.VALIDATORS,
         help_text=gettext_lazy("Empty: without an end. Whoever was put on it by hand before gets this end instead."),
     )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
+from email.utils import parseaddr
 from typing import Any
 
 from django.core.exceptions import PermissionDenied
@@ -18,7 +19,7 @@ from wagtail.admin.ui.components import Component
 
 from wagtail_kwiga.automations.models import Run, StepRecord
 from wagtail_kwiga.backoffice.parts import linking, policies
-from wagtail_kwiga.backoffice.parts.columns import Facts, TableCard, exact, tag, timeline_card
+from wagtail_kwiga.backoffice.parts.columns import Facts, TableCard, breaking, exact, language_name, tag, timeline_card
 from wagtail_kwiga.contacts.models import Contact
 from wagtail_kwiga.mailing import reasons, rendering, sender
 from wagtail_kwiga.mailing.models import OutgoingEmail
@@ -65,7 +66,7 @@ class About(MailPanel):
             (_("Purpose"), email.get_purpose_display()),
             (_("Order"), linking.linked(email.order, email.order.number, user) if email.order else ""),
             (_("Scenario"), self._scenario()),
-            (_("Language"), email.language),
+            (_("Language"), language_name(email.language)),
             (_("Queued"), exact(email.queued_at)),
             (_("Not before"), exact(email.due_at) if email.due_at > email.queued_at else ""),
             (_("Not after"), exact(email.not_after)),
@@ -105,8 +106,8 @@ class Envelope(MailPanel):
     def render_html(self, parent_context: Any = None) -> str:
         email = self.email
         head = Facts(
-            (_("Sender"), sender.for_site(email.site_id).from_header),
-            (_("Recipient"), sender.mailbox(email.to_name, email.to_email)),
+            (_("Sender"), _mailbox(*parseaddr(sender.for_site(email.site_id).from_header))),
+            (_("Recipient"), _mailbox(email.to_name, email.to_email)),
             (_("Subject"), self.mail.subject if self.mail else email.subject),
         )
         return format_html("{}{}", head.render_html(parent_context), self._body())
@@ -151,6 +152,11 @@ class Timeline(MailPanel):
         if email.contact_id:
             return timeline_card((Contact, email.contact_id), facts__email=email.pk)
         return timeline_card(email)
+
+
+def _mailbox(name: str, address: str) -> Any:
+    """Name and address, one below the other."""
+    return format_html("{}<br>{}", name, breaking(address)) if name else breaking(address)
 
 
 def panels(email: OutgoingEmail, request: HttpRequest) -> list[Any]:

@@ -153,7 +153,7 @@ def settle(request: HttpRequest, pk: int, verdict: str) -> HttpResponse:
             "label": offered[verdict],
             "why": reasons.sentence(email.why),
             "card": card,
-            "header_icon": "mail",
+            "header_icon": "upload",
             "page_title": offered[verdict],
             "page_subtitle": email.subject,
             "header_title": f"{offered[verdict]}: {email.subject}",
@@ -179,7 +179,7 @@ class EmailViewSet(RecordViewSet):
     model = OutgoingEmail
     name = "wagtail_kwiga_mail"
     url_prefix = "kwiga/mail"
-    icon = "mail"
+    icon = "upload"
     menu_label = _("Outgoing mail")
     menu_name = "kwiga-mail"
     menu_order = 600

@@ -22,7 +22,16 @@ from wagtail_kwiga.automations import explaining
 from wagtail_kwiga.automations.models import Run, StepRecord
 from wagtail_kwiga.backoffice.orders import site_panels
 from wagtail_kwiga.backoffice.parts import linking, policies
-from wagtail_kwiga.backoffice.parts.columns import NUMBER, Facts, TableCard, exact, shown_money, tag, timeline_card
+from wagtail_kwiga.backoffice.parts.columns import (
+    NUMBER,
+    Facts,
+    TableCard,
+    exact,
+    language_name,
+    shown_money,
+    tag,
+    timeline_card,
+)
 from wagtail_kwiga.mailing import reasons
 from wagtail_kwiga.mailing.models import OutgoingEmail
 from wagtail_kwiga.orders.models import Order, OrderLine
@@ -73,7 +82,7 @@ class Summary(OrderPanel):
             (_("Coupon"), linking.linked(order.coupon, order.coupon_code, self.user) if order.coupon_code else ""),
             (_("Payment method"), method or order.get_payment_kind_display()),
             (_("Made by"), order.get_origin_display()),
-            (_("Language"), order.language),
+            (_("Language"), language_name(order.language)),
             (_("Site"), order.site or ""),
             (_("Placed"), exact(order.placed_at)),
             (_("Price holds until"), exact(order.price_holds_until)),
@@ -212,7 +221,7 @@ class Recovery(OrderPanel):
     """The scenarios that deal with this purchase, and why they are where they are."""
 
     heading = _("Scenarios")
-    icon = "history"
+    icon = "tasks"
 
     def card(self) -> TableCard:
         latest = StepRecord.objects.filter(run=OuterRef("pk")).order_by("-at", "-pk").values("because")[:1]

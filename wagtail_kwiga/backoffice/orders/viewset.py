@@ -23,7 +23,7 @@ from wagtail.admin.widgets.button import HeaderButton
 
 from wagtail_kwiga.backoffice.orders import order_card
 from wagtail_kwiga.backoffice.parts import linking
-from wagtail_kwiga.backoffice.parts.columns import MoneyColumn, breaking, shown_money
+from wagtail_kwiga.backoffice.parts.columns import MoneyColumn, person, shown_money
 from wagtail_kwiga.backoffice.parts.records import RecordIndexView, RecordViewSet
 from wagtail_kwiga.catalogue.models import Offer
 from wagtail_kwiga.exceptions import ConfigurationFault, KwigaError
@@ -94,12 +94,6 @@ class OrderIndexView(RecordIndexView):
             linking.url("wagtail_kwiga_offers:list"),
             _("See your offers"),
         )
-
-
-def _buyer(order: Order) -> Any:
-    """Name and address of the buyer, one below the other."""
-    contact = order.contact
-    return format_html("{}<br>{}", contact.name, breaking(contact.email)) if contact.name else breaking(contact.email)
 
 
 class OrderInspectView(generic.InspectView):
@@ -241,7 +235,7 @@ class OrderViewSet(RecordViewSet):
                 classname="w-whitespace-nowrap",
             ),
             DateColumn("placed_at", label=_("Placed"), sort_key="placed_at"),
-            Column("buyer", label=_("Buyer"), accessor=_buyer, sort_key="contact__email", classname="wrap-anywhere"),
+            Column("buyer", label=_("Buyer"), accessor=lambda order: person(order.contact), sort_key="contact__email", classname="wrap-anywhere"),
             Column("title", label=_("What"), sort_key="title"),
             MoneyColumn("total", label=_("Total"), sort_key="total_amount"),
             StatusTagColumn(

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import wraps
 from typing import Any
 
 from django import forms
+from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.db.models import Q
 from django.utils import translation
@@ -12,6 +15,7 @@ from django.utils.translation import gettext_lazy as _
 from wagtail.admin.forms.choosers import BaseFilterForm
 from wagtail.admin.ui.tables import Column
 from wagtail.log_actions import log
+from wagtail.permission_policies.pages import PagePermissionPolicy
 from wagtail.snippets.views import chooser
 
 from wagtail_kwiga.backoffice.parts.columns import NUMBER, MoneyColumn
@@ -73,7 +77,32 @@ class CreateView(chooser.SnippetCreateView):
         return made
 
 
-class RowChooser(chooser.SnippetChooserViewSet):
+def may_choose(user: Any) -> bool:
+    """Whether ``user`` has anything to choose our rows for: some permission of ours, or pages to edit.
+
+    Wagtail's own choosers of snippets are open to whoever may log in to the admin; codes of coupons are worth money.
+    """
+    return user.has_module_perms("wagtail_kwiga") or PagePermissionPolicy().user_has_any_permission(
+        user, {"add", "change", "publish"}
+    )
+
+
+class GuardedChooser(chooser.SnippetChooserViewSet):
+    """A chooser for those who ``may_choose``."""
+
+    def construct_view(self, view_class: Any, **kwargs: Any) -> Callable:
+        view = super().construct_view(view_class, **kwargs)
+
+        @wraps(view)
+        def guarded(request: Any, *args: Any, **kwargs: Any) -> Any:
+            if not may_choose(request.user):
+                raise PermissionDenied
+            return view(request, *args, **kwargs)
+
+        return guarded
+
+
+class RowChooser(GuardedChooser):
     """The base of our choosers. ``searched`` and ``more_columns`` are what a subclass says."""
 
     choose_view_class = ChooseView

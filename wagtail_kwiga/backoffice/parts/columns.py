@@ -62,6 +62,32 @@ class Facts(Component):
         return {"facts": self.facts}
 
 
+def language_name(code: str) -> str:
+    """The name of a language in the reader's own; an unknown code stands for itself."""
+    try:
+        return translation.get_language_info(code)["name_translated"]
+    except KeyError:
+        return code
+
+
+def person(contact: Any) -> SafeString:
+    """A person's name and address, one below the other; the address alone where there is no name."""
+    if not contact.name:
+        return breaking(contact.email)
+    return format_html('{}<br><span class="kwiga-under">{}</span>', contact.name, breaking(contact.email))
+
+
+def coming(instant: Any) -> Any:
+    """An instant that lies ahead, to the minute; the exact one on hover. (Wagtail's own column knows only the past.)"""
+    if instant is None:
+        return ""
+    local = timezone.localtime(instant)
+    return format_html(
+        '<time datetime="{}" title="{}">{}</time>',
+        local.isoformat(), exact(instant), formats.date_format(local, "SHORT_DATETIME_FORMAT"),
+    )  # fmt: skip
+
+
 def breaking(email: str) -> SafeString:
     """An address that is broken after its @ first, where it must be broken."""
     name, at, domain = email.rpartition("@")

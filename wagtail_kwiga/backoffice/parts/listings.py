@@ -7,8 +7,10 @@ from typing import Any
 
 from wagtail.snippets.views.snippets import IndexView
 
+from wagtail_kwiga.backoffice.parts.records import HarmlessExport
 
-class GuidedIndexView(IndexView):
+
+class GuidedIndexView(HarmlessExport, IndexView):
     """A list that says what to do while it is empty, and may look something up for all rows of a page at once."""
 
     results_template_name = "wagtail_kwiga/backoffice/listing_results.html"

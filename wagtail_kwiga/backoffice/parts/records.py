@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from django.urls import path
@@ -14,7 +14,8 @@ from wagtail.admin.viewsets.model import ModelViewSet
 from wagtail.coreutils import multigetattr
 
 #: What a spreadsheet program may take for a formula. A phone number is none, though it begins with a plus.
-_FORMULA = re.compile(r"^\s*[=+\-@]|^[\t\r]")
+#: It may also begin behind a semicolon: where the comma is a decimal sign, such a program splits the cells of a CSV there.
+_FORMULA = re.compile(r"(\A|[;\t\r\n])(\s*[=+\-@])|(\A)([\t\r])")
 _NUMBER = re.compile(r"\+?[\d\s()./-]+")
 #: Control characters, which no spreadsheet file may hold.
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f]")
@@ -23,16 +24,25 @@ _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f]")
 def harmless(words: str) -> str:
     """``words`` for a spreadsheet: what would begin a formula there begins with an apostrophe."""
     words = _CONTROL.sub("", words)
-    return f"'{words}" if _FORMULA.match(words) and not _NUMBER.fullmatch(words) else words
+    return words if _NUMBER.fullmatch(words) else _FORMULA.sub(r"\1\3'\2\4", words)
 
 
-class RecordIndexView(generic.IndexView):
-    """A list whose spreadsheets are harmless to open, with words and a way on while it is empty."""
+def keys(words: Iterable[Any]) -> list[int]:
+    """What of ``words``, as an address has them, may be the key of a row."""
+    return [int(word) for word in map(str, words) if word.isascii() and word.isdigit() and len(word) < 19]
+
+
+class HarmlessExport:
+    """A list whose spreadsheets are harmless to open."""
 
     custom_value_preprocess = {
         **SpreadsheetExportMixin.custom_value_preprocess,
         str: {SpreadsheetExportMixin.FORMAT_CSV: harmless, SpreadsheetExportMixin.FORMAT_XLSX: harmless},
     }
+
+
+class RecordIndexView(HarmlessExport, generic.IndexView):
+    """A list whose spreadsheets are harmless to open, with words and a way on while it is empty."""
 
     table_classname = "listing kwiga-listing"
 
@@ -44,6 +54,12 @@ class RecordIndexView(generic.IndexView):
             name: self.exported[name](item) if name in self.exported else multigetattr(item, name)
             for name in self.list_export
         }
+
+    def get_paginator(self, *args: Any, **kwargs: Any) -> Any:
+        """Below the list the rows are counted under the name that the list gives them, not the model's."""
+        paginator = super().get_paginator(*args, **kwargs)
+        paginator.verbose_name, paginator.verbose_name_plural = self.verbose_name, self.verbose_name_plural
+        return paginator
 
     def nothing_yet(self) -> Any:
         """What to say, and where to go, where there is nothing at all."""

@@ -37,7 +37,7 @@ NEEDED = tuple(
     f"wagtail_kwiga.{word}"
     for word in (
         "add_scenario", "change_scenario", "publish_scenario", "add_emailtemplate", "change_emailtemplate",
-        "publish_emailtemplate", "add_coupon", "add_contactlist",
+        "publish_emailtemplate", "add_coupon", "change_coupon", "add_contactlist",
     )
 )  # fmt: skip
 #: What somebody must be allowed to do to throw the drafts away.
@@ -215,8 +215,10 @@ def made(request: HttpRequest, pk: int, scenario_id: int) -> HttpResponse:
     if drafted is None:
         messages.info(request, _("This scenario was changed too much for this form since it was made. Edit it here."))
         return redirect(showing.address(scenario))
-    refusal = ""
-    if request.method == "POST":
+    refusal, seen = "", _state(drafted)
+    if request.method == "POST" and request.POST.get("seen", seen) != seen:
+        refusal = _("Somebody has changed these drafts since you opened this page. Please look at them again.")
+    elif request.method == "POST":
         try:
             drafted = presets.publish_recovery(drafted, by=request.user)
         except KwigaError as fault:
@@ -227,6 +229,16 @@ def made(request: HttpRequest, pk: int, scenario_id: int) -> HttpResponse:
     return TemplateResponse(request, f"{FOLDER}/made.html", _made_context(request, drafted, page, refusal))
 
 
+def _state(drafted: DraftedRecovery) -> str:
+    """What the screen shows of the drafts, so that nobody publishes what they have not seen."""
+    shown = [
+        drafted.scenario.latest_revision_id,
+        drafted.coupon.pk,
+        *(one.latest_revision_id for one in drafted.templates),
+    ]
+    return "-".join(map(str, shown))
+
+
 def _made_context(request: HttpRequest, drafted: DraftedRecovery, page: Any, refusal: str) -> dict[str, Any]:
     offer, scenario = drafted.offer, drafted.scenario
     is_live = scenario.live
@@ -235,6 +247,7 @@ def _made_context(request: HttpRequest, drafted: DraftedRecovery, page: Any, ref
         "drafted": drafted,
         "is_live": is_live,
         "was_live": not is_live and scenario.version_id is not None,
+        "seen": _state(drafted),
         "refusal": refusal,
         "cannot_publish": "" if is_live or page is None else naming.why_not_nameable(page),
         "sentence": presets.sentence_of(drafted),

@@ -15,7 +15,7 @@ from wagtail_kwiga.automations.models import Run, StepRecord
 from wagtail_kwiga.automations.retelling import Retelling
 from wagtail_kwiga.backoffice.parts import linking
 from wagtail_kwiga.backoffice.parts.cards import Card
-from wagtail_kwiga.backoffice.parts.columns import Facts, TableCard, exact, tag, timeline_card
+from wagtail_kwiga.backoffice.parts.columns import Facts, TableCard, exact, person, tag, timeline_card
 
 #: Decisions shown; a run has a handful, and one that was put off for a day some dozens.
 ROWS = 200
@@ -43,7 +43,10 @@ def _standing(run: Run, told: Retelling, user: Any, now: dt.datetime) -> Facts:
         (_("What went wrong"), run.error),
         (_("Step"), told.where(run)),
         (_("Next"), exact(run.due_at) if run.state == Run.State.LIVE else ""),
-        (_("Person"), format_html('<a href="{}">{}</a>', orders, run.contact) if orders else run.contact),
+        (
+            _("Person"),
+            format_html('<a href="{}">{}</a>', orders, person(run.contact)) if orders else person(run.contact),
+        ),
         (_("Order"), linking.linked(run.order, run.order.number, user) if run.order else ""),
         (_("Offer"), linking.linked(run.offer, run.offer.title, user) if run.offer else ""),
         (_("Scenario"), linking.linked(run.scenario, version, user)),

@@ -20,7 +20,7 @@ from wagtail.admin.widgets.button import Button, HeaderButton
 from wagtail_kwiga import conf
 from wagtail_kwiga.automations.models import Run, Scenario
 from wagtail_kwiga.automations.retelling import Retelling
-from wagtail_kwiga.backoffice.parts import linking
+from wagtail_kwiga.backoffice.parts import columns, linking
 from wagtail_kwiga.backoffice.parts.policies import may
 from wagtail_kwiga.backoffice.parts.records import RecordIndexView, RecordViewSet
 from wagtail_kwiga.backoffice.scenarios import run_card, stopping
@@ -53,6 +53,8 @@ class RunIndexView(RecordIndexView):
     """Everybody, newest first."""
 
     page_title = _("People in scenarios")
+    verbose_name = _("person")
+    verbose_name_plural = _("people")
     default_ordering = ["-pk"]
 
     def get_base_queryset(self) -> Any:
@@ -68,23 +70,16 @@ class RunIndexView(RecordIndexView):
 
     @cached_property
     def list_display(self) -> list[Any]:
-        person = self._get_title_column_class(TitleColumn)(
+        title = self._get_title_column_class(TitleColumn)(
             "person",
             label=_("Person"),
-            accessor=lambda run: run.contact.name or run.contact.email,
+            accessor=lambda run: columns.person(run.contact),
             get_url=self.get_inspect_url,
             get_title_id=lambda run: f"run_{run.pk}_title",
             sort_key="contact__name",
         )
-        columns = [
-            person,
-            Column(
-                "email",
-                label=_("E-mail"),
-                accessor="contact.email",
-                sort_key="contact__email",
-                classname="wrap-anywhere",
-            ),
+        shown = [
+            title,
             Column("scenario", label=_("Scenario"), sort_key="scenario__title"),
             StatusTagColumn(
                 "state",
@@ -95,10 +90,10 @@ class RunIndexView(RecordIndexView):
             ),
             Column("where", label=_("Step"), accessor="told_where"),
             Column("why", label=_("Why"), accessor="told_why", classname="kwiga-words"),
-            DateColumn(
+            Column(
                 "next",
                 label=_("Next"),
-                accessor=lambda run: run.due_at if run.state == Run.State.LIVE else None,
+                accessor=lambda run: columns.coming(run.due_at if run.state == Run.State.LIVE else None),
                 sort_key="due_at",
             ),
             Column(
@@ -110,8 +105,8 @@ class RunIndexView(RecordIndexView):
             DateColumn("entered_at", label=_("Entered"), sort_key="entered_at"),
         ]
         if may(self.request.user, "change", Run):
-            columns.insert(0, BulkActionsCheckboxColumn("bulk_actions", obj_type="run"))
-        return columns
+            shown.insert(0, BulkActionsCheckboxColumn("bulk_actions", obj_type="run"))
+        return shown
 
     @cached_property
     def columns(self) -> list[Any]:

@@ -22,6 +22,7 @@ from wagtail_kwiga.automations import endings
 from wagtail_kwiga.automations.models import Run, Scenario
 from wagtail_kwiga.automations.retelling import Retelling
 from wagtail_kwiga.backoffice.parts.policies import may
+from wagtail_kwiga.backoffice.parts.records import keys
 from wagtail_kwiga.exceptions import KwigaError
 
 #: Seconds that stopping everybody may take within one request; whoever is left then is stopped by the next one.
@@ -203,7 +204,7 @@ def _confirm(
             "back": back,
             "serious": serious,
             "can_do": can_do,
-            "header_icon": "history",
+            "header_icon": "tasks",
             "header_title": f"{title}: {subtitle}",
             "page_title": title,
             "page_subtitle": subtitle,
@@ -226,9 +227,14 @@ class StopRuns(BulkAction):
     models = [Run]
     classes = {"serious"}
 
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        if not may(request.user, "change", Run):
+            raise PermissionDenied
+        return super().dispatch(request, *args, **kwargs)
+
     @classmethod
     def get_queryset(cls, model: Any, object_ids: Any) -> list[Run]:
-        return list(Run.objects.filter(pk__in=object_ids).select_related("contact", "scenario"))
+        return list(Run.objects.filter(pk__in=keys(object_ids)).select_related("contact", "scenario"))
 
     def get_all_objects_in_listing_query(self, parent_id: Any) -> list[int]:
         """Wagtail means all rows there are, whatever the filters: that is *Stop all* of a scenario, and asked there."""

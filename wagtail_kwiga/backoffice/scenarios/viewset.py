@@ -21,6 +21,7 @@ from wagtail.snippets.views import snippets
 from wagtail_kwiga.automations import cautions, explaining, retelling
 from wagtail_kwiga.automations.models import Run, Scenario
 from wagtail_kwiga.backoffice.parts import linking
+from wagtail_kwiga.backoffice.parts.choosers import GuardedChooser
 from wagtail_kwiga.backoffice.parts.columns import NUMBER
 from wagtail_kwiga.backoffice.parts.drafts import DraftStatusColumn, with_schedule
 from wagtail_kwiga.backoffice.parts.policies import may
@@ -99,7 +100,7 @@ class ScenarioIndexView(snippets.IndexView):
             "title",
             DraftStatusColumn(),
             Column("told", label=_("What it does"), classname="kwiga-words"),
-            CautionsColumn("cautions", label=_("Look at")),
+            CautionsColumn("cautions", label=_("Warnings")),
             self._count("inside_now", _("Inside now"), *stopping.INSIDE),
             self._count("mailed", _("Mailed")),
             self._count("paid_afterwards", _("Paid afterwards")),
@@ -131,9 +132,10 @@ class ScenarioViewSet(snippets.SnippetViewSet):
     """Scenarios."""
 
     model = Scenario
+    chooser_viewset_class = GuardedChooser
     base_url_path = "kwiga/scenarios"
     admin_url_namespace = "wagtail_kwiga_scenarios"
-    icon = "history"
+    icon = "tasks"
     menu_label = gettext_lazy("Scenarios")
     menu_name = "kwiga-scenarios"
     menu_order = 450
@@ -150,14 +152,16 @@ class ScenarioViewSet(snippets.SnippetViewSet):
         [
             ObjectList(
                 [
-                    FieldPanel("title", help_text=gettext_lazy("For your team; nobody else sees it.")),
+                    FieldPanel("title", icon="title", help_text=gettext_lazy("For your team; nobody else sees it.")),
                     MultiFieldPanel([SummaryPanel()], heading=gettext_lazy("What it does"), icon="info-circle"),
                     FieldPanel(
                         "start",
+                        icon="login",
                         help_text=gettext_lazy("The event that lets people in, and which of these events count."),
                     ),
                     FieldPanel(
                         "steps",
+                        icon="list-ol",
                         help_text=gettext_lazy(
                             "Taken one after the other. Begin with a wait: 30 minutes are a good measure, and less than 10 "
                             "are refused after an unpaid order, because payments may be slow to settle."
