@@ -105,9 +105,15 @@ class Desk:
         return children.last
 
     def write(self, block: Locator, text: str) -> None:
-        """Type into the block's rich text."""
-        block.locator(".public-DraftEditor-content").click()
+        """Type into the block's rich text, once it is there to be typed into."""
+        area = block.locator(".public-DraftEditor-content")
+        area.scroll_into_view_if_needed()
+        self.page.wait_for_timeout(400)  # a new block slides open, and Wagtail moves the focus when it has
+        area.click()
+        expect(area).to_be_focused()
         self.page.keyboard.type(text)
+        expect(area).to_contain_text(text)
+        self.page.wait_for_timeout(500)  # the editor hands its words to the form a moment after the last key
 
     def choose(self, within: Locator, what: str) -> None:
         """Open a chooser and take the row that bears these words."""
