@@ -3,7 +3,12 @@
 #   make demo                    a course school on http://localhost:8000   (PORT=8001, KWIGA_DEMO_DIR=/somewhere)
 #   make manage ARGS="…"         a management command of the demo site, e.g. ARGS="kwiga_clock +31m"
 #   make test                    all tests that this machine can run        (ARGS="-k coupon" is handed to pytest)
-#   make test-long               the same with the long ones
+#   make test-long               the same with the long ones: hours
+#   make properties              only the state machines against the promises      (LONG=1: 100,000 histories and more)
+#   make drills                  only the processes killed and the servers stopped (LONG=1: 2,000 runs, 50 kills)
+#   make mail-faults             only the mail servers that refuse, hang, and hang up
+#   make attacks                 only the hostile input: visitors, staff, mail scanners
+#                                (KWIGA_WORKERS=8 uses eight cores where there are two by default)
 #   make lint                    style, import contracts, types
 #   make format                  put the style right
 #   make docs                    build the documentation, strictly
@@ -21,9 +26,11 @@ PY := $(ENV)/bin/python
 PYTHON ?= $(shell for p in python3.11 python3 python3.12 python3.13 python3.14; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && echo $$p && break; done)
 PIP := $(PY) -m pip install -q --disable-pip-version-check "wagtail~=$(WAGTAIL).0"
+LONG ?=
+LONGER := $(if $(LONG),--long)
 LANGUAGES := -l en -l es -l de -l pl -l uk
 
-.PHONY: help env env-demo demo manage test test-long lint format docs messages bench ci clean
+.PHONY: help env env-demo demo manage test test-long properties drills mail-faults attacks lint format docs messages bench ci clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -60,6 +67,18 @@ test: env
 
 test-long: env
 	@.ci/local $(PY) --long $(ARGS)
+
+properties: env
+	@KWIGA_DIST=worksteal .ci/local $(PY) tests/properties $(LONGER) $(ARGS)
+
+drills: env
+	@.ci/local $(PY) tests/drills $(LONGER) $(ARGS)
+
+mail-faults: env
+	@.ci/local $(PY) tests/mailing $(LONGER) $(ARGS)
+
+attacks: env
+	@.ci/local $(PY) tests/attacks tests/journeys/test_attacks.py tests/offers/test_attacks.py tests/backoffice/test_attacks.py $(LONGER) $(ARGS)
 
 lint: env
 	$(ENV)/bin/ruff check .

@@ -6,7 +6,8 @@ import datetime as dt
 
 from django.db import connection, transaction
 
-from benchmarks.shop import DUE, instant, series
+from benchmarks.history import series
+from benchmarks.shop import DUE, instant
 
 
 def make() -> None:
@@ -24,12 +25,10 @@ def make() -> None:
 
 def add(number: int, *, state: str = "live") -> None:
     """So many rows that are due, or in the past (``done``)."""
-    before, rows = series()
-    _run(
-        f"{before}INSERT INTO floor_run (contact_id, state, due_at) SELECT n, '{state}', {instant(DUE)} FROM {rows}",
-        1,
-        number,
-    )
+    if number <= 0:
+        return
+    before, rows = series(1, number)
+    _run(f"{before}INSERT INTO floor_run (contact_id, state, due_at) SELECT i, '{state}', {instant(DUE)} FROM {rows}")
 
 
 def sweep(now: dt.datetime, batch: int) -> int:

@@ -38,6 +38,13 @@ class Pair:
     runs: int
 
 
+@dataclass(frozen=True)
+class Note:
+    """Words about what was measured, printed below it."""
+
+    words: str
+
+
 def cost_of(work: Work) -> Cost:
     """What ``work`` asks of the database. Warm up before, where caches are not the point."""
     from django.db import connection

@@ -1,15 +1,16 @@
-"""The shop that is measured: the story of the tests with a real page, crowds of unpaid orders, and a long past."""
+"""The shop that is measured: the story of the tests with a real page, and crowds of unpaid orders."""
 
 from __future__ import annotations
 
 import datetime as dt
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import count
 from typing import Any
 
 from django.db import connection
 from wagtail.models import Site
 
+from benchmarks.history import History, begin
 from benchmarks.models import PlainPage
 from tests.journeys.school import School, make_school
 from tests.support import START, after
@@ -52,6 +53,8 @@ class Shop:
     #: A code for everybody, without limits.
     coupon: m.Coupon
     site: Site
+    #: What lies behind it; grown by the sections that want a long past.
+    history: History = field(init=False)
 
 
 def open_shop() -> Shop:
@@ -62,10 +65,12 @@ def open_shop() -> Shop:
     page.refresh_from_db()
     offer = m.Offer.objects.get(pk=school.offer.pk)
     coupon = m.Coupon.objects.create(code="EVERYBODY", kind="percent", percent=15)
-    return Shop(
+    shop = Shop(
         school, offer, page, _plain(offer, has_form=False), _plain(offer, has_form=True), coupon,
         Site.objects.get(is_default_site=True),
     )  # fmt: skip
+    shop.history = begin(shop)
+    return shop
 
 
 def offer_of(shop: Shop, products: int) -> m.Offer:
@@ -122,64 +127,6 @@ def _run(shop: Shop, order: m.Order, **given: Any) -> m.Run:
         family=order.family, entry_key=f"unpaid:{order.contact_id}:{shop.offer.pk}", position=position, due_at=due_at,
         entered_at=START, stepped_at=START, **given,
     )  # fmt: skip
-
-
-# --- a long past ----------------------------------------------------------------------------------------------------------
-
-_past = count(1)
-
-
-def grow(shop: Shop, number: int) -> None:
-    """So many orders more, each of a contact of its own, with a run and a mail. Every tenth still waits, for later.
-
-    Written by the database itself from one row of each kind; ids begin at a thousand million, where no sequence comes.
-    """
-    contact = m.Contact.objects.create(email=new_email(), name="Ada Buyer", created_at=START)
-    order = _order(shop, contact, f"past-{contact.pk}")
-    order.save()
-    run = _run(shop, order, ended_at=DUE)
-    run.save()
-    mail = m.OutgoingEmail.objects.create(
-        key=f"past-{run.pk}", purpose="recovery", kind="promotion", status="sent", contact=contact, order=order,
-        family=order.family, version=a_version(), site=shop.site, language="en", to_email=contact.email,
-        subject="Come back", queued_at=DUE, due_at=DUE, sent_at=DUE,
-    )  # fmt: skip
-    first = next(_past) * 10**9
-    waits = "n %% 10 = 0"
-    family = "md5(n::text)::uuid" if connection.vendor == "postgresql" else "printf('%%032x', n)"
-    _copy(contact, first, number, email="'past' || n || '@example.com'")
-    _copy(
-        order, first, number, number="'past' || n", token="'past' || n", contact_id="n", family=family,
-        status=f"CASE WHEN {waits} THEN 'open' ELSE 'expired' END",
-    )  # fmt: skip
-    later = f"CASE WHEN {waits} THEN {instant(after(days=20))} ELSE due_at END"
-    _copy(
-        run, first, number, contact_id="n", order_id="n", entry_key="'past' || n", family=family, due_at=later,
-        state=f"CASE WHEN {waits} THEN 'live' ELSE 'done' END",
-    )  # fmt: skip
-    _copy(mail, first, number, key="'past' || n", contact_id="n", order_id="n", family=family)
-    mail.delete(), run.delete(), order.delete(), contact.delete()
-    with connection.cursor() as cursor:
-        cursor.execute("ANALYZE")
-
-
-def series() -> tuple[str, str]:
-    """(what stands before INSERT, what stands in FROM) to have rows ``n`` from the first to the second parameter."""
-    if connection.vendor == "postgresql":
-        return "", "generate_series(%s, %s) AS series(n)"
-    return "WITH RECURSIVE series(n) AS (SELECT %s UNION ALL SELECT n + 1 FROM series WHERE n < %s) ", "series"
-
-
-def _copy(row: Any, first: int, rows_wanted: int, /, **expressions: str) -> None:
-    table = row._meta.db_table
-    columns = [field.column for field in row._meta.concrete_fields]
-    chosen = [expressions.get(column, f'"{table}"."{column}"') for column in columns if column != "id"]
-    names = ", ".join(f'"{column}"' for column in columns if column != "id")
-    before, rows = series()
-    sql = f'{before}INSERT INTO "{table}" (id, {names}) SELECT n, {", ".join(chosen)} FROM "{table}", {rows}'
-    given = [first, first + rows_wanted - 1, row.pk]
-    with connection.cursor() as cursor:
-        cursor.execute(f'{sql} WHERE "{table}".id = %s', given)
 
 
 def instant(at: dt.datetime) -> str:

@@ -26,8 +26,12 @@ def write_whole(path: Path, content: bytes) -> None:
     """Write a file so that a reader sees the old content or the new one, never a part."""
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-    draft.write_bytes(content)
-    draft.replace(path)
+    try:
+        draft.write_bytes(content)
+        draft.replace(path)
+    except OSError:  # a full disk must not fill up with halves
+        draft.unlink(missing_ok=True)
+        raise
 
 
 def kept_secret(folder: Path, name: str) -> str:

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextvars import ContextVar
 from email.utils import format_datetime
 from pathlib import Path
+from smtplib import SMTPDataError
 
 from django.conf import settings
 from django.core.mail.backends.base import BaseEmailBackend
@@ -32,8 +33,16 @@ class FolderBackend(BaseEmailBackend):
             message.extra_headers.setdefault("Date", format_datetime(stamp))
             raw = message.message().as_bytes(linesep="\r\n")
             if not _away.get():
-                write_whole(folder() / f"{time.time_ns():020d}-{secrets.token_hex(4)}.eml", raw)
+                _take(raw)
         return len(email_messages)
+
+
+def _take(raw: bytes) -> None:
+    """Keep a mail, or refuse it the way a mail server with a full disk does: certainly not taken, come again later."""
+    try:
+        write_whole(folder() / f"{time.time_ns():020d}-{secrets.token_hex(4)}.eml", raw)
+    except OSError as error:
+        raise SMTPDataError(452, f"4.3.1 {error}") from error
 
 
 def folder() -> Path:

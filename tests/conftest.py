@@ -19,6 +19,8 @@ from django.core.cache import cache
 from django.db import connection
 from hypothesis import settings as hypothesis_settings
 
+from tests.drills.servers import find_postgres
+
 _left_out: Counter[str] = Counter()
 
 # A busy machine is no fault of the code: examples are counted, not timed.
@@ -45,6 +47,8 @@ def _reasons(config) -> dict[str, str]:
         out["sqlite"] = "the database is not SQLite"
     if not os.environ.get("REDIS_URL"):
         out["redis"] = "REDIS_URL is not set"
+    if not find_postgres():
+        out["pgserver"] = "no initdb and pg_ctl found"
     if not find_chromium():
         out["browser"] = "no Chromium found"
     if not shutil.which("xgettext"):
@@ -162,6 +166,16 @@ def pytest_sessionfinish(session):
 
 
 def pytest_terminal_summary(terminalreporter):
+    played = [
+        value
+        for reports in terminalreporter.stats.values()
+        for report in reports
+        for name, value in getattr(report, "user_properties", ())
+        if name == "histories" and report.when == "call"
+    ]
+    if played:
+        terminalreporter.section("generated histories")
+        terminalreporter.line(f"{sum(played):,} histories played in {len(played)} tests (tests/properties)")
     if _left_out:
         terminalreporter.section("not part of this run")
         for reason, number in sorted(_left_out.items()):

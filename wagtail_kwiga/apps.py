@@ -13,6 +13,7 @@ class KwigaConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from wagtail_kwiga import checks, reactions  # noqa: F401  (importing checks registers them)
+        from wagtail_kwiga import checks, conf, reactions  # noqa: F401  (importing checks registers them)
 
+        conf.hush_loggers()
         reactions.connect()

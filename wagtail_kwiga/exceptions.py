@@ -93,9 +93,10 @@ class ScenarioFault(KwigaError):
 
 
 class TooManyAttempts(KwigaError):
-    """A limit per address or IP is reached; ``facts["retry_after"]`` is in seconds."""
+    """A limit per address or IP is reached; ``facts["retry_after"]`` is in seconds, ``key`` says which limit."""
 
     code = "too_many_attempts"
+    key = ""
 
 
 class ConfigurationFault(Exception):

@@ -69,6 +69,11 @@ def shape(name: str, value: Any) -> Any:
     return value
 
 
+def has_listeners(name: str) -> bool:
+    """Whether the site listens to ``name`` at all."""
+    return bool(hooks.get_hooks(name))
+
+
 def gather(name: str) -> list[Any]:
     """Everything the listeners of a ``register_…`` hook return, flattened."""
     found: list[Any] = []

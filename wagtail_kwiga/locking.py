@@ -12,8 +12,9 @@ from django.db import connections, models, router, transaction
 
 
 @contextmanager
-def atomic_write(using: str | None = None) -> Iterator[None]:
-    """A transaction that is going to write.
+def atomic_write(using: str | None = None, *, savepoint: bool = True) -> Iterator[None]:
+    """A transaction that is going to write. Within another one it is a savepoint; without ``savepoint`` a part of that
+    one, for moves of which no half can be caught and survived.
 
     On SQLite a transaction that starts by reading and then writes fails with *database is locked* when another one
     wrote in between, whatever the timeout; so the outermost one starts with a write that touches nothing.
@@ -21,13 +22,56 @@ def atomic_write(using: str | None = None) -> Iterator[None]:
     using = using or router.db_for_write(_anchor())
     connection = connections[using]
     outermost = not connection.in_atomic_block
-    with transaction.atomic(using=using):
+    with transaction.atomic(using=using, savepoint=savepoint):
         if outermost and connection.vendor == "sqlite":
             model = _anchor()
             table = connection.ops.quote_name(model._meta.db_table)
             with connection.cursor() as cursor:
                 cursor.execute(f"DELETE FROM {table} WHERE 0 = 1")
         yield
+
+
+def insert_unless_there(row: models.Model) -> bool:
+    """Write a new row unless one of its unique values is taken; whether it was written. One statement, without a savepoint.
+
+    Whoever inserts the same values at this moment is waited for. A row just inserted is seen by nobody else, and so is
+    as good as locked.
+    """
+    connection = connections[router.db_for_write(type(row))]
+    quote, options = connection.ops.quote_name, row._meta
+    fields = [field for field in options.concrete_fields if not field.primary_key]
+    values = [field.get_db_prep_save(field.pre_save(row, add=True), connection) for field in fields]
+    sql = (
+        f"INSERT INTO {quote(options.db_table)} ({', '.join(quote(field.column) for field in fields)}) "
+        f"VALUES ({', '.join(['%s'] * len(fields))}) ON CONFLICT DO NOTHING RETURNING {quote(options.pk.column)}"
+    )
+    with connection.cursor() as cursor:
+        cursor.execute(sql, values)
+        keys = cursor.fetchall()
+    if not keys:
+        return False
+    row.pk = keys[0][0]
+    row._state.adding, row._state.db = False, connection.alias
+    models.signals.post_save.send(
+        sender=type(row), instance=row, created=True, update_fields=None, raw=False, using=connection.alias
+    )
+    return True
+
+
+def note_held(row: models.Model) -> None:
+    """Remember on ``row`` that it is locked, in the block of the present transaction. Call right after locking it."""
+    blocks = connections[row._state.db or router.db_for_write(type(row))].atomic_blocks
+    row._kwiga_held_in = blocks[-1] if blocks else None  # type: ignore[attr-defined]
+
+
+def is_held(row: models.Model) -> bool:
+    """Whether ``row`` was locked in a block that is still open: then it needs neither a lock nor a fresh look.
+
+    The block and not the transaction is asked, because a savepoint that is rolled back lets go of its locks.
+    """
+    held_in = getattr(row, "_kwiga_held_in", None)
+    blocks = connections[row._state.db or router.db_for_write(type(row))].atomic_blocks
+    return held_in is not None and any(block is held_in for block in blocks)
 
 
 def _anchor() -> type[models.Model]:

@@ -5,9 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from django.core.exceptions import BadRequest
 from django.utils.functional import cached_property
 from wagtail.blocks import Block, StreamBlock
 from wagtail.fields import StreamField
+
+
+class SentWhole(StreamBlock):
+    """Blocks read from a form that was sent. One without their number or with parts left out is no form of ours: it is
+    answered with 400, for read as *no blocks* it would empty the field."""
+
+    def value_from_datadict(self, data: Any, files: Any, prefix: str) -> Any:
+        try:
+            return super().value_from_datadict(data, files, prefix)
+        except (KeyError, ValueError, TypeError, AttributeError) as fault:
+            raise BadRequest(f"the blocks of {prefix} cannot be read") from fault
 
 
 class OpenStreamField(StreamField):
@@ -26,7 +38,7 @@ class OpenStreamField(StreamField):
 
     @cached_property
     def stream_block(self) -> StreamBlock:
-        block = StreamBlock(list(self._blocks()) if self._blocks else [])
+        block = SentWhole(list(self._blocks()) if self._blocks else [])
         block.set_meta_options(self.block_opts)
         return block
 

@@ -30,7 +30,7 @@ class Outcome:
     seconds: float
 
     def __str__(self) -> str:
-        told = f"failed: {self.error!r}" if self.error else f"{self.result}"
+        told = f"failed: {conf.hushed(repr(self.error))}" if self.error else f"{self.result}"
         return f"{self.name}: {told}"
 
 

@@ -42,6 +42,7 @@ if apps.is_installed("wagtail_modeladmin") and apps.is_installed("django_q"):  #
     admins.register()
 register_snippet(SalesGroup)
 hooks.register("before_delete_snippet", deleting.refuse_if_used)
+hooks.register("register_bulk_action", deleting.DeleteRows, order=1)  # after Wagtail's own, whose place it takes
 hooks.register("before_edit_page", gates.warn_on_page)
 hooks.register("register_log_actions", gates.register_log_action)
 hooks.register("register_bulk_action", member_bulk.TakeOffBulkAction)

@@ -33,11 +33,12 @@ def page(name: str) -> str:
 
 
 def check_ids() -> list[str]:
-    """Every id that is given out: by the calls of ``_error`` and ``_warning`` in checks.py, and by name in urls.py."""
+    """Every id that is given out: by the calls of ``error`` and ``warning`` in checks/, and by name in urls.py."""
     found = re.findall(r'id="(wagtail_kwiga\.[EW]\d{3})"', Path(urls.__file__).read_text())
-    for node in ast.walk(ast.parse(Path(checks.__file__).read_text())):
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in {"_error", "_warning"}:
-            found.append(f"wagtail_kwiga.{node.func.id[1].upper()}{node.args[0].value:03}")
+    for module in sorted(Path(checks.__file__).parent.glob("*.py")):
+        for node in ast.walk(ast.parse(module.read_text())):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in {"error", "warning"}:
+                found.append(f"wagtail_kwiga.{node.func.id[0].upper()}{node.args[0].value:03}")
     return found
 
 

@@ -20,7 +20,7 @@ OTHERS = ("wagtail", "django.contrib", "wagtail_localize", "wagtail_modeladmin",
 #: Templates and modules whose words are read by visitors, not by people in the admin.
 VISITORS = re.compile(
     r"^templates/wagtail_kwiga/(?!backoffice/|queue_admin/|.*/admin/|mailing/(block_)?preview)"
-    r"|^(catalogue/wording|offers/(forms|visiting|describing)|payments/(pages|presenting|views|wording)|coupons/reasons|mailing/pieces)\.py$"
+    r"|^(catalogue/wording|offers/(answering|forms|visiting|describing)|payments/(pages|presenting|views|wording)|coupons/reasons|mailing/pieces)\.py$"
 )
 
 

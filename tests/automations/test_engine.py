@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from decimal import Decimal
 
 import pytest
 
@@ -16,6 +17,7 @@ from wagtail_kwiga.coupons import eligibility
 from wagtail_kwiga.exceptions import KwigaError
 from wagtail_kwiga.mailing import delivery
 from wagtail_kwiga.orders import transitions
+from wagtail_kwiga.payments import books
 
 pytestmark = pytest.mark.django_db
 
@@ -375,3 +377,12 @@ def test_once_a_paid_order_is_thanked_for():
     assert (mail.purpose, mail.not_after) == ("scenario", after(hours=6, minutes=1))
     run = m.Run.objects.get()
     assert (run.entry_key, run.once_key, run.state) == (f"paid:{order.pk}", f"paid:{order.pk}", "done")
+
+
+def test_a_part_that_came_and_went_back_ends_the_run(story):
+    order = story.place()
+    books_receive(order, "7", now=after(minutes=1))
+    books.refund(order=order, amount=Decimal(7), now=after(minutes=2))
+    assert engine.run_due(after(minutes=30)).left == 1
+    assert story.run_of(order).reason == "order_refunded"
+    assert not m.ListMembership.objects.exists() and not m.OutgoingEmail.objects.exists()

@@ -49,6 +49,11 @@ def test_the_story_in_one_sentence():
         (OrderPaid((OFFER, 3)), [DAY, PLAIN], "24 hours after a paid order for Watercolour or Ink: one e-mail"),
         (OrderPaid((1, 2, 3, 4)), [DAY, PLAIN], "24 hours after a paid order for 4 offers: one e-mail"),
         (OrderUnpaid((OFFER,)), [PLAIN], "After an unpaid order for Watercolour, unless paid: one e-mail"),
+        (
+            OrderUnpaid(payment_kinds=("online", "transfer"), origins=("staff", "web"), include_free=True), [PLAIN],
+            "After any unpaid order, unless paid: one e-mail (Paying: online, bank transfer; Made by: the buyer, on the web,"
+            " staff, by hand; Orders with nothing to pay, too)",
+        ),
         # waits are added up where nothing happens in between, and a removal that was told already is nothing
         (UNPAID, [Wait("a", 90), Wait("b", 1), PLAIN], "91 minutes after any unpaid order, unless paid: one e-mail"),
         (UNPAID, [HALF, PLAIN, DAY, ADD, Wait("x", 60), OFF, Wait("y", 1440), MAIL],

@@ -54,6 +54,14 @@ def test_a_new_deployment_does_not_excuse_a_worker_that_ran_before():
     assert "since" in worker_notice(after(minutes=21))
 
 
+def test_a_worker_that_beats_and_yet_fails_is_told_of():
+    background.beat(background.SWEEP, at=START, note="failed: deliver_due")
+    assert "a part of its work fails (failed: deliver_due)" in worker_notice(after(minutes=1))
+    assert SAID in worker_notice(after(minutes=6))  # by then there is worse to say
+    background.beat(background.SWEEP, at=after(minutes=7))
+    assert not worker_notice(after(minutes=8))
+
+
 def test_without_a_queue_it_speaks_of_cron(settings):
     del settings.Q_CLUSTER
     assert "manage.py kwiga_work" in worker_notice(START)

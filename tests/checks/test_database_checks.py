@@ -12,8 +12,9 @@ from django_q.models import Schedule
 from wagtail.models import Site
 
 from tests.support import make_contact
-from wagtail_kwiga import background, checks, conf
+from wagtail_kwiga import background, conf
 from wagtail_kwiga import models as m
+from wagtail_kwiga.checks import databases
 
 pytestmark = pytest.mark.django_db
 
@@ -25,7 +26,7 @@ def _a_site_that_is_fine(settings):
 
 
 def found() -> list[str]:
-    messages = checks.check_database(None, databases=["default"])
+    messages = databases.check_database(None, databases=["default"])
     assert not any(message.is_serious() for message in messages), "migrate must still run"
     assert all(message.hint for message in messages)
     return [message.id.removeprefix("wagtail_kwiga.") for message in messages]
@@ -46,8 +47,8 @@ def test_a_fine_site_hears_nothing():
 def test_nothing_is_read_unasked(django_assert_num_queries):
     Site.objects.update(hostname="localhost")
     with django_assert_num_queries(0):
-        assert checks.check_database(None) == []
-        assert checks.check_database(None, databases=["other"]) == []
+        assert databases.check_database(None) == []
+        assert databases.check_database(None, databases=["other"]) == []
 
 
 def test_localhost(settings):

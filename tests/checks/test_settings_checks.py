@@ -6,7 +6,7 @@ import copy
 
 import pytest
 
-from wagtail_kwiga import checks
+from wagtail_kwiga.checks import databases, queue, site
 
 SAFE = {
     "name": "x", "orm": "default", "workers": 2, "queue_limit": 2, "bulk": 1, "timeout": 75, "retry": 300,
@@ -22,7 +22,7 @@ def ids(messages) -> list[str]:
 class TestDict:
     def test_unknown_key_names_the_nearest(self, settings):
         settings.WAGTAIL_KWIGA = {"PRICE_HOLD_DAYS": 7}
-        (message,) = checks.check_settings(None)
+        (message,) = site.check_settings(None)
         assert message.id == "wagtail_kwiga.E001"
         assert "PRICE_HOLDS_DAYS" in message.hint
 
@@ -31,39 +31,39 @@ class TestDict:
     )
     def test_mistyped(self, settings, given):
         settings.WAGTAIL_KWIGA = given
-        assert ids(checks.check_settings(None)) == ["E001"]
+        assert ids(site.check_settings(None)) == ["E001"]
 
     def test_nothing_given_is_fine(self, settings):
         settings.WAGTAIL_KWIGA = None
-        assert ids(checks.check_settings(None)) == []
+        assert ids(site.check_settings(None)) == []
         del settings.WAGTAIL_KWIGA
-        assert ids(checks.check_settings(None)) == []
+        assert ids(site.check_settings(None)) == []
 
 
 class TestProviders:
     @pytest.mark.parametrize("path", ["no.such.Thing", "wagtail_kwiga.conf.Defaults", ""])
     def test_class_that_is_none(self, settings, path):
         settings.WAGTAIL_KWIGA = {"PAYMENT_PROVIDERS": {"mine": {"class": path}}}
-        (message,) = checks.check_settings(None)
+        (message,) = site.check_settings(None)
         assert message.id == "wagtail_kwiga.E005"
         assert "'mine'" in message.msg
 
     def test_sandbox_only_with_debug(self, settings):
         sandbox = {"class": "wagtail_kwiga.payments.providers.sandbox.SandboxProvider", "secret": "s", "enabled": True}
         settings.WAGTAIL_KWIGA = {"PAYMENT_PROVIDERS": {"play": sandbox}}
-        (message,) = checks.check_settings(None)
+        (message,) = site.check_settings(None)
         assert message.id == "wagtail_kwiga.E006"
         assert message.is_serious()
         settings.DEBUG = True
-        assert ids(checks.check_settings(None)) == []
+        assert ids(site.check_settings(None)) == []
         settings.DEBUG = False
         settings.WAGTAIL_KWIGA = {"PAYMENT_PROVIDERS": {"play": {**sandbox, "enabled": False}}}
-        assert ids(checks.check_settings(None)) == []
+        assert ids(site.check_settings(None)) == []
 
 
 def test_base_template(settings):
     settings.WAGTAIL_KWIGA = {"BASE_TEMPLATE": "no/such.html"}
-    (message,) = checks.check_settings(None)
+    (message,) = site.check_settings(None)
     assert message.id == "wagtail_kwiga.E007"
     assert "no/such.html" in message.msg
 
@@ -71,49 +71,49 @@ def test_base_template(settings):
 @pytest.mark.parametrize("path", ["no.such.clock", "wagtail_kwiga.__version__"])
 def test_clock(settings, path):
     settings.WAGTAIL_KWIGA = {"CLOCK": path}
-    assert ids(checks.check_settings(None)) == ["E010"]
+    assert ids(site.check_settings(None)) == ["E010"]
 
 
 class TestSite:
     def test_settings_app(self, without_app):
         without_app("wagtail.contrib.settings")
-        (message,) = checks.check_site(None)
+        (message,) = site.check_site(None)
         assert message.id == "wagtail_kwiga.E002"
         assert "wagtail.contrib.settings" in message.hint
 
     def test_swapped_page(self, settings):
         settings.WAGTAIL_PAGE_MODEL = "shop.BasePage"
-        (message,) = checks.check_site(None)
+        (message,) = site.check_site(None)
         assert message.id == "wagtail_kwiga.E008"
         assert "OfferPageMixin" in message.hint
 
     def test_zones(self, settings):
         settings.USE_TZ = False
-        assert ids(checks.check_site(None)) == ["E009"]
+        assert ids(site.check_site(None)) == ["E009"]
 
     def test_sender(self, settings):
         settings.DEFAULT_FROM_EMAIL = "webmaster@localhost"
-        assert ids(checks.check_site(None)) == ["W004"]
+        assert ids(site.check_site(None)) == ["W004"]
         settings.DEBUG = True
-        assert ids(checks.check_site(None)) == []
+        assert ids(site.check_site(None)) == []
 
 
 class TestQueue:
     def test_no_app(self, without_app):
         without_app("django_q")
-        (message,) = checks.check_queue(None)
+        (message,) = queue.check_queue(None)
         assert message.id == "wagtail_kwiga.W001"
         assert "kwiga_work" in message.hint
 
     def test_no_settings(self, settings):
         del settings.Q_CLUSTER
-        assert ids(checks.check_queue(None)) == ["W002"]
+        assert ids(queue.check_queue(None)) == ["W002"]
 
     def test_the_example_of_the_hint_is_safe(self, settings):
         told = {}
-        exec(checks.Q_CLUSTER_EXAMPLE, told)
+        exec(queue.Q_CLUSTER_EXAMPLE, told)
         settings.Q_CLUSTER = told["Q_CLUSTER"]
-        assert ids(checks.check_queue(None)) == []
+        assert ids(queue.check_queue(None)) == []
 
     @pytest.mark.parametrize(
         ("change", "named"),
@@ -132,14 +132,14 @@ class TestQueue:
     )
     def test_each_danger_is_named(self, settings, change, named):
         settings.Q_CLUSTER = {**SAFE, **change}
-        (message,) = checks.check_queue(None)
+        (message,) = queue.check_queue(None)
         assert message.id == "wagtail_kwiga.W003"
         assert message.msg.startswith(f"Q_CLUSTER: {named}")
 
     def test_defaults_of_the_queue_are_not_safe(self, settings):
         settings.Q_CLUSTER = {"name": "x", "orm": "default"}
-        assert set(ids(checks.check_queue(None))) == {"W003"}
-        assert len(checks.check_queue(None)) >= 6
+        assert set(ids(queue.check_queue(None))) == {"W003"}
+        assert len(queue.check_queue(None)) >= 6
 
 
 class _Opened:
@@ -167,23 +167,30 @@ class TestDatabaseSettings:
     )
     def test_with_orm_broker(self, settings, monkeypatch, opened, expected):
         settings.Q_CLUSTER = copy.copy(SAFE)
-        monkeypatch.setattr(checks, "connections", opened)
-        assert ids(checks.check_database_settings(None)) == expected
+        monkeypatch.setattr(databases, "connections", opened)
+        assert ids(databases.check_database_settings(None)) == expected
 
     def test_age_does_not_matter_with_redis(self, settings, monkeypatch):
         settings.Q_CLUSTER = {**{k: v for k, v in SAFE.items() if k != "orm"}, "redis": "redis://127.0.0.1:6379"}
-        monkeypatch.setattr(checks, "connections", _Opened("postgresql", CONN_MAX_AGE=0))
-        assert ids(checks.check_database_settings(None)) == []
+        monkeypatch.setattr(databases, "connections", _Opened("postgresql", CONN_MAX_AGE=0))
+        assert ids(databases.check_database_settings(None)) == []
+
+    @pytest.mark.parametrize(
+        ("given", "expected"), [({}, []), ({"ATOMIC_REQUESTS": False}, []), ({"ATOMIC_REQUESTS": True}, ["W014"])]
+    )
+    def test_requests_that_are_one_transaction(self, monkeypatch, given, expected):
+        monkeypatch.setattr(databases, "connections", _Opened("postgresql", **given))
+        assert ids(databases.check_atomic_requests(None)) == expected
 
 
 class TestLanguages:
     def test_ours_are_fine(self):
-        assert ids(checks.check_languages(None)) == []
+        assert ids(site.check_languages(None)) == []
 
     def test_others_are_named(self, settings):
         settings.LANGUAGES = [("en", "English"), ("de-at", "Deutsch"), ("fr", "Français")]
         settings.WAGTAIL_CONTENT_LANGUAGES = [("en", "English"), ("pt-br", "Português")]
-        (message,) = checks.check_languages(None)
+        (message,) = site.check_languages(None)
         assert message.id == "wagtail_kwiga.W012"
         assert message.hint
         assert "in: fr, pt-br." in message.msg
@@ -193,8 +200,8 @@ class TestLanguages:
 
         settings.LANGUAGES = global_settings.LANGUAGES
         settings.WAGTAIL_CONTENT_LANGUAGES = [("en", "English")]
-        assert ids(checks.check_languages(None)) == []
+        assert ids(site.check_languages(None)) == []
         settings.LANGUAGE_CODE = "nl"
-        assert ids(checks.check_languages(None)) == ["W012"]
+        assert ids(site.check_languages(None)) == ["W012"]
         settings.USE_I18N = False
-        assert ids(checks.check_languages(None)) == []
+        assert ids(site.check_languages(None)) == []

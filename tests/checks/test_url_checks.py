@@ -10,7 +10,7 @@ from django.conf.urls.i18n import i18n_patterns
 from django.urls import include, path, re_path
 from wagtail import urls as wagtail_urls
 
-from wagtail_kwiga.checks import check_urls
+from wagtail_kwiga.checks.addresses import check_urls
 
 OURS = path("shop/", include("wagtail_kwiga.urls"))
 PAGES = path("", include(wagtail_urls))

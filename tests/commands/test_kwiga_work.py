@@ -113,6 +113,13 @@ class TestStatus:
             work(status=True)
         assert caught.value.returncode == 1
 
+    def test_a_pass_that_partly_failed_is_told_but_is_no_reason_to_restart(self, monkeypatch):
+        monkeypatch.setattr(tasks, "SWEEPS", (named("broken", lambda now: 1 / 0),))
+        tasks.sweep()
+        assert "not every sweep of it ran (failed: broken)" in work(status=True)
+        background.beat(background.SWEEP)
+        assert "not every sweep" not in work(status=True)
+
     def test_asks_only(self, django_assert_num_queries):
         background.beat(background.SWEEP)
         with django_assert_num_queries(1):

@@ -29,7 +29,6 @@ anything = (
         ("ada@приклад.укр", "ada@xn--80aikifvh.xn--j1amh"),
         ("ada@例え。テスト", "ada@xn--r8jz45g.xn--zckzah"),
         ("ada@ｅｘａｍｐｌｅ.com", "ada@example.com"),
-        ("ada@localhost", "ada@localhost"),
         ("a" * 64 + "@example.com", "a" * 64 + "@example.com"),
     ],
 )
@@ -53,6 +52,7 @@ def test_one_form_for_everything_that_means_the_same(typed, kept):
         "ada@-example.com",
         "ada@example.com.",
         "ada@[127.0.0.1]",
+        "root@localhost",  # an account of the mail server itself
         "ada @example.com",
         "ada@exam\u00a0ple.com",
         "ada@exam\u200bple.com",

@@ -74,11 +74,66 @@ class TestCheck:
         with pytest.raises(TooManyAttempts):
             limits.check("a", limit=1, now=START)
 
-    def test_a_try_costs_one_update(self, django_assert_max_num_queries):
-        limits.check("a", limit=9, now=START)
-        # The savepoint of the test's own transaction comes on top.
-        with django_assert_max_num_queries(3):
-            limits.check("a", limit=9, now=START)
+    def test_a_try_costs_one_statement(self, django_assert_num_queries):
+        for _time in range(2):
+            with django_assert_num_queries(1):
+                limits.check("a", limit=9, now=START)
+
+
+def counts() -> list[int]:
+    return sorted(RateWindow.objects.values_list("count", flat=True))
+
+
+@pytest.mark.django_db
+class TestCheckMany:
+    def test_several_keys_cost_one_statement(self, django_assert_num_queries):
+        tries = [limits.Try("a", 2), limits.Try("b", 3, window_minutes=24 * 60), limits.Try("c", 4)]
+        for _time in range(2):
+            with django_assert_num_queries(1):
+                limits.check_many(tries, now=START)
+        assert counts() == [2, 2, 2]
+
+    def test_the_one_that_refuses_is_named(self):
+        tries = [limits.Try("a", 9), limits.Try("b", 1, window_minutes=10)]
+        limits.check_many(tries, now=after(minutes=2))
+        with pytest.raises(TooManyAttempts) as caught:
+            limits.check_many(tries, now=after(minutes=2))
+        assert (caught.value.key, caught.value.facts) == ("b", {"retry_after": 8 * 60})
+
+    def test_whoever_is_stopped_at_their_own_door_burns_nobody_elses_tries(self):
+        own, theirs = limits.Try("ip:203.0.113.7", 1), limits.Try("address:ada@example.com", 5)
+        limits.check_many([own, theirs], now=START)
+        for _time in range(9):
+            with pytest.raises(TooManyAttempts):
+                limits.check_many([own, theirs], now=START)
+        assert counts() == [1, 1]
+        with pytest.raises(TooManyAttempts):  # what stands before the one that refuses has been counted
+            limits.check_many([theirs, own], now=START)
+        assert counts() == [1, 2]
+
+    def test_none_at_all_and_none_allowed(self, django_assert_num_queries):
+        with django_assert_num_queries(0):
+            limits.check_many([], now=START)
+            with pytest.raises(TooManyAttempts):
+                limits.check_many([limits.Try("a", 0)], now=START)
+
+    def test_the_same_key_twice_is_one(self):
+        limits.check_many([limits.Try("a", 2), limits.Try("a", 2)], now=START)
+        assert counts() == [1]
+
+
+@pytest.mark.parametrize(
+    ("address", "mailbox"),
+    [
+        ("ada@example.com", "ada@example.com"),
+        ("ada+shop@example.com", "ada@example.com"),
+        ("a.d.a+1+2@googlemail.com", "ada@gmail.com"),
+        ("+x@example.com", "+x@example.com"),
+        ("...@example.com", "...@example.com"),
+    ],
+)
+def test_spellings_of_one_mailbox(address, mailbox):
+    assert limits.mailbox(address) == mailbox
 
 
 @pytest.mark.django_db(transaction=True)

@@ -215,7 +215,8 @@ class SdkError(Exception):
         (exceptions.AnymailSerializationError("x"), Fate.FAILED, "server_refused"),
         (exceptions.AnymailConfigurationError("key"), Fate.LATER, "configuration"),
         (_raised_from(requests.exceptions.ConnectTimeout()), Fate.LATER, "no_connection"),
-        (_raised_from(requests.exceptions.SSLError()), Fate.LATER, "no_connection"),
+        # TLS fails before a mail is given, or after: see test_faults_anymail. What proves nothing is not tried again.
+        (_raised_from(requests.exceptions.SSLError()), Fate.UNCERTAIN, "no_answer"),
         (_raised_from(requests.exceptions.ReadTimeout()), Fate.UNCERTAIN, "no_answer"),
         (_raised_from(requests.exceptions.ConnectionError("reset")), Fate.UNCERTAIN, "no_answer"),
         (_raised_from(None), Fate.UNCERTAIN, "no_answer"),

@@ -11,7 +11,7 @@ from wagtail.actions.copy_page import CopyPageAction
 from wagtail.models import Page
 
 from tests.offers.making import make_page, offer_of, root, translate
-from tests.support import after, make_coupon, make_product
+from tests.support import START, after, make_coupon, make_product
 from wagtail_kwiga import models as m
 from wagtail_kwiga.catalogue.terms import OfferTerms
 from wagtail_kwiga.offers import publishing
@@ -232,6 +232,9 @@ def test_an_offer_made_without_a_page_has_none(db):
         ({"price": Decimal("10.009")}, "price"),
         ({"price": Decimal("10.5"), "currency": "JPY"}, "price"),
         ({"sales_from": after(days=2), "sales_until": after(days=1)}, "sales_until"),
+        ({"sales_from": dt.datetime(1999, 12, 31, 23, tzinfo=dt.UTC)}, "sales_from"),
+        ({"sales_until": dt.datetime(9999, 12, 31, 23, tzinfo=dt.UTC)}, "sales_until"),
+        ({"sales_from": START, "sales_until": dt.datetime(1, 1, 1, tzinfo=dt.UTC)}, "sales_until"),
         ({"language_mode": "fixed"}, "fixed_language"),
     ],
 )

@@ -259,3 +259,20 @@ def test_starting_costs_the_same_for_the_tenth_attempt(django_assert_max_num_que
     order = m.Order.objects.select_related("offer", "site").get(pk=order.pk)
     with django_assert_max_num_queries(25):
         attempts.start(order, method="sandbox", now=after(minutes=10))
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_answer_of_start_is_kept_by_one_statement(django_assert_num_queries):
+    attempt, quicker = new_attempt(), new_attempt()
+    m.PaymentAttempt.objects.filter(pk=attempt.pk).update(reference="", data={})
+    with django_assert_num_queries(1):
+        attempts.remember(attempt, reference="MINE-1", data={"a": 1})
+    m.PaymentAttempt.objects.filter(pk=quicker.pk).update(reference="", data={"a": "from the notice"})
+    attempts.remember(quicker, reference="MINE-2", data={"a": 1, "b": 2})
+    attempt.refresh_from_db()
+    quicker.refresh_from_db()
+    assert (attempt.reference, attempt.data) == ("MINE-1", {"a": 1})
+    assert (quicker.reference, quicker.data) == ("MINE-2", {"a": "from the notice", "b": 2})
+    attempts.remember(attempt, reference="MINE-3", data={"a": 3})
+    attempt.refresh_from_db()
+    assert (attempt.reference, attempt.data) == ("MINE-1", {"a": 1})

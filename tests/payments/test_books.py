@@ -6,9 +6,9 @@ from decimal import Decimal
 
 import pytest
 
-from tests.orders.shop import books_receive
+from tests.orders.shop import books_receive, order_for
 from tests.payments.shop import bank_data, codes, flagged, new_attempt, new_order
-from tests.support import START, after
+from tests.support import START, after, make_contact, make_coupon, make_offer
 from wagtail_kwiga import events
 from wagtail_kwiga import models as m
 from wagtail_kwiga.exceptions import MoneyMismatch, PaymentRefused
@@ -243,3 +243,26 @@ def test_booking_costs_the_same_however_much_was_booked_before(order, django_ass
         receive(order, "1", reference=f"bank-{number}")
     with django_assert_max_num_queries(16):
         receive(order, "1", reference="bank-9")
+
+
+def test_a_part_that_went_back_frees_the_coupon():
+    """The order ends unpaid, so its place belongs to somebody else at once, not when the hold runs out (promise 4)."""
+    coupon = make_coupon(limit_total=1)
+    offer = make_offer(coupon_mode="any")
+    order = order_for(make_contact(), offer, coupon=coupon, payment_kind="transfer")
+    books_receive(order, "7", now=after(minutes=1))
+    books.refund(order=order, amount=Decimal(7), now=after(minutes=2))
+    assert (order.status, m.CouponUse.objects.get().state) == ("refunded", "given_back")
+    assert order_for(make_contact(), offer, coupon=coupon, now=after(minutes=3)).coupon_use.state == "held"
+    books_receive(order, str(order.total_amount), now=after(minutes=4))  # money is honoured all the same
+    order.refresh_from_db()
+    assert (order.status, order.coupon_use.over_limit) == ("paid", True)
+
+
+def test_money_back_and_forth_at_one_instant(order):
+    """Nothing is told apart by the clock alone: paid, given back and paid again twice over, all at the same moment."""
+    for _ in range(3):
+        books_receive(order, "120.00", now=START)
+        assert m.AccessGrant.objects.filter(line__order=order, revoked_at=None).count() == order.lines.count() == 1
+        books.refund(order=order, amount=eur("120"), now=START)
+    assert not m.AccessGrant.objects.filter(revoked_at=None).exists()

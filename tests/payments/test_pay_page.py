@@ -291,7 +291,7 @@ def test_a_link_cannot_compare_with_somebody_elses_order(client):
     stranger, newest = new_order(amount="77.00"), new_order()
     token = links.token_for(Purpose.PAY, newest, START, instead=stranger.pk)
     page = text(client.get(path_of(links.absolute("pay", token, site_id=newest.site_id, language="en"))))
-    assert "77" not in page.split("<main")[1].split("</main>")[0].replace(newest.number, "")
+    assert "77.00" not in page
     assert "ordered again" not in page
 
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import datetime as dt
 from dataclasses import replace
+from typing import ClassVar
 
-from hypothesis import HealthCheck, settings
+import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from tests.automations.tables import COUPON, LIST, OFFER, RULES, TEMPLATE
+from tests.properties.playing import a_few, play, play_shard
 from tests.support import START
 from wagtail_kwiga.automations import entries
 from wagtail_kwiga.automations.decisions import decide
@@ -266,8 +268,19 @@ class Recovery(RuleBasedStateMachine):
         assert len(self.live) <= 1
         assert all(run.position and run.due_at for run in self.live)
 
+    histories: ClassVar[int] = 0
 
-Recovery.TestCase.settings = settings(
-    max_examples=250, stateful_step_count=40, deadline=None, suppress_health_check=[HealthCheck.too_slow]
-)
-TestRecovery = Recovery.TestCase
+    def teardown(self):
+        type(self).histories += 1
+
+
+def test_any_interleaving_keeps_the_promises(record_property):
+    number = play(Recovery, histories=a_few(2000), steps=20)
+    record_property("histories", number)
+    assert number >= a_few(2000)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("shard", range(24))
+def test_sixty_thousand_interleavings_keep_the_promises(shard, record_property):
+    play_shard(Recovery, histories=2500, steps=24, record=record_property)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections import Counter
 from typing import Any
 
 from django.utils.translation import gettext_lazy as _
@@ -43,8 +44,9 @@ def grant_for_order(order: Order, *, now: dt.datetime | None = None, again: bool
         missing = [line for line in lines if again or line_source(line.pk) not in grants]
         made = [_of_line(line, order, now) for line in missing]
         if again:  # what the refund took stays taken; the new money is a reason of its own
+            before = Counter(AccessGrant.objects.filter(line__in=lines).values_list("line_id", flat=True))
             for grant in made:
-                grant.source += f":{now:%Y%m%d%H%M%S%f}"
+                grant.source += f":{before[grant.line_id]}"  # counted, so that two at one instant are two
         made = AccessGrant.objects.bulk_create(made)
         if made:
             writing.write(order, "access.granted", now=now, what=[line.title for line in missing])

@@ -8,21 +8,26 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
+from wagtail_kwiga import hooks, statements
 from wagtail_kwiga.automations import run_rows
 from wagtail_kwiga.automations.decisions import Decision
 from wagtail_kwiga.automations.facts import Batch, site_of
 from wagtail_kwiga.automations.intents import EndMembership, GrantMembership, Intent, QueueEmail
 from wagtail_kwiga.automations.models import Run, StepRecord
 from wagtail_kwiga.automations.snapshots import source_of
+from wagtail_kwiga.catalogue.models import Offer
 from wagtail_kwiga.contacts import lists
+from wagtail_kwiga.contacts.models import Contact
+from wagtail_kwiga.coupons.models import Coupon
 from wagtail_kwiga.journal import writing
 from wagtail_kwiga.mailing import outbox
 from wagtail_kwiga.mailing.models import OutgoingEmail
 from wagtail_kwiga.mailing.placeholders import Situation
 from wagtail_kwiga.offers import quoting
+from wagtail_kwiga.pricing.quotes import Quote
 
 #: Kinds carried out here; any other class brings its own ``apply_all``.
 _OURS = (GrantMembership, EndMembership, QueueEmail)
@@ -36,7 +41,7 @@ def apply(batch: Batch, decisions: Sequence[Decision], now: dt.datetime) -> None
     for kind, of_kind in _others(intents).items():
         kind.apply_all(of_kind, now=now)
     run_rows.save(batch, decisions, _written_to(decisions, mails), now)
-    StepRecord.objects.bulk_create(_records(decisions, mails, now))
+    statements.insert(StepRecord, _RECORD, _records(decisions, mails, now))
     _call_somebody([decision for decision in decisions if decision.state == "parked"], now)
 
 
@@ -62,12 +67,13 @@ def _memberships(intents: Sequence[Intent], now: dt.datetime) -> None:
 
 def _mails(batch: Batch, decisions: Sequence[Decision], now: dt.datetime) -> dict[str, OutgoingEmail]:
     """Queue every mail; the rows by key."""
+    quotes: Quotes = {}
     queued = [
         outbox.QueuedMail(
             key=mail.key,
             purpose=batch.cases[decision.run_id].definition.event.purpose,
             version=batch.mails[mail.template_id, _language(batch, decision)],
-            situation=_situation(batch, decision, mail, now),
+            situation=_situation(batch, decision, mail, now, quotes),
             not_after=mail.not_after,
         )
         for decision in decisions
@@ -80,7 +86,19 @@ def _language(batch: Batch, decision: Decision) -> str:
     return batch.language_of(batch.runs[decision.run_id], decision.order_id)
 
 
-def _situation(batch: Batch, decision: Decision, mail: QueueEmail, now: dt.datetime) -> Situation:
+Quotes = dict[tuple[int, int], Quote]
+
+
+def _quote(offer: Offer, coupon: Coupon, contact: Contact, now: dt.datetime, quotes: Quotes) -> Quote:
+    """Today's price of an offer with a coupon: the same for everybody, unless the site makes prices of its own."""
+    if hooks.has_listeners("construct_kwiga_quote"):
+        return quoting.make(offer, coupon, contact, now)
+    if (offer.pk, coupon.pk) not in quotes:
+        quotes[offer.pk, coupon.pk] = quoting.make(offer, coupon, contact, now)
+    return quotes[offer.pk, coupon.pk]
+
+
+def _situation(batch: Batch, decision: Decision, mail: QueueEmail, now: dt.datetime, quotes: Quotes) -> Situation:
     """What the mail is about. Its prices are today's: the button leads to a new order at today's terms."""
     run = batch.runs[decision.run_id]
     order = batch.orders.get(decision.order_id) if decision.order_id else None
@@ -88,7 +106,7 @@ def _situation(batch: Batch, decision: Decision, mail: QueueEmail, now: dt.datet
     coupon = batch.coupons.get(mail.coupon_id) if mail.coupon_id else None
     before = after = None
     if coupon is not None and offer is not None:
-        quote = quoting.make(offer, coupon, batch.contacts[run.contact_id], now)
+        quote = _quote(offer, coupon, batch.contacts[run.contact_id], now, quotes)
         before, after = quote.list_price, quote.total
     return Situation(
         contact=batch.contacts[run.contact_id],
@@ -122,25 +140,18 @@ def _written_to(decisions: Sequence[Decision], mails: dict[str, OutgoingEmail]) 
     return {one.run_id for one in decisions for mail in one.mails if _is_message(mails[mail.key])}
 
 
-def _records(decisions: Sequence[Decision], mails: dict[str, OutgoingEmail], now: dt.datetime) -> list[StepRecord]:
-    rows = []
+#: The columns of a ``StepRecord``, in the order of ``_records``.
+_RECORD = ["run_id", "step", "kind", "outcome", "because", "facts", "at", "email_id"]
+
+
+def _records(
+    decisions: Sequence[Decision], mails: dict[str, OutgoingEmail], now: dt.datetime
+) -> Iterator[tuple[Any, ...]]:
     for decision in decisions:
         for record in decision.records:
             mail = mails.get(record.mail_key)
-            told: dict[str, Any] = dict(record.facts)
             outcome, because = record.outcome, record.because
             if mail is not None and not _is_message(mail):
                 outcome, because = "skipped", mail.why.partition(":")[0]
-            rows.append(
-                StepRecord(
-                    run_id=decision.run_id,
-                    step=record.step,
-                    kind=record.kind,
-                    outcome=outcome,
-                    because=because,
-                    facts=told,
-                    at=now,
-                    email=mail,
-                )
-            )
-    return rows
+            email_id = mail.pk if mail is not None else None
+            yield decision.run_id, record.step, record.kind, outcome, because, dict(record.facts), now, email_id

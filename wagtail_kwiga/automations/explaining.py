@@ -18,6 +18,7 @@ from wagtail_kwiga.automations.naming import Names, names
 from wagtail_kwiga.automations.reasons import because_text, outcome_text, register_words
 from wagtail_kwiga.automations.steps import AddToList, ContinueIf, RemoveFromList, SendEmail, Step, Wait
 from wagtail_kwiga.automations.triggers import OrderPaid, OrderUnpaid, StartEvent
+from wagtail_kwiga.orders.statuses import Origin, PaymentKind
 from wagtail_kwiga.pricing.formatting import format_money
 
 __all__ = ["Names", "because_text", "names", "outcome_text", "register_words", "sentence", "span", "step_text"]
@@ -39,7 +40,9 @@ def sentence(definition: Definition, known: Names | None = None) -> str:
         _("%(span)s later: %(what)s") % {"span": span(delay), "what": ", ".join(what)} if index else ", ".join(what)
         for index, (delay, what) in enumerate(waves)
     ]
-    return capfirst(_whole(definition.event, first, "; ".join(told) or _("nothing"), known))
+    whole = capfirst(_whole(definition.event, first, "; ".join(told) or _("nothing"), known))
+    filters = "; ".join(_filters(definition.event))
+    return _("%(sentence)s (%(filters)s)") % {"sentence": whole, "filters": filters} if filters else whole
 
 
 def step_text(definition: Definition, index: int, known: Names) -> str:
@@ -76,6 +79,22 @@ def _whole(event: StartEvent, first: dt.timedelta, what: str, known: Names) -> s
     words = _STARTS[event.kind if ours else ""][bool(first), bool(offers)]
     told = {"span": span(first), "offers": offers, "what": what, "event": "" if ours else _own(event)}
     return str(words % told)
+
+
+def _filters(event: StartEvent) -> list[str]:
+    """Which orders it is about, where an editor has chosen others than usual: in the words of the form."""
+    if not isinstance(event, OrderUnpaid):
+        return []
+    usual, told = OrderUnpaid(), []
+    kinds = [str(kind.label) for kind in PaymentKind if kind in event.payment_kinds]
+    origins = [str(origin.label) for origin in Origin if origin in event.origins]
+    if set(event.payment_kinds) != set(usual.payment_kinds):
+        told.append(_("%(filter)s: %(chosen)s") % {"filter": _("Paying"), "chosen": ", ".join(kinds)})
+    if set(event.origins) != set(usual.origins):
+        told.append(_("%(filter)s: %(chosen)s") % {"filter": _("Made by"), "chosen": ", ".join(origins)})
+    if event.include_free:
+        told.append(_("Orders with nothing to pay, too"))
+    return told
 
 
 def _offers(ids: Iterable[int], known: Names) -> str:

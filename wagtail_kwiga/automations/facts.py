@@ -161,8 +161,12 @@ class _World:
     def _load_orders(self) -> None:
         families = {run.family for run in self.runs if run.family}
         ids = {run.order_id for run in self.runs if run.order_id}
-        rows = Order.objects.filter(Q(family__in=families) | Q(pk__in=ids)).select_related("site").order_by("pk")
+        rows = Order.objects.filter(Q(family__in=families) | Q(pk__in=ids)).order_by("pk")
         self.batch.orders = {order.pk: order for order in rows} if families or ids else {}
+        # A shop has a handful of sites: one object each, and not one an order.
+        sites = Site.objects.in_bulk({order.site_id for order in self.batch.orders.values() if order.site_id})
+        for order in self.batch.orders.values():
+            order.site = sites.get(order.site_id)
         self.families: dict[Any, list[OrderSnapshot]] = defaultdict(list)
         for order in self.batch.orders.values():
             self.families[order.family].append(order_snapshot(order))

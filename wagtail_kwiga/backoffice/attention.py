@@ -18,12 +18,11 @@ from django.urls import path, reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.http import require_POST
-from wagtail.admin.filters import DateRangePickerWidget, WagtailFilterSet
+from wagtail.admin.filters import WagtailFilterSet
 from wagtail.admin.ui.tables import Column, DateColumn, TitleColumn
-from wagtail.admin.utils import get_valid_next_url_from_request
 
 from wagtail_kwiga.automations.models import Run, Scenario
-from wagtail_kwiga.backoffice.parts import linking, policies
+from wagtail_kwiga.backoffice.parts import filters, linking, policies
 from wagtail_kwiga.backoffice.parts.records import RecordIndexView, RecordViewSet
 from wagtail_kwiga.contacts.models import Contact
 from wagtail_kwiga.journal import writing
@@ -145,7 +144,7 @@ class AttentionFilterSet(WagtailFilterSet):
         method="of_rooms",
         widget=forms.CheckboxSelectMultiple,
     )
-    at = django_filters.DateFromToRangeFilter(label=gettext_lazy("Since"), widget=DateRangePickerWidget)
+    at = filters.DayRangeFilter(label=gettext_lazy("Since"))
 
     class Meta:
         model = TimelineEntry
@@ -247,7 +246,7 @@ def tick(request: HttpRequest, pk: int, verb: str) -> HttpResponse:
         messages.success(request, _("Done: %(sentence)s") % words)
     else:
         messages.warning(request, _("Somebody has ticked this off already: %(sentence)s") % words)
-    return redirect(get_valid_next_url_from_request(request) or reverse("wagtail_kwiga_attention:index"))
+    return redirect(linking.back(request, reverse("wagtail_kwiga_attention:index")))
 
 
 class AttentionViewSet(RecordViewSet):

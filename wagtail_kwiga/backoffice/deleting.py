@@ -9,6 +9,8 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib import messages
+from django.contrib.auth import get_permission_codename
+from django.core.exceptions import PermissionDenied
 from django.db import router
 from django.db.models import ProtectedError, RestrictedError
 from django.db.models.deletion import Collector
@@ -17,8 +19,11 @@ from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils.text import capfirst
 from django.utils.translation import gettext as _
+from wagtail.snippets.bulk_actions.delete import DeleteBulkAction
 
 from wagtail_kwiga.automations.models import Scenario
+from wagtail_kwiga.backoffice.parts import linking
+from wagtail_kwiga.backoffice.parts.records import keys
 from wagtail_kwiga.catalogue.models import Offer, Product
 from wagtail_kwiga.contacts.models import ContactList
 from wagtail_kwiga.coupons.models import Coupon
@@ -58,3 +63,32 @@ def refuse_if_used(request: HttpRequest, instances: Any) -> HttpResponse | None:
         ),
     )
     return redirect(reverse(instances[0].snippet_viewset.get_url_name("list")))
+
+
+class DeleteRows(DeleteBulkAction):
+    """Wagtail's *Delete* for ticked rows. Its own is open to everybody in the admin and tells them the names of the rows that
+    they may not delete; codes of coupons are worth money."""
+
+    models = list(GUARDED)
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        if self.model is Offer or not request.user.has_perm(_right_to_delete(self.model)):
+            raise PermissionDenied
+        self.next_url = linking.back(request, _list_of(self.model))
+        rows, kept = self.get_actionable_objects()
+        if not rows and not kept["items_with_no_access"]:
+            messages.warning(request, _("There is nothing to delete: somebody has done it already."))
+            return redirect(_list_of(self.model))
+        return super().dispatch(request, *args, **kwargs)
+
+    @classmethod
+    def get_queryset(cls, model: Any, object_ids: Any) -> list[Any]:
+        return list(model.objects.filter(pk__in=keys(object_ids)))
+
+
+def _list_of(model: Any) -> str:
+    return reverse(model.snippet_viewset.get_url_name("list"))
+
+
+def _right_to_delete(model: Any) -> str:
+    return f"{model._meta.app_label}.{get_permission_codename('delete', model._meta)}"

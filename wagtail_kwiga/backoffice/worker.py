@@ -1,4 +1,4 @@
-"""Whether the worker runs, said on every screen of the *Sales* menu while it does not.
+"""Whether the worker runs and its work succeeds, said on every screen of the *Sales* menu while it does not.
 
 Without a worker no mail goes out and no scenario goes on, and nothing else would tell: pages sell as ever.
 """
@@ -25,14 +25,15 @@ TEMPLATE = "wagtail_kwiga/backoffice/screen.html"
 
 
 def worker_notice(now: dt.datetime | None = None) -> str:
-    """What to say of a worker that does not run, since when and what to do; empty while all is well. One query."""
+    """What to say of a worker that does not run or fails, and what to do; empty while all is well. One query."""
     now = now or conf.now()
     patience = dt.timedelta(minutes=conf.settings.HEARTBEAT_STALE_MINUTES)
-    beats = dict(Heartbeat.objects.filter(name__in=[background.SWEEP, SETUP]).values_list("name", "at"))
-    last = beats.get(background.SWEEP)
-    known = last or beats.get(SETUP)
+    beats = {beat.name: beat for beat in Heartbeat.objects.filter(name__in=[background.SWEEP, SETUP])}
+    sweep, setup = beats.get(background.SWEEP), beats.get(SETUP)
+    last = sweep and sweep.at
+    known = last or (setup and setup.at)
     if known is not None and now - known <= patience:
-        return ""
+        return _failing(sweep.note) if sweep and sweep.note else ""
     if last is None:
         said = _("No worker has ever run here, so no e-mail goes out and no scenario goes on.")
     else:
@@ -40,6 +41,14 @@ def worker_notice(now: dt.datetime | None = None) -> str:
             "moment": columns.exact(last)
         }
     return f"{said} {_remedy()}"
+
+
+def _failing(note: str) -> str:
+    """A worker that beats and yet fails: a screen that said nothing would be believed."""
+    return _(
+        "A worker runs, but a part of its work fails (%(note)s), so e-mails or scenarios may stand still. "
+        "Whoever looks after this site finds the cause in its log."
+    ) % {"note": note}
 
 
 def _remedy() -> str:

@@ -6,7 +6,6 @@ import datetime as dt
 import unicodedata
 from collections.abc import Iterable
 
-from django.db import IntegrityError, transaction
 from django.db.models import QuerySet
 from django.db.models.functions import Lower
 
@@ -14,7 +13,7 @@ from wagtail_kwiga import conf, locking
 from wagtail_kwiga.contacts.addresses import normalise
 from wagtail_kwiga.contacts.models import Contact
 
-__all__ = ["find", "lock", "lock_many", "normalise", "remember"]
+__all__ = ["find", "find_or_make", "held", "lock", "lock_many", "normalise", "remember"]
 
 
 def find(email: str) -> Contact | None:
@@ -40,30 +39,55 @@ def remember(
     Safe against two forms at once. Raises ``KwigaError`` (``bad_email``). Writes at most one contact, so locks keep
     their order; do not call it for several people in one transaction.
     """
+    email = normalise(email)  # before the block: a refusal that is caught must not undo the caller's transaction
+    with locking.atomic_write(savepoint=False):
+        contact, _is_new = find_or_make(
+            email=email, name=name, phone=phone, language=language, verified=verified, now=now, lock_known=False
+        )
+        is_held = locking.is_held(contact)
+    if is_held:
+        locking.note_held(contact)  # in the caller's block, where there is one
+    return contact
+
+
+def find_or_make(
+    *,
+    email: str,
+    name: str = "",
+    phone: str = "",
+    language: str = "",
+    verified: bool = False,
+    now: dt.datetime | None = None,
+    lock_known: bool = True,
+) -> tuple[Contact, bool]:
+    """``remember``, and whether the contact was made just now. Call inside ``locking.atomic_write``; the contact comes
+    back locked (without ``lock_known`` only somebody new, or of whom something is learnt). One statement for somebody
+    new, two for somebody known, three where something is learnt."""
     now = now or conf.now()
-    address = normalise(email)
     given = {
         "name": _clean(name, Contact, "name"),
         "phone": _clean(phone, Contact, "phone"),
         "language": _clean(language, Contact, "language"),
     }
-    with locking.atomic_write():
-        contact = _by_email(address).first()
-        if contact is None:
-            try:
-                with transaction.atomic():
-                    return Contact.objects.create(email=address, is_verified=verified, created_at=now, **given)
-            except IntegrityError:
-                # Somebody else made it between the look and the insert; theirs has been committed by now.
-                contact = _by_email(address).get()
-        if _news(contact, given, verified):
-            contact = lock(contact.pk)
-            news = _news(contact, given, verified)
-            for field, value in news.items():
-                setattr(contact, field, value)
-            if news:
-                contact.save(update_fields=sorted(news))
-        return contact
+    contact = Contact(email=normalise(email), is_verified=verified, created_at=now, **given)
+    is_new = locking.insert_unless_there(contact)
+    if is_new:
+        locking.note_held(contact)
+        return contact, True
+    rows = _by_email(contact.email)
+    if lock_known:
+        contact = locking.locked(rows).get()
+        locking.note_held(contact)
+    else:
+        contact = rows.get()
+    if _news(contact, given, verified):
+        contact = held(contact)
+        news = _news(contact, given, verified)
+        for field, value in news.items():
+            setattr(contact, field, value)
+        if news:
+            contact.save(update_fields=sorted(news))
+    return contact, False
 
 
 def lock(contact_id: int) -> Contact:
@@ -71,7 +95,14 @@ def lock(contact_id: int) -> Contact:
 
     Raises ``Contact.DoesNotExist``.
     """
-    return locking.locked(Contact.objects.filter(pk=contact_id)).get()
+    contact = locking.locked(Contact.objects.filter(pk=contact_id)).get()
+    locking.note_held(contact)
+    return contact
+
+
+def held(contact: Contact) -> Contact:
+    """``lock``, or ``contact`` itself where it came locked from this very transaction."""
+    return contact if locking.is_held(contact) else lock(contact.pk)
 
 
 def lock_many(contact_ids: Iterable[int]) -> dict[int, Contact]:

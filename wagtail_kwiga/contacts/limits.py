@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import datetime as dt
 import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
+from django.db import connections, router
 from django.db.models import F
 from django.utils.crypto import salted_hmac
 from django.utils.translation import ngettext
 
-from wagtail_kwiga import conf, locking
+from wagtail_kwiga import conf
 from wagtail_kwiga.contacts.models import RateWindow
 from wagtail_kwiga.exceptions import TooManyAttempts
 
@@ -21,30 +24,108 @@ _SALT = "wagtail_kwiga.contacts.limits"
 LONGEST_WINDOW_MINUTES = 24 * 60
 
 
-def check(key: str, *, limit: int, now: dt.datetime | None = None, window_minutes: int = 60) -> None:
-    """Count one try of ``key`` (``"checkout:ip:203.0.113.7"``) and refuse the one after the ``limit``-th.
+@dataclass(frozen=True)
+class Try:
+    """One try of ``key`` (``"checkout:ip:203.0.113.7"``), of which ``limit`` are allowed in a window."""
 
-    Windows have fixed borders (the full hour for 60 minutes). Raises ``TooManyAttempts``; its ``retry_after`` is the
-    seconds until the next window. Call it before the transaction of the move itself, so that a try that fails counts
-    as well and the row is not locked for long.
+    key: str
+    limit: int
+    window_minutes: int = 60
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.window_minutes <= LONGEST_WINDOW_MINUTES:
+            raise ValueError("a window lasts from a minute to a day")
+
+    @property
+    def hashed(self) -> str:
+        return hashed(f"{self.window_minutes}:{self.key}")
+
+    def window(self, now: dt.datetime) -> dt.datetime:
+        """When the window began. Windows have fixed borders (the full hour for 60 minutes)."""
+        seconds = self.window_minutes * 60
+        return dt.datetime.fromtimestamp(int(now.timestamp()) // seconds * seconds, tz=dt.UTC)
+
+    def retry_after(self, now: dt.datetime) -> int:
+        """Seconds until the next window."""
+        end = self.window(now).timestamp() + self.window_minutes * 60
+        return max(1, math.ceil(end - now.timestamp()))
+
+
+def check(key: str, *, limit: int, now: dt.datetime | None = None, window_minutes: int = 60) -> None:
+    """Count one try of ``key`` and refuse the one after the ``limit``-th; see ``check_many``."""
+    check_many([Try(key, limit, window_minutes)], now=now)
+
+
+def check_many(tries: Sequence[Try], *, now: dt.datetime | None = None) -> None:
+    """Count a try of each of several keys, in one statement; refuse it where one of them has had as many as it may.
+
+    Raises ``TooManyAttempts``; its ``retry_after`` is the seconds until the next window. The keys are asked in the order
+    given: those behind the one that refuses count nothing, so whoever is stopped at their own door burns nobody else's
+    tries. Call it before the transaction of the move itself, so that a try that fails counts as well and no row is locked
+    for long.
     """
-    if not 1 <= window_minutes <= LONGEST_WINDOW_MINUTES:
-        raise ValueError("a window lasts from a minute to a day")
     now = now or conf.now()
-    seconds = window_minutes * 60
-    begin = int(now.timestamp()) // seconds * seconds
-    window = dt.datetime.fromtimestamp(begin, tz=dt.UTC)
-    hashed = salted_hmac(_SALT, f"{window_minutes}:{key}", algorithm="sha256").hexdigest()
-    with locking.atomic_write():
-        # Conditional UPDATE, so the database decides among those who try at the same moment.
-        free = RateWindow.objects.filter(key=hashed, window=window, count__lt=limit)
-        counted = free.update(count=F("count") + 1)
-        if not counted and limit > 0:
-            RateWindow.objects.bulk_create([RateWindow(key=hashed, window=window)], ignore_conflicts=True)
-            counted = free.update(count=F("count") + 1)
-    if not counted:
-        retry_after = max(1, math.ceil(begin + seconds - now.timestamp()))
-        raise TooManyAttempts(_message(retry_after), retry_after=retry_after)
+    counted = _count([each for each in tries if each.limit > 0], now)
+    for place, each in enumerate(tries):
+        if each.hashed in counted:
+            continue
+        for other in tries[place + 1 :]:
+            if other.hashed in counted:
+                RateWindow.objects.filter(key=other.hashed, window=other.window(now)).update(count=F("count") - 1)
+        raise refusal(each.retry_after(now), each.key)
+
+
+def refusal(retry_after: int, key: str) -> TooManyAttempts:
+    """What to raise where no more tries of ``key`` are allowed for so many seconds."""
+    refused = TooManyAttempts(_message(retry_after), retry_after=retry_after)
+    refused.key = key
+    return refused
+
+
+def hashed(text: str) -> str:
+    """``text`` as it may be kept: a keyed hash, never an address."""
+    return salted_hmac(_SALT, text, algorithm="sha256").hexdigest()
+
+
+def mailbox(email: str) -> str:
+    """The mailbox that a normalised address is likely to reach, for keys of limits only: ``a.da+shop@`` is ``ada@``.
+
+    Many providers drop what stands behind a plus, and some drop dots. Where that is wrong, two people share a limit, and
+    never more than that.
+    """
+    local, _at, domain = email.rpartition("@")
+    domain = "gmail.com" if domain == "googlemail.com" else domain
+    return f"{local.split('+')[0].replace('.', '') or local}@{domain}"
+
+
+def _count(tries: Iterable[Try], now: dt.datetime) -> set[str]:
+    """Count each try that is still allowed; the hashed keys of those. One statement, and a transaction by itself.
+
+    The database decides among those who try at the same moment. Rows are locked in the order of their keys, so that two
+    who share several keys wait for one another instead of deadlocking.
+    """
+    limits = {each.hashed: each for each in tries}
+    if not limits:
+        return set()
+    connection = connections[router.db_for_write(RateWindow)]
+    quote, fields = connection.ops.quote_name, RateWindow._meta
+    table = quote(fields.db_table)
+    key, window, count = (quote(fields.get_field(name).column) for name in ("key", "window", "count"))
+    rows: list[object] = []
+    cases: list[object] = []
+    for name in sorted(limits):
+        begin = fields.get_field("window").get_db_prep_value(limits[name].window(now), connection)
+        rows += [name, begin, 1]
+        cases += [name, limits[name].limit]
+    values = ", ".join(["(%s, %s, %s)"] * len(limits))
+    allowed = " ".join(["WHEN %s THEN %s"] * len(limits))
+    sql = (
+        f"INSERT INTO {table} ({key}, {window}, {count}) VALUES {values} ON CONFLICT ({key}, {window}) DO UPDATE "  # noqa: S608
+        f"SET {count} = {table}.{count} + 1 WHERE {table}.{count} < CASE {table}.{key} {allowed} END RETURNING {key}"
+    )
+    with connection.cursor() as cursor:
+        cursor.execute(sql, [*rows, *cases])
+        return {name for (name,) in cursor.fetchall()}
 
 
 def sweep(now: dt.datetime | None = None) -> int:

@@ -29,7 +29,12 @@ class Contact(models.Model):
         verbose_name_plural = _("contacts")
         ordering = ["-created_at", "-pk"]
         constraints = [models.UniqueConstraint(Lower("email"), name="kwiga_contact_email_unique")]
-        indexes = [models.Index(fields=["-created_at"], name="kwiga_contact_created")]
+        indexes = [
+            models.Index(fields=["-created_at"], name="kwiga_contact_created"),
+            # For staff who type the beginning (LIKE 'ada%'), whatever the collation of the database.
+            models.Index(fields=["email"], name="kwiga_contact_email_begins", opclasses=["varchar_pattern_ops"]),
+            models.Index(fields=["name"], name="kwiga_contact_name_begins", opclasses=["varchar_pattern_ops"]),
+        ]
 
     def __str__(self) -> str:
         return f"{self.name} <{self.email}>" if self.name else self.email

@@ -13,20 +13,25 @@ import datetime as dt
 import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
-from django.db import models
+from django.db import models, router
 from django.db.models import Count, Exists, OuterRef, Subquery, Value
 from django.db.models.functions import Coalesce, Upper
 
-from wagtail_kwiga import conf
+from wagtail_kwiga import conf, statements
 from wagtail_kwiga.catalogue.models import Offer
 from wagtail_kwiga.contacts.models import Contact, ListMembership
 from wagtail_kwiga.coupons.models import Coupon, CouponUse, OfferCoupon
 from wagtail_kwiga.coupons.reasons import Reason, message, moment
+from wagtail_kwiga.statements import Given
 
 #: What paste brings along at the ends of a code without anybody seeing it.
 _INVISIBLE_ENDS = "\u200b\u2060\ufeff"
+
+#: As many ways as ``_spellings`` finds at most.
+_MOST_SPELLINGS = 21
 
 
 @dataclass(frozen=True)
@@ -63,10 +68,9 @@ def check(
     spellings = _spellings(code)
     if not spellings:
         return _no(Reason.UNKNOWN)
-    wanted = Coupon.objects.annotate(folded=Upper("code")).filter(folded__in=[Upper(Value(spellings[0])), *spellings])
-    found = sorted(
-        _with_facts(wanted, offer, contact, now), key=lambda coupon: (coupon.code != spellings[0], coupon.pk)
-    )
+    padded = [*spellings, *[spellings[0]] * (_MOST_SPELLINGS - len(spellings))]
+    given = {f"spelling{number}": each for number, each in enumerate(padded)}
+    found = sorted(_read(given, True, offer, contact, now), key=lambda coupon: (coupon.code != spellings[0], coupon.pk))
     if not found:
         return _no(Reason.UNKNOWN)
     return _judge(found[0], offer, contact, now, holding)
@@ -82,10 +86,23 @@ def check_coupon(
 ) -> Verdict:
     """``check`` for a coupon at hand. It is read afresh, so a stale object does no harm. At most two queries."""
     now = now or conf.now()
-    fresh = _with_facts(Coupon.objects.filter(pk=coupon.pk), offer, contact, now).first()
-    if fresh is None:
+    found = _read({"coupon": coupon.pk}, False, offer, contact, now)
+    if not found:
         return _no(Reason.UNKNOWN)
-    return _judge(fresh, offer, contact, now, holding)
+    return _judge(found[0], offer, contact, now, holding)
+
+
+def discreet(verdict: Verdict, *, is_address_given: bool = True) -> Verdict:
+    """``verdict`` as it may be told to somebody who has not shown to be the contact it is about.
+
+    Whether the shop knows a person, whether they are or were on a coupon's list, or have used the coupon, is nobody else's
+    business: all of it reads like a code that was made for another address.
+    """
+    about_people = (Reason.ENDED_FOR_YOU, Reason.USED_BY_YOU)
+    is_bound = getattr(verdict.coupon, "fact_has_lists", False)
+    if (verdict.reason in about_people and is_bound) or (verdict.reason == Reason.NEEDS_ADDRESS and is_address_given):
+        return _no(Reason.OTHER_ADDRESS, verdict.coupon)
+    return verdict
 
 
 def _judge(coupon: Any, offer: Offer, contact: Contact | None, now: dt.datetime, holding: CouponUse | None) -> Verdict:
@@ -136,31 +153,72 @@ def _no(reason: Reason, coupon: Coupon | None = None, until: dt.datetime | None 
 # --- what the database knows ------------------------------------------------------------------------------------------
 
 
-def _with_facts(
-    coupons: models.QuerySet[Coupon], offer: Offer, contact: Contact | None, now: dt.datetime
-) -> models.QuerySet[Any]:
-    """``coupons`` with all that ``_judge`` asks about them but the memberships, in the one query that reads them."""
+#: What ``_judge`` asks of a coupon beside its own fields.
+_FACTS = (
+    "fact_has_lists",
+    "fact_has_offers",
+    "fact_for_offer",
+    "fact_named",
+    "fact_reclaimable",
+    "fact_held_by_contact",
+    "fact_spent_by_contact",
+)
+
+
+def _read(which: dict[str, Any], by_code: bool, offer: Offer, contact: Contact | None, now: dt.datetime) -> list[Any]:
+    """Coupons with all that ``_judge`` asks about them but the memberships. One query, compiled once in a process: it is
+    asked at every look at a page with a coupon, and making its SQL took longer than running it."""
+    given = {**which, "offer": offer.pk, "now": now}
+    if contact is not None:
+        given["contact"] = contact.pk
+    names = [field.attname for field in Coupon._meta.concrete_fields]
+    found = []
+    for row in _question(by_code, contact is not None).rows(**given):
+        coupon = Coupon.from_db(router.db_for_write(Coupon), names, row[: len(names)])
+        for name, fact in zip(_FACTS, row[len(names) :], strict=True):
+            setattr(coupon, name, fact)
+        found.append(coupon)
+    return found
+
+
+@cache
+def _question(by_code: bool, of_contact: bool) -> statements.Select:
+    def make() -> models.QuerySet[Any]:
+        if by_code:
+            spelt = [Given(f"spelling{number}", models.CharField()) for number in range(_MOST_SPELLINGS)]
+            wanted = Coupon.objects.annotate(folded=Upper("code")).filter(folded__in=[Upper(spelt[0]), *spelt])
+        else:
+            wanted = Coupon.objects.filter(pk=Given("coupon", models.BigAutoField()))
+        fields = [field.attname for field in Coupon._meta.concrete_fields]
+        return _with_facts(wanted, of_contact).order_by().values_list(*fields, *_FACTS)
+
+    return statements.Select(make)
+
+
+def _with_facts(coupons: models.QuerySet[Coupon], of_contact: bool) -> models.QuerySet[Any]:
+    key, now = models.BigAutoField(), Given("now", models.DateTimeField())
     lists = Coupon.contact_lists.through.objects.filter(coupon_id=OuterRef("pk"))
     offers = Coupon.offers.through.objects.filter(coupon_id=OuterRef("pk"))
     held = CouponUse.objects.filter(coupon_id=OuterRef("pk"), state=CouponUse.State.HELD)
     coupons = coupons.annotate(
         fact_has_lists=Exists(lists),
         fact_has_offers=Exists(offers),
-        fact_for_offer=Exists(offers.filter(offer_id=offer.pk)),
-        fact_named=Exists(OfferCoupon.objects.filter(coupon_id=OuterRef("pk"), offer_id=offer.pk)),
+        fact_for_offer=Exists(offers.filter(offer_id=Given("offer", key))),
+        fact_named=Exists(OfferCoupon.objects.filter(coupon_id=OuterRef("pk"), offer_id=Given("offer", key))),
         fact_reclaimable=Exists(held.filter(held_until__lte=now)),
     )
-    if contact is None:
+    if not of_contact:
         return coupons.annotate(fact_held_by_contact=Value(False), fact_spent_by_contact=Value(0))
+    contact = Given("contact", key)
     spent = (
-        CouponUse.objects.filter(coupon_id=OuterRef("pk"), contact_id=contact.pk, state=CouponUse.State.SPENT)
+        CouponUse.objects.filter(coupon_id=OuterRef("pk"), contact_id=contact, state=CouponUse.State.SPENT)
         .order_by()
         .values("coupon_id")
         .annotate(number=Count("pk"))
         .values("number")
     )
     return coupons.annotate(
-        fact_held_by_contact=Exists(held.filter(contact_id=contact.pk)),
+        fact_held_by_contact=Exists(held.filter(contact_id=contact)),
         fact_spent_by_contact=Coalesce(Subquery(spent), 0),
     )
 

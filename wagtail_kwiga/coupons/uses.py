@@ -20,8 +20,9 @@ from __future__ import annotations
 import datetime as dt
 from collections import Counter
 from collections.abc import Iterable
+from dataclasses import dataclass
 
-from django.db.models import Case, Count, F, Q, Value, When
+from django.db.models import Case, Count, F, FilteredRelation, Q, Value, When
 from django.db.models.functions import Greatest
 
 from wagtail_kwiga import conf, locking
@@ -31,6 +32,8 @@ from wagtail_kwiga.coupons.reasons import Reason, message
 from wagtail_kwiga.exceptions import CouponRefused
 
 State = CouponUse.State
+#: A use as (key, state, held until).
+_Row = tuple[int, str, dt.datetime]
 
 
 def hold(coupon: Coupon, contact: Contact, *, until: dt.datetime, now: dt.datetime | None = None) -> CouponUse:
@@ -39,12 +42,39 @@ def hold(coupon: Coupon, contact: Contact, *, until: dt.datetime, now: dt.dateti
     Raises ``CouponRefused`` with code ``used_by_you`` (the contact has as many uses as one person may) or ``used_up``
     (no place left); then nothing is changed, and the caller's transaction may go on.
     """
-    now = now or conf.now()
     with locking.atomic_write():
-        freed = _mind_contact(coupon, contact.pk, now)
-        use = CouponUse.objects.create(coupon=coupon, contact=contact, state=State.HELD, held_at=now, held_until=until)
-        _take_or_refuse(coupon.pk, now, freed)
-    return use
+        begun = begin(coupon.pk, contact.pk, until=until, now=now)
+        begun.finish()
+    return begun.use
+
+
+@dataclass(frozen=True)
+class Begun:
+    """A use that is written but not yet counted. ``finish`` it last in the same transaction, or undo the transaction."""
+
+    use: CouponUse
+    freed: int
+    now: dt.datetime
+
+    def finish(self) -> None:
+        """Take the place: the one write to the coupon's row. Raises ``CouponRefused`` (``used_up``)."""
+        _take_or_refuse(self.use.coupon_id, self.now, self.freed)
+
+
+def begin(coupon_id: int, contact_id: int, *, until: dt.datetime, now: dt.datetime | None = None) -> Begun:
+    """The first half of ``hold``, for a transaction that needs the use before it comes to its end. Two statements.
+
+    Raises ``CouponRefused`` (``used_by_you``). Nothing of it may stay where ``finish`` refuses.
+    """
+    now = now or conf.now()
+    limit, rows = _limit_and_own(coupon_id, contact_id)
+    freed = _give_back_expired(limit, rows, now)
+    if freed is None:
+        raise CouponRefused(message(Reason.USED_BY_YOU), code=Reason.USED_BY_YOU, coupon=coupon_id)
+    use = CouponUse.objects.create(
+        coupon_id=coupon_id, contact_id=contact_id, state=State.HELD, held_at=now, held_until=until
+    )
+    return Begun(use, freed, now)
 
 
 def renew(use: CouponUse | None, *, until: dt.datetime, now: dt.datetime | None = None) -> CouponUse | None:
@@ -186,8 +216,22 @@ def _room_for(coupon: Coupon, contact_id: int, now: dt.datetime, besides: int | 
         return 0
     own = CouponUse.objects.filter(coupon=coupon, contact_id=contact_id).exclude(pk=besides)
     rows = list(own.exclude(state=State.GIVEN_BACK).values_list("pk", "state", "held_until"))
+    return _give_back_expired(coupon.limit_per_contact, rows, now)
+
+
+def _limit_and_own(coupon_id: int, contact_id: int) -> tuple[int | None, list[_Row]]:
+    """How many uses of the coupon one person may have, and those that this one has. One query."""
+    own = FilteredRelation("uses", condition=Q(uses__contact_id=contact_id) & ~Q(uses__state=State.GIVEN_BACK))
+    rows = Coupon.objects.filter(pk=coupon_id).annotate(own=own).order_by()
+    found = list(rows.values_list("limit_per_contact", "own__pk", "own__state", "own__held_until"))
+    return found[0][0], [(pk, state, until) for _limit, pk, state, until in found if pk is not None]
+
+
+def _give_back_expired(limit: int | None, rows: list[_Row], now: dt.datetime) -> int | None:
+    if limit is None:
+        return 0
     expired = [pk for pk, state, held_until in rows if state == State.HELD and held_until <= now]
-    if len(rows) - len(expired) >= coupon.limit_per_contact:
+    if len(rows) - len(expired) >= limit:
         return None
     if not expired:
         return 0

@@ -18,21 +18,21 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import Q
+from django.db.models import CharField, DateTimeField, QuerySet
+from django.db.models import PositiveSmallIntegerField as SmallNumber
 
 from wagtail_kwiga import conf, hooks, locking
-from wagtail_kwiga.contacts import consent, directory
+from wagtail_kwiga.contacts import consent
 from wagtail_kwiga.contacts.models import Contact
 from wagtail_kwiga.coupons import eligibility
-from wagtail_kwiga.coupons.models import Coupon
 from wagtail_kwiga.coupons.reasons import Reason
-from wagtail_kwiga.mailing import handover, sender, sentences, suppression
+from wagtail_kwiga.mailing import handover, rechecks, sender, sentences, suppression
 from wagtail_kwiga.mailing.events import EmailSent
 from wagtail_kwiga.mailing.models import EmailTemplateVersion, Kind, OutgoingEmail, Suppression
 from wagtail_kwiga.mailing.outbox import BY_ITSELF
 from wagtail_kwiga.mailing.reasons import Why, told
 from wagtail_kwiga.mailing.verdicts import Fate, Verdict
-from wagtail_kwiga.orders import families
+from wagtail_kwiga.statements import Given, Look, Update
 
 logger = logging.getLogger("wagtail_kwiga.mailing")
 
@@ -78,21 +78,29 @@ def deliver_due(now: dt.datetime | None = None, *, batch: int | None = None, sec
     began = time.monotonic()
     budget = conf.settings.SWEEP_SECONDS if seconds is None else seconds
     summary = Summary()
-    for status in _tidy_up(now):
-        summary.count(status)
+    is_due, is_broken, is_doubtful = _ANYTHING.ask(now=now, since=_receipts_before(now))
+    if is_broken or is_doubtful:
+        for status in _tidy_up(now):
+            summary.count(status)
+    if not (is_due or is_broken or is_doubtful):
+        return summary
     with handover.Post() as post:
         while not post.is_down and (passed := time.monotonic() - began) < budget:
             lease = secrets.token_hex(16)
-            emails = _take(lease, now, passed, size)
+            emails, senders = _take(lease, now, passed, size)
             if not emails:
                 break
+            waiting = len(emails)
             try:
                 for email in emails:
                     if post.is_down or time.monotonic() - began >= budget:
                         break
-                    summary.count(_deliver_safely(email, post, now, time.monotonic() - began))
+                    by = senders[email.site_id]
+                    summary.count(_deliver_safely(email, by, post, now, began))
+                    waiting -= 1
             finally:
-                _give_back(lease)
+                if waiting:
+                    _give_back(lease)
     return summary
 
 
@@ -105,43 +113,74 @@ def _due(now: dt.datetime) -> Any:
     return OutgoingEmail.objects.filter(status=Status.QUEUED, due_at__lte=now)
 
 
-def _take(lease: str, now: dt.datetime, passed: float, size: int) -> list[OutgoingEmail]:
-    """Lease up to ``size`` due mails that nobody else is about to lease. Four queries, two where nothing is due."""
+def _overdue(now: Any) -> QuerySet[OutgoingEmail]:
+    """Leases that have run out. Only what is leased or being handed over has one, and by that the index knows them."""
+    return OutgoingEmail.objects.filter(status__in=[Status.LEASED, Status.HANDING_OVER], leased_until__lte=now)
+
+
+def _receipts_before(now: dt.datetime) -> dt.datetime:
+    return now - dt.timedelta(minutes=conf.settings.RECEIPT_RETRY_MINUTES)
+
+
+def _doubtful_receipts(since: Any) -> QuerySet[OutgoingEmail]:
+    """Receipts of uncertain end that get their second try."""
+    return OutgoingEmail.objects.filter(
+        status=Status.UNCERTAIN, purpose=Purpose.RECEIPT, settled_by="", handed_over_at__lte=since
+    )
+
+
+#: Whether anything is due, anything was left behind, any receipt is to be tried again: all that an idle sweep asks.
+_ANYTHING = Look(
+    lambda: (
+        _due(Given("now", DateTimeField())),
+        _overdue(Given("now", DateTimeField())),
+        _doubtful_receipts(Given("since", DateTimeField())),
+    )
+)
+
+Senders = dict[int | None, sender.Sender]
+
+
+def _take(lease: str, now: dt.datetime, passed: float, size: int) -> tuple[list[OutgoingEmail], Senders]:
+    """Lease up to ``size`` due mails that nobody else is about to lease, and who sends them. Five queries, one for nothing."""
     until = now + dt.timedelta(seconds=passed + conf.settings.LEASE_SECONDS)
     with locking.atomic_write():
         due = _due(now).order_by("due_at", "pk")
         ids = list(locking.locked(due, skip=True).values_list("pk", flat=True)[:size])
         if not ids:
-            return []
+            return [], {}
         OutgoingEmail.objects.filter(pk__in=ids).update(status=Status.LEASED, lease=lease, leased_until=until)
-    emails = list(OutgoingEmail.objects.filter(pk__in=ids).select_related("order__offer").order_by("due_at", "pk"))
+    emails = list(OutgoingEmail.objects.filter(pk__in=ids).select_related("order").order_by("due_at", "pk"))
     versions = EmailTemplateVersion.objects.in_bulk({email.version_id for email in emails})
     for email in emails:
         email.version = versions[email.version_id]
-    return emails
+    return emails, sender.for_sites({email.site_id for email in emails})
 
 
 def _give_back(lease: str) -> None:
     """What a batch did not come to waits for the next sweep, untouched."""
-    OutgoingEmail.objects.filter(lease=lease, status=Status.LEASED).update(
-        status=Status.QUEUED, lease="", leased_until=None
-    )
+    # What is leased has an end of its lease; said aloud, because that is what the index is made of.
+    mine = OutgoingEmail.objects.filter(lease=lease, status=Status.LEASED, leased_until__isnull=False)
+    mine.update(status=Status.QUEUED, lease="", leased_until=None)
 
 
-def _deliver_safely(email: OutgoingEmail, post: handover.Post, now: dt.datetime, passed: float) -> str | None:
+def _deliver_safely(
+    email: OutgoingEmail, by: sender.Sender, post: handover.Post, now: dt.datetime, began: float
+) -> str | None:
     """``_deliver``, but one mail that nobody foresaw does not keep all others from leaving, today and in every sweep."""
     try:
-        return _deliver(email, post, now, passed)
+        return _deliver(email, by, post, now, began)
     except Exception as error:
         logger.exception("Mail %s stumbled", email.pk)
         # If this fails too, the database is in trouble and the sweep ends. A mail whose hand-over had begun is not touched.
         return _book(email, Verdict(Fate.LATER, told(Why.STUMBLED, error)), now, was=Status.LEASED)
 
 
-def _deliver(email: OutgoingEmail, post: handover.Post, now: dt.datetime, passed: float) -> str | None:
+def _deliver(
+    email: OutgoingEmail, by: sender.Sender, post: handover.Post, now: dt.datetime, began: float
+) -> str | None:
     """See one leased mail through; returns the status it came to, ``None`` where somebody else has it by now."""
     try:
-        by = sender.for_site(email.site_id)
         message = handover.compose(email, by)
     except Exception as error:
         logger.exception("Mail %s could not be composed", email.pk)
@@ -150,7 +189,8 @@ def _deliver(email: OutgoingEmail, post: handover.Post, now: dt.datetime, passed
     if down is not None:
         logger.error("No connection to the mail server: %s", down.why)
         return _book(email, down, now, was=Status.LEASED)
-    stopped = _claim(email, by, now, passed)
+    # Asked only now: a slow server may have kept us waiting for the connection, and the lease must outlast the hand-over.
+    stopped = _claim(email, by, now, time.monotonic() - began)
     if stopped is not None:
         return stopped or None
     verdict = post.give(message)
@@ -169,61 +209,101 @@ def _claim(email: OutgoingEmail, by: sender.Sender, now: dt.datetime, passed: fl
     """
     with locking.atomic_write():
         status, why = _objection(email, by, now)
-        mine = OutgoingEmail.objects.filter(pk=email.pk, status=Status.LEASED, lease=email.lease)
         if status:
+            mine = OutgoingEmail.objects.filter(pk=email.pk, status=Status.LEASED, lease=email.lease)
             if not mine.update(status=status, why=str(why)[:255], lease="", leased_until=None):
                 return ""
             email.status, email.why = status, str(why)
             sentences.note(email, sentences.CODES[status], now=now)
             return status
         until = now + dt.timedelta(seconds=passed + conf.settings.LEASE_SECONDS)
-        claimed = mine.update(
-            status=Status.HANDING_OVER, attempts=email.attempts + 1, handed_over_at=now, leased_until=until, why=""
-        )
-        if not claimed:
+        if not _MARK.run(email=email.pk, lease=email.lease, attempts=email.attempts + 1, now=now, until=until):
             return ""
     email.attempts += 1
     email.handed_over_at = now
     return None
 
 
+def _mine(status: Any) -> QuerySet[OutgoingEmail]:
+    return OutgoingEmail.objects.filter(
+        pk=Given("email", OutgoingEmail._meta.pk), lease=Given("lease", CharField()), status=status
+    )
+
+
+_MARK = Update(
+    lambda: (
+        _mine(Status.LEASED),
+        {
+            "status": Status.HANDING_OVER,
+            "attempts": Given("attempts", SmallNumber()),
+            "handed_over_at": Given("now", DateTimeField()),
+            "leased_until": Given("until", DateTimeField()),
+            "why": "",
+        },
+    )
+)
+_TELL = Update(
+    lambda: (
+        _mine(Given("was", CharField())),
+        {"lease": "", "leased_until": None, **{name: Given(name, field) for name, field in _TOLD.items()}},
+    )
+)
+#: What the end of a hand-over may change.
+_TOLD = {
+    name: OutgoingEmail._meta.get_field(name)
+    for name in ("status", "attempts", "why", "message_id", "esp_status", "sent_at", "due_at")
+}
+
+
 def _objection(email: OutgoingEmail, by: sender.Sender, now: dt.datetime) -> tuple[str, str]:
-    """Why the mail must not go after all, as (status, why), or two empty strings. The contact is locked from here on."""
-    contact = directory.lock(email.contact_id) if email.contact_id else None
+    """Why the mail must not go after all, as (status, why), or two empty strings. The contact is locked from here on.
+
+    Two queries (two more for a mail that names a coupon and leads to none): the lock, and then everything at once.
+    """
+    contact = rechecks.lock_contact(email.contact_id) if email.contact_id else None
+    coupon_id = _coupon_in_links(email)
+    found = rechecks.standing(email, site_id=by.site_id, coupon_id=coupon_id, now=now)
+    if found is None:  # the mail is gone; the claim will find that too
+        return "", ""
     if email.purpose == Purpose.RECOVERY:
-        if email.family and not families.is_waiting(email.family):
-            return Status.CANCELLED, Why.PAID if families.is_paid(email.family) else Why.NOT_WAITING
-        if not by.recovery_on:
+        if email.family and not found.is_waiting:
+            return Status.CANCELLED, Why.PAID if found.family_paid else Why.NOT_WAITING
+        if found.recovery_on is False:
             return Status.CANCELLED, Why.RECOVERY_OFF
     if contact is not None:
         if contact.is_placeholder:
             return Status.SUPPRESSED, Why.PLACEHOLDER
-        refusal = consent.why_not_promote(contact, by.promo_policy) if email.kind == Kind.PROMOTION else None
+        policy = found.promo_policy or by.promo_policy
+        refusal = consent.why_not_promote(contact, policy) if email.kind == Kind.PROMOTION else None
         if refusal:
             return Status.SUPPRESSED, refusal
-    refusal = suppression.why_not(email.to_email, email.kind)
+    refusal = found.suppressed or (found.promotion_suppressed if email.kind == Kind.PROMOTION else None)
     if refusal:
         return Status.SUPPRESSED, refusal
     if email.not_after is not None and now > email.not_after:
         return Status.MISSED, Why.TOO_LATE
-    if contact is not None and _discount_has_ended(email, contact, now):
-        return Status.MISSED, Why.TOO_LATE
+    if contact is not None and _promises_a_discount(email):
+        over = found.coupon_is_over(now) if coupon_id else _named_discount_is_over(email, contact, now)
+        if over:
+            return Status.MISSED, Why.TOO_LATE
     return "", ""
 
 
-def _discount_has_ended(email: OutgoingEmail, contact: Contact, now: dt.datetime) -> bool:
-    """Whether the discount that the mail promises its reader is over: staff took them off the list since, say (promise 5).
+def _promises_a_discount(email: OutgoingEmail) -> bool:
+    """A receipt tells what was, and promises nothing."""
+    return email.order_id is not None and email.purpose != Purpose.RECEIPT
 
-    Taking off locks the contact as well, so this reads either before it or after. Two queries where there is a coupon.
-    """
-    if email.order is None or email.purpose == Purpose.RECEIPT:  # a receipt tells what was, and promises nothing
-        return False
-    situation: dict[str, Any] = {"offer": email.order.offer, "contact": contact, "now": now}
-    in_links = [row["coupon"] for row in email.links.values() if row.get("coupon")]
-    if in_links:
-        return eligibility.check_coupon(Coupon(pk=in_links[0]), **situation).reason in _ENDED
+
+def _coupon_in_links(email: OutgoingEmail) -> int | None:
+    return next((row["coupon"] for row in email.links.values() if row.get("coupon")), None)
+
+
+def _named_discount_is_over(email: OutgoingEmail, contact: Contact, now: dt.datetime) -> bool:
+    """``Standing.coupon_is_over`` for a coupon of which only the code stands in the mail."""
     code = email.context.get("coupon.code")
-    return bool(code) and eligibility.check(code=code, **situation).reason in _ENDED
+    if not code or email.order is None or email.order.offer is None:
+        return False
+    return eligibility.check(code=code, offer=email.order.offer, contact=contact, now=now).reason in _ENDED
 
 
 def _book(email: OutgoingEmail, verdict: Verdict, now: dt.datetime, *, was: str) -> str | None:
@@ -231,10 +311,10 @@ def _book(email: OutgoingEmail, verdict: Verdict, now: dt.datetime, *, was: str)
     changes = _changes(email, verdict, now, before_hand_over=was == Status.LEASED)
     status = changes["status"]
     with locking.atomic_write():
-        mine = OutgoingEmail.objects.filter(pk=email.pk, lease=email.lease)
-        if not mine.filter(status=was).update(lease="", leased_until=None, **changes):
+        values = {name: getattr(email, name) for name in _TOLD} | changes
+        if not _TELL.run(email=email.pk, lease=email.lease, was=was, **values):
             # Another worker may have thought this one dead and the mail uncertain; now the end of it is known.
-            doubted = mine.filter(status=Status.UNCERTAIN)
+            doubted = OutgoingEmail.objects.filter(pk=email.pk, lease=email.lease, status=Status.UNCERTAIN)
             if was != Status.HANDING_OVER or not doubted.update(lease="", leased_until=None, **changes):
                 logger.warning("Mail %s was settled by somebody else meanwhile; not booked: %s", email.pk, verdict)
                 return None
@@ -282,23 +362,25 @@ def _changes(email: OutgoingEmail, verdict: Verdict, now: dt.datetime, *, before
 
 
 def _tidy_up(now: dt.datetime) -> Iterator[str]:
-    """What killed workers left behind, and receipts of uncertain end that get their second try. Two queries when all is well."""
-    overdue = Q(status__in=[Status.LEASED, Status.HANDING_OVER], leased_until__lte=now)
-    for email in OutgoingEmail.objects.filter(overdue).order_by("pk"):
-        this = OutgoingEmail.objects.filter(overdue, pk=email.pk, status=email.status, lease=email.lease)
-        if email.status == Status.LEASED:  # its hand-over had not begun
-            this.update(status=Status.QUEUED, lease="", leased_until=None)
-            continue
+    """What killed workers left behind, and receipts of uncertain end that get their second try."""
+    with locking.atomic_write():  # whose hand-over had not begun
+        idle = locking.locked(_overdue(now).filter(status=Status.LEASED).order_by("pk"), skip=True)
+        OutgoingEmail.objects.filter(pk__in=list(idle.values_list("pk", flat=True)), status=Status.LEASED).update(
+            status=Status.QUEUED, lease="", leased_until=None
+        )
+    for email in _overdue(now).filter(status=Status.HANDING_OVER).order_by("pk"):
         email.status, email.why = Status.UNCERTAIN, told(Why.WORKER_STOPPED)
+        this = _overdue(now).filter(pk=email.pk, status=Status.HANDING_OVER, lease=email.lease)
         with locking.atomic_write():
-            # The lease stays: should that worker be alive after all, it can still tell how it ended.
-            if this.update(status=email.status, why=email.why):
+            # Its name stays on it: should that worker be alive after all, it can still tell how it ended.
+            is_news = this.update(status=email.status, why=email.why, leased_until=None)
+            if is_news:
                 sentences.note(email, _code(email), now=now, attention=_needs_a_person(email))
-                yield email.status
-    since = now - dt.timedelta(minutes=conf.settings.RECEIPT_RETRY_MINUTES)
-    OutgoingEmail.objects.filter(
-        status=Status.UNCERTAIN, purpose=Purpose.RECEIPT, settled_by="", handed_over_at__lte=since
-    ).update(status=Status.QUEUED, due_at=now, lease="", leased_until=None, settled_by=BY_ITSELF)
+        if is_news:
+            yield email.status
+    _doubtful_receipts(_receipts_before(now)).update(
+        status=Status.QUEUED, due_at=now, lease="", leased_until=None, settled_by=BY_ITSELF
+    )
 
 
 def _will_try_again(email: OutgoingEmail) -> bool:

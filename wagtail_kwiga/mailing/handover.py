@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import smtplib
 from typing import Any
 
 from django.core.mail import EmailMultiAlternatives, get_connection
@@ -18,10 +19,18 @@ from wagtail_kwiga.mailing.verdicts import Fate, Verdict, of_answer, of_connecti
 TIMEOUT = 30
 #: Faults of the connection in a row after which the rest of a batch is left for the next sweep.
 PATIENCE = 3
+#: What ends a mail on the line (RFC 5321, 4.1.1.4). As long as that has not left, no server can have taken the mail.
+END = b"\r\n.\r\n"
 
 
 def compose(email: OutgoingEmail, sender: Sender) -> EmailMultiAlternatives:
-    """The message of ``email``. The same mail gives the same message each time, its Message-ID included."""
+    """The message of ``email``. The same mail gives the same message each time, its Message-ID included.
+
+    Raises ``ValueError`` for an address with special letters before the @. No form of ours takes one, but it may have come in
+    otherwise, and Django would write it as another address, which may belong to somebody.
+    """
+    if not email.to_email.rpartition("@")[0].isascii():
+        raise ValueError("No mail can be sent to an address with special letters before the @.")
     links = hyperlinks.of(email)
     mail = rendering.mail_of(email, links)
     headers = {
@@ -65,6 +74,8 @@ class Post:
     def __init__(self) -> None:
         self._connection: Any = None
         self._faults = 0
+        #: Of the mail being given: whether anything went over the line that we watch, and whether its end did.
+        self._began = self._ended = False
 
     def __enter__(self) -> Post:
         return self
@@ -88,6 +99,7 @@ class Post:
                     connection.timeout = TIMEOUT
                 self._connection = connection  # before it is opened: what fails half-way wants closing too
                 connection.open()
+                self._watch(getattr(connection, "connection", None))
         except Exception as error:
             self._drop()
             self._faults += 1
@@ -97,10 +109,11 @@ class Post:
     def give(self, message: EmailMultiAlternatives) -> Verdict:
         """Hand ``message`` over, and say what came of it. Raises nothing."""
         message.connection = self._connection
+        self._began = self._ended = False
         try:
             verdict = of_answer(message.send(), message)
         except Exception as error:
-            verdict = of_sending(error, self._connection)
+            verdict = of_sending(error, self._connection, untaken=self._began and not self._ended)
         if verdict.fate is Fate.SENT:
             self._faults = 0
         else:
@@ -108,6 +121,21 @@ class Post:
             self._drop()
             self._faults = self._faults + 1 if verdict.line_down else 0
         return verdict
+
+    def _watch(self, line: Any) -> None:
+        """Have an SMTP connection tell how far it came: a line that breaks before the end of a mail has left proves that the
+        mail was not taken. Other backends keep that to themselves, and so does one that opens a line of its own."""
+        if not isinstance(line, smtplib.SMTP):
+            return
+        send = line.send
+
+        def watched(data: Any) -> None:
+            self._began = True
+            if data[:4] == "quit" or (isinstance(data, bytes) and data.endswith(END)):
+                self._ended = True  # and what comes behind (a reset, say) does not undo it
+            send(data)
+
+        line.send = watched  # type: ignore[method-assign]
 
     def _is_alive(self) -> bool:
         """An SMTP server may have hung up meanwhile; to learn that during a hand-over would make the mail uncertain."""

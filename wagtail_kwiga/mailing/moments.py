@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 from babel import Locale
@@ -34,7 +35,12 @@ def zone_name(instant: dt.datetime, locale: Locale) -> str:
 
 def told(instant: dt.datetime, language: str, zone: dt.tzinfo | None = None) -> str:
     """``Tuesday, March 2, 2027, 1:30 PM CET``: weekday, date, time to the minute and zone."""
-    local = instant.astimezone(zone or site_zone())
+    return _told(instant, language, zone or site_zone())
+
+
+@lru_cache(maxsize=1024)  # a batch of mails tells the same end to everybody
+def _told(instant: dt.datetime, language: str, zone: dt.tzinfo) -> str:
+    local = instant.astimezone(zone)
     locale = locale_for(language)
     date = format_date(local, "full", locale=locale)
     time = format_time(local, "short", locale=locale, tzinfo=local.tzinfo)

@@ -12,10 +12,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
+from django.db import router
 from django.db.models import Prefetch, prefetch_related_objects
 from django.utils.translation import gettext
 
-from wagtail_kwiga import conf, locking
+from wagtail_kwiga import conf, locking, statements
 from wagtail_kwiga.contacts import consent
 from wagtail_kwiga.exceptions import KwigaError
 from wagtail_kwiga.journal import writing
@@ -74,9 +75,9 @@ def queue_many(mails: Iterable[QueuedMail], *, now: dt.datetime | None = None) -
         fresh = {mail.key: mail for mail in mails if mail.key not in there}
         rows = _rows(list(fresh.values()), now)
         # Another transaction may queue the same key right now; the database lets one in.
-        OutgoingEmail.objects.bulk_create(rows, ignore_conflicts=True)
-        by_key = {row.key: row for row in OutgoingEmail.objects.filter(key__in=keys)}
-        refused = [by_key[row.key] for row in rows if row.status == Status.SUPPRESSED]
+        written = statements.insert(OutgoingEmail, _COLUMNS, rows, or_ignore=True)
+        by_key = _read_back(keys, rows if written == len(rows) else [])
+        refused = [by_key[key] for key in fresh if by_key[key].status == Status.SUPPRESSED]
         if refused:
             writing.write_many([sentences.draft(row, sentences.CODES[Status.SUPPRESSED], now=now) for row in refused])
     for mail in mails:
@@ -149,17 +150,45 @@ def settle(email: OutgoingEmail, verdict: str, *, by: Any = None, now: dt.dateti
             changes |= {"status": Status.QUEUED, "due_at": now, "attempts": 0, "why": told(Why.SEND_AGAIN)}
             code = "mailing.settled_again"
         case _:
-            raise KwigaError(f"There is no verdict {verdict!r}.", code="unknown_verdict")
+            raise KwigaError(f"There is no verdict {verdict!r}.", code="unknown_verdict")  # a programmer's mistake
     with locking.atomic_write():
         if not OutgoingEmail.objects.filter(pk=email.pk, status__in=open_states).update(**changes):
-            raise KwigaError("This mail is not in doubt any more.", code="not_open")
+            raise KwigaError(gettext("This mail is not in doubt any more."), code="not_open")
         for name, value in changes.items():
             setattr(email, name, value)
         sentences.tick_off(email, now=now, by=by)
         sentences.note(email, code, now=now, by=by)
 
 
-def _rows(mails: list[QueuedMail], now: dt.datetime) -> list[OutgoingEmail]:
+#: The columns of a mail, all but its key in the table; and a row of their values.
+_COLUMNS = [field.attname for field in OutgoingEmail._meta.concrete_fields if not field.primary_key]
+_Row = list[Any]
+#: What a mail begins with.
+_DEFAULTS = {
+    name: OutgoingEmail._meta.get_field(name).get_default()
+    for name in (
+        "lease",
+        "leased_until",
+        "attempts",
+        "handed_over_at",
+        "sent_at",
+        "message_id",
+        "esp_status",
+        "settled_by",
+    )
+}
+
+
+def _read_back(keys: list[str], written: list[_Row]) -> dict[str, OutgoingEmail]:
+    """The mails of these keys. What was written just now is not read again but for the ids: one query where that is all."""
+    ids = dict(OutgoingEmail.objects.filter(key__in=keys).values_list("key", "pk"))
+    using, names = router.db_for_write(OutgoingEmail), ["id", *_COLUMNS]
+    known = {row[0]: OutgoingEmail.from_db(using, names, [ids[row[0]], *row]) for row in written}
+    others = [key for key in keys if key not in known]
+    return known | {row.key: row for row in (OutgoingEmail.objects.filter(key__in=others) if others else ())}
+
+
+def _rows(mails: list[QueuedMail], now: dt.datetime) -> list[_Row]:
     senders = sender.for_sites({_site_id(mail.situation) for mail in mails})
     known = suppression.known_among(mail.situation.contact.email for mail in mails)
     orders = [
@@ -167,37 +196,41 @@ def _rows(mails: list[QueuedMail], now: dt.datetime) -> list[OutgoingEmail]:
     ]
     if orders:
         prefetch_related_objects(orders, Prefetch("lines", OrderLine.objects.select_related("product")))
-    return [_row(mail, senders[_site_id(mail.situation)], known, now) for mail in mails]
+    writer = placeholders.Writer()
+    return [_row(mail, senders[_site_id(mail.situation)], known, now, writer) for mail in mails]
 
 
-def _row(mail: QueuedMail, by: sender.Sender, known: suppression.Known, now: dt.datetime) -> OutgoingEmail:
+def _row(
+    mail: QueuedMail, by: sender.Sender, known: suppression.Known, now: dt.datetime, writer: placeholders.Writer
+) -> _Row:
     version = mail.version
     language = spoken(version.language, mail.situation.language)
     situation = replace(mail.situation, seller=by, language=language, now=now)
-    texts, links = placeholders.build_context(version.placeholders, situation)
+    texts, links = writer.build(version.placeholders, situation)
     contact, order = situation.contact, situation.order
     why = _why_not(mail, by, known)
-    return OutgoingEmail(
-        key=mail.key,
-        purpose=mail.purpose,
-        kind=version.kind,
-        status=Status.SUPPRESSED if why else Status.QUEUED,
-        why=why or "",
-        contact=contact,
-        order=order,
-        family=order.family if order else None,
-        version=version,
-        site_id=_site_id(situation),
-        language=language,
-        to_email=contact.email,
-        to_name=placeholders.decent_name(contact.name or (order.buyer_name if order else "")),
-        subject=rendering.subject(version, texts),
-        context=texts,
-        links=links,
-        queued_at=now,
-        due_at=mail.due_at or now,
-        not_after=mail.not_after,
-    )
+    values = {
+        "key": mail.key,
+        "purpose": str(mail.purpose),
+        "kind": version.kind,
+        "status": str(Status.SUPPRESSED if why else Status.QUEUED),
+        "why": str(why or ""),
+        "contact_id": contact.pk,
+        "order_id": order.pk if order else None,
+        "family": order.family if order else None,
+        "version_id": version.pk,
+        "site_id": _site_id(situation),
+        "language": language,
+        "to_email": contact.email,
+        "to_name": placeholders.decent_name(contact.name or (order.buyer_name if order else "")),
+        "subject": rendering.subject(version, texts),
+        "context": texts,
+        "links": links,
+        "queued_at": now,
+        "due_at": mail.due_at or now,
+        "not_after": mail.not_after,
+    } | _DEFAULTS
+    return [values[name] for name in _COLUMNS]
 
 
 def _why_not(mail: QueuedMail, by: sender.Sender, known: suppression.Known) -> str | None:

@@ -78,6 +78,9 @@ class Placeholder:
     lines: bool = False
     #: Not offered to editors: the package's own use.
     internal: bool = False
+    #: ``build`` looks at nothing but the language, the present, the coupon with its end, the two prices and the sender:
+    #: neither at the person nor at the order. Then its words are made once for all in a batch who have these in common.
+    shared: bool = False
 
     def __post_init__(self) -> None:
         if not self.internal and (self.kind == "url") != self.name.endswith("_url"):
@@ -104,20 +107,52 @@ def build_context(names: Iterable[str], situation: Situation) -> tuple[dict[str,
 
     A name that nobody knows any more (a site's hook went away) is left out, and its default stands in the mail.
     """
-    known = registry()
-    texts: dict[str, str] = {}
-    links: dict[str, dict[str, Any]] = {}
-    with translation.override(situation.language or None):
-        for name in names:
-            placeholder = known.get(name)
-            if placeholder is None:
-                continue
-            value = placeholder.build(situation)
-            if placeholder.kind == "text":
-                texts[name] = tokens.plain(value or "", lines=placeholder.lines)
-            elif value:
-                links[name] = value if isinstance(value, dict) else {"url": str(value)}
-    return texts, links
+    return Writer().build(names, situation)
+
+
+class Writer:
+    """``build_context`` for many mails. What many of them say in the same words (``Placeholder.shared``) is made once.
+
+    It remembers as long as it lives, so have one for a batch and not for ever.
+    """
+
+    def __init__(self) -> None:
+        self._known = registry()
+        self._shared: dict[tuple[Any, ...], dict[str, str]] = {}
+
+    def build(self, names: Iterable[str], situation: Situation) -> tuple[dict[str, str], dict[str, dict[str, Any]]]:
+        texts: dict[str, str] = {}
+        links: dict[str, dict[str, Any]] = {}
+        shared = self._shared.setdefault(_what_is_shared(situation), {})
+        with translation.override(situation.language or None):
+            for name in names:
+                placeholder = self._known.get(name)
+                if placeholder is None:
+                    continue
+                if placeholder.kind == "url":
+                    if value := placeholder.build(situation):
+                        links[name] = value if isinstance(value, dict) else {"url": str(value)}
+                elif placeholder.shared:
+                    if name not in shared:
+                        shared[name] = _text(placeholder, situation)
+                    texts[name] = shared[name]
+                else:
+                    texts[name] = _text(placeholder, situation)
+        return texts, links
+
+
+def _text(placeholder: Placeholder, situation: Situation) -> str:
+    return tokens.plain(placeholder.build(situation) or "", lines=placeholder.lines)
+
+
+def _what_is_shared(situation: Situation) -> tuple[Any, ...]:
+    """All that a *shared* placeholder may look at. Two situations that agree in it get the same words."""
+    coupon = situation.coupon.pk if situation.coupon else None
+    site = situation.site.pk if situation.site else None
+    return (
+        situation.language, situation.now, coupon, situation.coupon_until, situation.before, situation.after,
+        situation.seller, site,
+    )  # fmt: skip
 
 
 #: Somebody who types a web address as a name wants to have spam sent in our name. A dot inside a word is enough.
@@ -229,13 +264,21 @@ OURS: dict[str, Placeholder] = {
             lambda s: _money(s.order.total if s.order else None, s),
         ),
         Placeholder("offer.title", _("title of the offer"), _("Watercolour for beginners"), "text", _of_order("title")),
-        Placeholder("coupon.code", _("coupon code"), "COMEBACK15", "text", lambda s: s.coupon.code if s.coupon else ""),
+        Placeholder(
+            "coupon.code",
+            _("coupon code"),
+            "COMEBACK15",
+            "text",
+            lambda s: s.coupon.code if s.coupon else "",
+            shared=True,
+        ),
         Placeholder(
             "coupon.size",
             _("size of the discount"),
             "15%",
             "text",
             lambda s: discounts.size_text(s.coupon, s.language) if s.coupon else "",
+            shared=True,
         ),
         Placeholder(
             "coupon.valid_until",
@@ -243,8 +286,11 @@ OURS: dict[str, Placeholder] = {
             "Tuesday, March 2, 2027, 1:30 PM CET",
             "text",
             _valid_until,
+            shared=True,
         ),
-        Placeholder("coupon.valid_hours", _("how long the discount holds"), "24 hours", "text", _valid_hours),
+        Placeholder(
+            "coupon.valid_hours", _("how long the discount holds"), "24 hours", "text", _valid_hours, shared=True
+        ),
         Placeholder(
             "coupon.deadline",
             _("how long the discount holds, as a sentence"),
@@ -252,11 +298,28 @@ OURS: dict[str, Placeholder] = {
             "text",
             _deadline,
             implies=("coupon.valid_until", "coupon.valid_hours"),
+            shared=True,
         ),
-        Placeholder("price.before", _("price without the discount"), "€120.00", "text", lambda s: _money(s.before, s)),
-        Placeholder("price.after", _("price with the discount"), "€102.00", "text", lambda s: _money(s.after, s)),
-        Placeholder("price.saved", _("how much is saved"), "€18.00", "text", _saved),
-        Placeholder("seller.name", _("seller's name"), "Riverside Studio", "text", lambda s: s.sender.seller_name),
+        Placeholder(
+            "price.before",
+            _("price without the discount"),
+            "€120.00",
+            "text",
+            lambda s: _money(s.before, s),
+            shared=True,
+        ),
+        Placeholder(
+            "price.after", _("price with the discount"), "€102.00", "text", lambda s: _money(s.after, s), shared=True
+        ),
+        Placeholder("price.saved", _("how much is saved"), "€18.00", "text", _saved, shared=True),
+        Placeholder(
+            "seller.name",
+            _("seller's name"),
+            "Riverside Studio",
+            "text",
+            lambda s: s.sender.seller_name,
+            shared=True,
+        ),
         Placeholder(
             "seller.address",
             _("seller's postal address"),
@@ -264,6 +327,7 @@ OURS: dict[str, Placeholder] = {
             "text",
             lambda s: s.sender.postal_footer,
             lines=True,
+            shared=True,
         ),
         Placeholder("resume_url", _("back to the offer, filled in, with the coupon"), "#resume_url", "url", _resume),
         Placeholder("pay_url", _("straight to paying the order"), "#pay_url", "url", _about_order),

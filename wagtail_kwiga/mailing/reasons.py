@@ -10,6 +10,7 @@ from typing import Any
 
 from django.utils.translation import gettext_lazy as _
 
+from wagtail_kwiga import conf
 from wagtail_kwiga.mailing import tokens
 
 
@@ -70,7 +71,7 @@ _SENTENCES: dict[str, Any] = {
 
 def told(why: Why, detail: object = "") -> str:
     """What is stored: the code, with what the other side said behind it."""
-    words = tokens.one_line(str(detail))
+    words = tokens.one_line(conf.hushed(str(detail)))
     return f"{why}: {words}"[:255] if words else str(why)
 
 
@@ -78,4 +79,6 @@ def sentence(why: str) -> str:
     """``OutgoingEmail.why`` in words, in the active language."""
     code, _colon, detail = why.partition(": ")
     words = str(_SENTENCES.get(code, code))
+    if detail.partition(": ")[0] in _SENTENCES:  # given up: the last reason is a reason too
+        return f"{words} {sentence(detail)}"
     return f"{words} ({detail})" if detail else words

@@ -42,7 +42,9 @@ def fill(version: Any, context: Mapping[str, str], links: Mapping[str, str]) -> 
 
 def subject(version: Any, context: Mapping[str, str]) -> str:
     """The subject alone: what the outbox keeps for lists."""
-    return tokens.one_line(tokens.fill_text(version.subject, context))
+    line = tokens.one_line(tokens.fill_text(version.subject, context))
+    # "=?" would begin an encoded word, out of which mail programs read the line break that was taken out.
+    return line.replace("=?", "= ?")[:255]
 
 
 def mail_of(email: OutgoingEmail, links: Mapping[str, str] | None = None) -> Mail:

@@ -25,6 +25,8 @@ class Sender:
     postal_footer: str = ""
     promo_policy: str = PromoPolicy.EVERYBODY
     recovery_on: bool = True
+    #: The site whose settings these are.
+    site_id: int | None = None
 
     @property
     def from_header(self) -> str:
@@ -65,7 +67,7 @@ def _of(site: Site) -> Sender:
     given: KwigaSettings | None = getattr(site, "kwigasettings", None)
     name = site.site_name or site.hostname
     if given is None:
-        return Sender(seller_name=name)
+        return Sender(seller_name=name, site_id=site.pk)
     return Sender(
         name=given.sender_name or given.seller_name,
         email=given.sender_email,
@@ -74,4 +76,5 @@ def _of(site: Site) -> Sender:
         postal_footer=given.postal_footer,
         promo_policy=given.promo_policy,
         recovery_on=given.recovery_on,
+        site_id=site.pk,
     )

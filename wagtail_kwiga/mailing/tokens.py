@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from html import escape
 
 #: Typographic quotes too: word processors and some keyboards put them in unasked.
@@ -22,10 +23,13 @@ PATTERN = re.compile(
 _BRACES = re.compile(r"\{\{.{0,60}?\}\}|\{\{.{0,30}|\}\}", re.DOTALL)
 #: A brace before another of its kind.
 _DOUBLE = re.compile(r"\{(?=\{)|\}(?=\})")
-_CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]+")
+#: Half surrogates too: no header, no database and no mail program takes them.
+_CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]+")
 
 #: No-break spaces stay: an amount and its currency belong on one line.
 _SPACE = re.compile(r"[^\S\xa0]+")
+#: What ``one_line`` would change; most values have nothing of the kind, and one look is cheaper than two passes.
+_UNTIDY = re.compile(_CONTROL.pattern + r"|[^\S\xa0 ]|[^\S\xa0]{2}")
 
 
 @dataclass(frozen=True)
@@ -93,7 +97,7 @@ def fill_text(source: str, values: Mapping[str, str]) -> str:
 
 def one_line(text: str, limit: int = 255) -> str:
     """``text`` on one line without control characters, fit for a header, cut at ``limit`` characters."""
-    line = _SPACE.sub(" ", _CONTROL.sub(" ", text)).strip()
+    line = (_SPACE.sub(" ", _CONTROL.sub(" ", text)) if _UNTIDY.search(text) else text).strip()
     return line if len(line) <= limit else line[: limit - 1].rstrip() + "…"
 
 
@@ -105,11 +109,15 @@ def plain(text: object, *, lines: bool = False, limit: int = 2000) -> str:
 
 
 def _between(source: str, *, outside: Callable[[str], str], token: Callable[[Token], str]) -> str:
-    parts = []
+    return "".join(token(part) if isinstance(part, Token) else outside(part) for part in _parted(source))
+
+
+@lru_cache(maxsize=64)  # the HTML and the text of a version are filled for thousands of people in a row
+def _parted(source: str) -> tuple[str | Token, ...]:
+    """The words and the placeholders of ``source``, in order."""
+    parts: list[str | Token] = []
     end = 0
     for match in PATTERN.finditer(source):
-        parts.append(outside(source[end : match.start()]))
-        parts.append(token(token_of(match)))
+        parts += [source[end : match.start()], token_of(match)]
         end = match.end()
-    parts.append(outside(source[end:]))
-    return "".join(parts)
+    return (*parts, source[end:])

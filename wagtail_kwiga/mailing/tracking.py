@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from wagtail_kwiga import conf, locking
 from wagtail_kwiga.contacts import directory
 from wagtail_kwiga.mailing import sentences, suppression, unsubscribe
-from wagtail_kwiga.mailing.models import OutgoingEmail, Suppression
+from wagtail_kwiga.mailing.models import Kind, OutgoingEmail, Suppression
+from wagtail_kwiga.mailing.reasons import Why, told
 
 #: How far along a mail is, by the provider's (normalised) word.
 _RANK = {
@@ -57,6 +58,8 @@ def record(report: Report) -> bool:
             directory.lock(email.contact_id)
             email.refresh_from_db(fields=["status", "esp_status"])
         _move(email, report, now)
+        if report.event == "bounced":
+            _tell_bounced(email, report, now)
         if report.event == "bounced" and report.reject_reason in _FOR_GOOD:
             _suppress(email, Suppression.Scope.ALL, Suppression.Reason.BOUNCED, now)
         elif report.event == "complained":
@@ -78,12 +81,18 @@ def _find(report: Report) -> OutgoingEmail | None:
 
 def _move(email: OutgoingEmail, report: Report, now: dt.datetime) -> None:
     status = OutgoingEmail.Status
-    if email.status in (status.UNCERTAIN, status.HANDING_OVER) and report.event in _TAKEN | {"rejected", "failed"}:
-        taken = report.event in _TAKEN
+    taken = report.event in _TAKEN
+    dropped = report.event in ("rejected", "failed")
+    doubtful = email.status in (status.UNCERTAIN, status.HANDING_OVER)
+    # A provider that takes a mail and then does not send it after all leaves its reader without it: somebody must know.
+    if (doubtful and taken) or (dropped and (doubtful or email.status == status.SENT)):
         settled = (
             {"status": status.SENT, "sent_at": email.handed_over_at or now, "why": ""}
             if taken
-            else {"status": status.FAILED}
+            else {
+                "status": status.FAILED,
+                "why": told(Why.SERVER_REFUSED, f"{report.event} {report.reject_reason}".strip()),
+            }
         )
         # The worker that still waits for its answer finds its lease gone, and leaves the mail alone.
         if OutgoingEmail.objects.filter(pk=email.pk, status=email.status).update(
@@ -95,6 +104,14 @@ def _move(email: OutgoingEmail, report: Report, now: dt.datetime) -> None:
     if _RANK.get(report.event, 0) > _RANK.get(email.esp_status, 0):
         email.esp_status = report.event[:60]
         email.save(update_fields=["esp_status"])
+
+
+def _tell_bounced(email: OutgoingEmail, report: Report, now: dt.datetime) -> None:
+    """Once a mail. A person is asked for where it was about an order: whoever bought is waiting for it."""
+    if sentences.is_told(email, "mailing.bounced"):
+        return
+    why = Why.BOUNCED if report.reject_reason in _FOR_GOOD else told(Why.SERVER_REFUSED, report.reject_reason)
+    sentences.note(email, "mailing.bounced", now=now, attention=email.kind == Kind.SERVICE, why=why)
 
 
 def _suppress(email: OutgoingEmail, scope: str, reason: str, now: dt.datetime) -> None:

@@ -34,7 +34,7 @@ def holder_of(token: str, now: dt.datetime | None = None) -> Holder:
         if fault.code != "expired_token":
             raise
         payload = fault.facts["payload"]
-    contact = Contact.objects.filter(pk=payload.get("contact")).first()
+    contact = Contact.objects.filter(pk=links.key_in(payload, "contact")).first()
     if contact is None:
         raise BadToken(code="gone")
     return Holder(contact, str(payload.get("lang") or ""))

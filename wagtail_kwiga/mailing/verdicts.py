@@ -49,27 +49,35 @@ class Verdict:
 
 
 def of_connecting(error: Exception) -> Verdict:
-    """The connection could not be made, so nothing has been handed over."""
-    mine = isinstance(
-        error, ImproperlyConfigured | ImportError | smtplib.SMTPAuthenticationError | ssl.SSLCertVerificationError
-    )
-    mine = mine or isinstance(error, smtplib.SMTPNotSupportedError)
-    return Verdict(Fate.LATER, told(Why.CONFIGURATION if mine else Why.NO_CONNECTION, _said(error)), line_down=True)
+    """The connection could not be made, or broke before a mail was given: nothing has been handed over."""
+    reply = _reply_of(error)
+    if reply is not None and 400 <= reply[0] < 500:
+        return Verdict(Fate.LATER, told(Why.NOT_NOW, _spoken(*reply)), line_down=True)
+    mine = isinstance(error, ImproperlyConfigured | ImportError | ssl.SSLCertVerificationError)
+    # The bare class: smtplib found no way to log in that both sides know.
+    mine = mine or isinstance(error, smtplib.SMTPNotSupportedError) or type(error) is smtplib.SMTPException
+    mine = mine or (reply is not None and 500 <= reply[0] < 600)
+    said = _spoken(*reply) if reply is not None else _said(error)
+    return Verdict(Fate.LATER, told(Why.CONFIGURATION if mine else Why.NO_CONNECTION, said), line_down=True)
 
 
-def of_sending(error: Exception, backend: object = None) -> Verdict:
-    """What an error of ``backend`` during hand-over says about the mail."""
+def of_sending(error: Exception, backend: object = None, *, untaken: bool = False) -> Verdict:
+    """What an error of ``backend`` during hand-over says about the mail. ``untaken``: the end of it has not left for certain,
+    so that no server can have taken it."""
     if isinstance(error, ImproperlyConfigured):
         return of_connecting(error)
     reading = espstatus.read_error(error)
     if reading is not None:
         return _of_reading(reading, error)
+    reply = _reply_of(error)
     match error:
         case smtplib.SMTPRecipientsRefused():
             code, answer = next(iter(error.recipients.values()), (0, b""))
-            return _of_reply(int(code), _text(answer), recipient=True)
-        case smtplib.SMTPResponseException():  # sender refused, data refused and the like
-            return _of_reply(int(error.smtp_code), _text(error.smtp_error))
+            return _of_reply(int(code), _text(answer), recipient=True, untaken=untaken)
+        case smtplib.SMTPSenderRefused() if reply is not None and 500 <= reply[0] < 600 and not _is_too_big(*reply):
+            return of_connecting(error)  # about us, and so about every mail
+        case smtplib.SMTPResponseException() if reply is not None:
+            return _of_reply(*reply, untaken=untaken)
         case ValueError() if isinstance(
             backend, EmailBackend
         ):  # that one talks to the server only once all is put together
@@ -77,6 +85,8 @@ def of_sending(error: Exception, backend: object = None) -> Verdict:
         case smtplib.SMTPNotSupportedError() | BadHeaderError() | UnicodeError():
             return Verdict(Fate.FAILED, told(Why.CANNOT_COMPOSE, _said(error)))
         case ConnectionRefusedError() | socket.gaierror():
+            return of_connecting(error)
+        case OSError() if untaken:
             return of_connecting(error)
     return Verdict(Fate.UNCERTAIN, told(Why.NO_ANSWER, _said(error)), line_down=isinstance(error, OSError))
 
@@ -103,21 +113,45 @@ _ENHANCED = re.compile(r"\b([45])\.(\d{1,3})\.(\d{1,3})\b")
 _ADDRESS_CODES = {550, 551, 553, 556}
 
 
-def _of_reply(code: int, answer: str, *, recipient: bool = False) -> Verdict:
-    said = f"{code} {answer}"
+def _of_reply(code: int, answer: str, *, recipient: bool = False, untaken: bool = False) -> Verdict:
+    said = _spoken(code, answer)
     if 400 <= code < 500:
         return Verdict(Fate.LATER, told(Why.NOT_NOW, said), line_down=code == 421)
     if code in (530, 535, 538):
         return Verdict(Fate.LATER, told(Why.CONFIGURATION, said), line_down=True)
     if recipient and 500 <= code < 600:
-        enhanced = _ENHANCED.search(answer)
-        subject = (enhanced[2], enhanced[3]) if enhanced else None
+        subject = _subject(answer)
         about_address = code in _ADDRESS_CODES if subject is None else subject[0] == "1" or subject == ("2", "1")
         if about_address:
             return Verdict(Fate.REFUSED, told(Why.REFUSED, said))
     if 500 <= code < 600:
         return Verdict(Fate.FAILED, told(Why.SERVER_REFUSED, said))
+    if untaken:  # neither yes nor no
+        odd = Why.NOT_NOW if 200 <= code < 400 else Why.NO_CONNECTION
+        return Verdict(Fate.LATER, told(odd, said), line_down=odd == Why.NO_CONNECTION)
     return Verdict(Fate.UNCERTAIN, told(Why.NO_ANSWER, said))
+
+
+def _reply_of(error: Exception) -> tuple[int, str] | None:
+    """What the server really replied; ``None`` where it did not. (A line that is too long comes as a 500 of smtplib's own.)"""
+    if isinstance(error, smtplib.SMTPResponseException) and type(error) is not smtplib.SMTPResponseException:
+        return int(error.smtp_code), _text(error.smtp_error)
+    return None
+
+
+def _subject(answer: str) -> tuple[str, str] | None:
+    """The second and third part of an enhanced status code."""
+    enhanced = _ENHANCED.search(answer)
+    return (enhanced[2], enhanced[3]) if enhanced else None
+
+
+def _is_too_big(code: int, answer: str) -> bool:
+    return code == 552 or _subject(answer) == ("3", "4")
+
+
+def _spoken(code: int, answer: str) -> str:
+    """A reply for people; smtplib counts what is no number as -1."""
+    return f"{code} {answer}" if code >= 100 else answer
 
 
 def _of_reading(reading: espstatus.Reading, error: Exception) -> Verdict:
@@ -137,7 +171,10 @@ def _of_reading(reading: espstatus.Reading, error: Exception) -> Verdict:
 
 
 def _said(error: Exception) -> str:
-    return f"{type(error).__name__} {error}"
+    try:
+        return f"{type(error).__name__} {error}"
+    except Exception:  # some errors stumble over their own words: an answer without a body, say
+        return type(error).__name__
 
 
 def _text(answer: bytes | str) -> str:

@@ -87,7 +87,7 @@ def for_many(wanted: Iterable[Wanted], *, now: dt.datetime | None = None) -> dic
 
 
 def builtin(name: str, language: str, *, now: dt.datetime | None = None) -> EmailTemplateVersion:
-    """A mail that the package itself brings, in ``language``: ``receipt``. Raises ``KeyError`` for another name."""
+    """A mail that the package itself brings, in ``language``: one of ``BUILTINS``. Raises ``KeyError`` for another name."""
     with translation.override(language or None):
         subject, preheader, blocks = BUILTINS[name]()
     raw = [(block.block_type, block.value if isinstance(block.value, dict) else str(block.value)) for block in blocks]
@@ -255,5 +255,35 @@ def _receipt() -> tuple[str, str, list[Block]]:
     )
 
 
+def _waiting_rest() -> tuple[str, str, list[Block]]:
+    """To the buyer of an order paid in part, when somebody orders anew with that address."""
+    news = gettext("A part of your order is paid. Here is the link to pay the rest.")
+    return _waiting(news, Block("button", {"label": gettext("Pay the rest"), "where": "pay", "url": ""}))
+
+
+def _waiting_payment() -> tuple[str, str, list[Block]]:
+    """The same where the bank has not confirmed yet."""
+    news = gettext("The payment for your order is under way. Here is the link to see how it stands.")
+    return _waiting(news, Block("button", {"label": gettext("See your order"), "where": "order", "url": ""}))
+
+
+def _waiting(news: str, button: Block) -> tuple[str, str, list[Block]]:
+    why = gettext(
+        "You get this mail because somebody has just filled in the order form with your e-mail address. "
+        "If it was not you, you need not do anything: nothing has changed."
+    )
+    return (
+        gettext("Your order is waiting"),
+        news,
+        [
+            Block("heading", {"text": gettext("Your order is waiting")}),
+            Block("text", {"text": _Rich(f"<p>{news}</p>")}),
+            button,
+            Block("order_summary", {"title": ""}),
+            Block("text", {"text": _Rich(f"<p>{why}</p>")}),
+        ],
+    )
+
+
 #: Name → what makes its subject, preview line and blocks, in the active language.
-BUILTINS = {"receipt": _receipt}
+BUILTINS = {"receipt": _receipt, "waiting_rest": _waiting_rest, "waiting_payment": _waiting_payment}

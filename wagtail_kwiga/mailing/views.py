@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.conf import settings as django_settings
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.utils import translation
@@ -63,4 +64,5 @@ def _page(request: HttpRequest, context: dict[str, Any], *, language: str = "", 
     response["Cache-Control"] = "private, no-store"
     response["Referrer-Policy"] = "same-origin"
     response["X-Robots-Tag"] = "noindex"
+    response.setdefault("X-Frame-Options", django_settings.X_FRAME_OPTIONS)
     return response

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -13,8 +14,8 @@ from wagtail_kwiga import conf, locking
 from wagtail_kwiga.catalogue import selling
 from wagtail_kwiga.contacts import consent, directory, limits
 from wagtail_kwiga.coupons import eligibility
-from wagtail_kwiga.exceptions import KwigaError, OrderRefused
-from wagtail_kwiga.offers import quoting
+from wagtail_kwiga.exceptions import KwigaError, OrderRefused, TooManyAttempts
+from wagtail_kwiga.offers import quoting, recognising, whence
 from wagtail_kwiga.orders import placing
 from wagtail_kwiga.orders.statuses import PaymentKind
 from wagtail_kwiga.payments import attempts, books, registry
@@ -29,6 +30,11 @@ if TYPE_CHECKING:
     from wagtail_kwiga.contacts.models import Contact
     from wagtail_kwiga.offers.resuming import Resume
     from wagtail_kwiga.orders.models import Order
+    from wagtail_kwiga.payments.models import PaymentAttempt
+
+
+#: Contacts that may come into being in a day for spellings of one mailbox.
+_NEW_PEOPLE_A_DAY = 5
 
 
 class PriceChanged(OrderRefused):
@@ -64,29 +70,42 @@ def submit(
     site: Site | None = None,
     language: str = "",
     title: str = "",
-    ip: str = "",
+    place: str = "",
+    own_orders: Collection[int] = (),
     now: dt.datetime | None = None,
 ) -> Result:
     """Place an order from cleaned form data and begin to pay it.
 
     ``form_data``: name, email, phone, payment_method, terms, promo. ``code`` is a coupon code as typed. ``shown`` is the
     total the visitor saw: more than that is never charged (``PriceChanged``). Where ``resume`` is of the very address, what
-    is held already is not asked again.
+    is held already is not asked again. ``place`` is where it comes from (``offers.whence``). ``own_orders`` are those that
+    this browser has placed (``offers.recognising``): like a resume link of the very address they prove that it is the buyer
+    who orders beside money that is on its way.
 
-    Raises ``TooManyAttempts``, ``CouponRefused`` and ``OrderRefused`` (``AlreadyPartlyPaid``, ``PriceChanged`` among them);
-    then nothing was written but the count of tries.
+    Raises ``TooManyAttempts``, ``CouponRefused`` and ``OrderRefused`` (``AlreadyPartlyPaid``, ``OrderUnderWay`` and
+    ``PriceChanged`` among them); then nothing was written but the count of tries.
     """
     now = now or conf.now()
     email = directory.normalise(form_data["email"])
-    _count(email, ip, code, now)
     known = resume if resume is not None and resume.is_of(email) else None
-    provider = None
+    proof = recognising.Proof(known is not None, own_orders)
+    _count_order(email, place, code, proof, now)
+    provider: Provider | None = None
+    begun: list[PaymentAttempt] = []
+
+    def begin_to_pay(order: Order) -> None:
+        if provider is not None and order.total_amount:
+            begun.append(attempts.prepare(order, provider, now=now))
+
     with locking.atomic_write():
-        contact = directory.remember(
+        contact, is_new = directory.find_or_make(
             email=email, name=form_data["name"], phone=form_data.get("phone", ""), language=language, now=now
         )
-        # ``place_order`` locks the contact. What is asked before may be overtaken, but never wrongly: limits of a coupon
-        # are decided when it is held, and nobody is charged more than the quote says.
+        if is_new and limits.mailbox(email) != email:  # ada+1@, ada+2@, …: each new person is one who gets mail
+            key = f"new:{limits.mailbox(email)}"
+            limits.check(key, limit=_NEW_PEOPLE_A_DAY, now=now, window_minutes=limits.LONGEST_WINDOW_MINUTES)
+        # The contact is locked. What is asked of others may be overtaken, but never wrongly: limits of a coupon are decided
+        # when it is held, and nobody is charged more than the quote says.
         if why := selling.why_not_for_sale(offer, now):
             raise OrderRefused(selling.message(why, offer), code=why)
         quote = price(offer=offer, code=code, contact=contact, now=now)
@@ -95,7 +114,9 @@ def submit(
         if not quote.is_free:
             provider = choose_provider(offer, form_data.get("payment_method", ""), quote.currency, site)
         if quote.is_free:  # a receipt goes out at once, to whatever address was typed
-            limits.check(f"free:{email}", limit=2, now=now, window_minutes=limits.LONGEST_WINDOW_MINUTES)
+            limits.check(
+                f"free:{limits.mailbox(email)}", limit=2, now=now, window_minutes=limits.LONGEST_WINDOW_MINUTES
+            )
         if form_data.get("promo"):
             consent.agree(contact, source="checkout", now=now)
         order = placing.place_order(
@@ -110,12 +131,19 @@ def submit(
             name=form_data["name"],
             phone=form_data.get("phone", "") or (known.phone if known else ""),
             agreed_terms=bool(form_data.get("terms")),
+            hold_until=attempts.hold_until(provider, now) if provider else None,
+            vouch=proof.covers,
+            beside=begin_to_pay,
             now=now,
         )
         if provider is None or not order.total_amount:
             # In the same transaction: a free order is never left waiting for a payment that nobody will make.
             return Result(books.settle_free(order, now).order)
-    return _begin_to_pay(order, provider.alias, now)
+    # After commit: the provider may talk to the network, and the order stands whatever becomes of it.
+    try:
+        return Result(order, attempts.hand_over(order, provider, begun[0], now=now))
+    except KwigaError as fault:
+        return Result(order, trouble=fault)
 
 
 def price(*, offer: Offer, code: str, contact: Contact | None, now: dt.datetime) -> Quote:
@@ -140,24 +168,34 @@ def choose_provider(offer: Offer, method: str, currency: str, site: Site | None)
     raise OrderRefused(_("Please choose how to pay."), code="unknown_method")
 
 
-def count_code(ip: str, now: dt.datetime) -> None:
-    """Count a try of a coupon code from ``ip``; an unknown one is not counted. Raises ``TooManyAttempts``."""
-    if ip:
-        limits.check(f"coupon:ip:{ip}", limit=conf.settings.COUPON_TRIES_PER_IP, now=now)
+def count_code(place: str, email: str, now: dt.datetime) -> None:
+    """Count a try of a coupon code from ``place`` (empty: unknown) for the address typed. Raises ``TooManyAttempts``."""
+    tries = _codes(place)
+    with contextlib.suppress(KwigaError):  # what is no address belongs to nobody
+        key = f"apply:address:{limits.mailbox(directory.normalise(email))}"
+        tries.append(limits.Try(key, 3 * conf.settings.CHECKOUTS_PER_ADDRESS))
+    _count(tries, place, now)
 
 
-def _count(email: str, ip: str, code: str, now: dt.datetime) -> None:
-    """Outside the transaction of the order, so that a refused try counts as well."""
-    if ip:
-        limits.check(f"checkout:ip:{ip}", limit=conf.settings.CHECKOUTS_PER_IP, now=now)
-    limits.check(f"checkout:address:{email}", limit=conf.settings.CHECKOUTS_PER_ADDRESS, now=now)
-    if code:
-        count_code(ip, now)
+def _count_order(email: str, place: str, code: str, proof: recognising.Proof, now: dt.datetime) -> None:
+    """Outside the transaction of the order, so that a refused try counts as well.
+
+    A stranger who uses up the tries of an address does not lock out whoever comes by the link of a mail to it.
+    """
+    who = f"{'resumed' if proof.by_mail else 'address'}:{limits.mailbox(email)}"
+    tries = [limits.Try(f"checkout:ip:{place}", conf.settings.CHECKOUTS_PER_IP)] if place else []
+    tries.append(limits.Try(f"checkout:{who}", conf.settings.CHECKOUTS_PER_ADDRESS))
+    _count([*tries, *(_codes(place) if code else [])], place, now)
 
 
-def _begin_to_pay(order: Order, method: str, now: dt.datetime) -> Result:
-    """After commit: the provider may talk to the network, and the order stands whatever becomes of it."""
+def _codes(place: str) -> list[limits.Try]:
+    return [whence.guess_of(place)] if place else []
+
+
+def _count(tries: list[limits.Try], place: str, now: dt.datetime) -> None:
     try:
-        return Result(order, attempts.start(order, method=method, now=now))
-    except KwigaError as fault:
-        return Result(order, trouble=fault)
+        limits.check_many(tries, now=now)
+    except TooManyAttempts as refusal:
+        if place and refusal.key == whence.guess_of(place).key:
+            whence.note_over(place, now)
+        raise

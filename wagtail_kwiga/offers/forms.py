@@ -9,7 +9,10 @@ from typing import Any
 from django import forms
 from django.core import signing
 from django.core.exceptions import ValidationError
+from django.forms.renderers import DjangoTemplates
+from django.forms.utils import flatatt
 from django.utils.html import format_html
+from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
 from wagtail_kwiga import hooks
@@ -46,6 +49,32 @@ def unseal(offer_id: int, sealed: str) -> Money | None:
         return Money(amount, currency) if int(key) == offer_id else None  # type: ignore[arg-type]
     except (signing.BadSignature, ValueError):
         return None
+
+
+class _Written:
+    """An ``<input>`` put together here instead of by a template each, which took a tenth of the time of a page.
+
+    A site with a form renderer of its own gets its own templates.
+    """
+
+    def render(self, name: str, value: Any, attrs: Any = None, renderer: Any = None) -> SafeString:
+        if type(renderer) is not DjangoTemplates:
+            return super().render(name, value, attrs, renderer)  # type: ignore[misc]
+        widget = self.get_context(name, value, attrs)["widget"]  # type: ignore[attr-defined]
+        given = {"type": widget["type"], "name": widget["name"], "value": widget["value"], **widget["attrs"]}
+        return format_html("<input{}>", flatatt(given))
+
+
+class TextInput(_Written, forms.TextInput):
+    """Django's, quicker."""
+
+
+class EmailInput(_Written, forms.EmailInput):
+    """Django's, quicker."""
+
+
+class HiddenInput(_Written, forms.HiddenInput):
+    """Django's, quicker."""
 
 
 class OneLineField(forms.CharField):
@@ -92,13 +121,13 @@ class CheckoutForm(forms.Form):
     name = OneLineField(
         label=_("Your name"),
         max_length=200,
-        widget=forms.TextInput(attrs={"autocomplete": "name", "autocapitalize": "words"}),
+        widget=TextInput(attrs={"autocomplete": "name", "autocapitalize": "words"}),
         error_messages={"required": _("Please tell us your name.")},
     )
     email = forms.CharField(
         label=_("E-mail address"),
         max_length=1000,
-        widget=forms.EmailInput(
+        widget=EmailInput(
             attrs={"autocomplete": "email", "inputmode": "email", "autocapitalize": "none", "spellcheck": "false"}
         ),
         help_text=_("We send your order and the way in to it."),
@@ -108,11 +137,16 @@ class CheckoutForm(forms.Form):
         label=_("Phone number"),
         max_length=40,
         required=False,
-        widget=forms.TextInput(attrs={"type": "tel", "autocomplete": "tel", "inputmode": "tel"}),
+        widget=TextInput(attrs={"type": "tel", "autocomplete": "tel", "inputmode": "tel"}),
         error_messages={"required": _("Please give a phone number.")},
     )
     #: Whether one must be chosen depends on the price, which the checkout finds out.
-    payment_method = forms.ChoiceField(label=_("How would you like to pay?"), required=False, widget=forms.RadioSelect)
+    payment_method = forms.ChoiceField(
+        label=_("How would you like to pay?"),
+        required=False,
+        widget=forms.RadioSelect,
+        error_messages={"invalid_choice": _("Please choose how to pay.")},
+    )
     terms = forms.BooleanField(error_messages={"required": _("Please agree to the terms of sale.")})
     promo = forms.BooleanField(
         label=_("Write to me about offers and discounts now and then. I can unsubscribe at any time."), required=False
@@ -120,7 +154,7 @@ class CheckoutForm(forms.Form):
     coupon = CodeField(
         label=_("Discount code"),
         required=False,
-        widget=forms.TextInput(
+        widget=TextInput(
             attrs={"autocomplete": "off", "autocapitalize": "characters", "spellcheck": "false", "maxlength": "40"}
         ),
     )
@@ -128,10 +162,10 @@ class CheckoutForm(forms.Form):
     website = forms.CharField(
         label=_("Leave this empty"),
         required=False,
-        widget=forms.TextInput(attrs={"autocomplete": "off", "tabindex": "-1"}),
+        widget=TextInput(attrs={"autocomplete": "off", "tabindex": "-1"}),
     )
-    shown = forms.CharField(required=False, widget=forms.HiddenInput)
-    resume = forms.CharField(required=False, widget=forms.HiddenInput)
+    shown = forms.CharField(required=False, widget=HiddenInput)
+    resume = forms.CharField(required=False, widget=HiddenInput)
 
     #: Fields the template puts in places of their own; all others are shown in order.
     PLACED = ("coupon", "website", "shown", "resume", "terms", "promo", "payment_method")
@@ -165,7 +199,7 @@ class CheckoutForm(forms.Form):
         if not ask_promo:
             del self.fields["promo"]
         if not takes_codes:
-            self.fields["coupon"].widget = forms.HiddenInput()
+            self.fields["coupon"].widget = HiddenInput()
 
     def _ask_phone(self, mode: str) -> None:
         if mode == "no":

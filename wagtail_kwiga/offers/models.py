@@ -132,7 +132,11 @@ class OfferPageMixin(models.Model):
             faults["price"] = _("%(currency)s has no smaller parts than that. Please round the price.") % {
                 "currency": self.currency
             }
-        if self.sales_from and self.sales_until and self.sales_until <= self.sales_from:
+        for name in ("sales_from", "sales_until"):
+            instant = getattr(self, name)
+            if instant is not None and not 2000 <= instant.year <= 2100:
+                faults[name] = _("Please give a date between the years 2000 and 2100.")
+        if "sales_until" not in faults and self.sales_from and self.sales_until and self.sales_until <= self.sales_from:
             faults["sales_until"] = _("This must be later than the beginning of the sale.")
         if self.language_mode == LanguageMode.FIXED and not self.fixed_language:
             faults["fixed_language"] = _("Please choose the language.")
@@ -160,11 +164,13 @@ class OfferPageMixin(models.Model):
 
     def serve(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         """The page; a POST to it is the checkout."""
+        from wagtail_kwiga.offers import answering
+
         request.is_preview = getattr(request, "is_preview", False)
         visit = self.visit(request)
         if request.method == "POST":
             with translation.override(visit.language):
-                answer = visit.answer()
+                answer = answering.answer(visit)
             if answer is not None:
                 return self._marked(answer, visit)
         return self._rendered(

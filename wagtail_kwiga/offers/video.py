@@ -6,7 +6,9 @@ a poster and a link, so no third party learns of the visit.
 
 from __future__ import annotations
 
+import contextlib
 import html
+import logging
 import mimetypes
 import re
 from dataclasses import dataclass
@@ -16,6 +18,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from django.core.cache import cache
 from django.core.exceptions import ValidationError
+from django.db import connection, transaction
 from django.utils.translation import gettext_lazy as _
 from wagtail import blocks
 from wagtail.blocks.struct_block import StructBlockValidationError
@@ -34,6 +37,11 @@ GROUP = _("Words and pictures")
 #: The picture in previews of blocks that have no other.
 SAMPLE = "wagtail_kwiga/sample.svg"
 _IFRAME = re.compile(r"<iframe\b[^>]*?\bsrc\s*=\s*[\"']([^\"']+)[\"']", re.IGNORECASE)
+#: A name of the public internet: its last label is a word, so it is no number in whatever disguise, and has a dot.
+_PUBLIC_HOST = re.compile(r"(?:[a-z0-9](?:[a-z0-9_-]*[a-z0-9])?\.)+(?:[a-z]{2,}|xn--[a-z0-9-]+)", re.IGNORECASE)
+_PRIVATE_ENDS = (".localhost", ".local", ".internal", ".intranet", ".lan", ".home", ".corp", ".arpa")
+#: As much of a provider's HTML as its player may be looked for in.
+_LONGEST_PLAYER = 20_000
 _YOUTUBE_HOSTS = ("youtube.com", "www.youtube.com", "m.youtube.com", "music.youtube.com", "www.youtube-nocookie.com")
 _YOUTUBE_ID = re.compile(r"[\w-]{11}\Z")
 #: Seconds for which a refusal is remembered: the editor saves and previews by itself, many times a minute.
@@ -45,6 +53,8 @@ _REFUSALS = {
     _SILENT: _("The provider could not be asked about this video. Please try again later."),
     _NO_VIDEO: _("There is something at this address, but no video that a page could play."),
 }
+
+logger = logging.getLogger("wagtail_kwiga.offers")
 
 
 @dataclass(frozen=True)
@@ -88,6 +98,21 @@ def known_frame(url: str) -> str:
     return f"https://www.youtube-nocookie.com/embed/{key}" if _YOUTUBE_ID.match(key) else ""
 
 
+def is_public(url: str) -> bool:
+    """Whether ``url`` is an ordinary address of the public web.
+
+    The patterns of providers are lax: to some of them a path looks like their host, whatever the host is.
+    """
+    try:
+        parts = urlsplit(url)
+        host, port = (parts.hostname or "").rstrip("."), parts.port
+    except ValueError:
+        return False
+    if parts.scheme not in ("http", "https") or port not in (None, 80, 443) or "@" in parts.netloc:
+        return False
+    return len(host) < 254 and bool(_PUBLIC_HOST.fullmatch(host)) and not host.endswith(_PRIVATE_ENDS)
+
+
 def look_up(url: str) -> None:
     """Ask the provider about ``url`` and remember the answer. Raises ``ValidationError`` with words for the editor.
 
@@ -103,13 +128,20 @@ def look_up(url: str) -> None:
 
 def _asked(url: str) -> str:
     """Why the video cannot be shown, as a key of ``_REFUSALS``; empty where it can."""
+    if not is_public(url):
+        return _UNKNOWN
     try:
-        embed = get_embed(url)
+        # A row that the database refuses must not spoil a transaction of the editor's; of ours there is none meanwhile.
+        with transaction.atomic() if connection.in_atomic_block else contextlib.nullcontext():
+            embed = get_embed(url)
     except EmbedUnsupportedProviderException:
         return _UNKNOWN
     except EmbedException as fault:
         answer = getattr(fault.__cause__ or fault.__context__, "response", None)
         return _HIDDEN if getattr(answer, "status_code", None) in (401, 403, 404) else _SILENT
+    except Exception:  # a provider's answer is input like any other: no object, fields missing, numbers without end
+        logger.exception("The answer of a video provider could not be used")
+        return _SILENT
     return "" if _frame_of(embed) or known_frame(url) else _NO_VIDEO
 
 
@@ -188,11 +220,11 @@ class VideoBlock(blocks.StructBlock):
 
 
 def _frame_of(embed: Embed) -> str:
-    found = _IFRAME.search(embed.html or "")
+    found = _IFRAME.search(str(embed.html or "")[:_LONGEST_PLAYER])
     frame = html.unescape(found[1]) if found else ""
     if frame.startswith("//"):
         frame = f"https:{frame}"
-    return frame if frame.startswith("https://") else ""
+    return frame if frame.startswith("https://") and is_public(frame) else ""
 
 
 def _private(frame: str) -> str:

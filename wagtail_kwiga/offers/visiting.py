@@ -1,18 +1,13 @@
-"""One visit to an offer page: what the visitor sees, and what becomes of the form they send.
-
-A visit only reads (promise 9) until a form is sent; and then ``offers.checkout`` does the writing.
-"""
+"""One visit to an offer page: what the visitor sees. A visit only reads (promise 9); ``offers.answering`` is for a form sent."""
 
 from __future__ import annotations
 
 import datetime as dt
-import ipaddress
-import logging
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urljoin
 
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpRequest
 from django.utils import translation
 from django.utils.functional import cached_property
 from django.utils.translation import gettext as _
@@ -21,25 +16,30 @@ from wagtail.models import Site
 from wagtail_kwiga import conf
 from wagtail_kwiga.catalogue import selling
 from wagtail_kwiga.catalogue.models import Offer
-from wagtail_kwiga.contacts import directory
+from wagtail_kwiga.contacts import directory, limits
 from wagtail_kwiga.coupons import discounts, eligibility
 from wagtail_kwiga.coupons.reasons import Reason
-from wagtail_kwiga.exceptions import AlreadyPartlyPaid, CouponRefused, KwigaError, OrderRefused, TooManyAttempts
-from wagtail_kwiga.offers import checkout, describing, forms, languages, publishing, quoting, resuming
+from wagtail_kwiga.exceptions import KwigaError
+from wagtail_kwiga.offers import (
+    describing,
+    forms,
+    languages,
+    publishing,
+    quoting,
+    reading,
+    recognising,
+    resuming,
+    whence,
+)
 from wagtail_kwiga.orders import families, links
-from wagtail_kwiga.orders.models import Order
 from wagtail_kwiga.payments import registry
-from wagtail_kwiga.payments import views as payment_views
-from wagtail_kwiga.pricing.money import Money
 from wagtail_kwiga.pricing.quotes import Quote
-from wagtail_kwiga.site_settings import KwigaSettings, PromoPolicy, sales_settings
+from wagtail_kwiga.site_settings import KwigaSettings, PromoPolicy, keep_for, sales_settings
 
 #: A code that needs the visitor's address stays in the form; any other refused one is taken out of it.
-_KEEPS_CODE = (Reason.OK, Reason.NEEDS_ADDRESS)
+KEEPS_CODE = (Reason.OK, Reason.NEEDS_ADDRESS)
 #: Refusals that only mean "too late": said in one kind sentence.
 _TOO_LATE = (Reason.ENDED_FOR_YOU, Reason.EXPIRED)
-
-logger = logging.getLogger("wagtail_kwiga.offers")
 
 
 @dataclass(frozen=True)
@@ -63,11 +63,22 @@ class Visit:
         self.status = 200
         self.retry_after: int | None = None
 
+    def answer_with(self, status: int, *, retry_after: int | None = None) -> None:
+        """Have the page bear another status than 200; ``retry_after`` in seconds."""
+        self.status, self.retry_after = status, retry_after
+
     # --- where we are -------------------------------------------------------------------------------------------------
 
     @cached_property
+    def _read(self) -> reading.Found | None:
+        """What most visits need, read at once; ``None`` for those that are asked for piece by piece: previews, aliases."""
+        if self.is_preview or self.page.alias_of_id or self.page.pk is None or self.site is None:
+            return None
+        return reading.read(self.page.translation_key, self.site.pk)
+
+    @cached_property
     def languages(self) -> languages.Languages:
-        return languages.languages_of(self.page, self.request)
+        return languages.languages_of(self.page, self.request, self._read.versions if self._read else None)
 
     @cached_property
     def language(self) -> str:
@@ -94,11 +105,15 @@ class Visit:
 
     @cached_property
     def settings(self) -> KwigaSettings:
+        if self._read and self.site:
+            return keep_for(self.site, self._read.settings)
         return sales_settings(self.site)
 
     @cached_property
     def offer(self) -> Offer | None:
         """What is for sale here; in a preview, as the draft would sell it."""
+        if self._read:
+            return self._read.offer
         offer = Offer.objects.filter(translation_key=publishing.key_of(self.page)).first()
         if self.is_preview and not (offer and publishing.is_translation(self.page)):
             drafted = Offer(state=Offer.State.ON_SALE, **publishing.fields_of(self.page))
@@ -120,12 +135,12 @@ class Visit:
     # --- who comes, and with what -------------------------------------------------------------------------------------
 
     @cached_property
-    def _sent(self) -> Any:
+    def sent(self) -> Any:
         return self.request.POST if self.request.method == "POST" else self.request.GET
 
     @cached_property
     def resume(self) -> resuming.Resume | None:
-        token = self._sent.get("resume", "")
+        token = self.sent.get("resume", "")
         return resuming.read_for(self.offer, token, self.now) if token and self.offer else None
 
     @cached_property
@@ -136,14 +151,38 @@ class Visit:
         return describing.ways_in(self.resume.order)
 
     @cached_property
+    def is_address_given(self) -> bool:
+        """Whether something was typed that is an address, known or not."""
+        try:
+            return bool(directory.normalise(self.sent.get("email", "")))
+        except KwigaError:
+            return False
+
+    @cached_property
     def contact(self) -> Any:
         """Whom the coupon is judged for: the address typed, or that of the link."""
         if self.request.method == "POST":
             try:
-                return directory.find(self._sent.get("email", ""))
+                return directory.find(self.sent.get("email", ""))
             except KwigaError:
                 return None
         return self.resume.order.contact if self.resume else None
+
+    @cached_property
+    def place(self) -> str:
+        """Where the request comes from, for limits; empty where that cannot be told."""
+        return whence.place_of(self.request)
+
+    @cached_property
+    def own_orders(self) -> tuple[int, ...]:
+        """The orders that this browser has placed lately."""
+        return recognising.orders_of(self.request, self.now)
+
+    @cached_property
+    def has_proof(self) -> bool:
+        """Whether the link of a mail shows that the visitor is ``contact``. That this browser has ordered with an address
+        does not: a stranger may have done that."""
+        return self.contact is not None and self.resume is not None and self.resume.is_of(self.contact.email)
 
     @cached_property
     def is_personal(self) -> bool:
@@ -159,10 +198,30 @@ class Visit:
             return None
         if self.request.method != "POST" and self.resume and self.resume.coupon:
             return eligibility.check_coupon(self.resume.coupon, offer=self.offer, contact=self.contact, now=self.now)
-        code = self._sent.get("coupon", "").strip()
+        code = self.sent.get("coupon", "").strip()
         if not code:
             return None
-        return eligibility.check(code=code, offer=self.offer, contact=self.contact, now=self.now)
+        if self.request.method != "POST":
+            return self._guessed(code)
+        # Whoever types an address may be anybody. Of people it is only asked what the code cannot do without.
+        known = self.contact if self.has_proof else None
+        verdict = eligibility.check(code=code, offer=self.offer, contact=known, now=self.now)
+        if self.has_proof:
+            return verdict
+        if verdict.reason == Reason.NEEDS_ADDRESS and self.contact is not None:
+            verdict = eligibility.check(code=code, offer=self.offer, contact=self.contact, now=self.now)
+        return eligibility.discreet(verdict, is_address_given=self.is_address_given)
+
+    def _guessed(self, code: str) -> eligibility.Verdict | None:
+        """The verdict on a code in the page's address; ``None`` where too many wrong ones came from there."""
+        if (seconds := whence.wait(self.place, self.now)) is not None:
+            self.answer_with(429, retry_after=seconds)
+            self.notes.append(Note(limits.refusal(seconds, "").message, "warning"))
+            return None
+        verdict = eligibility.check(code=code, offer=self.offer, contact=self.contact, now=self.now)
+        if verdict.reason == Reason.UNKNOWN:
+            whence.note_wrong(self.place, self.now)
+        return verdict
 
     @cached_property
     def quote(self) -> Quote | None:
@@ -203,15 +262,15 @@ class Visit:
 
     @cached_property
     def form(self) -> forms.CheckoutForm | None:
-        """The form as somebody finds it who has just come; ``answer`` puts the one that was sent in its place."""
+        """The form as somebody finds it who has just come; ``answering`` puts the one that was sent in its place."""
         if not self.can_order or self.cannot_pay:
             return None
         initial: dict[str, Any] = {}
         if self.resume:
             initial = {"email": self.resume.email, "name": self.resume.name, "resume": self.resume.token}
-        return self._make_form(None, initial={**initial, "coupon": self._code_to_keep, "shown": self._sealed()})
+        return self.make_form(None, initial={**initial, "coupon": self._code_to_keep, "shown": self.sealed()})
 
-    def _make_form(
+    def make_form(
         self, data: Any, *, initial: dict[str, Any] | None = None, methods: list[Any] | None = None
     ) -> forms.CheckoutForm:
         return forms.form_class()(
@@ -226,11 +285,11 @@ class Visit:
 
     @property
     def _code_to_keep(self) -> str:
-        if self.verdict and self.verdict.reason in _KEEPS_CODE and self.verdict.coupon:
+        if self.verdict and self.verdict.reason in KEEPS_CODE and self.verdict.coupon:
             return self.verdict.coupon.code
         return ""
 
-    def _sealed(self) -> str:
+    def sealed(self) -> str:
         return forms.seal(self.offer.pk, self.quote.total) if self.offer and self.offer.pk and self.quote else ""
 
     def _phone_mode(self, data: Any) -> str:
@@ -248,136 +307,6 @@ class Visit:
                 return block.value, _("terms of sale")
         return None
 
-    # --- a form was sent ----------------------------------------------------------------------------------------------
-
-    def answer(self) -> HttpResponse | None:
-        """What becomes of a POST: the way to pay, or ``None`` for the page once more with words about what is missing."""
-        if not self.can_order:
-            self.status = 409
-            return None
-        if "apply" in self._sent:
-            return self._apply()
-        try:
-            return self._order()
-        except TooManyAttempts as refusal:
-            self._too_many(refusal)
-            self.verdict = None
-            self._show_again(refusal.message)
-        return None
-
-    def _apply(self) -> None:
-        """*Apply the code*: the page with the new price; nothing is ordered."""
-        typed = self._sent.dict()
-        try:
-            checkout.count_code(self._ip, self.now)
-        except TooManyAttempts as refusal:
-            self._too_many(refusal)
-            self.verdict = None
-            self.notes.append(Note(refusal.message, "warning"))
-        self._say_verdict()
-        self.form = self._make_form(None, initial={**typed, "shown": self._sealed()})
-
-    def _too_many(self, refusal: TooManyAttempts) -> None:
-        self.status = 429
-        self.retry_after = refusal.facts.get("retry_after")
-
-    def _order(self) -> HttpResponse | None:
-        if not links.are_routed():
-            logger.error("No order can be taken: wagtail_kwiga.urls is not included in the site's URLs")
-            self._show_again(_("Orders cannot be taken at the moment. Please come back a little later."))
-            return None
-        # All ways to pay, whatever the price: what it costs is found out once, under the contact's lock.
-        form = self._make_form(self._sent, methods=self.offered)
-        if not form.is_valid():
-            if self._sent.get("coupon", "").strip():
-                checkout.count_code(self._ip, self.now)
-            if "coupon" not in form.errors:
-                self._say_verdict()
-            self._show_again(refused=form)
-            return None
-        data = form.cleaned_data
-        try:
-            result = checkout.submit(
-                offer=self.offer,
-                form_data=data,
-                code=data["coupon"],
-                resume=self.resume,
-                shown=self._agreed_to(data["shown"]),
-                site=self.site,
-                language=self.language,
-                title=self.page.title,
-                ip=self._ip,
-                now=self.now,
-            )
-        except AlreadyPartlyPaid as refusal:
-            return self._sent_on(links.pay_url(Order.objects.get(pk=refusal.facts["order"]), self.now))
-        except CouponRefused as refusal:
-            self._refuse_code(refusal)
-            return None
-        except checkout.PriceChanged as refusal:
-            self.quote = refusal.facts["quote"]
-            self._show_again(
-                _("The price has changed since you opened this page. Please look at it and send the form again.")
-            )
-            return None
-        except OrderRefused as refusal:
-            self._show_again(refusal.message)
-            return None
-        if result.started:
-            return payment_views.hand_over(self.request, result.started, self.now)
-        where = links.pay_url if result.trouble else links.order_url
-        return self._sent_on(where(result.order, self.now))
-
-    def _sent_on(self, url: str) -> HttpResponseRedirect:
-        return HttpResponseRedirect(links.from_here(self.request, url))
-
-    def _agreed_to(self, sealed: str) -> Money | None:
-        """The total the visitor saw. A seal that cannot be read agrees to nothing, so today's price is shown first."""
-        if not sealed:
-            return None  # a form of the site's own making: the order page tells the price before anything is paid
-        return forms.unseal(self.offer.pk, sealed) or Money.zero(self.offer.currency)
-
-    def _refuse_code(self, refusal: CouponRefused) -> None:
-        """Say why, and show the normal price; it is ordered only when the visitor sends the form again."""
-        self.verdict = refusal.facts.get("verdict") or eligibility.Verdict(False, Reason.USED_UP, refusal.message)
-        self.__dict__.pop("quote", None)
-        self._show_again()
-        more = _(
-            "Nothing has been ordered yet. Without the code it costs what you see here; send the form again to order."
-        )
-        self.notes.append(Note(refusal.message, "warning", more))
-
-    def _show_again(self, message: Any = "", *, refused: forms.CheckoutForm | None = None) -> None:
-        """The form as it was sent, with what is wrong with it, ``message`` on top, and the total as it is now.
-
-        What cannot be sent again as it is (a code that does not apply, a trap that was stepped into) is taken out; what was
-        wrong with it is told all the same.
-        """
-        data = self._sent.copy()
-        data["shown"] = self._sealed()
-        data["website"] = ""  # a person whose browser filled it in could not empty it
-        if self.verdict and self.verdict.reason not in _KEEPS_CODE:
-            data["coupon"] = ""
-        form = self._make_form(data)
-        form.is_valid()
-        for name, faults in refused.errors.as_data().items() if refused else ():
-            if name in form.fields and name not in form.errors:
-                form.add_error(name, faults)
-        if message:
-            form.add_error(None, message)
-        self.form = form
-
-    @property
-    def _ip(self) -> str:
-        """The visitor's address, or an empty string where it can only be that of a proxy, which all visitors share."""
-        header = conf.settings.CLIENT_IP_HEADER
-        told = self.request.META.get(header or "REMOTE_ADDR", "").strip()
-        try:
-            address = ipaddress.ip_address(told)
-        except ValueError:
-            return ""
-        return str(address) if header or address.is_global else ""
-
     # --- what is said -------------------------------------------------------------------------------------------------
 
     def greet(self) -> None:
@@ -385,9 +314,9 @@ class Visit:
         if self.request.method == "POST" or self.why_not or self.bought is not None:
             return
         if self.verdict:
-            self._say_verdict()
+            self.say_verdict()
 
-    def _say_verdict(self) -> None:
+    def say_verdict(self) -> None:
         verdict = self.verdict
         if verdict is None or verdict.ok:
             return

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterable
+from typing import Any
 
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
@@ -20,11 +21,15 @@ def is_paid(family: uuid.UUID) -> bool:
     return Order.objects.filter(family=family, paid_at__isnull=False).exists()
 
 
-def is_waiting(family: uuid.UUID) -> bool:
-    """Whether nothing of the purchase is paid and an order of it still waits: else recovery has nothing to say."""
-    rows = Order.objects.filter(family=family).values_list("status", "paid_at")
-    found = list(rows.exclude(status=Status.SUPERSEDED, paid_at__isnull=True).distinct())
-    return any(s in UNSETTLED for s, _ in found) and not any(paid or s == Status.PARTLY_PAID for s, paid in found)
+def states(family: Any) -> dict[str, Exists]:
+    """Whether an order of the family still waits, has had a part of its money, was ever paid: for annotating a row that
+    knows its ``family`` (an ``OuterRef``, say)."""
+    orders = Order.objects.filter(family=family).order_by()
+    return {
+        "family_waits": Exists(orders.filter(status__in=sorted(UNSETTLED))),
+        "family_partly_paid": Exists(orders.filter(status=Status.PARTLY_PAID)),
+        "family_paid": Exists(orders.filter(paid_at__isnull=False)),
+    }
 
 
 def is_theirs(family: uuid.UUID) -> bool:
@@ -35,6 +40,11 @@ def is_theirs(family: uuid.UUID) -> bool:
 def paid_among(families: Iterable[uuid.UUID]) -> set[uuid.UUID]:
     """Those of ``families`` that are paid, in one query."""
     return set(Order.objects.filter(family__in=list(families), paid_at__isnull=False).values_list("family", flat=True))
+
+
+def has_several_names(family: uuid.UUID) -> bool:
+    """Whether the orders of the purchase were placed under more than one name, or phone number: perhaps not all by its buyer."""
+    return Order.objects.filter(family=family).order_by().values("buyer_name", "buyer_phone").distinct()[:2].count() > 1
 
 
 def newest(family: uuid.UUID) -> Order | None:

@@ -53,11 +53,17 @@ def read(purpose: str, token: str, now: dt.datetime | None = None) -> dict[str, 
             raise signing.BadSignature("too long")
         payload = _signer(purpose).unsign_object(token)
         expires = int(payload.pop("x"))
-    except (signing.BadSignature, ValueError, KeyError, AttributeError, TypeError) as fault:
+    except (signing.BadSignature, ValueError, KeyError, AttributeError, TypeError, OverflowError) as fault:
         raise BadToken(_("This link is not complete. Please copy all of it from the mail.")) from fault
     if now.timestamp() >= expires:
         raise BadToken(_("This link has expired."), code="expired_token", payload=payload)
     return payload
+
+
+def key_in(payload: dict[str, Any], name: str) -> int | None:
+    """The key of a row that a token carries under ``name``; ``None`` where another version of the software wrote no key."""
+    key = payload.get(name)
+    return key if isinstance(key, int) and not isinstance(key, bool) else None
 
 
 def site_root(site_id: int | None) -> str:
@@ -129,7 +135,7 @@ def token_for(purpose: str, order: Order, now: dt.datetime | None = None, **payl
 def order_of(purpose: str, token: str, now: dt.datetime | None = None) -> tuple[Order, dict[str, Any]]:
     """The order a token speaks of, and the rest of what it carries. Raises ``BadToken``."""
     payload = read(purpose, token, now)
-    order = Order.objects.select_related("contact", "offer", "site").filter(pk=payload.get("order")).first()
+    order = Order.objects.select_related("contact", "offer", "site").filter(pk=key_in(payload, "order")).first()
     if order is None:
         raise BadToken(_("This order no longer exists."), code="gone")
     return order, payload

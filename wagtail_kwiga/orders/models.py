@@ -94,6 +94,7 @@ class Order(models.Model):
         indexes = [
             models.Index(fields=["family"], name="kwiga_order_family"),
             models.Index(fields=["-placed_at", "-id"], name="kwiga_order_placed"),
+            models.Index(fields=["status", "-placed_at", "-id"], name="kwiga_order_status_placed"),
             models.Index(fields=["contact", "offer", "-placed_at"], name="kwiga_order_contact_offer"),
             models.Index(
                 fields=["expires_at"],

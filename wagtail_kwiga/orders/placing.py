@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Callable
 from typing import Any
 
 from django.utils import translation
@@ -27,6 +28,13 @@ from wagtail_kwiga.pricing.money import Money
 from wagtail_kwiga.pricing.quotes import Quote, make_quote
 
 
+class OrderUnderWay(OrderRefused):
+    """Money is on its way to an earlier order, or a part of it is there, and nobody vouches that it is the same person
+    who orders again. ``facts["order"]`` is the earlier order."""
+
+    code = "under_way"
+
+
 def place_order(
     *,
     contact: Contact,
@@ -41,34 +49,45 @@ def place_order(
     name: str = "",
     phone: str = "",
     agreed_terms: bool = False,
-    hold_until: dt.datetime | None = None,
+    hold_until: dt.datetime | Callable[[Order], dt.datetime] | None = None,
     by: Any = None,
+    vouch: Callable[[Order], bool] | None = None,
+    beside: Callable[[Order], None] | None = None,
     now: dt.datetime | None = None,
 ) -> Order:
     """Place an order at ``quote`` and return it.
 
     In one transaction: the contact is locked; an older open order of the pair is superseded and its held coupon handed
     on where ``quote`` brings none (promise 2); the order, its lines and its timeline are written; ``OrderPlaced`` is told;
-    the coupon is held last. ``hold_until`` says how long the payment method needs the coupon (DESIGN 6): by default the
-    gateway's hour, for a transfer until the order expires. ``title`` is what the buyer's page calls the offer, in the
+    the coupon is held last. ``hold_until`` says until when the payment method needs the coupon, or answers it for the order
+    about to be written (DESIGN 6): by default the gateway's hour, for a transfer until the order expires. ``title`` is what the buyer's page calls the offer, in the
     buyer's language; by default the offer's own.
 
+    ``vouch`` is the web door's question, put under the contact's lock: whether whoever types this address has shown to be
+    the buyer of a standing order that money is on its way to. Without it nobody asks (staff, the site's own code); with it
+    the order carries name and phone as they were given, and nothing that is known of the contact. ``beside`` is called with
+    the order where more is to be written in the same transaction, before a coupon's counter is locked.
+
     Raises ``OrderRefused`` (not for sale, or a site's veto), ``AlreadyPartlyPaid`` (``facts["order"]`` is to be finished),
+    ``OrderUnderWay`` (``vouch`` said no),
     ``CouponRefused`` (the coupon of the quote has no use left); then nothing was written.
     """
     now = now or conf.now()
     with locking.atomic_write():
-        contact = directory.lock(contact.pk)
+        contact = directory.held(contact)
         hooks.ask("before_kwiga_place_order", PlaceOrder(contact, offer, quote, site, origin))
         if origin == Origin.WEB and (why := selling.why_not_for_sale(offer, now)):
             raise OrderRefused(selling.message(why, offer), code=why)
         standing = list(locking.locked(families.standing(contact.pk, offer.pk).select_related("coupon_use")))
-        older = _older_open(standing)
+        _mind_money(standing, vouch)
+        older = next((order for order in standing if order.status in UNSETTLED), None)
+        # A discount that is handed on to nobody knows whom lowers the price, but its code is not told.
+        tells_code = quote.coupon_id is not None or vouch is None or older is None or vouch(older)
         inherited, may_renew, quote = _inherit_coupon(older, quote, offer, contact, now)
         returned = older.coupon_use if older and not inherited else None
         if older:
             close_superseded(older, hand_on=inherited is not None, now=now, by=by)
-        order = Order.objects.create(
+        order = Order(
             number=numbers.new_number(),
             token=numbers.new_token(),
             family=families.for_new_order(standing),
@@ -83,17 +102,23 @@ def place_order(
             discount_amount=quote.discount.amount,
             total_amount=quote.total.amount,
             coupon_id=quote.coupon_id,
-            coupon_code=quote.coupon_code,
+            coupon_code=quote.coupon_code if tells_code else "",
             coupon_use=inherited,
             site=site,
             language=language or contact.language or translation.get_language() or "en",
-            buyer_name=name or contact.name,
-            buyer_phone=phone or contact.phone,
+            buyer_name=name or ("" if vouch else contact.name),
+            buyer_phone=phone or ("" if vouch else contact.phone),
             placed_at=now,
             price_holds_until=now + dt.timedelta(days=conf.settings.PRICE_HOLDS_DAYS),
             expires_at=now + dt.timedelta(days=conf.settings.ORDER_EXPIRES_DAYS),
             agreed_terms_at=now if agreed_terms else None,
         )
+        until = hold_until(order) if callable(hold_until) else hold_until or default_hold(order, now)
+        begun = None
+        if order.coupon_id and inherited is None:
+            begun = uses.begin(order.coupon_id, contact.pk, until=until, now=now)
+            order.coupon_use = begun.use
+        order.save(force_insert=True)
         _write_lines(order, offer, quote.total)
         if older:
             Order.objects.filter(pk=older.pk).update(superseded_by=order)
@@ -108,7 +133,10 @@ def place_order(
             supersedes=older.number if older else "",
         )
         events.publish(OrderPlaced(order.pk, contact.pk, offer.pk, order.family, (older.pk,) if older else (), now))
-        _move_uses(order, returned, inherited, may_renew, hold_until or default_hold(order, now), now)
+        if beside is not None:
+            beside(order)
+        if begun or inherited or returned:
+            _move_uses(order, returned, begun, inherited if may_renew else None, until, now)
     return order
 
 
@@ -119,15 +147,17 @@ def default_hold(order: Order, now: dt.datetime) -> dt.datetime:
     return now + dt.timedelta(minutes=conf.settings.GATEWAY_HOLD_MINUTES)
 
 
-def _older_open(standing: list[Order]) -> Order | None:
+def _mind_money(standing: list[Order], vouch: Callable[[Order], bool] | None) -> None:
+    """Raise where money that is there, or on its way, stands against a new order."""
     for order in standing:
+        if vouch is not None and order.status in (Status.PARTLY_PAID, Status.PROCESSING) and not vouch(order):
+            raise OrderUnderWay(_("An order for this address is under way."), order=order.pk)
         if order.status == Status.PARTLY_PAID:
             raise AlreadyPartlyPaid(
                 _("A part of your earlier order %(number)s is paid already. Please pay the rest of it instead.")
                 % {"number": order.number},
                 order=order.pk,
             )
-    return next((order for order in standing if order.status in UNSETTLED), None)
 
 
 def _inherit_coupon(
@@ -174,32 +204,30 @@ def _write_lines(order: Order, offer: Offer, total: Money) -> None:
 def _move_uses(
     order: Order,
     returned: CouponUse | None,
-    inherited: CouponUse | None,
-    may_renew: bool,
+    begun: uses.Begun | None,
+    renewed: CouponUse | None,
     until: dt.datetime,
     now: dt.datetime,
 ) -> None:
     """Last of all, so that a hot coupon's row is locked as briefly as can be.
 
     Where one coupon is given back for another, their counters are taken in the order of their keys: two buyers who swap
-    the same two coupons crosswise must not wait for one another.
+    the same two coupons crosswise must not wait for one another. A use that was handed on is renewed; one of a discount
+    that has ended meanwhile keeps its hold, and gets no longer one.
     """
-    moves = (
-        [(order.coupon_id, lambda: _hold_coupon(order, inherited, may_renew, until, now))] if order.coupon_id else []
-    )
+    moves: list[tuple[int, Callable[[], Any]]] = []
+    if begun is not None:
+        moves.append((begun.use.coupon_id, begun.finish))
+    if renewed is not None:
+        moves.append((renewed.coupon_id, lambda: _renew(order, renewed, until, now)))
     if returned is not None:
         moves.append((returned.coupon_id, lambda: uses.give_back(returned, now=now)))
     for _coupon_id, move in sorted(moves, key=lambda move: move[0]):
         move()
 
 
-def _hold_coupon(
-    order: Order, inherited: CouponUse | None, may_renew: bool, until: dt.datetime, now: dt.datetime
-) -> None:
-    """Hold anew, or renew what was handed on. A discount that has ended meanwhile keeps its hold, and gets no longer one."""
-    use = uses.renew(inherited, until=until, now=now) if inherited and may_renew else None
-    if use is None:
-        use = inherited or uses.hold(order.coupon, order.contact, until=until, now=now)
-    if order.coupon_use_id != use.pk:
-        order.coupon_use = use
-        Order.objects.filter(pk=order.pk).update(coupon_use=use)
+def _renew(order: Order, use: CouponUse, until: dt.datetime, now: dt.datetime) -> None:
+    renewed = uses.renew(use, until=until, now=now)
+    if renewed is not None and renewed.pk != order.coupon_use_id:
+        order.coupon_use = renewed
+        Order.objects.filter(pk=order.pk).update(coupon_use=renewed)

@@ -99,12 +99,21 @@ def reopen(order: Order, *, by: Any = None, now: dt.datetime | None = None) -> O
     return _adopt(order, fresh)
 
 
-def record_money(order: Order, *, received: Decimal, refunded: Decimal, now: dt.datetime, by: Any = None) -> Order:
+def record_money(
+    order: Order,
+    *,
+    received: Decimal,
+    refunded: Decimal,
+    now: dt.datetime,
+    by: Any = None,
+    payer_known: bool = True,
+) -> Order:
     """Take note of the money an order has: ``received`` in all attempts together, ``refunded`` of it.
 
     For ``payments.books`` only; ``order`` is locked, and so is its contact. Money is never refused (promise 7): whatever
     the status, enough of it makes the order paid, closes its siblings and tells ``OrderPaid``; money that is late, double
-    or too much is put on a person's list.
+    or too much is put on a person's list. Money stands up for the name and phone on the order, unless it is not clear that
+    who paid is who ordered (``payer_known``).
     """
     net = received - refunded
     before, had_paid = Status(order.status), order.paid_at is not None
@@ -140,7 +149,7 @@ def record_money(order: Order, *, received: Decimal, refunded: Decimal, now: dt.
             )
         )
     if becomes_paid:
-        if net > 0:
+        if net > 0 and payer_known:
             given = {"name": order.buyer_name, "phone": order.buyer_phone}
             Contact.objects.filter(pk=order.contact_id, is_verified=False).update(
                 is_verified=True, **{field: value for field, value in given.items() if value}
@@ -150,6 +159,9 @@ def record_money(order: Order, *, received: Decimal, refunded: Decimal, now: dt.
         _settle_uses(order, siblings, now=now)
     elif status == Status.PAID and before == Status.REFUNDED:
         events.publish(OrderPaid(order.pk, order.contact_id, order.offer_id, order.family, now, False, again=True))
+    elif status == Status.REFUNDED and order.paid_at is None and order.coupon_use_id:
+        # A part came and went back again: the order ends unpaid, and its coupon has a place for somebody else.
+        uses.give_back_many([order.coupon_use_id], now=now)
     return order
 
 
@@ -304,7 +316,7 @@ def _settle_uses(order: Order, siblings: Sequence[Order], *, now: dt.datetime) -
         # Spends a held use; one reclaimed meanwhile, perhaps in this very moment, finds another place or goes over the limit.
         mine = uses.spend_late(mine, order.coupon, order.contact, now=now)
         if mine.over_limit:
-            writing.write(order, "order.coupon_over_limit", now=now, attention=True, coupon=order.coupon_code)
+            writing.write(order, "order.coupon_over_limit", now=now, attention=True, coupon=order.coupon.code)
         if order.coupon_use_id != mine.pk:
             order.coupon_use = mine
             Order.objects.filter(pk=order.pk).update(coupon_use=mine)

@@ -5,11 +5,12 @@ from __future__ import annotations
 import datetime as dt
 import logging
 import secrets
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from django.conf import settings as django_settings
-from django.db import IntegrityError
+from django.db import IntegrityError, transaction
 from django.utils.translation import gettext_lazy as _
 
 from wagtail_kwiga import conf, locking
@@ -76,6 +77,28 @@ def start(order: Order, *, method: str, now: dt.datetime | None = None) -> Start
     return Started(attempt, _hand_over(provider, attempt, fresh, now), fresh)
 
 
+def prepare(order: Order, provider: Provider, *, now: dt.datetime) -> PaymentAttempt:
+    """The first half of ``start`` for an order that this very transaction has placed, with its coupon held for as long as
+    ``hold_until`` says. After the commit ``hand_over`` asks the provider. Three statements."""
+    payment = references.first_payment(order)
+    return _new_attempt(order, payment, provider, now)
+
+
+def hold_until(provider: Provider, now: dt.datetime) -> Callable[[Order], dt.datetime]:
+    """Until when a coupon must be held for an order paid by ``provider``."""
+
+    def until(order: Order) -> dt.datetime:
+        span = provider.hold(order)
+        return order.expires_at if span is None else now + span
+
+    return until
+
+
+def hand_over(order: Order, provider: Provider, attempt: PaymentAttempt, *, now: dt.datetime) -> Started:
+    """The second half of ``start``: ask the provider, outside any transaction. Raises what ``start`` raises for it."""
+    return Started(attempt, _hand_over(provider, attempt, order, now), order)
+
+
 def why_not_payable(order: Order, now: dt.datetime | None = None) -> PaymentRefused | None:
     """Why ``order`` takes no payment, as the refusal to raise; ``None`` when it does. No query.
 
@@ -118,6 +141,11 @@ def _attempt(order: Order, provider: Provider, now: dt.datetime) -> PaymentAttem
         if announced is not None:
             announced.payment = payment
             return announced
+    return _new_attempt(order, payment, provider, now)
+
+
+def _new_attempt(order: Order, payment: Payment, provider: Provider, now: dt.datetime) -> PaymentAttempt:
+    asked = order.outstanding
     attempt = PaymentAttempt.objects.create(
         payment=payment,
         method=provider.alias,
@@ -143,9 +171,7 @@ def _renew_hold(order: Order, provider: Provider, now: dt.datetime) -> None:
     """Last in the transaction: it may lock the coupon's row."""
     if order.coupon_use_id is None:
         return
-    span = provider.hold(order)
-    until = order.expires_at if span is None else now + span
-    use = uses.renew(order.coupon_use, until=until, now=now)
+    use = uses.renew(order.coupon_use, until=hold_until(provider, now)(order), now=now)
     if use is not None and use.pk != order.coupon_use_id:
         order.coupon_use = use
         order.save(update_fields=["coupon_use"])
@@ -183,11 +209,24 @@ def _mark_unstarted(attempt: PaymentAttempt, order: Order, now: dt.datetime) -> 
             writing.write(order, "payments.unavailable", now=now, method=attempt.method)
 
 
+def _keep_first(attempt: PaymentAttempt, reference: str, data: Any) -> bool:
+    """Write it where nothing was told before, which is nearly always so. One statement, and a transaction by itself."""
+    untold = PaymentAttempt.objects.filter(pk=attempt.pk, reference="", data={})
+    if transaction.get_connection(untold.db).in_atomic_block:
+        return False
+    if not untold.update(reference=reference, data=data):
+        return False
+    attempt.reference, attempt.data = reference, data
+    return True
+
+
 def remember(attempt: PaymentAttempt, *, reference: str = "", data: Any = None) -> None:
     """Keep what a provider told at the start. A notice may have been quicker: what it wrote stays."""
     if not reference and not data:
         return
     try:
+        if _keep_first(attempt, reference, data or {}):
+            return
         with locking.atomic_write():
             row = locking.locked(PaymentAttempt.objects.filter(pk=attempt.pk)).get()
             row.reference = row.reference or reference

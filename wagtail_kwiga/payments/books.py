@@ -28,6 +28,9 @@ from wagtail_kwiga.pricing.money import Money
 
 State = PaymentAttempt.State
 
+#: Key in ``PaymentAttempt.data``: begun by somebody who followed a link, in a purchase that was ordered under several names.
+BY_LINK = ":by_link"
+
 
 @dataclass(frozen=True)
 class Receipt:
@@ -85,7 +88,7 @@ def receive_money(
             return Receipt(known, _shown(order, fresh), new=False)
         attempt = _confirm(_row_for(fresh, attempt, method, reference, money, now), reference, money, now)
         writing.write(fresh, "payments.received", now=now, by=by, amount=money, method=method, reference=reference)
-        _balance(fresh, now=now, by=by)
+        _balance(fresh, now=now, by=by, payer_known=BY_LINK not in attempt.data)
     return Receipt(attempt, _shown(order, fresh))
 
 
@@ -180,9 +183,9 @@ def totals(order: Order) -> tuple[Decimal, Decimal]:
     )
 
 
-def _balance(order: Order, *, now: dt.datetime, by: Any) -> None:
+def _balance(order: Order, *, now: dt.datetime, by: Any, payer_known: bool = True) -> None:
     received, refunded = totals(order)
-    transitions.record_money(order, received=received, refunded=refunded, now=now, by=by)
+    transitions.record_money(order, received=received, refunded=refunded, now=now, by=by, payer_known=payer_known)
 
 
 def _shown(order: Order, fresh: Order) -> Order:

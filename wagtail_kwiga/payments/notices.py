@@ -17,6 +17,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
+from django.views.decorators.debug import sensitive_variables
+
 from wagtail_kwiga import conf, locking
 from wagtail_kwiga.exceptions import PaymentRefused
 from wagtail_kwiga.journal import writing
@@ -48,6 +50,7 @@ class NoticeOutcome:
     repeated: bool = False
 
 
+@sensitive_variables("request", "kept")
 def receive(alias: str, request: NoticeRequest, now: dt.datetime | None = None) -> NoticeOutcome:
     """Take in a notice for the provider ``alias``.
 
@@ -64,6 +67,7 @@ def receive(alias: str, request: NoticeRequest, now: dt.datetime | None = None) 
     return take(provider, notice, body=request.body, headers=kept, now=now)
 
 
+@sensitive_variables("body", "headers")
 def take(
     provider: Provider, notice: Notice, *, body: bytes, headers: Mapping[str, str] | None = None, now: dt.datetime
 ) -> NoticeOutcome:
@@ -151,7 +155,7 @@ def _note_failure(stored: ProviderNotice, fault: Exception) -> None:
     try:
         with locking.atomic_write():
             ProviderNotice.objects.filter(pk=stored.pk, processed_at__isnull=True).update(
-                result=Result.FAILED, detail=f"{type(fault).__name__}: {fault}".replace("\x00", "")[:255]
+                result=Result.FAILED, detail=conf.hushed(f"{type(fault).__name__}: {fault}").replace("\x00", "")[:255]
             )
     except Exception:
         logger.exception("Could not note why notice %s was not processed", stored.pk)

@@ -15,6 +15,7 @@ from django.utils.translation import gettext as _
 from wagtail.models import Site
 
 from wagtail_kwiga.exceptions import BadToken
+from wagtail_kwiga.orders import links
 from wagtail_kwiga.orders.models import Order
 from wagtail_kwiga.site_settings import sales_settings
 
@@ -54,6 +55,8 @@ def private(view: View) -> View:
         answer["Cache-Control"] = "private, no-store"
         answer["X-Robots-Tag"] = "noindex, nofollow"
         answer["Referrer-Policy"] = "same-origin"
+        # As Django's own middleware would; a button that pays must not be framed where a site leaves that one out.
+        answer.setdefault("X-Frame-Options", django_settings.X_FRAME_OPTIONS)
         return answer
 
     return guarded
@@ -62,7 +65,7 @@ def private(view: View) -> View:
 def _link_fault(request: HttpRequest, fault: BadToken) -> HttpResponse:
     """The friendly page, in the language of the order where the link still tells which one it was about."""
     gone = fault.code in ("expired_token", "gone")
-    known = (fault.facts.get("payload") or {}).get("order")
+    known = links.key_in(fault.facts.get("payload") or {}, "order")
     about = Order.objects.filter(pk=known).values_list("language", "site_id").first() if known else None
     site = Site.find_for_request(request)
     language, site_id = about or (translation.get_language(), site.pk if site else None)

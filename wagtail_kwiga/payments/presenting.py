@@ -168,7 +168,7 @@ def changes(earlier: Order, order: Order) -> list[str]:
             gettext("It costs %(now)s. In the earlier order it was %(before)s.")
             % {"now": _in_words(order.total), "before": _in_words(earlier.total)}
         )
-    if earlier.coupon_code and earlier.coupon_code != order.coupon_code:
+    if earlier.coupon_code and earlier.coupon_id != order.coupon_id:
         told.append(gettext("The discount code %(code)s is no longer part of it.") % {"code": earlier.coupon_code})
     before = {line.product_id: line for line in earlier.lines.all()}
     after = {line.product_id: line for line in order.lines.all()}

@@ -11,6 +11,8 @@ in the settings. Everything else has a default that is right for an online gatew
 from __future__ import annotations
 
 import datetime as dt
+import hashlib
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -30,6 +32,9 @@ if TYPE_CHECKING:
 #: The words for what a provider says about an attempt.
 CONFIRMED, PENDING, FAILED = "confirmed", "pending", "failed"
 OUTCOMES = frozenset({CONFIRMED, PENDING, FAILED})
+#: Letters of a provider's handle of a payment that the database holds.
+LONGEST_REFERENCE = 200
+_CURRENCY = re.compile(r"[A-Z]{3}")
 
 
 @dataclass(frozen=True)
@@ -45,9 +50,10 @@ class NoticeRequest:
     """A notice as it came in: nothing of it is believed before ``Provider.verify``. ``at`` is when it came."""
 
     method: str
-    body: bytes
-    headers: Mapping[str, str] = field(default_factory=dict)
-    query: Mapping[str, str] = field(default_factory=dict)
+    # Not in ``repr``, and so not in error reports: signatures, and what the provider knows about the buyer.
+    body: bytes = field(repr=False)
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    query: Mapping[str, str] = field(default_factory=dict, repr=False)
     at: dt.datetime | None = None
 
     def header(self, name: str) -> str:
@@ -72,11 +78,18 @@ class Notice:
     outcome: str
     amount: Money | None
     live: bool
-    raw: Mapping[str, Any] = field(default_factory=dict)
+    raw: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
         if self.outcome not in OUTCOMES:
             raise ValueError(f"a notice is one of {sorted(OUTCOMES)}, not {self.outcome!r}")
+        names = (self.event_id, self.attempt_token, self.reference)
+        if not all(name is None or (isinstance(name, str) and "\x00" not in name) for name in names):
+            raise ValueError("the event, the token and the reference of a notice are texts")
+        if self.amount is not None and not _CURRENCY.fullmatch(self.amount.currency):
+            raise ValueError("a currency is three capital letters")
+        if self.reference and len(self.reference) > LONGEST_REFERENCE:  # kept as its hash; money is never refused
+            object.__setattr__(self, "reference", hashlib.sha256(self.reference.encode()).hexdigest())
 
 
 @dataclass(frozen=True)
@@ -86,6 +99,9 @@ class Redirect:
     url: str
     reference: str = ""
     data: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        _must_be_web_page(self.url)
 
 
 @dataclass(frozen=True)
@@ -97,6 +113,9 @@ class Form:
     reference: str = ""
     data: Mapping[str, Any] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        _must_be_web_page(self.action)
+
 
 @dataclass(frozen=True)
 class Instructions:
@@ -107,6 +126,12 @@ class Instructions:
 
 
 Handover = Redirect | Form | Instructions
+
+
+def _must_be_web_page(address: str) -> None:
+    """A provider's answer is input like any other: a buyer is sent to a web page, never to a script or a bare host name."""
+    if not address.startswith(("https://", "http://")) or any(letter <= " " or letter == "\\" for letter in address):
+        raise ValueError(f"a buyer can only be sent on to a web address, not to {address[:80]!r}")
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 
+from wagtail_kwiga import locking
 from wagtail_kwiga.orders.models import Order
 from wagtail_kwiga.payments.models import Payment
 
@@ -21,15 +22,20 @@ def payment_of(order: Order) -> Payment:
     """The sum asked for by ``order``, made on first use. Call with the order locked."""
     payment = Payment.objects.filter(order=order.pk).order_by("pk").first()
     if payment is None:
-        reference = new_reference()
-        while Payment.objects.filter(reference=reference).exists():
-            reference = new_reference()
-        payment = Payment.objects.create(
-            order_id=order.pk,
+        return first_payment(order)
+    payment.order = order
+    return payment
+
+
+def first_payment(order: Order) -> Payment:
+    """``payment_of`` for an order that has none yet. Call with the order locked. One statement."""
+    while True:
+        payment = Payment(
+            order=order,
             amount=order.total_amount,
             currency=order.currency,
             due_at=order.expires_at,
-            reference=reference,
+            reference=new_reference(),
         )
-    payment.order = order
-    return payment
+        if locking.insert_unless_there(payment):  # else that reference is taken: try the next
+            return payment

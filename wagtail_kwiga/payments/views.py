@@ -10,9 +10,10 @@ import datetime as dt
 from typing import Any
 
 from django.db import transaction
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, UnreadablePostError
 from django.urls import path
 from django.views.decorators.csrf import csrf_exempt
+from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from wagtail_kwiga import conf
@@ -29,7 +30,7 @@ from wagtail_kwiga.orders import families, links
 from wagtail_kwiga.orders.links import Purpose
 from wagtail_kwiga.orders.models import Order
 from wagtail_kwiga.orders.statuses import PAYABLE, Status
-from wagtail_kwiga.payments import asking, attempts, notices, pages, presenting, registry
+from wagtail_kwiga.payments import asking, attempts, books, notices, pages, presenting, registry
 from wagtail_kwiga.payments.models import PaymentAttempt
 from wagtail_kwiga.payments.provider import Form, NoticeRequest, Redirect
 from wagtail_kwiga.payments.providers import gateway
@@ -74,6 +75,9 @@ def _start(request: HttpRequest, order: Order, method: str, now: dt.datetime) ->
     try:
         limits.check(f"pay:{order.pk}", limit=STARTS_AN_HOUR, now=now)
         started = attempts.start(order, method=method, now=now)
+        if families.has_several_names(order.family):
+            # Whoever follows a link need not be the one who ordered last: a stranger may have typed the address meanwhile.
+            attempts.remember(started.attempt, data={books.BY_LINK: True})
     except TooManyAttempts as refusal:
         answer = _pay_page(request, order, now, error=refusal, status=429)
         answer["Retry-After"] = str(refusal.facts["retry_after"])
@@ -145,7 +149,7 @@ def come_back(request: HttpRequest, token: str) -> HttpResponse:
     """
     now = conf.now()
     order, payload = links.order_of(Purpose.RETURN, token, now)
-    attempt = PaymentAttempt.objects.filter(pk=payload.get("attempt"), payment__order=order.pk).first()
+    attempt = PaymentAttempt.objects.filter(pk=links.key_in(payload, "attempt"), payment__order=order.pk).first()
     if request.method == "POST":
         if attempt is not None and order.status in PAYABLE:
             _ask(attempt, now)
@@ -164,18 +168,25 @@ def _ask(attempt: PaymentAttempt, now: dt.datetime) -> None:
 
 @transaction.non_atomic_requests
 @csrf_exempt
+@sensitive_post_parameters()  # some providers send their signature and the buyer's data as a form
 @pages.private
 @require_POST
+@sensitive_variables("body", "asked")
 def notify(request: HttpRequest, alias: str) -> HttpResponse:
     """The door for notices. 400 for a bad signature, 404 for an unknown provider, 413 for too much, else 2xx or a crash.
 
     A crash (500) is deliberate: the notice is stored, and the provider comes again.
     """
-    if _size(request) > NOTICE_LIMIT:
+    try:
+        # No more than that: a body sent in chunks tells its size nowhere, and an ASGI server hands it over whole.
+        body = b"" if _size(request) > NOTICE_LIMIT else request.read(NOTICE_LIMIT + 1)
+    except UnreadablePostError:
+        return HttpResponse("Broken off", status=400, content_type="text/plain")
+    if max(_size(request), len(body)) > NOTICE_LIMIT:
         return HttpResponse("Too large", status=413, content_type="text/plain")
     try:
         provider = registry.get(alias)
-        asked = NoticeRequest("POST", request.body, dict(request.headers), request.GET.dict(), at=conf.now())
+        asked = NoticeRequest("POST", body, dict(request.headers), request.GET.dict(), at=conf.now())
         outcome = notices.receive(alias, asked)
     except BadSignature:
         return HttpResponse("Bad signature", status=400, content_type="text/plain")

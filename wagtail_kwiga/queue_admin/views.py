@@ -36,6 +36,8 @@ class ListView(Breadcrumbs, IndexView):
     """A list. Columns, filters and search are the model admin's."""
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        if any("\x00" in word for words in request.GET.lists() for word in words[1]):
+            return redirect(self.index_url)  # PostgreSQL looks for no text with NUL in it
         try:
             return super().dispatch(request, *args, **kwargs)
         except (IncorrectLookupParameters, ValidationError):

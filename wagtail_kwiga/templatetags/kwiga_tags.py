@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from functools import lru_cache
 from typing import Any
 
 from django import template
@@ -50,7 +51,11 @@ def do_kwiga_base(parser: Parser, token: Token) -> BaseNode:
 @register.filter
 def money(value: Money | None) -> str:
     """A ``Money`` written for the reader's language."""
-    return formatting.format_money(value, translation.get_language() or "en") if value is not None else ""
+    return _written(value, translation.get_language() or "en") if value is not None else ""
+
+
+#: A page writes the same few amounts again and again. The same amount is the same words: nothing of a shop is kept here.
+_written = lru_cache(maxsize=2048)(formatting.format_money)
 
 
 @register.filter

@@ -22,9 +22,10 @@ from wagtail.snippets.views.snippets import InspectView, SnippetViewSet
 
 from wagtail_kwiga.backoffice.catalogue import offer_panels
 from wagtail_kwiga.backoffice.coupons import gates
-from wagtail_kwiga.backoffice.parts import policies
+from wagtail_kwiga.backoffice.parts import policies, records
 from wagtail_kwiga.backoffice.parts.choosers import OfferChooser
 from wagtail_kwiga.backoffice.parts.columns import NUMBER, MoneyColumn
+from wagtail_kwiga.backoffice.parts.filters import ReadableLocale
 from wagtail_kwiga.backoffice.parts.listings import GuidedIndexView
 from wagtail_kwiga.backoffice.recovery import winning_back
 from wagtail_kwiga.catalogue.models import Offer
@@ -61,7 +62,7 @@ class OfferIndexView(GuidedIndexView):
         return [HeaderButton(label=gettext("Add offer page"), url=url, icon_name="plus")]
 
 
-class AddOfferPageView(ChooseParentView):
+class AddOfferPageView(ReadableLocale, ChooseParentView):
     """Below which page the new offer page shall be; goes straight on where there is only one."""
 
     index_url_name = "wagtail_kwiga_offers:list"
@@ -70,6 +71,13 @@ class AddOfferPageView(ChooseParentView):
         if not self.get_valid_parent_pages(request.user).exists():
             raise PermissionDenied
         return super().dispatch(request, *args, **kwargs)
+
+    def get_form(self) -> Any:
+        """What is no key of a page is nothing chosen: the chooser's field would fall over it."""
+        form = super().get_form()
+        if form.is_bound and not records.keys([form.data.get("parent_page", "")]):
+            form.data = {**form.data.dict(), "parent_page": ""}
+        return form
 
 
 def _offer_page() -> Any:

@@ -25,6 +25,7 @@ from wagtail_kwiga.backoffice.parts import linking
 from wagtail_kwiga.backoffice.parts.cards import Card, LivePanel, Note, Notes, joined
 from wagtail_kwiga.backoffice.parts.choosers import ProductChooser
 from wagtail_kwiga.backoffice.parts.columns import Facts
+from wagtail_kwiga.backoffice.parts.history import HistoryView
 from wagtail_kwiga.backoffice.parts.listings import GuidedIndexView
 from wagtail_kwiga.catalogue.models import Offer, Product
 
@@ -149,6 +150,7 @@ class ProductViewSet(SnippetViewSet):
     menu_name = "kwiga-products"
     menu_order = 200
     index_view_class = ProductIndexView
+    history_view_class = HistoryView
     index_results_template_name = ProductIndexView.results_template_name
     inspect_view_enabled = True
     inspect_view_class = ProductInspectView

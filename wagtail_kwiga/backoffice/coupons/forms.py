@@ -17,6 +17,7 @@ from django.utils.translation import gettext_lazy
 from wagtail.admin.forms import WagtailAdminModelForm
 
 from wagtail_kwiga.backoffice.parts import moments
+from wagtail_kwiga.backoffice.parts.filters import RowsField
 from wagtail_kwiga.catalogue.models import Offer
 from wagtail_kwiga.coupons import codes
 from wagtail_kwiga.coupons.models import Coupon
@@ -36,6 +37,9 @@ class CouponForm(WagtailAdminModelForm):
 
     What does not belong to the kind is dropped, so that no forgotten amount comes back when the kind is changed again.
     """
+
+    class Meta:
+        field_classes = {"contact_lists": RowsField, "offers": RowsField}
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -113,7 +117,7 @@ class CouponForm(WagtailAdminModelForm):
 class CouponCreationForm(CouponForm):
     """The few fields that a coupon needs, for a chooser's *Create* tab. The rest has good defaults and can be changed later."""
 
-    class Meta:
+    class Meta(CouponForm.Meta):
         model = Coupon
         fields = ["code", "kind", "percent", "amount", "currency", "contact_lists"]
         widgets = {"contact_lists": forms.CheckboxSelectMultiple}

@@ -18,11 +18,10 @@ from django.utils.http import urlencode
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from wagtail.admin import messages
-from wagtail.admin.utils import get_valid_next_url_from_request
 from wagtail.log_actions import LogFormatter, log
 
 from wagtail_kwiga import locking
-from wagtail_kwiga.backoffice.parts import policies
+from wagtail_kwiga.backoffice.parts import linking, policies
 from wagtail_kwiga.backoffice.parts.cards import Note
 from wagtail_kwiga.catalogue.models import Offer
 from wagtail_kwiga.coupons import audience, gates
@@ -169,7 +168,7 @@ def confirm(request: HttpRequest, coupon_pk: int, offer_pk: int, code: str) -> H
     """Show what mending a disagreement would change; on POST do it."""
     coupon = get_object_or_404(Coupon, pk=coupon_pk)
     offer = get_object_or_404(Offer, pk=offer_pk)
-    back = get_valid_next_url_from_request(request) or reverse("wagtail_kwiga_coupons:inspect", args=[coupon.pk])
+    back = linking.back(request, reverse("wagtail_kwiga_coupons:inspect", args=[coupon.pk]))
     remedy = Disagreement(code, "", coupon, offer).remedy
     if not remedy:
         raise Http404

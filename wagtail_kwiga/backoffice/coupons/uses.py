@@ -13,10 +13,10 @@ from django.urls import reverse
 from django.utils.functional import cached_property
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
-from wagtail.admin.filters import DateRangePickerWidget, WagtailFilterSet
+from wagtail.admin.filters import WagtailFilterSet
 from wagtail.admin.ui.tables import Column, DateColumn, StatusFlagColumn, StatusTagColumn
 
-from wagtail_kwiga.backoffice.parts import linking, policies
+from wagtail_kwiga.backoffice.parts import filters, linking, policies
 from wagtail_kwiga.backoffice.parts.columns import person
 from wagtail_kwiga.backoffice.parts.records import RecordIndexView
 from wagtail_kwiga.coupons.models import Coupon, CouponUse
@@ -29,7 +29,7 @@ class UseFilterSet(WagtailFilterSet):
     state = django_filters.MultipleChoiceFilter(
         label=gettext_lazy("State"), choices=CouponUse.State.choices, widget=forms.CheckboxSelectMultiple
     )
-    held_at = django_filters.DateFromToRangeFilter(label=gettext_lazy("Ordered"), widget=DateRangePickerWidget)
+    held_at = filters.DayRangeFilter(label=gettext_lazy("Ordered"))
 
     class Meta:
         model = CouponUse

@@ -7,6 +7,8 @@ from typing import Any
 
 import django_filters
 from django import forms
+from django.core.exceptions import ValidationError
+from django.db import IntegrityError, transaction
 from django.db.models import Case, Count, F, IntegerField, OuterRef, Q, QuerySet, Subquery, When
 from django.db.models.functions import Coalesce, Greatest
 from django.urls import path, reverse
@@ -24,10 +26,11 @@ from wagtail_kwiga import conf
 from wagtail_kwiga.backoffice.coupons import coupon_panels, gates
 from wagtail_kwiga.backoffice.coupons.forms import CouponForm
 from wagtail_kwiga.backoffice.coupons.uses import CouponUsesView
-from wagtail_kwiga.backoffice.parts import policies
+from wagtail_kwiga.backoffice.parts import filters, policies
 from wagtail_kwiga.backoffice.parts.cards import LivePanel
 from wagtail_kwiga.backoffice.parts.choosers import CouponChooser
 from wagtail_kwiga.backoffice.parts.columns import NUMBER
+from wagtail_kwiga.backoffice.parts.history import HistoryView
 from wagtail_kwiga.backoffice.parts.listings import GuidedIndexView
 from wagtail_kwiga.catalogue.models import Offer
 from wagtail_kwiga.contacts.models import ContactList
@@ -53,12 +56,8 @@ class CouponFilterSet(WagtailFilterSet):
     kind = django_filters.ChoiceFilter(
         label=_("Kind"), empty_label=_("All"), choices=Coupon.Kind.choices, widget=forms.RadioSelect
     )
-    contact_lists = django_filters.ModelMultipleChoiceFilter(
-        label=_("Only for people on"), queryset=ContactList.objects.order_by("title"), widget=forms.CheckboxSelectMultiple
-    )  # fmt: skip
-    offers = django_filters.ModelMultipleChoiceFilter(
-        label=_("Only for the offer"), queryset=Offer.objects.order_by("title"), widget=forms.CheckboxSelectMultiple
-    )
+    contact_lists = filters.RowsFilter(label=_("Only for people on"), queryset=ContactList.objects.order_by("title"))
+    offers = filters.RowsFilter(label=_("Only for the offer"), queryset=Offer.objects.order_by("title"))
 
     class Meta:
         model = Coupon
@@ -91,6 +90,20 @@ class CouponIndexView(GuidedIndexView):
 
 class _Forewarned:
     """After saving, says at once what will keep the coupon from working."""
+
+    def form_valid(self, form: Any) -> Any:
+        try:
+            with transaction.atomic():
+                return super().form_valid(form)  # type: ignore[misc]
+        except IntegrityError:
+            # Somebody has saved a coupon with this very code since the form asked; asking again finds it.
+            try:
+                form.clean_code()
+            except ValidationError as taken:
+                form.add_error("code", taken)
+                self.produced_error_message = self.get_error_message()  # type: ignore[attr-defined]
+                return self.form_invalid(form)  # type: ignore[attr-defined]
+            raise
 
     def save_action(self) -> Any:
         response = super().save_action()  # type: ignore[misc]
@@ -171,6 +184,7 @@ class CouponViewSet(SnippetViewSet):
     add_view_class = CouponCreateView
     copy_view_class = CouponCopyView
     edit_view_class = CouponEditView
+    history_view_class = HistoryView
     inspect_view_enabled = True
     inspect_view_class = CouponInspectView
     inspect_template_name = "wagtail_kwiga/backoffice/card.html"

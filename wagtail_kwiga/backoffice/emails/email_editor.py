@@ -19,6 +19,7 @@ from wagtail.models import Locale
 from wagtail.snippets.views import snippets
 
 from wagtail_kwiga.backoffice.emails.placeholder_help import PlaceholdersSidePanel
+from wagtail_kwiga.backoffice.parts.filters import ReadableLocale
 from wagtail_kwiga.mailing import previewing, proofreading, starters
 from wagtail_kwiga.mailing.models import EmailTemplate
 
@@ -49,7 +50,7 @@ def advise(request: Any, template: EmailTemplate) -> None:
         )
 
 
-class EmailCreateView(_Editor, snippets.CreateView):
+class EmailCreateView(ReadableLocale, _Editor, snippets.CreateView):
     """A new e-mail opens with a mail that wins back unpaid orders, in its language."""
 
     def get_initial_form_instance(self) -> EmailTemplate:
@@ -104,6 +105,6 @@ class EmailPreviewOnCreateView(_PreviewsAnywhere, snippets.PreviewOnCreateView):
 
     def get_object(self) -> EmailTemplate:
         template = super().get_object()
-        wanted = Locale.objects.filter(language_code=self.request.GET.get("locale", "")).first()
+        wanted = Locale.objects.filter(language_code=self.request.GET.get("locale", "").replace("\x00", "")).first()
         template.locale = wanted or Locale.get_default()
         return template

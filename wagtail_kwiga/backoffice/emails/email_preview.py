@@ -8,8 +8,8 @@ from django.shortcuts import redirect
 from django.urls import reverse
 from django.views.decorators.clickjacking import xframe_options_sameorigin
 from django.views.decorators.http import require_POST
-from wagtail.admin.utils import get_valid_next_url_from_request
 
+from wagtail_kwiga.backoffice.parts import linking
 from wagtail_kwiga.mailing import previewing
 
 
@@ -19,5 +19,7 @@ def preview_with(request: HttpRequest) -> HttpResponse:
     """Keep the choice in the editor's session and go back to the preview. ``sample`` means the made-up data."""
     if not previewing.may_see_orders(request.user):
         raise PermissionDenied
-    previewing.choose(request.session, "" if "sample" in request.POST else request.POST.get("order", ""))
-    return redirect(get_valid_next_url_from_request(request) or reverse("wagtail_kwiga_emails:list"))
+    previewing.choose(
+        request.session, "" if "sample" in request.POST else request.POST.get("order", "").replace("\x00", "")
+    )
+    return redirect(linking.back(request, reverse("wagtail_kwiga_emails:list")))

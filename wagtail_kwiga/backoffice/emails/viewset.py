@@ -26,6 +26,8 @@ from wagtail_kwiga.backoffice.emails import email_editor, email_preview, email_t
 from wagtail_kwiga.backoffice.emails.chooser import EmailChooserViewSet
 from wagtail_kwiga.backoffice.emails.forms import EmailTemplateForm
 from wagtail_kwiga.backoffice.parts.drafts import DraftStatusColumn, with_schedule
+from wagtail_kwiga.backoffice.parts.filters import ReadableLocale
+from wagtail_kwiga.backoffice.parts.history import HistoryView
 from wagtail_kwiga.mailing.models import EmailTemplate, Kind
 
 #: The kinds in a word, for a cell.
@@ -51,7 +53,7 @@ class EmailTemplateFilterSet(WagtailFilterSet):
         return rows.filter(pk__in=[one.pk for one in EmailTemplate.objects.all() if one.settled_kind == value])
 
 
-class EmailTemplateIndexView(snippets.IndexView):
+class EmailTemplateIndexView(ReadableLocale, snippets.IndexView):
     """All e-mails, each language a row, with the scenarios that send them."""
 
     def get_base_queryset(self) -> QuerySet:
@@ -115,6 +117,7 @@ class EmailTemplateViewSet(snippets.SnippetViewSet):
     index_results_template_name = "wagtail_kwiga/backoffice/emails/index_results.html"
     add_view_class = email_editor.EmailCreateView
     edit_view_class = email_editor.EmailEditView
+    history_view_class = HistoryView
     copy_view_class = email_editor.EmailCopyView
     preview_on_add_view_class = email_editor.EmailPreviewOnCreateView
     preview_on_edit_view_class = email_editor.EmailPreviewOnEditView

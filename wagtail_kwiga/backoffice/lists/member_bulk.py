@@ -13,7 +13,7 @@ from wagtail.admin.views.bulk_action import BulkAction
 from wagtail_kwiga import conf
 from wagtail_kwiga.backoffice.lists.members import MemberFilterSet, of_list
 from wagtail_kwiga.backoffice.lists.members_by_hand import coupons_of, say_removed
-from wagtail_kwiga.backoffice.parts import policies
+from wagtail_kwiga.backoffice.parts import linking, policies
 from wagtail_kwiga.backoffice.parts.records import keys
 from wagtail_kwiga.contacts import lists
 from wagtail_kwiga.contacts.models import ContactList, ListMembership
@@ -33,6 +33,7 @@ class TakeOffBulkAction(BulkAction):
     def dispatch(self, request: Any, *args: Any, **kwargs: Any) -> Any:
         if not policies.may(request.user, "change", ListMembership):
             raise PermissionDenied
+        self.next_url = linking.back(request, request.path)
         return super().dispatch(request, *args, **kwargs)
 
     @classmethod
@@ -75,6 +76,10 @@ class TakeOffBulkAction(BulkAction):
         people: dict[ContactList, set[int]] = defaultdict(set)
         for grant in objects:
             people[grant.list].add(grant.contact_id)
+        if not people:  # somebody was quicker
+            ticked = ListMembership.objects.filter(pk__in=keys(request.GET.getlist("id")))
+            for contact_list in ContactList.objects.filter(pk__in=ticked.values("list")):
+                say_removed(request, contact_list, [])
         number = 0
         for contact_list, contact_ids in people.items():
             gone = lists.take_off(contact_list, contact_ids, by=request.user)

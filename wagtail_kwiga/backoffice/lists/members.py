@@ -19,14 +19,14 @@ from django.urls import reverse
 from django.utils.functional import cached_property
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
-from wagtail.admin.filters import DateRangePickerWidget, WagtailFilterSet
+from wagtail.admin.filters import WagtailFilterSet
 from wagtail.admin.ui.menus import MenuItem
 from wagtail.admin.ui.tables import BulkActionsCheckboxColumn, Column, DateColumn, TitleColumn
 from wagtail.admin.widgets.button import HeaderButton
 
 from wagtail_kwiga import conf
 from wagtail_kwiga.backoffice.lists import member_sources
-from wagtail_kwiga.backoffice.parts import linking, policies
+from wagtail_kwiga.backoffice.parts import filters, linking, policies
 from wagtail_kwiga.backoffice.parts.records import RecordIndexView
 from wagtail_kwiga.contacts import lists
 from wagtail_kwiga.contacts.models import Contact, ContactList, ListMembership
@@ -54,7 +54,7 @@ class MemberFilterSet(WagtailFilterSet):
         empty_label=gettext_lazy("All"),
         widget=forms.RadioSelect,
     )
-    added_at = django_filters.DateFromToRangeFilter(label=gettext_lazy("Since"), widget=DateRangePickerWidget)
+    added_at = filters.DayRangeFilter(label=gettext_lazy("Since"))
 
     class Meta:
         model = ListMembership

@@ -13,13 +13,12 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 from wagtail.admin import messages
-from wagtail.admin.utils import get_valid_next_url_from_request
 from wagtail.admin.widgets import AdminDateTimeInput
 
 from wagtail_kwiga import conf
 from wagtail_kwiga.backoffice.lists import member_sources
 from wagtail_kwiga.backoffice.lists.members import crumbs, of_list
-from wagtail_kwiga.backoffice.parts import moments, policies
+from wagtail_kwiga.backoffice.parts import linking, moments, policies
 from wagtail_kwiga.backoffice.parts.columns import exact
 from wagtail_kwiga.contacts import directory, lists
 from wagtail_kwiga.contacts.models import Contact, ContactList, ListMembership
@@ -92,7 +91,7 @@ def remove_member(request: HttpRequest, pk: int, contact_pk: int) -> HttpRespons
         raise PermissionDenied
     contact_list = get_object_or_404(ContactList, pk=pk)
     contact = get_object_or_404(Contact.objects.filter(memberships__list=contact_list).distinct(), pk=contact_pk)
-    people = get_valid_next_url_from_request(request) or reverse("wagtail_kwiga_lists:members", args=[pk])
+    people = linking.back(request, reverse("wagtail_kwiga_lists:members", args=[pk]))
     if request.method == "POST":
         say_removed(request, contact_list, lists.take_off(contact_list, [contact.pk], by=request.user))
         return redirect(people)

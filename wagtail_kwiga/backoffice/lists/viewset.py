@@ -25,6 +25,7 @@ from wagtail_kwiga.backoffice.parts import linking, policies
 from wagtail_kwiga.backoffice.parts.cards import Card, LivePanel, Note, Notes, joined
 from wagtail_kwiga.backoffice.parts.choosers import ContactListChooser
 from wagtail_kwiga.backoffice.parts.columns import NUMBER, Facts
+from wagtail_kwiga.backoffice.parts.history import HistoryView
 from wagtail_kwiga.backoffice.parts.listings import GuidedIndexView
 from wagtail_kwiga.contacts.lists import holding, people_on
 from wagtail_kwiga.contacts.models import ContactList, ListMembership
@@ -177,6 +178,7 @@ class ContactListViewSet(SnippetViewSet):
     index_view_class = ContactListIndexView
     index_results_template_name = ContactListIndexView.results_template_name
     edit_view_class = ContactListEditView
+    history_view_class = HistoryView
     inspect_view_enabled = True
     inspect_view_class = ContactListInspectView
     inspect_template_name = "wagtail_kwiga/backoffice/card.html"

@@ -9,22 +9,21 @@ import django_filters
 from django import forms
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
-from django.db.models import Case, IntegerField, Value, When
+from django.db.models import Q
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.template.response import TemplateResponse
 from django.urls import path, reverse
-from django.utils.functional import cached_property
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
-from wagtail.admin.filters import DateRangePickerWidget, WagtailFilterSet
+from wagtail.admin.filters import WagtailFilterSet
 from wagtail.admin.ui.components import MediaContainer
 from wagtail.admin.ui.tables import Column, DateColumn, StatusTagColumn
 from wagtail.admin.views import generic
 from wagtail.admin.widgets.button import Button, HeaderButton
 
 from wagtail_kwiga.backoffice.mail import mail_card
-from wagtail_kwiga.backoffice.parts import linking
+from wagtail_kwiga.backoffice.parts import filters, linking, long_lists
 from wagtail_kwiga.backoffice.parts.columns import breaking
 from wagtail_kwiga.backoffice.parts.policies import may
 from wagtail_kwiga.backoffice.parts.records import RecordIndexView, RecordViewSet
@@ -42,15 +41,15 @@ VERDICTS = {Status.UNCERTAIN: (_WAS_SENT, _SEND_AGAIN), Status.FAILED: (_SEND_AG
 
 
 class EmailFilterSet(WagtailFilterSet):
-    """Filters of the mail list."""
+    """Filters of the mail list; no DISTINCT, see the list of orders."""
 
     status = django_filters.MultipleChoiceFilter(
-        label=_("Status"), choices=Status.choices, widget=forms.CheckboxSelectMultiple
+        label=_("Status"), choices=Status.choices, widget=forms.CheckboxSelectMultiple, distinct=False
     )
     purpose = django_filters.MultipleChoiceFilter(
-        label=_("Purpose"), choices=OutgoingEmail.Purpose.choices, widget=forms.CheckboxSelectMultiple
+        label=_("Purpose"), choices=OutgoingEmail.Purpose.choices, widget=forms.CheckboxSelectMultiple, distinct=False
     )
-    queued_at = django_filters.DateFromToRangeFilter(label=_("Queued"), widget=DateRangePickerWidget)
+    queued_at = filters.DayRangeFilter(label=_("Queued"))
 
     class Meta:
         model = OutgoingEmail
@@ -62,15 +61,20 @@ class EmailIndexView(RecordIndexView):
 
     exported = {"why": lambda mail: reasons.sentence(mail.why), "order": lambda mail: str(mail.order or "")}
 
-    @cached_property
-    def default_ordering(self) -> list[str]:
-        """Putting the uncertain on top means sorting everything, so it is done only where there are any."""
-        newest = ["-queued_at", "-pk"]
-        return ["doubtful", *newest] if OutgoingEmail.objects.filter(status=Status.UNCERTAIN).exists() else newest
+    @staticmethod
+    def beginnings(words: str) -> list[Q]:
+        return [long_lists.by_order_number(words, "order__number"), *long_lists.by_contact(words)]
+
+    default_ordering = ["-queued_at", "-pk"]
+
+    def get_paginator(self, *args: Any, **kwargs: Any) -> Any:
+        paginator = super().get_paginator(*args, **kwargs)
+        if self.ordering == self.default_ordering:
+            paginator.first = Q(status=Status.UNCERTAIN)
+        return paginator
 
     def get_base_queryset(self) -> Any:
-        doubtful = Case(When(status=Status.UNCERTAIN, then=Value(0)), default=Value(1), output_field=IntegerField())
-        return super().get_base_queryset().alias(doubtful=doubtful).select_related("order")
+        return super().get_base_queryset().select_related("order")
 
     def get_list_more_buttons(self, instance: OutgoingEmail) -> list[Any]:
         return [*super().get_list_more_buttons(instance), *_verdict_buttons(instance, self.request.user, Button)]
@@ -212,7 +216,7 @@ class EmailViewSet(RecordViewSet):
             StatusTagColumn(
                 "status",
                 label=_("Status"),
-                accessor="get_status_display",
+                accessor=lambda mail: Status(mail.status).label,
                 primary=lambda mail: mail.status in (Status.SENT, Status.UNCERTAIN),
             ),
             Column("why", label=_("Why"), accessor=lambda mail: reasons.sentence(mail.why)),

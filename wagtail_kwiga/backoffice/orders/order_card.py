@@ -79,7 +79,10 @@ class Summary(OrderPanel):
             (_("Total"), shown_money(order.total)),
             (_("To pay"), shown_money(order.outstanding) if order.outstanding else ""),
             (_("Replaced by"), linking.linked(newer, newer.number, self.user) if newer else ""),
-            (_("Coupon"), linking.linked(order.coupon, order.coupon_code, self.user) if order.coupon_code else ""),
+            (
+                _("Coupon"),
+                linking.linked(order.coupon, order.coupon_code or order.coupon.code, self.user) if order.coupon else "",
+            ),
             (_("Payment method"), method or order.get_payment_kind_display()),
             (_("Made by"), order.get_origin_display()),
             (_("Language"), language_name(order.language)),

@@ -8,24 +8,26 @@ import django_filters
 from django import forms
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
-from django.db.models import Exists, OuterRef
+from django.db.models import Exists, OuterRef, Q
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.template.response import TemplateResponse
 from django.urls import path, reverse
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
-from wagtail.admin.filters import DateRangePickerWidget, WagtailFilterSet
+from wagtail.admin.filters import WagtailFilterSet
 from wagtail.admin.ui.components import MediaContainer
 from wagtail.admin.ui.tables import Column, DateColumn, StatusFlagColumn, StatusTagColumn, TitleColumn
 from wagtail.admin.views import generic
 from wagtail.admin.widgets.button import HeaderButton
 
+from wagtail_kwiga import locking
 from wagtail_kwiga.backoffice.orders import order_card
-from wagtail_kwiga.backoffice.parts import linking
+from wagtail_kwiga.backoffice.parts import filters, linking, long_lists
 from wagtail_kwiga.backoffice.parts.columns import MoneyColumn, person, shown_money
 from wagtail_kwiga.backoffice.parts.records import RecordIndexView, RecordViewSet
 from wagtail_kwiga.catalogue.models import Offer
+from wagtail_kwiga.contacts import directory
 from wagtail_kwiga.exceptions import ConfigurationFault, KwigaError
 from wagtail_kwiga.journal import writing
 from wagtail_kwiga.orders.models import Order
@@ -46,10 +48,12 @@ def _methods() -> list[tuple[str, Any]]:
 
 
 class OrderFilterSet(WagtailFilterSet):
-    """Filters of the order list."""
+    """Filters of the order list. None looks at other rows than the order's own, so none needs DISTINCT, which would put every
+    order that fits in order, all columns of it, before the first page is known.
+    """
 
     status = django_filters.MultipleChoiceFilter(
-        label=_("Payment"), choices=Status.choices, widget=forms.CheckboxSelectMultiple
+        label=_("Payment"), choices=Status.choices, widget=forms.CheckboxSelectMultiple, distinct=False
     )
     attention = django_filters.ChoiceFilter(
         label=_("Needs a person"),
@@ -58,19 +62,17 @@ class OrderFilterSet(WagtailFilterSet):
         method="needing_a_person",
         widget=forms.RadioSelect,
     )
-    offer = django_filters.ModelMultipleChoiceFilter(
-        label=_("Offer"), queryset=Offer.objects.order_by("title"), widget=forms.CheckboxSelectMultiple
-    )
+    offer = filters.RowsFilter(label=_("Offer"), queryset=Offer.objects.order_by("title"), distinct=False)
     payment_method = django_filters.MultipleChoiceFilter(
-        label=_("Payment method"), choices=_methods, widget=forms.CheckboxSelectMultiple
+        label=_("Payment method"), choices=_methods, widget=forms.CheckboxSelectMultiple, distinct=False
     )
     payment_kind = django_filters.MultipleChoiceFilter(
-        label=_("Kind of payment"), choices=PaymentKind.choices, widget=forms.CheckboxSelectMultiple
+        label=_("Kind of payment"), choices=PaymentKind.choices, widget=forms.CheckboxSelectMultiple, distinct=False
     )
     origin = django_filters.MultipleChoiceFilter(
-        label=_("Made by"), choices=Origin.choices, widget=forms.CheckboxSelectMultiple
+        label=_("Made by"), choices=Origin.choices, widget=forms.CheckboxSelectMultiple, distinct=False
     )
-    placed_at = django_filters.DateFromToRangeFilter(label=_("Placed"), widget=DateRangePickerWidget)
+    placed_at = filters.DayRangeFilter(label=_("Placed"))
 
     class Meta:
         model = Order
@@ -82,6 +84,10 @@ class OrderFilterSet(WagtailFilterSet):
 
 class OrderIndexView(RecordIndexView):
     """All orders, newest first."""
+
+    @staticmethod
+    def beginnings(words: str) -> list[Q]:
+        return [long_lists.by_order_number(words), *long_lists.by_contact(words), Q(coupon__code__iexact=words)]
 
     def get_base_queryset(self) -> Any:
         of_order = writing.open_about(Order, OuterRef("pk"))
@@ -140,11 +146,27 @@ class MoneyForm(forms.Form):
         required=False,
         help_text=_("The bank's number of this transfer, if there is one: the same number is never booked twice."),
     )
+    #: What had been received when the form was opened: by it a form without a reference that is sent twice is told.
+    known = forms.CharField(max_length=40, required=False, widget=forms.HiddenInput)
 
 
 def _method_for(order: Order) -> str:
     """A transfer that was announced settles by its own method; other money that came by itself is *manual*."""
     return order.payment_method if order.payment_kind == PaymentKind.TRANSFER and order.payment_method else "manual"
+
+
+def _book(order: Order, data: dict[str, Any], user: Any) -> books.Receipt:
+    """Book what a form says, unless money came since it was opened; a reference says by itself what was booked before."""
+    reference = data["reference"].strip()
+    with locking.atomic_write():
+        directory.lock(order.contact_id)
+        order.refresh_from_db()
+        if not reference and data["known"] not in ("", str(order.received.amount)):
+            words = _("Money has been booked for this order since you opened this form. Please look at the sums again.")
+            raise KwigaError(words, code="booked_meanwhile")
+        return books.receive_money(
+            order=order, amount=data["amount"], method=_method_for(order), reference=reference, by=user
+        )
 
 
 def money_arrived(request: HttpRequest, pk: int) -> HttpResponse:
@@ -153,14 +175,13 @@ def money_arrived(request: HttpRequest, pk: int) -> HttpResponse:
         raise PermissionDenied
     order = get_object_or_404(Order.objects.select_related("contact"), pk=pk)
     card = reverse("wagtail_kwiga_orders:inspect", args=[order.pk])
-    form = MoneyForm(request.POST or None, initial={"amount": order.outstanding.amount})
+    form = MoneyForm(request.POST or None, initial={"amount": order.outstanding.amount, "known": order.received.amount})
     if request.method == "POST" and form.is_valid():
         try:
-            receipt = books.receive_money(
-                order=order, amount=form.cleaned_data["amount"], method=_method_for(order),
-                reference=form.cleaned_data["reference"].strip(), by=request.user,
-            )  # fmt: skip
+            receipt = _book(order, form.cleaned_data, request.user)
         except KwigaError as refusal:
+            order.refresh_from_db()
+            form.data = {**form.data.dict(), "known": order.received.amount}
             form.add_error(None, str(refusal))
         else:
             words = {
@@ -239,7 +260,7 @@ class OrderViewSet(RecordViewSet):
             Column("title", label=_("What"), sort_key="title"),
             MoneyColumn("total", label=_("Total"), sort_key="total_amount"),
             StatusTagColumn(
-                "status", label=_("Payment"), accessor="get_status_display", sort_key="status",
+                "status", label=_("Payment"), accessor=lambda order: Status(order.status).label, sort_key="status",
                 primary=lambda order: order.status in SETTLED,
             ),
             StatusFlagColumn("needs_person", label=_("Needs a person"), true_label=_("look here")),

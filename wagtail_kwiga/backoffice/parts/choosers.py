@@ -10,6 +10,7 @@ from django import forms
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.db.models import Q
+from django.http import Http404
 from django.utils import translation
 from django.utils.translation import gettext_lazy as _
 from wagtail.admin.forms.choosers import BaseFilterForm
@@ -18,6 +19,7 @@ from wagtail.log_actions import log
 from wagtail.permission_policies.pages import PagePermissionPolicy
 from wagtail.snippets.views import chooser
 
+from wagtail_kwiga.backoffice.parts import records
 from wagtail_kwiga.backoffice.parts.columns import NUMBER, MoneyColumn
 from wagtail_kwiga.coupons import discounts
 from wagtail_kwiga.coupons.models import Coupon
@@ -97,9 +99,18 @@ class GuardedChooser(chooser.SnippetChooserViewSet):
         def guarded(request: Any, *args: Any, **kwargs: Any) -> Any:
             if not may_choose(request.user):
                 raise PermissionDenied
+            # What is no key at all would reach the database, which cannot read it.
+            asked = [*request.GET.getlist("id"), *(str(key) for key in kwargs.values())]
+            if len(records.keys(asked)) < len(asked):
+                raise Http404
             return view(request, *args, **kwargs)
 
         return guarded
+
+    def get_urlpatterns(self) -> list[Any]:
+        """Without a form to make a row with, no address to send one to."""
+        patterns = super().get_urlpatterns()
+        return patterns if self.creation_form_class else [one for one in patterns if one.name != "create"]
 
 
 class RowChooser(GuardedChooser):

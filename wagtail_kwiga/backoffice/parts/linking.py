@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import urlencode
 
+from django.http import HttpRequest
 from django.urls import NoReverseMatch, reverse
 from django.utils.html import format_html
+from wagtail.admin.utils import get_valid_next_url_from_request
 
 from wagtail_kwiga.automations.models import Run, Scenario
 from wagtail_kwiga.backoffice.parts import policies
@@ -43,6 +45,15 @@ def address(model: Any, pk: Any, user: Any) -> str:
 def orders_of(contact: Any) -> str:
     """The list of a person's orders; people have no screen of their own yet."""
     return f"{url('wagtail_kwiga_orders:index')}?{urlencode({'q': contact.email})}"
+
+
+def back(request: HttpRequest, default: str) -> str:
+    """Where ``next`` in the address or the form leads, if it is a path of this site; else ``default``.
+
+    Wagtail lets a bare word pass, and to redirect to one is to ask for the screen of that name.
+    """
+    wanted = get_valid_next_url_from_request(request)
+    return wanted if wanted.startswith("/") else default
 
 
 def linked(record: Any, words: Any, user: Any) -> Any:

@@ -6,12 +6,13 @@ from typing import Any
 
 import django_filters
 from django import forms
+from django.db.models import Q
 from django.shortcuts import get_object_or_404
 from django.urls import path
 from django.utils.functional import cached_property
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
-from wagtail.admin.filters import DateRangePickerWidget, WagtailFilterSet
+from wagtail.admin.filters import WagtailFilterSet
 from wagtail.admin.ui.components import MediaContainer
 from wagtail.admin.ui.tables import BulkActionsCheckboxColumn, Column, DateColumn, StatusTagColumn, TitleColumn
 from wagtail.admin.views import generic
@@ -20,7 +21,7 @@ from wagtail.admin.widgets.button import Button, HeaderButton
 from wagtail_kwiga import conf
 from wagtail_kwiga.automations.models import Run, Scenario
 from wagtail_kwiga.automations.retelling import Retelling
-from wagtail_kwiga.backoffice.parts import columns, linking
+from wagtail_kwiga.backoffice.parts import columns, filters, linking, long_lists
 from wagtail_kwiga.backoffice.parts.policies import may
 from wagtail_kwiga.backoffice.parts.records import RecordIndexView, RecordViewSet
 from wagtail_kwiga.backoffice.scenarios import run_card, stopping
@@ -31,18 +32,14 @@ INSIDE = stopping.INSIDE
 
 
 class RunFilterSet(WagtailFilterSet):
-    """Filters of the list."""
+    """Filters of the list; no DISTINCT, see the list of orders."""
 
-    scenario = django_filters.ModelMultipleChoiceFilter(
-        label=_("Scenario"), queryset=Scenario.objects.order_by("title"), widget=forms.CheckboxSelectMultiple
-    )
+    scenario = filters.RowsFilter(label=_("Scenario"), queryset=Scenario.objects.order_by("title"), distinct=False)
     state = django_filters.MultipleChoiceFilter(
-        label=_("State"), choices=Run.State.choices, widget=forms.CheckboxSelectMultiple
+        label=_("State"), choices=Run.State.choices, widget=forms.CheckboxSelectMultiple, distinct=False
     )
-    offer = django_filters.ModelMultipleChoiceFilter(
-        label=_("Offer"), queryset=Offer.objects.order_by("title"), widget=forms.CheckboxSelectMultiple
-    )
-    entered_at = django_filters.DateFromToRangeFilter(label=_("Entered"), widget=DateRangePickerWidget)
+    offer = filters.RowsFilter(label=_("Offer"), queryset=Offer.objects.order_by("title"), distinct=False)
+    entered_at = filters.DayRangeFilter(label=_("Entered"))
 
     class Meta:
         model = Run
@@ -56,6 +53,10 @@ class RunIndexView(RecordIndexView):
     verbose_name = _("person")
     verbose_name_plural = _("people")
     default_ordering = ["-pk"]
+
+    @staticmethod
+    def beginnings(words: str) -> list[Q]:
+        return [long_lists.by_order_number(words, "order__number"), *long_lists.by_contact(words)]
 
     def get_base_queryset(self) -> Any:
         rows = super().get_base_queryset().select_related("contact", "scenario", "order", "version")
@@ -84,7 +85,7 @@ class RunIndexView(RecordIndexView):
             StatusTagColumn(
                 "state",
                 label=_("State"),
-                accessor="get_state_display",
+                accessor=lambda run: Run.State(run.state).label,
                 primary=lambda run: run.state in INSIDE,
                 sort_key="state",
             ),

@@ -21,6 +21,7 @@ from wagtail_kwiga import locking
 from wagtail_kwiga.automations import endings
 from wagtail_kwiga.automations.models import Run, Scenario
 from wagtail_kwiga.automations.retelling import Retelling
+from wagtail_kwiga.backoffice.parts import linking
 from wagtail_kwiga.backoffice.parts.policies import may
 from wagtail_kwiga.backoffice.parts.records import keys
 from wagtail_kwiga.exceptions import KwigaError
@@ -230,6 +231,7 @@ class StopRuns(BulkAction):
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         if not may(request.user, "change", Run):
             raise PermissionDenied
+        self.next_url = linking.back(request, request.path)
         return super().dispatch(request, *args, **kwargs)
 
     @classmethod

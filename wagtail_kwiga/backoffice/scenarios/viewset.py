@@ -24,6 +24,7 @@ from wagtail_kwiga.backoffice.parts import linking
 from wagtail_kwiga.backoffice.parts.choosers import GuardedChooser
 from wagtail_kwiga.backoffice.parts.columns import NUMBER
 from wagtail_kwiga.backoffice.parts.drafts import DraftStatusColumn, with_schedule
+from wagtail_kwiga.backoffice.parts.history import HistoryView
 from wagtail_kwiga.backoffice.parts.policies import may
 from wagtail_kwiga.backoffice.scenarios import scenario_editor, stopping
 from wagtail_kwiga.backoffice.scenarios.scenario_summary import SummaryPanel
@@ -147,6 +148,7 @@ class ScenarioViewSet(snippets.SnippetViewSet):
     add_view_class = scenario_editor.ScenarioCreateView
     copy_view_class = scenario_editor.ScenarioCopyView
     edit_view_class = scenario_editor.ScenarioEditView
+    history_view_class = HistoryView
     unpublish_view_class = scenario_editor.ScenarioUnpublishView
     edit_handler = TabbedInterface(
         [

@@ -52,6 +52,8 @@ def gateway(request: HttpRequest, token: str) -> HttpResponse:
 
 def _attempt(token: str) -> tuple[SandboxProvider, PaymentAttempt]:
     """The attempt behind a token, and its provider. 404 unless that is an enabled sandbox."""
+    if "\x00" in token:  # PostgreSQL does not even look for it
+        raise Http404
     attempt = PaymentAttempt.objects.select_related("payment__order").filter(token=token).first()
     if attempt is None:
         raise Http404

@@ -1,0 +1,331 @@
+"""What must hold at any moment, asked of the rows themselves. Each function names the promise it is about."""
+
+from __future__ import annotations
+
+import datetime as dt
+from decimal import Decimal
+from typing import Any
+
+from tests.properties.stage import Stage
+from wagtail_kwiga import models as m
+from wagtail_kwiga.contacts import consent
+from wagtail_kwiga.coupons import eligibility
+from wagtail_kwiga.mailing import sender
+from wagtail_kwiga.offers import quoting
+from wagtail_kwiga.orders import families
+from wagtail_kwiga.pricing.formatting import format_money
+
+ORDER, EMAIL, RUN, USE = (f"wagtail_kwiga_{name}" for name in ("order", "outgoingemail", "run", "couponuse"))
+
+
+def instant(told: str | dt.datetime) -> dt.datetime:
+    """A moment as SQLite, or Django's converter of it, tells it."""
+    return (told if isinstance(told, dt.datetime) else dt.datetime.fromisoformat(told)).replace(tzinfo=dt.UTC)
+
+
+class Promises:
+    """The small memory that some promises need: what was agreed, what was told, and what staff changed since."""
+
+    def __init__(self, stage: Stage) -> None:
+        self.stage = stage
+        #: Order → what it was agreed at; may never change.
+        self.agreed: dict[int, tuple[Any, ...]] = {}
+        #: Order → its status when last seen.
+        self.statuses: dict[int, str] = {}
+        #: Coupon → places taken when last seen.
+        self.taken: dict[int, int] = {}
+        #: Since when staff have changed something that a promised discount depends on.
+        self.meddled_at: dt.datetime | None = None
+        #: What the answer about told deadlines depended on when it was last asked.
+        self.last_seen: Any = None
+
+    def nothing(self, why: str, sql: str, *values: Any) -> None:
+        """Fails where a query finds anything."""
+        if found := self.stage.rows(sql, *values):
+            raise AssertionError(f"{why}: {found[:3]}")
+
+    def check(self) -> None:
+        """After every step, whatever it was and however it ended."""
+        self.paid_means_silent()
+        self.one_open_order()
+        self.what_was_agreed_stays()
+        self.coupons_keep_their_limits()
+        self.mail_is_accounted_for()
+        self.why()
+        self.the_books_balance()
+        self.access_is_a_sum_of_reasons()
+
+    # 1
+    def paid_means_silent(self) -> None:
+        self.nothing(
+            "paid means silent",
+            f"SELECT e.id, e.status FROM {EMAIL} e WHERE e.purpose = 'recovery' AND e.status IN ('queued', 'leased')"
+            f" AND EXISTS (SELECT 1 FROM {ORDER} o WHERE o.family = e.family AND o.paid_at IS NOT NULL)"
+            " AND e.attempts = 0 AND e.settled_by = ''",  # one that comes back from a hand-over is asked again there
+        )
+
+    # 2
+    def one_open_order(self) -> None:
+        self.nothing(
+            "one purchase, one open order",
+            f"SELECT contact_id, offer_id FROM {ORDER} WHERE status IN ('open', 'processing')"
+            " GROUP BY contact_id, offer_id HAVING count(*) > 1",
+        )
+        self.nothing(
+            "money makes an order stay",
+            f"SELECT id FROM {ORDER} WHERE status IN ('superseded', 'expired') AND paid_amount > 0",
+        )
+        self.nothing(
+            "paid closes the siblings",
+            f"SELECT o.id FROM {ORDER} o JOIN {ORDER} p ON p.family = o.family AND p.status = 'paid'"
+            " WHERE o.status IN ('open', 'processing')",
+        )
+        for pk, status in self.stage.rows(f"SELECT id, status FROM {ORDER}"):
+            was = self.statuses.get(pk)
+            assert not (was == "partly_paid" and status in ("superseded", "expired")), "a part paid is never replaced"
+            assert not (was in ("paid", "refunded") and status not in ("paid", "refunded", "partly_paid")), (
+                was,
+                status,
+            )
+            self.statuses[pk] = status
+
+    # 3
+    def what_was_agreed_stays(self) -> None:
+        rows = self.stage.rows(
+            f"SELECT o.id, o.title, o.currency, o.list_amount, o.discount_amount, o.total_amount, o.coupon_id,"
+            f" o.site_id, o.family, o.contact_id, o.offer_id, (SELECT group_concat(amount || access_terms) FROM"
+            f" wagtail_kwiga_orderline l WHERE l.order_id = o.id) FROM {ORDER} o"
+        )
+        for pk, *agreed in rows:
+            assert self.agreed.setdefault(pk, tuple(agreed)) == tuple(agreed), "an order's terms are frozen"
+            assert Decimal(str(agreed[2])) - Decimal(str(agreed[3])) == Decimal(str(agreed[4]))
+            assert agreed[10], "an order without lines sells nothing"
+        self.nothing(
+            "nobody is asked for more than was agreed",
+            "SELECT a.id FROM wagtail_kwiga_paymentattempt a JOIN wagtail_kwiga_payment p ON p.id = a.payment_id"
+            f" JOIN {ORDER} o ON o.id = p.order_id WHERE a.data NOT LIKE '%books%' AND (a.amount > o.total_amount"
+            " OR (a.started_at >= o.price_holds_until AND o.paid_amount = 0 AND o.refunded_amount = 0))",
+        )
+
+    # 4
+    def coupons_keep_their_limits(self) -> None:
+        rows = self.stage.rows(
+            f"SELECT c.id, c.taken, c.limit_total, (SELECT count(*) FROM {USE} u WHERE u.coupon_id = c.id AND"
+            " (u.state = 'held' OR (u.state = 'spent' AND NOT u.over_limit))) FROM wagtail_kwiga_coupon c"
+        )
+        for pk, taken, limit, places in rows:
+            assert taken == places, f"coupon {pk}: {taken} counted, {places} there"
+            if limit is not None and taken > limit:  # only where staff have lowered it since
+                assert taken <= self.taken.get(pk, 0), f"coupon {pk} is above its limit"
+            self.taken[pk] = taken
+        self.nothing(
+            "a closed order gives its coupon back",
+            f"SELECT o.id, o.status FROM {ORDER} o JOIN {USE} u ON u.id = o.coupon_use_id WHERE u.state = 'held'"
+            " AND o.status NOT IN ('open', 'processing', 'partly_paid')",
+        )
+        self.nothing(
+            "a use belongs to an order",
+            f"SELECT u.id, u.state FROM {USE} u LEFT JOIN {ORDER} o ON o.coupon_use_id = u.id"
+            " WHERE o.id IS NULL AND u.state <> 'given_back'",
+        )
+        self.nothing(
+            "a paid discount is a spent use",
+            f"SELECT o.id, u.state FROM {ORDER} o LEFT JOIN {USE} u ON u.id = o.coupon_use_id WHERE o.coupon_id"
+            " IS NOT NULL AND o.status = 'paid' AND (u.id IS NULL OR u.state <> 'spent' OR u.coupon_id <> o.coupon_id)",
+        )
+        self.nothing(
+            "over the limit is on a person's list",
+            f"SELECT o.id FROM {ORDER} o JOIN {USE} u ON u.id = o.coupon_use_id WHERE u.over_limit AND NOT EXISTS"
+            " (SELECT 1 FROM wagtail_kwiga_timelineentry t WHERE t.code = 'order.coupon_over_limit'"
+            " AND t.subject_id = o.id AND t.needs_attention)",
+        )
+
+    # 6
+    def mail_is_accounted_for(self) -> None:
+        from tests.properties.post import OFFICE
+
+        rows = self.stage.rows(f"SELECT id, status, settled_by, purpose FROM {EMAIL}")
+        for pk, status, settled, purpose in rows:
+            times = OFFICE.taken[pk]
+            if settled:
+                continue
+            assert times <= 1, f"mail {pk} ({purpose}) was sent {times} times"
+            if times:
+                assert status in ("sent", "uncertain", "handing_over"), f"mail {pk} arrived and is {status}"
+            if status == "sent":
+                assert times == 1, f"mail {pk} is said to be sent"
+        assert not set(OFFICE.taken) - {row[0] for row in rows}, "a message that no row knows"
+        open_ends = sum(status in ("uncertain", "handing_over") for _, status, _, _ in rows)
+        assert open_ends <= OFFICE.doubts, "more doubt than there was reason for"
+        self.nothing(
+            "doubt is visible",
+            f"SELECT e.id FROM {EMAIL} e WHERE e.status = 'uncertain' AND NOT (e.purpose = 'receipt' AND"
+            " e.settled_by = '') AND NOT EXISTS (SELECT 1 FROM wagtail_kwiga_timelineentry t WHERE t.needs_attention"
+            " AND t.code LIKE 'mailing.%' AND t.facts LIKE '%' || e.id || '%')",
+        )
+
+    # 11
+    def why(self) -> None:
+        self.nothing(
+            "every step says why",
+            "SELECT id FROM wagtail_kwiga_steprecord WHERE outcome = '' OR because = '' OR at IS NULL",
+        )
+        self.nothing(
+            "whoever is out knows why",
+            f"SELECT id, state FROM {RUN} WHERE (state <> 'live' AND reason = '')"
+            " OR (state NOT IN ('live', 'parked') AND (ended_at IS NULL OR due_at IS NOT NULL))"
+            " OR (state = 'live' AND (due_at IS NULL OR position = '' OR ended_at IS NOT NULL))",
+        )
+        self.nothing(
+            "an end is in the records",
+            f"SELECT r.id, r.state FROM {RUN} r WHERE r.state IN ('left', 'stopped') AND NOT EXISTS (SELECT 1 FROM"
+            " wagtail_kwiga_steprecord s WHERE s.run_id = r.id AND s.outcome = 'left' AND s.because = r.reason)",
+        )
+        self.nothing(
+            "a mail not sent says why",
+            f"SELECT id, status FROM {EMAIL} WHERE status IN ('cancelled', 'missed', 'suppressed', 'failed',"
+            " 'uncertain') AND why = ''",
+        )
+        self.nothing(
+            "the records and the outbox agree",
+            f"SELECT s.id FROM wagtail_kwiga_steprecord s LEFT JOIN {EMAIL} e ON e.id = s.email_id WHERE"
+            " (s.kind = 'send_email' AND s.outcome = 'acted' AND (e.id IS NULL OR e.key NOT LIKE 'run:' || s.run_id"
+            " || ':%'))",
+        )
+
+        self.nothing(
+            "a month of peace",
+            f"SELECT r.id, r.entered_at, e.queued_at FROM {RUN} r JOIN {RUN} b ON b.scenario_id = r.scenario_id AND"
+            " b.contact_id = r.contact_id AND b.offer_id = r.offer_id AND b.id < r.id JOIN wagtail_kwiga_steprecord s ON"
+            f" s.run_id = b.id JOIN {EMAIL} e ON e.id = s.email_id WHERE r.state <> 'refused' AND r.once_key = ''"
+            " AND e.queued_at <= r.entered_at AND julianday(r.entered_at) - julianday(e.queued_at) < 30"
+            " AND e.status IN ('sent', 'uncertain') AND e.settled_by = '' AND e.sent_at <= r.entered_at",
+        )
+
+    # 7, 8
+    def the_books_balance(self) -> None:
+        rows = self.stage.rows(
+            "SELECT o.id, o.status, o.total_amount, o.paid_amount, o.refunded_amount, o.paid_at,"
+            " (SELECT coalesce(sum(a.confirmed_amount), 0) FROM wagtail_kwiga_paymentattempt a JOIN"
+            " wagtail_kwiga_payment p ON p.id = a.payment_id WHERE p.order_id = o.id AND a.state = 'confirmed'),"
+            " (SELECT coalesce(sum(r.amount), 0) FROM wagtail_kwiga_refund r JOIN wagtail_kwiga_paymentattempt a"
+            " ON a.id = r.attempt_id JOIN wagtail_kwiga_payment p ON p.id = a.payment_id WHERE p.order_id = o.id),"
+            " (SELECT group_concat(t.code) FROM wagtail_kwiga_timelineentry t JOIN django_content_type c ON"
+            " c.id = t.subject_type_id WHERE c.model = 'order' AND t.subject_id = o.id AND t.needs_attention)"
+            f" FROM {ORDER} o"
+        )
+        for pk, status, total, paid, refunded, paid_at, got, gave, flags in rows:
+            total, paid, refunded, got, gave = (round(Decimal(str(x)), 4) for x in (total, paid, refunded, got, gave))
+            assert (paid, refunded) == (got - gave, gave), f"order {pk}: the books are not the rows"
+            if paid >= total and (paid > 0 or not gave) and (got or paid_at):
+                assert (status, bool(paid_at)) == ("paid", True), f"order {pk} has its money and is {status}"
+            if paid > total:
+                assert "order.too_much_money" in (flags or ""), f"order {pk}: a surplus that nobody sees"
+            if status == "paid":
+                assert paid_at and (paid >= total or gave), f"order {pk} is paid for {paid} of {total}"
+
+    # 12
+    def access_is_a_sum_of_reasons(self) -> None:
+        self.nothing(
+            "who has paid gets in",
+            f"SELECT l.id FROM wagtail_kwiga_orderline l JOIN {ORDER} o ON o.id = l.order_id WHERE o.status = 'paid'"
+            " AND NOT EXISTS (SELECT 1 FROM wagtail_kwiga_accessgrant g WHERE g.line_id = l.id AND"
+            " g.revoked_at IS NULL)",
+        )
+        self.nothing(
+            "only who has paid gets in",
+            f"SELECT g.id FROM wagtail_kwiga_accessgrant g JOIN wagtail_kwiga_orderline l ON g.line_id = l.id"
+            f" JOIN {ORDER} o ON o.id = l.order_id WHERE g.revoked_at IS NULL AND (o.paid_at IS NULL OR"
+            " o.status = 'refunded')",
+        )
+
+    # 1, 5, 6: at the very moment of a hand-over
+    def witness(self, pk: int, now: dt.datetime) -> None:
+        """What must be true when a worker has just begun to hand a mail over."""
+        email = m.OutgoingEmail.objects.select_related("contact", "order__offer", "version").get(pk=pk)
+        assert email.status == "handing_over", f"handed over while {email.status}"
+        if email.purpose == "recovery":
+            assert not families.is_paid(email.family), "paid means silent"
+            assert email.order.status not in ("cancelled", "expired"), "recovery of an order that is over"
+            assert sender.for_site(email.site_id).recovery_on, "recovery that is switched off"
+            self._after_thirty_quiet_minutes(email)
+        if email.kind == "promotion":
+            policy = sender.for_site(email.site_id).promo_policy
+            assert consent.why_not_promote(email.contact, policy) is None, "promotion to somebody who said no"
+        blocked = m.Suppression.objects.filter(email=email.to_email)
+        assert not blocked.filter(scope__in=["all", email.kind]).exists(), "a suppressed address"
+        assert email.not_after is None or now <= email.not_after, "too late"
+        if (told := self._told(email)) is not None:
+            coupon, until = told
+            verdict = eligibility.check_coupon(coupon, offer=email.order.offer, contact=email.contact, now=now)
+            assert verdict.ok or verdict.reason in ("used_up", "used_by_you"), f"told of a discount: {verdict.reason}"
+            assert now < until, "told of a time that is over"
+
+    def _after_thirty_quiet_minutes(self, email: m.OutgoingEmail) -> None:
+        """The shortest wait that any scenario here has, from the last order before the first message was decided."""
+        run = m.Run.objects.get(records__email=email)
+        if run.first_message_at == email.queued_at:
+            earlier = m.Order.objects.filter(family=email.family, placed_at__lte=email.queued_at)
+            placed = earlier.latest("placed_at").placed_at
+            assert email.queued_at - placed >= dt.timedelta(minutes=30), "a mail while somebody was still busy"
+
+    # 5
+    def the_deadline_told(self, now: dt.datetime, taken: Any) -> None:
+        """Just before the instant that a mail has told, the checkout gives the discount; from then on, none."""
+        if self.meddled_at is not None or not taken:
+            return
+        marks = ",".join(str(pk) for pk in taken if taken[pk])
+        told = self.stage.rows(
+            f"SELECT e.id, e.contact_id, json_extract(s.facts, '$.coupon'), json_extract(s.facts, '$.until')"
+            f" FROM {EMAIL} e JOIN wagtail_kwiga_steprecord s ON s.email_id = e.id WHERE e.id IN ({marks or 0})"
+            " AND e.purpose = 'recovery' AND s.outcome = 'acted' AND json_extract(s.facts, '$.until') IS NOT NULL"
+        )
+        if not told or (seen := self._seen(told, now)) == self.last_seen:
+            return
+        self.last_seen = seen
+        mails = m.OutgoingEmail.objects.select_related("order__offer", "contact").in_bulk([pk for pk, *_ in told])
+        last: dict[tuple[int, int], str] = {}
+        for _, contact, coupon, until in told:
+            last[contact, coupon] = max(until, last.get((contact, coupon), until))
+        for pk, contact, coupon, until in told:
+            self._the_deadline_of(mails[pk], coupon, instant(until), now, is_last=until == last[contact, coupon])
+
+    def _seen(self, told: Any, now: dt.datetime) -> Any:
+        """All that the answer depends on: while it stays the same, so does the answer."""
+        return (
+            [(pk, now < instant(until)) for pk, *_, until in told],
+            self.stage.rows("SELECT id, until, removed_at FROM wagtail_kwiga_listmembership"),
+            self.stage.rows("SELECT id, taken FROM wagtail_kwiga_coupon"),
+            self.stage.rows(f"SELECT id, state FROM {USE}"),
+            self.stage.rows(f"SELECT id FROM {ORDER} WHERE paid_at IS NOT NULL"),
+        )
+
+    def _the_deadline_of(
+        self, email: m.OutgoingEmail, coupon: int, until: dt.datetime, now: dt.datetime, *, is_last: bool
+    ) -> None:
+        given: Any = {"coupon": m.Coupon(pk=coupon), "offer": email.order.offer, "contact": email.contact}
+        moment = until - dt.timedelta(seconds=1)
+        if now < until and not families.is_paid(email.family):
+            check = eligibility.check_coupon(**given, now=moment)
+            assert check.ok or check.reason in ("used_up", "used_by_you"), (
+                f"told until {until}, but the checkout then says {check.reason}"
+            )
+            if check.ok:
+                total = quoting.make(email.order.offer, check.coupon, email.contact, moment).total
+                price = email.context.get("price.after", "")
+                assert not price or format_money(total, email.language) == price, "another price than told"
+        if is_last:
+            late = eligibility.check_coupon(**given, now=max(until, now))
+            assert not late.ok or self._on_by_other_means(email, until), "honoured after the deadline told"
+
+    def _told(self, email: m.OutgoingEmail) -> tuple[m.Coupon, dt.datetime] | None:
+        record = email.step_records.filter(outcome="acted").first()
+        facts = record.facts if record is not None else {}
+        if not facts.get("until") or "coupon.code" not in email.context:
+            return None
+        return m.Coupon.objects.get(pk=facts["coupon"]), dt.datetime.fromisoformat(facts["until"])
+
+    def _on_by_other_means(self, email: m.OutgoingEmail, until: dt.datetime) -> bool:
+        """A later grant whose mail was never taken: the person has more than any mail told them."""
+        rows = m.ListMembership.objects.filter(contact=email.contact_id)
+        return rows.filter(until__gt=until).exists() or rows.filter(until=None).exists()

@@ -1,0 +1,108 @@
+"""How the package writes: rows inserted unless they are there, locks that are remembered, and let go of."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+from django.db import connection, transaction
+from django.db.models.signals import post_save
+
+from tests.support import START, make_contact
+from wagtail_kwiga import locking
+from wagtail_kwiga import models as m
+from wagtail_kwiga.contacts import directory
+
+pytestmark = pytest.mark.django_db
+
+
+def new(email: str = "ada@example.com") -> m.Contact:
+    return m.Contact(email=email, name="Ada", created_at=START)
+
+
+def test_a_row_is_written_once(django_assert_num_queries):
+    told = []
+
+    def tell(sender, instance, created, **_given):
+        told.append((instance.email, created))
+
+    post_save.connect(tell, sender=m.Contact)
+    try:
+        first, second = new(), new("ADA@example.com")
+        with django_assert_num_queries(1):
+            assert locking.insert_unless_there(first)
+        with django_assert_num_queries(1):
+            assert not locking.insert_unless_there(second)
+    finally:
+        post_save.disconnect(tell, sender=m.Contact)
+    assert second.pk is None
+    assert m.Contact.objects.get() == first
+    assert (first.name, first._state.adding) == ("Ada", False)
+    assert told == [("ada@example.com", True)]
+
+
+def test_a_row_that_is_there_spoils_no_transaction():
+    make_contact("ada@example.com")
+    with locking.atomic_write():
+        assert not locking.insert_unless_there(new())
+        assert m.Contact.objects.count() == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_at_once_write_one_row():
+    gate, written = threading.Barrier(2), []
+
+    def write():
+        try:
+            gate.wait(timeout=30)
+            with locking.atomic_write():
+                contact, is_new = directory.find_or_make(email="ada@example.com", name="Ada", now=START)
+                written.append((contact.pk, is_new))
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=write) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(is_new for _pk, is_new in written) == [False, True]
+    assert len({pk for pk, _is_new in written}) == 1
+
+
+def test_a_lock_is_remembered_as_long_as_its_block_is_open():
+    contact = make_contact()
+    with locking.atomic_write():
+        mine = directory.lock(contact.pk)
+        assert not locking.is_held(contact)
+        assert locking.is_held(mine)
+        with locking.atomic_write():
+            assert directory.held(mine) is mine
+    assert not locking.is_held(mine)
+
+
+def test_a_savepoint_that_is_undone_lets_go():
+    contact = make_contact()
+    with locking.atomic_write():
+        with pytest.raises(ZeroDivisionError), transaction.atomic():
+            mine = directory.lock(contact.pk)
+            raise ZeroDivisionError
+        assert not locking.is_held(mine)
+        assert directory.held(mine) is not mine
+
+
+def test_somebody_remembered_is_held_in_the_block_of_the_caller(django_assert_num_queries):
+    with locking.atomic_write():
+        contact = directory.remember(email="ada@example.com", now=START)
+        with django_assert_num_queries(0):
+            assert directory.held(contact) is contact
+
+
+def test_a_refused_address_does_not_undo_the_callers_transaction():
+    from wagtail_kwiga.exceptions import KwigaError
+
+    with locking.atomic_write():
+        with pytest.raises(KwigaError):
+            directory.remember(email="nonsense", now=START)
+        make_contact("ada@example.com")
+    assert m.Contact.objects.count() == 1

@@ -1,0 +1,142 @@
+"""How the database is opened, and what only the database knows."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+from django.apps import apps
+from django.conf import settings as django_settings
+from django.core.checks import CheckMessage, Tags, register
+from django.db import DatabaseError, connections, router, transaction
+
+from wagtail_kwiga import background, conf
+from wagtail_kwiga.checks.saying import warning
+
+
+@register("wagtail_kwiga")
+def check_atomic_requests(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    """W014: a request that is one transaction keeps the buyer's row locked while the payment provider is asked."""
+    alias = router.db_for_write(apps.get_model("wagtail_kwiga", "Heartbeat"))
+    if not connections[alias].settings_dict.get("ATOMIC_REQUESTS"):
+        return []
+    return [
+        warning(
+            14,
+            f"DATABASES[{alias!r}] has ATOMIC_REQUESTS on. A sent order form then asks the payment provider before the order "
+            "is committed: rows stay locked for as long as it takes to answer, and its notice may find no order yet.",
+            'Turn ATOMIC_REQUESTS off, and put "transaction.atomic" on the views of yours that need it.',
+        )
+    ]
+
+
+@register("wagtail_kwiga")
+def check_database_settings(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    """W005–W007: how the database is opened. Reads settings only."""
+    alias = router.db_for_write(apps.get_model("wagtail_kwiga", "Heartbeat"))
+    given = connections[alias].settings_dict
+    options = given.get("OPTIONS") or {}
+    where = f"DATABASES[{alias!r}]"
+    vendor = connections[alias].vendor
+    if vendor == "sqlite" and str(options.get("transaction_mode") or "").upper() != "IMMEDIATE":
+        return [
+            warning(
+                5,
+                f"{where} is SQLite with deferred transactions; with a worker beside the site, saving fails now and then "
+                "with “database is locked”.",
+                'Add "OPTIONS": {"transaction_mode": "IMMEDIATE", "timeout": 20, '
+                '"init_command": "PRAGMA journal_mode=WAL;"} to it.',
+            )
+        ]
+    if vendor != "postgresql" or not background.has_queue():
+        return []
+    if options.get("pool"):
+        return [
+            warning(
+                7,
+                f"{where} uses psycopg's pool, which does not survive the fork of a cluster's workers well.",
+                'Remove "pool" from its OPTIONS; write "CONN_MAX_AGE": 600.',
+            )
+        ]
+    if "orm" in django_settings.Q_CLUSTER and given.get("CONN_MAX_AGE") == 0:
+        return [
+            warning(
+                6,
+                f"{where} opens a connection for every task put into the queue, since CONN_MAX_AGE is 0.",
+                'Write "CONN_MAX_AGE": 600.',
+            )
+        ]
+    return []
+
+
+@register(Tags.database)
+def check_database(app_configs: Any, databases: Sequence[str] | None = None, **kwargs: Any) -> list[CheckMessage]:
+    """W008–W011: what only the database knows. Says nothing where it may not be read or is not migrated yet."""
+    alias = router.db_for_read(apps.get_model("wagtail_kwiga", "Heartbeat"))
+    if not databases or alias not in databases:
+        return []
+    found: list[CheckMessage] = []
+    for part in (_site_names, _broken_schedules, _missing_schedule, _silent_worker):
+        found.extend(_asked(part, alias))
+    return found
+
+
+def _asked(part: Callable[[str], Iterator[CheckMessage]], alias: str) -> list[CheckMessage]:
+    """The messages of one part; none where its tables are not what the code expects, as before or within a migration."""
+    try:
+        with transaction.atomic(using=alias):
+            return list(part(alias))
+    except DatabaseError:
+        return []
+
+
+def _site_names(alias: str) -> Iterator[CheckMessage]:
+    from wagtail.models import Site
+
+    if django_settings.DEBUG:
+        return
+    for hostname in (
+        Site.objects.using(alias).filter(hostname__in=["localhost", "127.0.0.1"]).values_list("hostname", flat=True)
+    ):
+        yield warning(
+            8,
+            f"A Wagtail site has the host name {hostname!r}; links in mails are made from it and lead nowhere.",
+            "Set the real host name and port under Settings → Sites.",
+        )
+
+
+def _broken_schedules(alias: str) -> Iterator[CheckMessage]:
+    if not apps.is_installed("django_q"):
+        return
+    for name, why in background.schedule_faults():
+        yield warning(
+            9,
+            f"The schedule {name!r} of django-q2 cannot be read: {why}. As long as it is there, no schedule runs at all.",
+            "Mend or delete it under Scheduled tasks in the Django admin.",
+        )
+
+
+def _missing_schedule(alias: str) -> Iterator[CheckMessage]:
+    if background.has_queue() and not background.is_scheduled():
+        yield warning(10, "Nothing tells the queue to run the sweeps.", 'Run "manage.py kwiga_setup".')
+
+
+def _silent_worker(alias: str) -> Iterator[CheckMessage]:
+    from wagtail_kwiga.models import Order
+
+    last = background.last_beat(background.SWEEP)
+    limit = dt.timedelta(minutes=conf.settings.HEARTBEAT_STALE_MINUTES)
+    if last is None:
+        if not Order.objects.using(alias).exists():
+            return  # a site that has not sold anything yet need not run a worker
+        told = "No worker has ever run here"
+    elif conf.now() - last > limit:
+        told = f"No worker has run since {last:%Y-%m-%d %H:%M %Z}"
+    else:
+        return
+    yield warning(
+        11,
+        f"{told}, so no mail goes out and no scenario goes on.",
+        'Start "manage.py qcluster", or let cron run "manage.py kwiga_work" every minute. A worker that hangs must be restarted.',
+    )

@@ -1,0 +1,165 @@
+"""What the site's settings say: ours and Django's."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from django.apps import apps
+from django.conf import global_settings
+from django.conf import settings as django_settings
+from django.core.checks import CheckMessage, register
+from django.template import TemplateDoesNotExist, TemplateSyntaxError
+from django.template.loader import get_template
+from django.utils.module_loading import import_string
+
+from wagtail_kwiga import conf
+from wagtail_kwiga.checks.saying import error, warning
+from wagtail_kwiga.exceptions import ConfigurationFault
+
+
+@register("wagtail_kwiga")
+def check_settings(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    """E001, E005–E007, E010: the settings dict and everything it names."""
+    given = getattr(django_settings, "WAGTAIL_KWIGA", {})
+    faults = conf.faults({} if given is None else given)
+    if faults:
+        return [error(1, what, hint) for what, hint in faults]
+    return [*_providers(), *_base_template(), *_clock()]
+
+
+def _providers() -> Iterator[CheckMessage]:
+    from wagtail_kwiga.payments import registry
+
+    for alias, options in conf.settings.PAYMENT_PROVIDERS.items():
+        try:
+            kind = registry.provider_class(alias, options)
+        except ConfigurationFault as fault:
+            hint = "Name a subclass of wagtail_kwiga.payments.provider.Provider by its dotted path under 'class'."
+            yield error(5, str(fault), hint)
+            continue
+        if kind.is_dangerous(options) and not django_settings.DEBUG:
+            yield error(
+                6,
+                f"The payment provider {alias!r} gives goods away for no money, and DEBUG is off.",
+                f"Remove WAGTAIL_KWIGA['PAYMENT_PROVIDERS'][{alias!r}] from the settings of every public site.",
+            )
+
+
+def _base_template() -> Iterator[CheckMessage]:
+    name = conf.settings.BASE_TEMPLATE
+    try:
+        get_template(name)
+    except (TemplateDoesNotExist, TemplateSyntaxError) as fault:
+        yield error(
+            7,
+            f"The template {name!r}, which every visitor page extends, cannot be loaded: {type(fault).__name__}: {fault}.",
+            "Name a template of your own in WAGTAIL_KWIGA['BASE_TEMPLATE'], or leave the key out; "
+            "TEMPLATES needs 'APP_DIRS': True for the package's own.",
+        )
+
+
+def _clock() -> Iterator[CheckMessage]:
+    path = conf.settings.CLOCK
+    try:
+        good = callable(import_string(path))
+    except ImportError:
+        good = False
+    if not good:
+        hint = "Leave the key out, or name a callable that returns an aware datetime."
+        yield error(10, f"WAGTAIL_KWIGA['CLOCK'] names {path!r}, which is nothing that can be called.", hint)
+
+
+@register("wagtail_kwiga")
+def check_site(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    """E002, E008, E009, W004: the rest of the site's settings."""
+    found: list[CheckMessage] = []
+    if not apps.is_installed("wagtail.contrib.settings"):
+        found.append(
+            error(
+                2,
+                "wagtail.contrib.settings is not in INSTALLED_APPS, so nobody can say who sells and who sends.",
+                'Add "wagtail.contrib.settings" to INSTALLED_APPS.',
+            )
+        )
+    page = getattr(django_settings, "WAGTAIL_PAGE_MODEL", "wagtailcore.Page")
+    if page.lower() != "wagtailcore.page":
+        found.append(
+            error(
+                8,
+                f"This site has a base page of its own ({page}); the OfferPage of wagtail_kwiga is not for it.",
+                "Put wagtail_kwiga.offers.models.OfferPageMixin on a page type of your own.",
+            )
+        )
+    if not django_settings.USE_TZ:
+        found.append(
+            error(9, "USE_TZ is off, so deadlines told to buyers would not be instants.", "Set USE_TZ = True.")
+        )
+    if django_settings.DEFAULT_FROM_EMAIL == "webmaster@localhost" and not django_settings.DEBUG:
+        found.append(
+            warning(
+                4,
+                "DEFAULT_FROM_EMAIL is still webmaster@localhost; mail servers refuse that sender.",
+                "Set DEFAULT_FROM_EMAIL to an address of your domain.",
+            )
+        )
+    return found
+
+
+@register("wagtail_kwiga")
+def check_mail(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    """W015: how long a mail server may keep a worker waiting."""
+    from wagtail_kwiga.mailing import patience
+
+    return [warning(15, what, hint) for what, hint in patience.faults()]
+
+
+@register("wagtail_kwiga")
+def check_page_tree(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    """W013: whether the site's own pages let an offer page stand below any of them."""
+    from wagtail.models import Page, get_page_models
+
+    from wagtail_kwiga.offers.models import OfferPage, OfferPageMixin
+
+    pages = [kind for kind in get_page_models() if kind is not Page]
+    offers = [kind for kind in pages if issubclass(kind, OfferPageMixin)]
+    others = set(pages) - set(offers)
+    if offers != [OfferPage] or not others or others & set(OfferPage.allowed_parent_page_models()):
+        return []
+    return [
+        warning(
+            13,
+            "No page type of this site lets an offer page stand below it, so nobody can make one where visitors come.",
+            'Add "wagtail_kwiga.OfferPage" to the subpage_types of the page that offers shall stand below.',
+        )
+    ]
+
+
+@register("wagtail_kwiga")
+def check_languages(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    """W012: languages of the site in which our own words are not there."""
+    folder = Path(__file__).parent.parent / "locale"
+    spoken = {each.name.lower().replace("_", "-") for each in folder.iterdir() if each.is_dir()}
+    missing = [code for code in _site_languages() if code not in spoken and code.split("-")[0] not in spoken]
+    if not missing:
+        return []
+    return [
+        warning(
+            12,
+            f"The visitor pages and the built-in mails of wagtail_kwiga have no words in: {', '.join(missing)}. "
+            "There they are in English (or in LANGUAGE_CODE's language, where they have words in that one).",
+            "Translate the package's catalogue into a folder of LOCALE_PATHS and silence this, or leave it at that.",
+        )
+    ]
+
+
+def _site_languages() -> list[str]:
+    """The languages in which visitors may meet a page. Django's own long list means that nobody has chosen any."""
+    if not django_settings.USE_I18N:
+        return []
+    codes = [django_settings.LANGUAGE_CODE]
+    if django_settings.LANGUAGES != global_settings.LANGUAGES:
+        codes += [code for code, _name in django_settings.LANGUAGES]
+    codes += [code for code, _name in getattr(django_settings, "WAGTAIL_CONTENT_LANGUAGES", ())]
+    return list(dict.fromkeys(code.lower() for code in codes))
