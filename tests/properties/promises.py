@@ -262,10 +262,13 @@ class Promises:
             assert now < until, "told of a time that is over"
 
     def _after_thirty_quiet_minutes(self, email: m.OutgoingEmail) -> None:
-        """The shortest wait that any scenario here has, from the last order before the first message was decided."""
+        """The shortest wait that any scenario here has, from the last order before the first message was decided.
+
+        One placed in the very instant of the decision may have come after it, so it is not asked about.
+        """
         run = m.Run.objects.get(records__email=email)
         if run.first_message_at == email.queued_at:
-            earlier = m.Order.objects.filter(family=email.family, placed_at__lte=email.queued_at)
+            earlier = m.Order.objects.filter(family=email.family, placed_at__lt=email.queued_at)
             placed = earlier.latest("placed_at").placed_at
             assert email.queued_at - placed >= dt.timedelta(minutes=30), "a mail while somebody was still busy"
 
