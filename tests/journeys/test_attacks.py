@@ -156,6 +156,16 @@ def test_a_cancellation_between_queueing_and_delivery_stops_the_mail():
     assert recovery().status == "cancelled"
 
 
+def test_an_order_called_off_takes_its_mail_along_though_a_newer_one_waits():
+    school = make_school()
+    order = left_unpaid(school)
+    engine.run_due(after(minutes=30))
+    transitions.cancel(order, now=after(minutes=31))
+    order_for(order.contact, school.offer, site=order.site, language="en", now=after(minutes=31))
+    delivery.deliver_due(after(minutes=32))
+    assert (recovery().status, recovery().why) == ("cancelled", "not_waiting")
+
+
 def test_saving_a_coupon_beside_a_buyer_does_not_put_the_old_count_back(admin_client, monkeypatch):
     from wagtail_kwiga.backoffice.coupons.viewset import CouponForm
 

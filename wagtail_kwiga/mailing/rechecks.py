@@ -19,6 +19,8 @@ from wagtail_kwiga.contacts.models import Contact, ListMembership
 from wagtail_kwiga.coupons.models import Coupon
 from wagtail_kwiga.mailing.models import OutgoingEmail, Suppression
 from wagtail_kwiga.orders import families
+from wagtail_kwiga.orders.models import Order
+from wagtail_kwiga.orders.statuses import Status
 from wagtail_kwiga.site_settings import KwigaSettings
 from wagtail_kwiga.statements import Given, Select
 
@@ -40,6 +42,8 @@ class Standing:
     family_waits: bool
     family_partly_paid: bool
     family_paid: bool
+    #: Whether the very order that the mail is about was cancelled or has expired; a newer one may wait all the same.
+    order_is_over: bool
     #: Why the address gets no mail at all, and why no promotion.
     suppressed: str | None
     promotion_suppressed: str | None
@@ -53,8 +57,11 @@ class Standing:
 
     @property
     def is_waiting(self) -> bool:
-        """Whether nothing of the purchase is paid and an order of it still waits: else recovery has nothing to say."""
-        return self.family_waits and not (self.family_paid or self.family_partly_paid)
+        """Whether nothing of the purchase is paid and an order of it still waits: else recovery has nothing to say.
+
+        An order that was called off takes its mail along: what is ordered afterwards waits anew.
+        """
+        return self.family_waits and not (self.family_paid or self.family_partly_paid or self.order_is_over)
 
     def coupon_is_over(self, now: dt.datetime) -> bool:
         """Whether the discount that the mail promises its reader is over: staff took them off the list since, say.
@@ -84,7 +91,9 @@ def _standing() -> QuerySet:
     settings = KwigaSettings.objects.filter(site_id=Given("site", BigIntegerField()))
     coupons = Coupon.objects.filter(pk=coupon)
     grants = ListMembership.objects.filter(lists.holding(Given("now", DateTimeField())))  # type: ignore[arg-type]
+    over = Order.objects.filter(pk=OuterRef("order_id"), status__in=[Status.CANCELLED, Status.EXPIRED])
     asked: dict[str, Any] = families.states(OuterRef("family")) | {
+        "order_is_over": Exists(over),
         "suppressed": _one(suppressed.filter(scope=Suppression.Scope.ALL), "reason"),
         "promotion_suppressed": _one(suppressed.filter(scope=Suppression.Scope.PROMOTION), "reason"),
         "recovery_on": _one(settings, "recovery_on"),
