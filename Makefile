@@ -17,15 +17,22 @@
 #   make ci                      what continuous integration runs
 #   make clean                   forget the virtual environments and everything built
 #
-# WAGTAIL=7.4 takes the other supported Wagtail; each has its own virtual environment under .envs.
+# PYTHON=python3.13, WAGTAIL=7.4 and DJANGO=5.2 choose versions; without them: the Python found first, and the newest that pip
+# finds for it. Each choice has a virtual environment of its own under .envs.
 
-WAGTAIL ?= 8.0
-ENV := .envs/wagtail-$(WAGTAIL)
-PY := $(ENV)/bin/python
-# The first Python that runs and is new enough. (A version manager may leave a python3.11 about that does not run.)
-PYTHON ?= $(shell for p in python3.11 python3 python3.12 python3.13 python3.14; do \
+# The first Python that runs and is new enough. (A version manager may leave a python3.12 about that does not run.)
+PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && echo $$p && break; done)
-PIP := $(PY) -m pip install -q --disable-pip-version-check "wagtail~=$(WAGTAIL).0"
+WAGTAIL ?=
+DJANGO ?=
+ifneq ($(PYTHON),)
+PYTHON_VERSION := $(shell $(PYTHON) -c 'import sys; sys.version_info >= (3, 11) and print("%d.%d" % sys.version_info[:2])' 2>/dev/null)
+endif
+ENV := .envs/py$(PYTHON_VERSION)$(if $(WAGTAIL),-wagtail$(WAGTAIL))$(if $(DJANGO),-django$(DJANGO))
+PY := $(ENV)/bin/python
+VERSIONS := $(if $(WAGTAIL),"wagtail~=$(WAGTAIL).0") $(if $(DJANGO),"Django~=$(DJANGO).0")
+PIP := $(PY) -m pip install -q --disable-pip-version-check $(VERSIONS)
+TELL := $(PY) -c 'import django, sys, wagtail; print("Python %s, Django %s, Wagtail %s" % (sys.version.split()[0], django.__version__, wagtail.__version__))'
 LONG ?=
 LONGER := $(if $(LONG),--long)
 LANGUAGES := -l en -l es -l de -l pl -l uk
@@ -36,21 +43,24 @@ help:
 	@sed -n 's/^#   //p' Makefile
 
 $(PY):
-	@if [ -z "$(PYTHON)" ]; then \
-		echo "Python 3.11 or newer is needed, and none was found. Install it, or name one: make PYTHON=/path/to/python3.11" >&2; \
+	@if [ -z "$(PYTHON_VERSION)" ]; then \
+		echo "Python 3.11 or newer is needed, and $(or $(PYTHON),none) is not one, or does not run." >&2; \
+		echo "Install it, or name one: make PYTHON=/path/to/python3.13 $(MAKECMDGOALS)" >&2; \
 		exit 1; fi
 	@echo "Making a virtual environment in $(ENV)…"
 	@$(PYTHON) -m venv $(ENV) || { rm -rf $(ENV); \
 		echo "No virtual environment could be made; on Debian and Ubuntu: apt install python3-venv" >&2; exit 1; }
 
 $(ENV)/.demo-ready: $(PY) pyproject.toml
-	@echo "Installing the package for the demo (Wagtail $(WAGTAIL))…"
-	@$(PIP) -e ".[sandbox,postgres,redis]"
+	@echo "Installing the package for the demo…"
+	@$(PIP) -e ".[sandbox]"
+	@$(TELL)
 	@touch $@
 
 $(ENV)/.ready: $(PY) pyproject.toml
-	@echo "Installing the package and its tools (Wagtail $(WAGTAIL))…"
+	@echo "Installing the package and its tools…"
 	@$(PIP) -e ".[dev]"
+	@$(TELL)
 	@touch $@ $(ENV)/.demo-ready
 
 env: $(ENV)/.ready
