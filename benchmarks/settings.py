@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 
+from tests.mail_settings import MEMORY, mailer
 from tests.settings import *  # noqa: F403
 from tests.settings import DATABASES, INSTALLED_APPS, WAGTAIL_KWIGA
 
 INSTALLED_APPS = ["benchmarks", *INSTALLED_APPS]
-EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
+globals().update(mailer(MEMORY))
 #: Made by ``benchmarks.database``, and dropped at the end.
 DATABASES["default"]["TEST"] = {"NAME": os.environ.get("KWIGA_BENCHMARK_DATABASE") or None}
 if DATABASES["default"]["ENGINE"].endswith("sqlite3"):

@@ -8,6 +8,8 @@ from __future__ import annotations
 import os
 import sys
 
+import django
+
 from sandbox.datadir import HERE, data_dir, kept_secret
 
 DATA_DIR = data_dir()
@@ -139,7 +141,11 @@ WAGTAIL_ENABLE_UPDATE_CHECK = False
 WAGTAIL_ENABLE_WHATS_NEW_BANNER = False
 WAGTAIL_GRAVATAR_PROVIDER_URL = None
 
-EMAIL_BACKEND = "sandbox.mailbox.FolderBackend"
+_MAILBOX = "sandbox.mailbox.FolderBackend"
+if django.VERSION >= (6, 1):
+    MAILERS = {"default": {"BACKEND": _MAILBOX}}
+else:
+    EMAIL_BACKEND = _MAILBOX
 MAIL_FOLDER = DATA_DIR / "mail"
 DEFAULT_FROM_EMAIL = "Paper Harbour <school@paper-harbour.example>"
 

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import dj_database_url
 
+from tests.mail_settings import mailer
+
 BASE = Path(__file__).parent
 SECRET_KEY = "only-for-tests-and-long-enough-to-sign-tokens-with"
 DEBUG = False
@@ -105,7 +107,7 @@ MEDIA_ROOT = os.path.join(tempfile.gettempdir(), "kwiga-tests-media")
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 WAGTAIL_SITE_NAME = "Tests"
 WAGTAILADMIN_BASE_URL = "http://testserver"
-EMAIL_BACKEND = "anymail.backends.test.EmailBackend"
+globals().update(mailer("anymail.backends.test.EmailBackend"))
 DEFAULT_FROM_EMAIL = "school@example.com"
 CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
 

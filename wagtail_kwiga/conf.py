@@ -17,7 +17,6 @@ from typing import Any
 
 from django.conf import global_settings
 from django.conf import settings as django_settings
-from django.core.exceptions import ImproperlyConfigured
 from django.core.signals import setting_changed
 from django.utils.module_loading import import_string
 
@@ -123,6 +122,8 @@ def now() -> dt.datetime:
 
 #: Django's own settings that hold secrets; others of its own only sound like it (``AUTH_USER_MODEL``).
 _SECRETIVE = {"SECRET_KEY", "SECRET_KEY_FALLBACKS", "EMAIL_HOST_PASSWORD"}
+#: One of Django's own (some day) with secrets somewhere in it: ``MAILERS["default"]["OPTIONS"]["password"]``.
+_SEARCHED = {"MAILERS"}
 #: Shorter ones would turn up in ordinary words.
 _SHORTEST = 8
 HIDDEN = "********"
@@ -144,10 +145,15 @@ def hushed(text: str) -> str:
 def _secrets() -> tuple[str, ...]:
     found: set[str] = set()
     for name in dir(django_settings):
-        if name.isupper() and (name in _SECRETIVE or not hasattr(global_settings, name)):
-            with contextlib.suppress(ImproperlyConfigured):  # an empty SECRET_KEY
-                found.update(_secrets_in(name, getattr(django_settings, name), name in _SECRETIVE))
+        if name.isupper() and (name in _SECRETIVE or name in _SEARCHED or not hasattr(global_settings, name)):
+            found.update(_secrets_in(name, _given(name), name in _SECRETIVE))
     return tuple(sorted(found, key=len, reverse=True))  # the longest first: one may be a part of another
+
+
+def _given(name: str) -> Any:
+    """A setting as the site wrote it. Asked of what Django's ``settings`` wrap: the wrapper itself warns whoever reads
+    ``EMAIL_HOST_PASSWORD`` since 6.1, which is the site's and not ours to mend, and refuses an empty ``SECRET_KEY``."""
+    return getattr(django_settings._wrapped, name)
 
 
 def _secrets_in(name: str, value: Any, is_secret: bool) -> Iterator[str]:

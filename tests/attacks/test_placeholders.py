@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 from wagtail.models import Site
 
 from tests.attacks.hostile import TEXTS
+from tests.mail_settings import MEMORY, use_mailer
 from tests.mailing.making import RECOVERY, make_template, parts, settings_of_default_site, situation_for
 from tests.support import START, make_contact
 from wagtail_kwiga import models as m
@@ -113,7 +114,7 @@ def send(evil):
 
 @pytest.fixture
 def plain_one(settings):
-    settings.EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
+    use_mailer(settings, MEMORY)
 
     def of():
         _row, _sent, message = send("Ada")
@@ -167,7 +168,7 @@ def test_a_value_is_only_ever_a_value(plain_one, evil):
 @pytest.mark.parametrize("field", ["sender_email", "reply_to"])
 def test_an_address_of_the_seller_that_breaks_a_header_sends_nothing(settings, field):
     """No form lets it in. Where it comes in otherwise the mail fails with words, and no header is added."""
-    settings.EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
+    use_mailer(settings, MEMORY)
     settings_of_default_site(**{field: "mara@riverside.example\r\nBcc: all@example.com"})
     situation = situation_for()
     version = versions.for_template(make_template(), "en", now=START)

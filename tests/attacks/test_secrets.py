@@ -25,6 +25,7 @@ from django_q.models import OrmQ
 from django_q.signing import SignedPackage
 
 import wagtail_kwiga
+from tests.mail_settings import HAS_MAILERS, MEMORY, SMTP, add_options, use_mailer
 from tests.mailing.making import make_template, queue_one, settings_of_default_site
 from tests.mailing.smtp_servers import hostile_server
 from tests.offers import making
@@ -93,10 +94,18 @@ def leaky(settings):
             "polite": {**options, "starts": True, "polite": True},
         },
     }
-    settings.EMAIL_HOST_USER, settings.EMAIL_HOST_PASSWORD = "shop", SECRETS["smtp"]
+    use_mailer(settings, SMTP, host="127.0.0.1", username="shop", password=SECRETS["smtp"])
     settings.ANYMAIL = {"RESEND_API_KEY": SECRETS["anymail"]}
     settings_of_default_site()
     return settings
+
+
+def into_memory(settings):
+    """Mail stays in memory, and the password of the mail server among the settings."""
+    if HAS_MAILERS:
+        settings.MAILERS = {"default": {"BACKEND": MEMORY}, "server": settings.MAILERS["default"]}
+    else:
+        settings.EMAIL_BACKEND = MEMORY
 
 
 class _Everything(logging.Handler):
@@ -162,7 +171,7 @@ def test_a_shop_in_which_every_payment_fails_tells_no_secret(leaky, logged):
 
 def test_mail_servers_that_repeat_what_they_were_told(leaky, logged):
     with hostile_server(leaky) as server:
-        leaky.EMAIL_HOST_USER = leaky.EMAIL_HOST_PASSWORD = ""
+        add_options(leaky, username="", password="")
         leaky.ANYMAIL = {"RESEND_API_KEY": SECRETS["anymail"], "OTHER": {"smtp_password": SECRETS["smtp"]}}
         said = f"550 5.7.1 login shop/{SECRETS['smtp']} key {SECRETS['anymail']} may not".encode()
         server.script |= {"dot": [said, b"451 " + said[4:]], "RCPT": [None, None, said]}
@@ -211,7 +220,7 @@ def test_djangos_own_error_pages_hide_our_settings(leaky):
 def admins_mail(leaky):
     """Mails to the admins with the whole page of the error in them, as a site may set it up."""
     leaky.ADMINS = [("Admin", "admin@example.com")]
-    leaky.EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
+    into_memory(leaky)
     mail.outbox = []
     handler, logger = AdminEmailHandler(include_html=True), logging.getLogger("django.request")
     logger.addHandler(handler)
@@ -264,7 +273,7 @@ def test_a_page_that_crashes_shows_the_visitor_nothing(leaky, admins_mail, monke
 @pytest.fixture
 def busy(leaky):
     """An order with an attempt, a notice, a failed mail and a mail with all its links."""
-    leaky.EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
+    into_memory(leaky)
     order = new_order(contact=make_contact("ada@example.com"))
     attempt = new_attempt(order, method="sandbox")
     tell(attempt, "confirmed", card="4242-4242-4242")

@@ -21,7 +21,7 @@ SWEEP = "processing"  # what the worker of a cluster says when it begins a sweep
 def drill(folder, number, *, batch, mail_seconds, loop, tick=None):
     shop = Shop(number)
     with mail_server(folder, seconds=mail_seconds) as mail:
-        given = {"EMAIL_PORT": mail.port, "WAGTAIL_KWIGA": {"SWEEP_BATCH": batch}}
+        given = {"MAIL_PORT": mail.port, "WAGTAIL_KWIGA": {"SWEEP_BATCH": batch}}
         clusters = [Group(name, "qcluster", folder=folder, **given) for name in ("cluster-1", "cluster-2")]
         with working(*clusters, Group("loop", "kwiga_work", "--loop", str(loop), folder=folder, **given)) as groups:
             shop.release()

@@ -30,7 +30,7 @@ def drill(folder, number, *, outages, batch, tick=None):
     shop = Shop(number)
     with own_postgres() as server, mail_server(folder, seconds=0.05) as mail:
         quick = {"LEASE_SECONDS": 10, "SWEEP_SECONDS": 4, "SWEEP_BATCH": batch}
-        given = {"EMAIL_PORT": mail.port, "WAGTAIL_KWIGA": quick, "folder": folder}
+        given = {"MAIL_PORT": mail.port, "WAGTAIL_KWIGA": quick, "folder": folder}
         cluster, loop = Group("cluster", "qcluster", **given), Group("loop", "kwiga_work", "--loop", "0.5", **given)
         groups = (cluster, loop)
 

@@ -20,7 +20,7 @@ pytestmark = [pytest.mark.processes, pytest.mark.postgres, pytest.mark.django_db
 def drill(folder, number, times):
     shop, tick = Shop(number), Ticker()
     with mail_server(folder, seconds=0.1) as mail:
-        given = {"folder": folder, "EMAIL_PORT": mail.port, "WAGTAIL_KWIGA": {"SWEEP_SECONDS": 4, "SWEEP_BATCH": 20}}
+        given = {"folder": folder, "MAIL_PORT": mail.port, "WAGTAIL_KWIGA": {"SWEEP_SECONDS": 4, "SWEEP_BATCH": 20}}
         groups = [Group("cluster", "qcluster", **given), Group("loop", "kwiga_work", "--loop", "0.2", **given)]
         with working(*groups):
             for _ in range(times):

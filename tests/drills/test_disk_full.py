@@ -27,7 +27,7 @@ def one_pass(folder, name: str, at: dt.datetime, **limits) -> str:
     mails = folder / "mails"
     group = Group(
         name, "kwiga_work", "--at", at.isoformat(), folder=folder, more={"KWIGA_DEMO_DIR": str(folder / "demo")},
-        EMAIL_BACKEND=BACKEND, MAIL_FOLDER=str(mails), **limits,
+        MAIL_BACKEND=BACKEND, MAIL_FOLDER=str(mails), **limits,
     ).start()  # fmt: skip
     try:
         assert group.process.wait(240) == 0, group.tail()

@@ -61,7 +61,7 @@ def drill(folder, number, *, portions, batch, fast=(0, 0, 0, 0)):
     shop, tick = Shop(number), Ticker()
     with mail_server(folder, seconds=0.02) as mail, watched():
         given = {
-            "EMAIL_PORT": mail.port, "WAGTAIL_KWIGA": {"SWEEP_BATCH": batch, "SWEEP_SECONDS": 2},
+            "MAIL_PORT": mail.port, "WAGTAIL_KWIGA": {"SWEEP_BATCH": batch, "SWEEP_SECONDS": 2},
             "Q_CLUSTER": {"workers": 1, "queue_limit": 1},
         }  # fmt: skip
         groups = []

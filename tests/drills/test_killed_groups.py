@@ -29,7 +29,7 @@ def drill(folder, number, kills, *, tick, environment=None, between=None):
     print(f"KWIGA_DRILL_SEED={seed}, {number} runs, {kills} kills")
     dice, shop = random.Random(seed), Shop(number)
     with mail_server(folder, seconds=0.1) as mail:
-        given = {"folder": folder, "more": environment, "EMAIL_PORT": mail.port, **QUICK}
+        given = {"folder": folder, "more": environment, "MAIL_PORT": mail.port, **QUICK}
         groups = [Group(name, "qcluster", **given) for name in ("cluster-1", "cluster-2")]
         groups.append(Group("loop", "kwiga_work", "--loop", "0.2", **given))
 

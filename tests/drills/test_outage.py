@@ -25,7 +25,7 @@ BACK = after(hours=13)  # when somebody comes to work again
 
 
 def one_pass(folder, name, at, mail):
-    group = Group(name, "kwiga_work", "--at", at.isoformat(), folder=folder, EMAIL_PORT=mail.port).start()
+    group = Group(name, "kwiga_work", "--at", at.isoformat(), folder=folder, MAIL_PORT=mail.port).start()
     try:
         assert group.process.wait(240) == 0, group.tail()
     finally:

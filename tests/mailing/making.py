@@ -16,6 +16,7 @@ from typing import Any
 from aiosmtpd.controller import Controller
 from wagtail.models import Locale, Site
 
+from tests.mail_settings import SMTP, use_mailer
 from tests.orders.shop import order_for
 from tests.support import START, make_contact, make_coupon, make_offer
 from wagtail_kwiga import models as m
@@ -165,8 +166,7 @@ def smtp_server(settings: Any) -> Iterator[Inbox]:
     port = free_port()
     controller = Controller(inbox, hostname="127.0.0.1", port=port)
     controller.start()
-    settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
-    settings.EMAIL_HOST, settings.EMAIL_PORT, settings.EMAIL_TIMEOUT = "127.0.0.1", port, 5
+    use_mailer(settings, SMTP, host="127.0.0.1", port=port, timeout=5)
     try:
         yield inbox
     finally:

@@ -12,6 +12,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from tests.mail_settings import SMTP, use_mailer
+
 #: Points of the conversation at which something can go wrong, in their order. ``dot``: all of a mail has come.
 POINTS = ("banner", "EHLO", "MAIL", "RCPT", "DATA", "dot")
 #: Beside bytes to be sent: hang up politely, hang up rudely, say nothing more until the test is over.
@@ -155,8 +157,7 @@ def hostile_server(
 ) -> Iterator[HostileServer]:
     """The server, with Django's own SMTP backend set up to talk to it."""
     server = HostileServer(tls)
-    settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
-    settings.EMAIL_HOST, settings.EMAIL_PORT, settings.EMAIL_TIMEOUT = "127.0.0.1", server.port, timeout
+    use_mailer(settings, SMTP, host="127.0.0.1", port=server.port, timeout=timeout)
     try:
         yield server
     finally:

@@ -15,6 +15,7 @@ from anymail.message import AnymailRecipientStatus
 from anymail.signals import pre_send
 from django.core import mail as django_mail
 
+from tests.mail_settings import MEMORY, use_mailer
 from tests.mailing.making import free_port, queue_one, settings_of_default_site
 from tests.processes import ROOT, environment
 from tests.support import START, after
@@ -27,11 +28,12 @@ from wagtail_kwiga.mailing.verdicts import Fate
 pytestmark = pytest.mark.django_db
 
 Status = m.OutgoingEmail.Status
+RESEND = "anymail.backends.resend.EmailBackend"
 
 
 @pytest.fixture(autouse=True)
 def outgoing(settings):
-    settings.EMAIL_BACKEND = "anymail.backends.test.EmailBackend"  # pytest-django puts another one in its place
+    use_mailer(settings, "anymail.backends.test.EmailBackend")  # pytest-django puts another one in its place
     django_mail.outbox = []
     settings_of_default_site()
     return django_mail.outbox
@@ -136,7 +138,7 @@ def provider(settings):
     server = HTTPServer(("127.0.0.1", port), Interface)
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
-    settings.EMAIL_BACKEND = "anymail.backends.resend.EmailBackend"
+    use_mailer(settings, RESEND)
     settings.ANYMAIL = {"RESEND_API_KEY": "k", "RESEND_API_URL": f"http://127.0.0.1:{port}/", "REQUESTS_TIMEOUT": 2}
     Interface.taken = []
     yield Interface
@@ -186,7 +188,7 @@ def test_a_broken_connection_proves_nothing(provider):
 
 
 def test_no_connection_proves_that_nothing_was_sent(settings):
-    settings.EMAIL_BACKEND = "anymail.backends.resend.EmailBackend"
+    use_mailer(settings, RESEND)
     settings.ANYMAIL = {"RESEND_API_KEY": "k", "RESEND_API_URL": f"http://127.0.0.1:{free_port()}/"}
     row = queue_one()
     assert deliver_due(START) == Summary(later=1)
@@ -237,7 +239,7 @@ def test_sorting_errors(error, fate, why):
 def test_without_anymail_everything_else_still_works(monkeypatch, settings):
     monkeypatch.setattr(espstatus, "exceptions", None)
     monkeypatch.setattr(espstatus, "tracking", None)
-    settings.EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
+    use_mailer(settings, MEMORY)
     espstatus.connect()
     row = queue_one()
     assert deliver_due(START) == Summary(sent=1)

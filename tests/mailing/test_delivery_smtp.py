@@ -11,6 +11,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from wagtail import hooks
 
+from tests.mail_settings import SMTP, add_options, use_mailer
 from tests.mailing.making import (
     RECOVERY,
     free_port,
@@ -134,8 +135,7 @@ def test_one_connection_for_a_batch_and_each_mail_once(smtp):
 
 
 def test_a_server_that_cannot_be_reached_costs_no_mail(settings):
-    settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
-    settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", free_port()
+    use_mailer(settings, SMTP, host="127.0.0.1", port=free_port())
     template = make_template()
     rows = [queue_one(template=template) for _ in range(5)]
     # After three faults in a row the rest of the batch is left alone.
@@ -150,8 +150,7 @@ def test_a_server_that_cannot_be_reached_costs_no_mail(settings):
 
 
 def test_giving_up_is_seen_by_a_person(settings):
-    settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
-    settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", free_port()
+    use_mailer(settings, SMTP, host="127.0.0.1", port=free_port())
     settings.WAGTAIL_KWIGA = {**settings.WAGTAIL_KWIGA, "MAX_ATTEMPTS": 2}
     row = queue_one()
     assert deliver_due(START) == Summary(later=1)
@@ -247,7 +246,7 @@ def test_an_uncertain_receipt_is_sent_once_more_and_only_once(smtp):
 
 
 def test_a_failing_login_is_for_the_sites_builder_and_loses_nothing(smtp, settings):
-    settings.EMAIL_HOST_USER, settings.EMAIL_HOST_PASSWORD = "me", "wrong"
+    add_options(settings, username="me", password="wrong")
     row = queue_one()
     assert deliver_due(START) == Summary(later=1)
     assert state(row) == Status.QUEUED
@@ -256,7 +255,7 @@ def test_a_failing_login_is_for_the_sites_builder_and_loses_nothing(smtp, settin
 
 @pytest.mark.parametrize("backend", ["nowhere.EmailBackend", "anymail.backends.mailgun.EmailBackend"])
 def test_a_backend_that_is_set_up_wrongly(settings, backend):
-    settings.EMAIL_BACKEND = backend
+    use_mailer(settings, backend)
     row = queue_one()
     assert deliver_due(START) == Summary(later=1)
     assert state(row) == Status.QUEUED and row.why.startswith("configuration")
@@ -265,8 +264,7 @@ def test_a_backend_that_is_set_up_wrongly(settings, backend):
 def test_a_server_that_never_answers_makes_nobody_wait_for_ever(settings):
     """Django's SMTP backend waits without limit unless told otherwise; here it is told."""
     with socket.create_server(("127.0.0.1", 0)) as deaf:
-        settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
-        settings.EMAIL_HOST, settings.EMAIL_PORT, settings.EMAIL_TIMEOUT = "127.0.0.1", deaf.getsockname()[1], None
+        use_mailer(settings, SMTP, host="127.0.0.1", port=deaf.getsockname()[1], timeout=None)
         short = handover.TIMEOUT
         handover.TIMEOUT = 0.2
         try:

@@ -16,6 +16,7 @@ from django.core import mail as django_mail
 from django.core.mail.backends.base import BaseEmailBackend
 from requests import Response
 
+from tests.mail_settings import use_mailer
 from tests.mailing.making import free_port, make_template, queue_one, settings_of_default_site
 from tests.mailing.smtp_servers import server_context
 from tests.support import START, after, make_contact
@@ -51,7 +52,7 @@ class Raising(BaseEmailBackend):
 
 @pytest.fixture(autouse=True)
 def outgoing(settings, monkeypatch):
-    settings.EMAIL_BACKEND = f"{__name__}.Raising"
+    use_mailer(settings, f"{__name__}.Raising")
     monkeypatch.setattr(Raising, "error", None)
     monkeypatch.setattr(Raising, "answer", None)
     monkeypatch.setattr(django_mail, "outbox", [], raising=False)
@@ -228,7 +229,7 @@ def test_an_odd_wish_how_long_to_wait(number):
 
 
 def set_up(settings, url, key="k"):
-    settings.EMAIL_BACKEND = "anymail.backends.resend.EmailBackend"
+    use_mailer(settings, "anymail.backends.resend.EmailBackend")
     settings.ANYMAIL = {"RESEND_API_KEY": key, "RESEND_API_URL": url, "REQUESTS_TIMEOUT": 0.4}
 
 

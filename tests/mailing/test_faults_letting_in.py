@@ -5,15 +5,15 @@ from __future__ import annotations
 
 import pytest
 from django.core.checks import run_checks
-from django.core.mail.backends.smtp import EmailBackend
 
+from tests.mail_settings import HAS_MAILERS, SMTP, add_options, use_mailer
 from tests.mailing.making import queue_one, settings_of_default_site
 from tests.mailing.smtp_servers import CLOSE, HANG, hostile_server, server_context
 from tests.support import START, after, make_contact
 from wagtail_kwiga import models as m
 from wagtail_kwiga.contacts import directory
 from wagtail_kwiga.exceptions import KwigaError
-from wagtail_kwiga.mailing import handover, reasons
+from wagtail_kwiga.mailing import handover, mailers, reasons
 from wagtail_kwiga.mailing.delivery import Summary, deliver_due
 
 pytestmark = pytest.mark.django_db
@@ -35,8 +35,7 @@ def sent_at_last(settings, server, row, why, *said):
     for part in said:
         assert part in reasons.sentence(row.why)
     assert server.taken == [] and not m.Suppression.objects.exists()
-    settings.EMAIL_USE_TLS = settings.EMAIL_USE_SSL = False
-    settings.EMAIL_HOST_USER = settings.EMAIL_HOST_PASSWORD = ""
+    add_options(settings, use_tls=False, use_ssl=False, username="", password="")
     server.script.clear()
     assert deliver_due(after(minutes=2)) == Summary(sent=1)
     assert server.recipients == [row.to_email]
@@ -44,14 +43,14 @@ def sent_at_last(settings, server, row, why, *said):
 
 def test_tls_demanded_and_not_offered(settings):
     with hostile_server(settings) as server:
-        settings.EMAIL_USE_TLS = True
+        add_options(settings, use_tls=True)
         sent_at_last(settings, server, queue_one(), "configuration", "its settings need a look")
 
 
 @pytest.mark.parametrize("answer", [b"454 4.7.0 TLS not available now", b"501 5.5.4 no", CLOSE, HANG], ids=str)
 def test_tls_offered_and_then_not_given(settings, answer):
     with hostile_server(settings, timeout=0.25) as server:
-        settings.EMAIL_USE_TLS = True
+        add_options(settings, use_tls=True)
         server.script |= {"EHLO": b"250-x\r\n250 STARTTLS", "STARTTLS": answer}
         row = queue_one()
         assert deliver_due(START) == Summary(later=1)
@@ -63,7 +62,7 @@ def test_tls_offered_and_then_not_given(settings, answer):
 def test_a_certificate_that_belongs_to_nobody(settings, tmp_path):
     context, _file = server_context(tmp_path)
     with hostile_server(settings, tls=context) as server:
-        settings.EMAIL_USE_TLS = True
+        add_options(settings, use_tls=True)
         server.script["EHLO"] = b"250-x\r\n250 STARTTLS"
         sent_at_last(settings, server, queue_one(), "configuration", "CERTIFICATE_VERIFY_FAILED")
 
@@ -72,7 +71,7 @@ def test_a_certificate_that_is_good(settings, tmp_path, monkeypatch):
     context, file = server_context(tmp_path)
     monkeypatch.setenv("SSL_CERT_FILE", str(file))
     with hostile_server(settings, tls=context) as server:
-        settings.EMAIL_USE_TLS = True
+        add_options(settings, use_tls=True)
         server.script["EHLO"] = b"250-x\r\n250 STARTTLS"
         row = queue_one()
         assert deliver_due(START) == Summary(sent=1)
@@ -81,7 +80,7 @@ def test_a_certificate_that_is_good(settings, tmp_path, monkeypatch):
 
 def test_tls_from_the_start_where_there_is_none(settings):
     with hostile_server(settings, timeout=0.5) as server:
-        settings.EMAIL_USE_SSL = True
+        add_options(settings, use_ssl=True)
         sent_at_last(settings, server, queue_one(), "no_connection")
 
 
@@ -101,7 +100,7 @@ def test_tls_from_the_start_where_there_is_none(settings):
 )
 def test_a_login_that_is_refused(settings, caplog, script, why):
     with hostile_server(settings, timeout=0.25) as server:
-        settings.EMAIL_HOST_USER, settings.EMAIL_HOST_PASSWORD = "shop", "s3cret-of-the-shop"
+        add_options(settings, username="shop", password="s3cret-of-the-shop")
         server.script |= script
         row = queue_one()
         sent_at_last(settings, server, row, why)
@@ -110,7 +109,7 @@ def test_a_login_that_is_refused(settings, caplog, script, why):
 
 def test_a_server_that_repeats_the_password_is_not_quoted(settings, caplog):
     with hostile_server(settings) as server:
-        settings.EMAIL_HOST_USER, settings.EMAIL_HOST_PASSWORD = "shop", "s3cret-of-the-shop"
+        add_options(settings, username="shop", password="s3cret-of-the-shop")
         server.script |= {"EHLO": EHLO, "AUTH": b"535 wrong password 's3cret-of-the-shop' for shop"}
         row = queue_one()
         sent_at_last(settings, server, row, "configuration", "wrong password")
@@ -143,31 +142,31 @@ def test_a_domain_in_any_script_is_carried(settings):
 
 def test_every_wait_for_the_server_has_an_end(settings):
     """Django's backend waits for ever unless told otherwise; a worker that hangs in a mail sends no other."""
-    settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
-    settings.EMAIL_TIMEOUT = None
-    assert EmailBackend().timeout is None
     with hostile_server(settings, timeout=None), handover.Post() as post:
+        assert mailers.connection().timeout is None
         assert post.ready() is None
         assert post._connection.connection.sock.gettimeout() == handover.TIMEOUT
 
 
+RESEND = "anymail.backends.resend.EmailBackend"
+
+
 @pytest.mark.parametrize(
-    ("given", "warned"),
+    ("backend", "options", "anymail", "warned"),
     [
-        ({"EMAIL_TIMEOUT": None}, False),
-        ({"EMAIL_TIMEOUT": 30}, False),
-        ({"EMAIL_TIMEOUT": 61}, True),
-        ({"EMAIL_BACKEND": "anymail.backends.resend.EmailBackend", "EMAIL_TIMEOUT": 600}, False),
-        ({"EMAIL_BACKEND": "anymail.backends.resend.EmailBackend", "ANYMAIL": {"REQUESTS_TIMEOUT": 600}}, True),
-        ({"EMAIL_BACKEND": "anymail.backends.resend.EmailBackend", "ANYMAIL": {"REQUESTS_TIMEOUT": (5, 600)}}, True),
-        ({"EMAIL_BACKEND": "anymail.backends.resend.EmailBackend", "ANYMAIL": {"REQUESTS_TIMEOUT": (5, None)}}, True),
-        ({"EMAIL_BACKEND": "anymail.backends.resend.EmailBackend", "ANYMAIL": {"REQUESTS_TIMEOUT": None}}, False),
+        (SMTP, {"timeout": None}, {}, ""),
+        (SMTP, {"timeout": 30}, {}, ""),
+        (SMTP, {"timeout": 61}, {}, "MAILERS['default']['OPTIONS']['timeout']" if HAS_MAILERS else "EMAIL_TIMEOUT"),
+        (RESEND, {}, {}, ""),
+        (RESEND, {}, {"REQUESTS_TIMEOUT": 600}, "ANYMAIL['REQUESTS_TIMEOUT']"),
+        (RESEND, {}, {"REQUESTS_TIMEOUT": (5, 600)}, "ANYMAIL['REQUESTS_TIMEOUT']"),
+        (RESEND, {}, {"REQUESTS_TIMEOUT": (5, None)}, "ANYMAIL['REQUESTS_TIMEOUT']"),
+        (RESEND, {}, {"REQUESTS_TIMEOUT": None}, ""),
     ],
     ids=str,
 )
-def test_a_site_whose_limit_is_longer_than_a_lease_is_warned(settings, given, warned):
-    settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
-    for name, value in given.items():
-        setattr(settings, name, value)
-    found = [message for message in run_checks() if message.id == "wagtail_kwiga.W015"]
-    assert bool(found) is warned
+def test_a_site_whose_limit_is_longer_than_a_lease_is_warned(settings, backend, options, anymail, warned):
+    settings.ANYMAIL = {"RESEND_API_KEY": "k", **anymail}
+    use_mailer(settings, backend, **({"host": "127.0.0.1"} if backend == SMTP else {}), **options)
+    found = [message.msg for message in run_checks() if message.id == "wagtail_kwiga.W015"]
+    assert [message.partition(" ")[0] for message in found] == ([warned] if warned else [])

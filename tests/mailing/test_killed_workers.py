@@ -13,6 +13,7 @@ from collections import Counter
 import pytest
 from aiosmtpd.controller import Controller
 
+from tests.mail_settings import option
 from tests.mailing.making import Inbox, free_port, make_template, queue_one, settings_of_default_site, smtp_server
 from tests.processes import ROOT, environment
 from tests.support import START, after
@@ -29,8 +30,8 @@ import datetime, sys
 import django
 from django.conf import settings
 django.setup()
-settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
-settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", int(sys.argv[1])
+from tests.mail_settings import SMTP, use_mailer
+use_mailer(settings, SMTP, host="127.0.0.1", port=int(sys.argv[1]))
 from wagtail_kwiga.mailing.delivery import deliver_due
 deliver_due(datetime.datetime.fromisoformat(sys.argv[2]))
 """
@@ -134,7 +135,7 @@ def test_two_workers_at_once_send_each_mail_once(settings):
     for _ in range(20):
         queue_one(template=template)
     with smtp_server(settings) as inbox:
-        children = [worker(settings.EMAIL_PORT, START) for _ in range(3)]
+        children = [worker(option(settings, "port"), START) for _ in range(3)]
         for child in children:
             assert child.wait(120) == 0
         assert deliver_due(START) == Summary()

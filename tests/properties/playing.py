@@ -17,6 +17,7 @@ from django.utils import translation
 from hypothesis import HealthCheck, seed, settings
 from hypothesis.stateful import RuleBasedStateMachine, run_state_machine_as_test
 
+from tests.mail_settings import mailer
 from tests.payments import clock
 from tests.properties.machine import PRELUDES, Machine
 from tests.properties.rules import ShopMachine, StaffMachine
@@ -31,7 +32,7 @@ BACKEND = "tests.properties.post.Backend"
 def opened_shop() -> Iterator[Stage]:
     """The shop in a database of its own, with every beginning of a history remembered."""
     disabled = logging.root.manager.disable
-    given = override_settings(WAGTAIL_KWIGA=SETTINGS, EMAIL_BACKEND=BACKEND, Q_CLUSTER={})
+    given = override_settings(WAGTAIL_KWIGA=SETTINGS, Q_CLUSTER={}, **mailer(BACKEND))
     with given, translation.override("en"), Stage().opened() as stage:
         logging.disable(logging.CRITICAL)
         try:

@@ -71,7 +71,7 @@ OFFICE = PostOffice()
 
 
 class Backend(BaseEmailBackend):
-    """The setting EMAIL_BACKEND of these tests."""
+    """The mail backend of these tests."""
 
     def send_messages(self, email_messages: list[Any]) -> int:
         return sum(OFFICE.take(message) for message in email_messages)

@@ -109,10 +109,30 @@ def check_site(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
 
 @register("wagtail_kwiga")
 def check_mail(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
-    """W015: how long a mail server may keep a worker waiting."""
-    from wagtail_kwiga.mailing import patience
+    """E012, W015, W016: whether there is anything that sends mails, and how long it may keep a worker waiting."""
+    from wagtail_kwiga.mailing import mailers, patience
 
-    return [warning(15, what, hint) for what, hint in patience.faults()]
+    if not mailers.is_chosen():
+        if django_settings.DEBUG:
+            return []
+        return [
+            warning(
+                16,
+                "The settings do not say how mails are sent, so Django hands them to a mail server on this very machine.",
+                f"Set {mailers.SETTING}; see how-to/install in the documentation of wagtail_kwiga.",
+            )
+        ]
+    try:
+        backend = mailers.connection()
+    except Exception as problem:  # the words of whichever backend the site has
+        return [
+            error(
+                12,
+                f"No mail can be sent, because the mail backend does not take the site's settings: {conf.hushed(str(problem))}",
+                f"Mend {mailers.SETTING}; see how-to/install in the documentation of wagtail_kwiga.",
+            )
+        ]
+    return [warning(15, what, hint) for what, hint in patience.faults(backend)]
 
 
 @register("wagtail_kwiga")

@@ -7,9 +7,9 @@ import hashlib
 import smtplib
 from typing import Any
 
-from django.core.mail import EmailMultiAlternatives, get_connection
+from django.core.mail import EmailMultiAlternatives
 
-from wagtail_kwiga.mailing import hyperlinks, rendering
+from wagtail_kwiga.mailing import hyperlinks, mailers, rendering
 from wagtail_kwiga.mailing.models import Kind, OutgoingEmail
 from wagtail_kwiga.mailing.sender import Sender, mailbox
 from wagtail_kwiga.mailing.verdicts import Fate, Verdict, of_answer, of_connecting, of_sending
@@ -94,7 +94,7 @@ class Post:
             if self._connection is not None and not self._is_alive():
                 self._drop()
             if self._connection is None:
-                connection = get_connection()
+                connection = mailers.connection()
                 if getattr(connection, "timeout", TIMEOUT) is None:
                     connection.timeout = TIMEOUT
                 self._connection = connection  # before it is opened: what fails half-way wants closing too
@@ -108,10 +108,9 @@ class Post:
 
     def give(self, message: EmailMultiAlternatives) -> Verdict:
         """Hand ``message`` over, and say what came of it. Raises nothing."""
-        message.connection = self._connection
         self._began = self._ended = False
         try:
-            verdict = of_answer(message.send(), message)
+            verdict = of_answer(self._connection.send_messages([message]), message)
         except Exception as error:
             verdict = of_sending(error, self._connection, untaken=self._began and not self._ended)
         if verdict.fate is Fate.SENT:

@@ -7,25 +7,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from django.conf import settings as django_settings
-
 from wagtail_kwiga import conf
+from wagtail_kwiga.mailing import mailers
 
 
-def faults() -> Iterator[tuple[str, str]]:
-    """What is wrong with the site's limit, as (what, hint); used by a system check."""
-    name, given = "EMAIL_TIMEOUT", django_settings.EMAIL_TIMEOUT
-    if "anymail" in django_settings.EMAIL_BACKEND:
-        options = getattr(django_settings, "ANYMAIL", None) or {}
-        name = "ANYMAIL['REQUESTS_TIMEOUT']"
-        given = options.get("REQUESTS_TIMEOUT", getattr(django_settings, "ANYMAIL_REQUESTS_TIMEOUT", 30))
+def faults(backend: object) -> Iterator[tuple[str, str]]:
+    """What is wrong with the limit that the site sets ``backend``, as (what, hint); used by a system check."""
+    given = getattr(backend, "timeout", None)
     if given is None:
         return
     longest = conf.settings.LEASE_SECONDS / 2
     waits = given if isinstance(given, tuple | list) else [given]
-    if any(wait is None or wait > longest for wait in waits):
+    if any(wait is None or (isinstance(wait, int | float) and wait > longest) for wait in waits):
         yield (
-            f"{name} lets a mail server that hangs keep a worker waiting for so long that others take it for dead, and mails "
+            f"{mailers.timeout_setting(backend)} lets a mail server that hangs keep a worker waiting for so long that others take it for dead, and mails "
             "that may yet be sent count as uncertain.",
             f"Set it to at most {longest:g} seconds (half of WAGTAIL_KWIGA['LEASE_SECONDS']); 30 is plenty.",
         )

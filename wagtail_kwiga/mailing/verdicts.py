@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from django.core.exceptions import ImproperlyConfigured
-from django.core.mail import BadHeaderError
 from django.core.mail.backends.smtp import EmailBackend
 
 from wagtail_kwiga.mailing import espstatus
@@ -82,7 +81,7 @@ def of_sending(error: Exception, backend: object = None, *, untaken: bool = Fals
             backend, EmailBackend
         ):  # that one talks to the server only once all is put together
             return Verdict(Fate.FAILED, told(Why.CANNOT_COMPOSE, _said(error)))
-        case smtplib.SMTPNotSupportedError() | BadHeaderError() | UnicodeError():
+        case smtplib.SMTPNotSupportedError():
             return Verdict(Fate.FAILED, told(Why.CANNOT_COMPOSE, _said(error)))
         case ConnectionRefusedError() | socket.gaierror():
             return of_connecting(error)

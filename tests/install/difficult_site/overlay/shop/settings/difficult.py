@@ -2,6 +2,8 @@
 
 import os
 
+import django
+
 from .base import *  # noqa: F403
 
 SECRET_KEY = "a key long enough to sign the tokens of links with"
@@ -50,7 +52,11 @@ Q_CLUSTER = {
     "time_zone": "Europe/Berlin",
 }
 
-EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
+_MEMORY = "django.core.mail.backends.locmem.EmailBackend"
+if django.VERSION >= (6, 1):
+    MAILERS = {"default": {"BACKEND": _MEMORY}}
+else:
+    EMAIL_BACKEND = _MEMORY
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 WAGTAIL_KWIGA = {
     "PAYMENT_PROVIDERS": {

@@ -1,0 +1,82 @@
+"""The settings of a mailer on every Django that we support: ``MAILERS`` from 6.1 on, ``EMAIL_…`` before."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import django
+from django.conf import global_settings
+
+SMTP = "django.core.mail.backends.smtp.EmailBackend"
+MEMORY = "django.core.mail.backends.locmem.EmailBackend"
+HAS_MAILERS = django.VERSION >= (6, 1)
+
+#: Options of the SMTP backend by the setting they had before there were mailers.
+_BEFORE = {
+    "EMAIL_HOST": "host",
+    "EMAIL_PORT": "port",
+    "EMAIL_HOST_USER": "username",
+    "EMAIL_HOST_PASSWORD": "password",
+    "EMAIL_USE_TLS": "use_tls",
+    "EMAIL_USE_SSL": "use_ssl",
+    "EMAIL_TIMEOUT": "timeout",
+}
+
+
+def mailer(backend: str, **options: Any) -> dict[str, Any]:
+    """The settings by which ``backend`` with ``options`` (named as the SMTP backend's arguments) is the site's mailer."""
+    if HAS_MAILERS:
+        return {"MAILERS": {"default": {"BACKEND": backend, "OPTIONS": options}}}
+    return old_style(backend, **options)
+
+
+def old_style(backend: str, **options: Any) -> dict[str, Any]:
+    """The same in the settings that Django 6.1 deprecates. An option that is not given has Django's default."""
+    assert set(options) <= set(_BEFORE.values()), options
+    given = {name: options.get(option, getattr(global_settings, name)) for name, option in _BEFORE.items()}
+    return {"EMAIL_BACKEND": backend, **given}
+
+
+def use_mailer(settings: Any, backend: str, **options: Any) -> None:
+    """Make ``backend`` the mailer for the rest of a test. ``settings`` is the fixture of pytest-django."""
+    for name, value in mailer(backend, **options).items():
+        setattr(settings, name, value)
+
+
+def add_options(settings: Any, **options: Any) -> None:
+    """Change some options of the mailer that is in use, and leave the others."""
+    if HAS_MAILERS:
+        given = settings.MAILERS["default"]
+        settings.MAILERS = {"default": {**given, "OPTIONS": {**given.get("OPTIONS", {}), **options}}}
+        return
+    for name, option in _BEFORE.items():
+        if option in options:
+            setattr(settings, name, options[option])
+
+
+def option(settings: Any, name: str) -> Any:
+    """One option of the mailer that is in use."""
+    if HAS_MAILERS:
+        return settings.MAILERS["default"]["OPTIONS"][name]
+    return getattr(settings, next(before for before, option in _BEFORE.items() if option == name))
+
+
+@contextmanager
+def deprecations_of_the_site() -> Iterator[None]:
+    """Within the block a site may write deprecated settings. What reads them later stands outside of it, where Django's
+    warnings are errors."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=r"The EMAIL_\w+ setting is deprecated", category=Warning)
+        yield
+
+
+def use_old_style(settings: Any, backend: str, **options: Any) -> None:
+    """``use_mailer`` with the settings of before, whatever the Django: 6.1 still takes them."""
+    if hasattr(settings, "MAILERS"):
+        del settings.MAILERS
+    with deprecations_of_the_site():
+        for name, value in old_style(backend, **options).items():
+            setattr(settings, name, value)
