@@ -37,7 +37,7 @@ LONG ?=
 LONGER := $(if $(LONG),--long)
 LANGUAGES := -l en -l es -l de -l pl -l uk
 
-.PHONY: help env env-demo demo manage test test-long properties drills mail-faults attacks lint format docs messages bench ci clean
+.PHONY: help env where env-demo demo manage test test-long properties drills mail-faults attacks lint format docs messages bench ci clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -64,6 +64,8 @@ $(ENV)/.ready: $(PY) pyproject.toml
 	@touch $@ $(ENV)/.demo-ready
 
 env: $(ENV)/.ready
+where:
+	@echo $(ENV)
 env-demo: $(ENV)/.demo-ready
 
 demo: env-demo

@@ -109,3 +109,19 @@ stop_servers() {
     fi
     return "$status"
 }
+
+# --- Pythons: every one from 3.11 on that this machine has and that runs, as "3.13 /path/to/python", oldest first.
+
+find_pythons() {
+    local found
+    {
+        ls -d "${PYENV_ROOT:-$HOME/.pyenv}"/versions/*/bin/python /usr/bin/python3.[0-9]* /usr/local/bin/python3.[0-9]* \
+            /opt/homebrew/bin/python3.[0-9]* 2>/dev/null | grep -v config
+        command -v python3
+    } | while read -r found; do
+        # With venv and ensurepip: Debian ships a python3 without them.
+        "$found" -c 'import ensurepip, sys, venv
+if sys.version_info >= (3, 11) and sys.version_info.releaselevel == "final":
+    print("%d.%d" % sys.version_info[:2], sys.executable)' 2>/dev/null
+    done | sort -t. -k1,1n -k2,2n -s | awk '!seen[$1]++'
+}

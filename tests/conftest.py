@@ -11,6 +11,7 @@ import json
 import os
 import shutil
 from collections import Counter
+from pathlib import Path
 
 import pytest
 from django.apps import apps
@@ -32,6 +33,7 @@ hypothesis_settings.load_profile(os.environ.get("KWIGA_HYPOTHESIS", "kwiga"))
 
 def pytest_addoption(parser):
     parser.addoption("--long", action="store_true", help="also run the tests marked long")
+    parser.addoption("--leave-out-once", action="store_true", help="leave out the tests marked once: another run has them")
     parser.addoption(
         "--install-wagtail", default="", metavar="7.4", help="install the wheel into an empty site of this Wagtail"
     )
@@ -55,6 +57,8 @@ def _reasons(config) -> dict[str, str]:
         out["gettext"] = "no GNU gettext found"
     if not config.getoption("--long"):
         out["long"] = "only with --long"
+    if config.getoption("--leave-out-once"):
+        out["once"] = "left to the other whole run"
     if not config.getoption("--install-wagtail"):
         out["install"] = "only with --install-wagtail"
     return out
@@ -68,8 +72,29 @@ def find_chromium() -> str:
     return given or next(filter(None, map(shutil.which, names)), "") or (mac if os.path.exists(mac) else "")
 
 
+#: Whole folders and files of tests that are marked ``once``.
+_ONCE = (
+    "tests/architecture/",
+    "tests/attacks/test_permissions.py",
+    "tests/journeys/test_axe_admin.py",
+    "tests/journeys/test_axe_visitors.py",
+    "tests/journeys/test_styles_browser.py",
+    "tests/journeys/test_video_browser.py",
+    "tests/pricing/",
+    "tests/test_benchmarks.py",
+)
+_ROOT = Path(__file__).resolve().parent.parent
+
+
+def _mark_once(items) -> None:
+    for item in items:
+        if item.path.relative_to(_ROOT).as_posix().startswith(_ONCE):
+            item.add_marker("once")
+
+
 def pytest_collection_modifyitems(config, items):
     _keep_initial_data(items)
+    _mark_once(items)
     reasons = _reasons(config)
     kept, dropped = [], []
     for item in items:
