@@ -92,7 +92,33 @@ def _mark_once(items) -> None:
             item.add_marker("once")
 
 
+#: Files that take longest begin first: with several workers a file that begins last is what everybody waits for. Behind them
+#: the order is random (pytest-randomly), and a file stays with one worker.
+_LONG_FIRST = (
+    "tests/journeys/test_axe_admin.py",
+    "tests/sandbox/test_demo_site.py",
+    "tests/drills/",
+    "tests/properties/",
+    "tests/mailing/test_killed_workers.py",
+    "tests/journeys/test_axe_visitors.py",
+    "tests/coupons/test_race.py",
+    "tests/payments/test_books_machine.py",
+    "tests/coupons/test_machine.py",
+    "tests/journeys/",
+)
+
+
+def _long_first(items) -> None:
+    def rank(item) -> int:
+        path = item.path.relative_to(_ROOT).as_posix()
+        return next((number for number, start in enumerate(_LONG_FIRST) if path.startswith(start)), len(_LONG_FIRST))
+
+    items.sort(key=rank)
+
+
+@pytest.hookimpl(trylast=True)  # after pytest-randomly
 def pytest_collection_modifyitems(config, items):
+    _long_first(items)
     _keep_initial_data(items)
     _mark_once(items)
     reasons = _reasons(config)
