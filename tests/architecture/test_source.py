@@ -77,6 +77,16 @@ def test_only_conf_asks_the_clock():
     assert found == []
 
 
+def test_only_one_function_makes_unions():
+    """Since Django 6.1 whoever forgets to take the ordering off a union gets a page that crashes (``parts/unions.py``)."""
+    found = []
+    for path in MODULES:
+        for node, text in _calls(ast.parse(path.read_text())):
+            if node.attr in {"union", "intersection", "difference"}:
+                found.append(f"{path.relative_to(PACKAGE)} {text}")
+    assert found == ["backoffice/parts/unions.py unordered[0].union"]
+
+
 #: Who may write the field ``status``, and of which model. Nobody else assigns one or updates one.
 STATUS_DOORS = {"orders/transitions.py": "Order"}
 

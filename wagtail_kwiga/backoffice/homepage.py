@@ -16,6 +16,7 @@ from wagtail.admin.ui.components import Component
 
 from wagtail_kwiga import conf
 from wagtail_kwiga.backoffice.parts import linking, policies
+from wagtail_kwiga.backoffice.parts.unions import united
 from wagtail_kwiga.backoffice.worker import worker_notice
 from wagtail_kwiga.journal.models import TimelineEntry
 from wagtail_kwiga.mailing.models import OutgoingEmail
@@ -112,7 +113,7 @@ class SalesPanel(Component):
             .values_list("figure", "number")
             for figure in self.figures
         ]
-        return dict(parts[0].union(*parts[1:], all=True) if len(parts) > 1 else parts[0])
+        return dict(united(parts, doubles=True))
 
 
 def add_panel(request: HttpRequest, panels: list[Any]) -> None:

@@ -21,6 +21,7 @@ from django.utils.translation import gettext as _
 from wagtail.admin.paginator import WagtailPaginator
 
 from wagtail_kwiga import conf
+from wagtail_kwiga.backoffice.parts import unions
 
 #: Rows that a list counts and pages through; and more than which make it a long one.
 COUNTED = 10_000
@@ -138,8 +139,8 @@ def _united(keys: list[QuerySet], *, whole: bool) -> Any:
     subquery guesses wrong how many there are, and may go through everything to put the few in order."""
     if not whole and connections[keys[0].db].features.supports_slicing_ordering_in_compound:
         keys = [rows[: FOUND + 1] for rows in keys]
-    united = reduce(lambda one, other: one.union(other), keys)
-    return united if whole else list(united.order_by("-pk")[: FOUND + 1])
+    together = unions.united(keys)
+    return together if whole else list(together.order_by("-pk")[: FOUND + 1])
 
 
 def by_contact(words: str) -> list[Q]:
