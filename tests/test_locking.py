@@ -5,8 +5,9 @@ from __future__ import annotations
 import threading
 
 import pytest
-from django.db import connection, transaction
+from django.db import OperationalError, connection, transaction
 from django.db.models.signals import post_save
+from django.test.utils import CaptureQueriesContext
 
 from tests.support import START, make_contact
 from wagtail_kwiga import locking
@@ -106,3 +107,65 @@ def test_a_refused_address_does_not_undo_the_callers_transaction():
             directory.remember(email="nonsense", now=START)
         make_contact("ada@example.com")
     assert m.Contact.objects.count() == 1
+
+
+# --- SQLite, opened as Django opens it where a site gives no options ---------------------------------------------------
+
+
+@pytest.fixture
+def deferred(monkeypatch):
+    """New connections begin their transactions by reading; the settings of these tests have them begin by writing."""
+    monkeypatch.delitem(connection.settings_dict["OPTIONS"], "transaction_mode")
+
+
+def read_then_write(begin, has_read, was_written, outcome):
+    """In one transaction: look, let somebody else write, then write. What came of it goes into ``outcome``."""
+    try:
+        with begin():
+            m.Heartbeat.objects.count()
+            has_read.set()
+            was_written.wait(timeout=0.5)
+            make_contact("first@example.com")
+        outcome["first"] = "written"
+    except OperationalError as fault:
+        outcome["first"] = str(fault)
+    finally:
+        has_read.set()
+        connection.close()
+
+
+def write(has_read, was_written, outcome):
+    try:
+        assert has_read.wait(timeout=30)
+        make_contact("second@example.com")
+        outcome["second"] = "written"
+    finally:
+        was_written.set()
+        connection.close()
+
+
+@pytest.mark.sqlite
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize(("begin", "said"), [(locking.atomic_write, "written"), (transaction.atomic, "locked")])
+def test_a_transaction_that_looks_first_is_not_told_that_the_database_is_locked(deferred, begin, said):
+    """It begins by writing, so the other one waits. With Django's own ``atomic`` it fails, whatever the timeout."""
+    outcome, has_read, was_written = {}, threading.Event(), threading.Event()
+    threads = [
+        threading.Thread(target=read_then_write, args=(begin, has_read, was_written, outcome)),
+        threading.Thread(target=write, args=(has_read, was_written, outcome)),
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(timeout=60)
+    assert said in outcome["first"]
+    assert outcome["second"] == "written"
+    assert m.Contact.objects.count() == (2 if said == "written" else 1)
+
+
+@pytest.mark.sqlite
+@pytest.mark.django_db(transaction=True)
+def test_only_the_outermost_block_begins_by_writing():
+    with CaptureQueriesContext(connection) as queries, locking.atomic_write(), locking.atomic_write():
+        pass
+    assert [query["sql"].split(" WHERE ")[-1] for query in queries if "DELETE" in query["sql"]] == ["0 = 1"]

@@ -300,3 +300,19 @@ def test_the_deadline_is_in_the_readers_language(bound):
     ended = check("COMEBACK15", offer, ada, now=after(hours=2))
     with translation.override("de"):
         assert "1. März 2027 14:00 (CET)" in str(ended.message)
+
+
+@pytest.mark.parametrize("first", ["coupon", "sale", "membership"])
+def test_until_is_the_earliest_of_all_ends(first):
+    """Of the coupon, of the sale, of the membership: whichever it is, a buyer is told no later one."""
+    ends = {"coupon": after(hours=20), "sale": after(hours=30), "membership": after(hours=40), first: after(hours=3)}
+    people, ada = make_list(), make_contact()
+    make_coupon("LIMITED", lists=[people], valid_until=ends["coupon"])
+    offer = make_offer(coupon_mode=ANY, sales_until=ends["sale"])
+    lists.add(people, ada, until=ends["membership"], source="run:1", now=START)
+    assert check("LIMITED", offer, ada).until == after(hours=3)
+
+
+def test_the_end_of_the_sale_is_an_end_where_nothing_else_ends():
+    make_coupon("SPRING")
+    assert check("SPRING", make_offer(coupon_mode=ANY, sales_until=after(hours=3))).until == after(hours=3)

@@ -100,6 +100,41 @@ def test_the_persons_own_expired_hold_is_given_back_when_they_hold_anew():
     assert (late.state, late.over_limit, taken(coupon)) == ("spent", True, 1)
 
 
+def test_the_persons_own_hold_ends_at_its_instant_and_its_place_is_theirs():
+    """The last place of the coupon, held by the very person who comes back for it."""
+    coupon, ada = make_coupon(limit_total=1, limit_per_contact=1), make_contact()
+    old = hold(coupon, ada, until=after(hours=1))
+    with pytest.raises(CouponRefused) as refusal:
+        hold(coupon, ada, now=after(hours=1, microseconds=-1))
+    assert refusal.value.code == "used_by_you"
+    new = hold(coupon, ada, until=after(hours=2), now=after(hours=1))
+    old.refresh_from_db()
+    assert (old.state, old.given_back_at, new.state, taken(coupon)) == ("given_back", after(hours=1), "held", 1)
+
+
+def test_of_several_own_holds_only_as_many_count_as_have_not_expired():
+    coupon, ada = make_coupon(limit_per_contact=2), make_contact()
+    first, second = hold(coupon, ada, until=after(hours=1)), hold(coupon, ada, until=after(hours=2))
+    third = hold(coupon, ada, until=after(hours=9), now=after(hours=1))
+    first.refresh_from_db()
+    assert (first.state, taken(coupon)) == ("given_back", 2)
+    with pytest.raises(CouponRefused):
+        hold(coupon, ada, now=after(hours=1))
+    uses.spend(third, now=after(hours=1))
+    with pytest.raises(CouponRefused):
+        hold(coupon, ada, now=after(hours=1))
+    second.refresh_from_db()
+    assert (second.state, taken(coupon)) == ("held", 2)
+
+
+def test_the_expired_holds_of_one_person_are_no_other_persons_limit():
+    coupon, ada, ben = make_coupon(limit_per_contact=1), make_contact(), make_contact()
+    theirs = hold(coupon, ada, until=after(hours=1))
+    hold(coupon, ben, until=after(hours=2), now=after(hours=1))
+    theirs.refresh_from_db()
+    assert (theirs.state, taken(coupon)) == ("held", 2)
+
+
 def test_spending():
     coupon = make_coupon(limit_total=1)
     use = hold(coupon)
@@ -218,6 +253,57 @@ def test_a_limit_lowered_by_staff_gives_no_place_until_enough_came_back():
         hold(coupon)
     uses.give_back(rows[2], now=START)
     assert hold(coupon)
+
+
+def lower(coupon: m.Coupon, limit: int) -> None:
+    m.Coupon.objects.filter(pk=coupon.pk).update(limit_total=limit)
+
+
+def places(coupon: m.Coupon) -> int:
+    """What the counter must say."""
+    rows = m.CouponUse.objects.filter(coupon=coupon)
+    return rows.filter(state="held").count() + rows.filter(state="spent", over_limit=False).count()
+
+
+def test_late_money_under_a_lowered_limit_lets_go_of_the_persons_own_expired_hold():
+    """It goes over the limit, and the hold that it gives back on the way leaves the counter all the same."""
+    coupon, ada = make_coupon(limit_total=3), make_contact()
+    for _ in range(2):
+        uses.spend(hold(coupon), now=START)
+    late, expired = hold(coupon, ada, until=after(minutes=1)), None
+    uses.give_back(late, now=START)
+    expired = hold(coupon, ada, until=after(minutes=2))
+    lower(coupon, 1)
+    late = uses.spend_late(late, coupon, ada, now=after(hours=1))
+    expired.refresh_from_db()
+    assert (late.state, late.over_limit, expired.state) == ("spent", True, "given_back")
+    assert taken(coupon) == places(coupon) == 2
+
+
+def test_a_refusal_under_a_lowered_limit_leaves_the_persons_own_expired_hold_as_it_was():
+    coupon, ada = make_coupon(limit_total=3), make_contact()
+    for _ in range(2):
+        uses.spend(hold(coupon), now=START)
+    expired = hold(coupon, ada, until=after(minutes=1))
+    lower(coupon, 2)
+    with pytest.raises(CouponRefused) as refusal:
+        hold(coupon, ada, until=after(hours=2), now=after(hours=1))
+    expired.refresh_from_db()
+    assert (refusal.value.code, expired.state) == ("used_up", "held")
+    assert taken(coupon) == places(coupon) == 3
+
+
+def test_expired_holds_come_back_under_a_lowered_limit_before_anybody_is_refused():
+    coupon = make_coupon(limit_total=3)
+    rows = [hold(coupon, until=after(minutes=minute)) for minute in (1, 1, 9)]
+    lower(coupon, 2)
+    assert hold(coupon, until=after(hours=1), now=after(minutes=1)).state == "held"
+    assert [m.CouponUse.objects.get(pk=row.pk).state for row in rows] == ["given_back", "given_back", "held"]
+    assert taken(coupon) == places(coupon) == 2
+    lower(coupon, 0)
+    with pytest.raises(CouponRefused):
+        hold(coupon, now=after(minutes=9))
+    assert taken(coupon) == places(coupon)
 
 
 def test_counts():

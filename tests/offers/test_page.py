@@ -205,6 +205,16 @@ def test_a_coupon_in_the_address_is_applied(client, page):
     assert response["X-Robots-Tag"] == "noindex"
 
 
+@pytest.mark.parametrize(("coupon_ends", "sale_ends"), [(2, 9), (9, 2), (None, 2)])
+def test_the_deadline_of_a_price_is_the_earlier_of_coupon_and_sale(client, seller, coupon_ends, sale_ends):
+    page = make_page(coupon_mode="any", sales_until=after(days=sale_ends))
+    make_coupon("SPRING", percent="20", valid_until=coupon_ends and after(days=coupon_ends))
+    words = text_of(client.get(f"{page.url}?coupon=SPRING"))
+    assert "This price is yours until March 3, 2027, 1 p.m. CET" in words
+    assert "€96.00 for you instead of €120.00 , until March 3, 2027, 1 p.m. CET" in words
+    assert "March 10" not in words
+
+
 def test_a_plain_visit_may_be_indexed(client, page):
     response = client.get(page.url)
     assert "X-Robots-Tag" not in response

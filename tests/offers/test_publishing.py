@@ -9,6 +9,7 @@ import pytest
 from django.core.exceptions import ValidationError
 from wagtail.actions.copy_page import CopyPageAction
 from wagtail.models import Page
+from wagtail.signals import page_unpublished
 
 from tests.offers.making import make_page, offer_of, root, translate
 from tests.support import START, after, make_coupon, make_product
@@ -157,6 +158,56 @@ def test_deleting_a_parent_withdraws_all_below_it(seller):
     keys = [make_page(f"Page {number}", parent=folder).translation_key for number in range(2)]
     folder.delete()
     assert set(m.Offer.objects.filter(translation_key__in=keys).values_list("state", flat=True)) == {"withdrawn"}
+
+
+@pytest.fixture
+def at_the_signal():
+    """Key → whether the row of the page says *live*, and what the offer is, when Wagtail has told *unpublished* and we have heard."""
+    seen = {}
+
+    def look(instance, **_given):
+        is_live = Page.objects.get(pk=instance.pk).live
+        seen[instance.pk] = (is_live, m.Offer.objects.get(translation_key=instance.translation_key).state)
+
+    page_unpublished.connect(look)
+    yield seen
+    page_unpublished.disconnect(look)
+
+
+def test_unpublishing_as_a_part_of_deleting_withdraws_while_the_row_still_says_live(seller, at_the_signal):
+    page = make_page()
+    key = page.pk
+    page.delete()
+    assert at_the_signal == {key: (True, "withdrawn")}
+
+
+def test_a_page_about_to_be_deleted_leaves_its_other_language_on_sale(seller, at_the_signal):
+    page = make_page()
+    german = translate(page, "de")
+    gone, last = german.pk, page.pk
+    german.delete()
+    assert at_the_signal == {gone: (True, "on_sale")}
+    page.delete()
+    assert at_the_signal[last] == (True, "withdrawn")
+
+
+def test_deleting_both_languages_at_once_withdraws(seller, at_the_signal):
+    """Each of them is told while the other still says live; the end of the deletion is what counts."""
+    folder = root().add_child(instance=Page(title="Folder", slug="folder"))
+    page = make_page(parent=folder)
+    german = translate(page, "de", slug="aquarell")
+    german.move(folder, pos="last-child")
+    key, pages = page.translation_key, {page.pk, german.pk}
+    Page.objects.get(pk=folder.pk).delete()
+    assert at_the_signal.keys() == pages
+    assert m.Offer.objects.get(translation_key=key).state == "withdrawn"
+
+
+def test_deleting_a_draft_beside_a_live_language_withdraws_nothing(seller):
+    page = make_page()
+    draft = translate(page, "de", publish=False)
+    draft.delete()
+    assert offer_of(page).state == "on_sale"
 
 
 def test_a_page_with_orders_can_be_deleted(client, seller):

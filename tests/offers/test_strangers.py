@@ -14,8 +14,9 @@ from django.test import Client
 
 from tests.offers import making
 from tests.offers.making import fill_in, make_page, offer_of, order, text_of
-from tests.support import START, after, make_contact, make_coupon
+from tests.support import START, after, make_contact, make_coupon, make_list
 from wagtail_kwiga import models as m
+from wagtail_kwiga.contacts import lists
 from wagtail_kwiga.mailing import delivery, suppression
 from wagtail_kwiga.offers import recognising
 from wagtail_kwiga.orders import links, transitions
@@ -131,6 +132,49 @@ def test_the_resume_link_of_somebody_else_proves_nothing(client, page):
     assert UNDER_WAY in text_of(order(other, address, **STRANGER))
     placed.refresh_from_db()
     assert placed.status == "processing"
+
+
+@pytest.fixture
+def ended(page):
+    """Ada was on the list of a coupon, and is no longer."""
+    people, ada = make_list(), make_contact("ada@example.com")
+    make_coupon("COMEBACK15", lists=[people])
+    lists.add(people, ada, until=START, source="run:1", now=after(hours=-24))
+    return ada
+
+
+def follow(browser: Client, placed: m.Order) -> str:
+    """The page to which the link of a mail about ``placed`` leads."""
+    link = links.resume_url(placed, None, START).replace("http://localhost", "")
+    return browser.get(link)["Location"].removesuffix("#order")
+
+
+@pytest.mark.parametrize("button", [{"apply": "1"}, {}], ids=["apply", "order"])
+def test_the_link_of_somebody_else_says_of_an_address_what_a_stranger_is_told(client, page, ended, button):
+    """Bo's link with Ada's address: that she was on a list once is nobody else's business."""
+    order(client, page.url, email="bo@example.com")
+    address = follow(client, the_order())
+    told = text_of(order(client, address, email="ada@example.com", coupon="COMEBACK15", **button))
+    assert "made for another address" in told
+    assert "has ended for you" not in told
+    assert told == text_of(order(client, address, email="nobody@example.com", coupon="COMEBACK15", **button)).replace(
+        "nobody@example.com", "ada@example.com"
+    )
+
+
+@pytest.mark.parametrize("button", [{"apply": "1"}, {}], ids=["apply", "order"])
+def test_ones_own_link_says_that_a_discount_has_ended(client, page, ended, button):
+    order(client, page.url)
+    address = follow(client, the_order())
+    assert "has ended for you" in text_of(order(client, address, coupon="COMEBACK15", **button))
+
+
+def test_what_is_known_of_the_reader_of_a_link_does_not_go_into_an_order_of_another_address(client, page):
+    order(client, page.url, email="bo@example.com", name="Bo", phone="+48 700 000 001")
+    address = follow(client, the_order())
+    order(client, address, email="ada@example.com", phone="")
+    placed = m.Order.objects.get(contact__email="ada@example.com")
+    assert (placed.buyer_phone, placed.contact.phone) == ("", "")
 
 
 # --- the cookie -------------------------------------------------------------------------------------------------------

@@ -129,6 +129,20 @@ def test_a_coupon_that_ended_meanwhile_does_not_pass_on():
     assert (str(second.total), second.coupon_use, coupon.taken) == ("120.00 EUR", None, 0)
 
 
+@pytest.mark.parametrize(("microseconds", "total"), [(-1, "102.00 EUR"), (0, "120.00 EUR")])
+def test_a_coupon_that_ended_passes_on_until_the_instant_at_which_its_hold_ends(microseconds, total):
+    """The hold was taken while the discount was theirs; it lasts for its hour, and is not made longer."""
+    contact, offer = make_contact(), make_offer(coupon_mode="any")
+    coupon = make_coupon("SPRING", valid_until=after(minutes=1))
+    first = order_for(contact, offer, coupon=coupon)
+    ends = first.coupon_use.held_until
+    second = order_for(contact, offer, now=ends + dt.timedelta(microseconds=microseconds))
+    coupon.refresh_from_db()
+    assert str(second.total) == total
+    assert m.CouponUse.objects.get().held_until == ends
+    assert coupon.taken == (1 if microseconds else 0)
+
+
 def test_a_used_up_coupon_refuses_and_nothing_is_written():
     offer, coupon = make_offer(coupon_mode="any"), make_coupon("ONE", limit_total=1)
     order_for(make_contact(), offer, coupon=coupon)

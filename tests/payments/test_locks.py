@@ -1,0 +1,139 @@
+"""Everything that moves an order takes its contact's lock first (promises 1, 2 and 7). On PostgreSQL, one session beside another.
+
+A race of two threads is won nearly always, with the lock and without it. So here the other session holds the row for
+certain, or is seen to wait for it.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import pytest
+from django.db import connection, transaction
+
+from tests import sessions
+from tests.orders.shop import order_for, quote_for
+from tests.payments.shop import codes, flagged, lay_ground, new_attempt, new_order, standing, tell
+from tests.support import START, after, make_contact, make_offer
+from wagtail_kwiga import events, locking
+from wagtail_kwiga import models as m
+from wagtail_kwiga.offers import checkout, knocking
+from wagtail_kwiga.orders import placing, sweeping, transitions
+from wagtail_kwiga.orders.events import OrderPaid
+from wagtail_kwiga.payments import attempts, books, notices, registry
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.postgres]
+
+
+@pytest.fixture(autouse=True)
+def _ground(_shop):
+    lay_ground()
+
+
+@pytest.fixture
+def ada():
+    """Known and verified: then money learns nothing of her, and writes nothing into her row."""
+    return make_contact("ada@example.com", is_verified=True)
+
+
+def again(order: m.Order) -> m.Order:
+    return m.Order.objects.get(pk=order.pk)
+
+
+def test_money_waits_for_the_contact(ada):
+    order = new_order(contact=ada)
+    attempt = new_attempt(order)
+    free = new_order(contact=ada, amount="0.00")
+    given = new_order(contact=ada)
+    books.receive_money(order=given, amount=Decimal(60), method="cash", now=START)
+    deeds = {
+        "a part": lambda: books.receive_money(order=again(order), amount=Decimal(1), method="cash", now=START),
+        "all": lambda: books.receive_money(order=again(order), amount=Decimal(120), method="cash", now=START),
+        "a part back": lambda: books.refund(order=again(given), amount=Decimal(1), now=START),
+        "nothing to pay": lambda: books.settle_free(again(free), START),
+        "an event of money": lambda: tell(attempt),
+        "an event of none": lambda: tell(attempt, "failed"),
+        "starting to pay": lambda: attempts.start(again(order), method="sandbox", now=START),
+    }
+    with sessions.held_elsewhere(ada):
+        hasty = [name for name, deed in deeds.items() if not sessions.must_wait(deed)]
+    assert hasty == []
+    assert [name for name, deed in deeds.items() if sessions.must_wait(deed)] == []  # and only while it is held
+
+
+def test_moves_of_an_order_wait_for_the_contact(ada):
+    order, closed, waiting = new_order(contact=ada), new_order(contact=ada), new_order(contact=ada)
+    transitions.cancel(closed, now=START)
+    transitions.start_processing(waiting, now=START)
+    offer = make_offer()
+    form = {"name": "Ada", "email": "ada@example.com", "phone": "", "payment_method": "sandbox"}
+    deeds = {
+        "cancel": lambda: transitions.cancel(again(order), now=START),
+        "expire": lambda: transitions.expire(again(order), now=START),
+        "supersede": lambda: transitions.supersede(again(order), now=START),
+        "reopen": lambda: transitions.reopen(again(closed), now=START),
+        "start_processing": lambda: transitions.start_processing(again(order), now=START),
+        "back_to_open": lambda: transitions.back_to_open(again(waiting), now=START),
+        "expire_due": lambda: sweeping.expire_due(after(days=15)),
+        "tell_the_buyer": lambda: knocking.tell_the_buyer(waiting.pk, START),
+        "submit": lambda: checkout.submit(offer=offer, form_data=form, now=START),
+        "place_order": lambda: placing.place_order(contact=ada, offer=offer, quote=quote_for(offer), now=START),
+    }
+    with sessions.held_elsewhere(ada):
+        hasty = [name for name, deed in deeds.items() if not sessions.must_wait(deed)]
+    assert hasty == []
+    assert [name for name, deed in deeds.items() if sessions.must_wait(deed)] == []
+
+
+def test_two_orders_of_one_purchase_paid_at_one_instant():
+    """The second waits until the first is told, and so knows that it is the second."""
+    contact, offer = make_contact(is_verified=True), make_offer()
+    older = order_for(contact, offer)
+    newer = order_for(contact, offer, now=after(minutes=1))
+    heard = []
+
+    def pay(order):
+        return books.receive_money(order=again(order), amount=Decimal(120), method="cash", now=after(minutes=2))
+
+    events._handlers[OrderPaid].append(heard.append)
+    try:
+        with sessions.meanwhile() as begin, transaction.atomic(), connection.cursor() as cursor:
+            pay(older)
+            other = begin(lambda: pay(newer))
+            waited = sessions.is_waited_for(cursor, other)
+    finally:
+        events._handlers[OrderPaid].remove(heard.append)
+    assert waited
+    assert other.exception() is None
+    assert sorted((event.order_id, event.first) for event in heard) == [(older.pk, True), (newer.pk, False)]
+    assert (standing(older), standing(newer)) == (("paid", Decimal(120)),) * 2
+    assert set(flagged(newer)) == {"order.late_money", "order.paid_twice"}
+
+
+def test_an_event_processed_while_its_repetition_waits_has_one_effect():
+    order = new_order()
+    attempt = new_attempt(order)
+    stale = stored(attempt)
+    with sessions.meanwhile() as begin, locking.atomic_write(), connection.cursor() as cursor:
+        transitions.lock(order)
+        other = begin(lambda: notices.process(registry.get("sandbox"), stale, now=after(minutes=2)))
+        waited = sessions.is_waited_for(cursor, other)
+        assert not tell(attempt, now=after(minutes=1)).repeated
+    assert waited
+    assert (other.result().result, other.result().repeated) == ("applied", True)
+    row = m.ProviderNotice.objects.get()
+    assert (row.result, row.processed_at) == ("applied", after(minutes=1))
+    assert standing(order) == ("paid", Decimal(120))
+    assert codes(order).count("payments.received") == 1
+
+
+def stored(attempt: m.PaymentAttempt) -> m.ProviderNotice:
+    """The event that says *confirmed*, written down but not processed: whoever received it was stopped in between."""
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(notices, "process", stop)
+        tell(attempt)
+    return m.ProviderNotice.objects.get()
+
+
+def stop(*args, **given):
+    raise KeyboardInterrupt
