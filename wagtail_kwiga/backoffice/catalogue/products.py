@@ -14,7 +14,7 @@ from django.utils.text import slugify
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from wagtail.admin.forms import WagtailAdminModelForm
-from wagtail.admin.panels import FieldPanel, ObjectList, TitleFieldPanel
+from wagtail.admin.panels import FieldPanel, ObjectList
 from wagtail.admin.ui.components import Component, MediaContainer
 from wagtail.admin.ui.tables import Column, DateColumn
 from wagtail.admin.widgets.slug import SlugInput
@@ -161,7 +161,9 @@ class ProductViewSet(SnippetViewSet):
     edit_handler = ObjectList(
         [
             LivePanel(offers, heading=_("Offers that sell it"), icon="doc-full-inverse"),
-            TitleFieldPanel("title", classname="", icon="title", help_text=_("Buyers read it on the order form, in their order and in mails.")),
+            # Not a TitleFieldPanel: that writes the title into the short name 100 ms late, over what is being typed there,
+            # and on every later change of the title, though a site's code looks the product up by its short name.
+            FieldPanel("title", icon="title", help_text=_("Buyers read it on the order form, in their order and in mails.")),
             FieldPanel(
                 "slug", widget=SlugInput, icon="link", help_text=_("Left empty, it is made from the title. Letters, digits and hyphens.")
             ),
