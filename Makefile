@@ -11,7 +11,8 @@
 #                                (KWIGA_WORKERS=8 uses eight cores where there are two by default)
 #   make lint                    style, import contracts, types
 #   make format                  put the style right
-#   make docs                    build the documentation, strictly
+#   make docs                    build the documentation, strictly, into site/
+#   make wheel                   build the wheel that a site installs, into dist/
 #   make messages                collect and compile the translations
 #   make bench                   query counts and times
 #   make ci                      what continuous integration runs
@@ -29,6 +30,8 @@ ifneq ($(PYTHON),)
 PYTHON_VERSION := $(shell $(PYTHON) -c 'import sys; sys.version_info >= (3, 11) and print("%d.%d" % sys.version_info[:2])' 2>/dev/null)
 endif
 ENV := .envs/py$(PYTHON_VERSION)$(if $(WAGTAIL),-wagtail$(WAGTAIL))$(if $(DJANGO),-django$(DJANGO))
+DOCS_ENV := .envs/docs-py$(PYTHON_VERSION)
+BUILD_ENV := .envs/build-py$(PYTHON_VERSION)
 PY := $(ENV)/bin/python
 VERSIONS := $(if $(WAGTAIL),"wagtail~=$(WAGTAIL).0") $(if $(DJANGO),"Django~=$(DJANGO).0")
 PIP := $(PY) -m pip install -q --disable-pip-version-check $(VERSIONS)
@@ -37,7 +40,7 @@ LONG ?=
 LONGER := $(if $(LONG),--long)
 LANGUAGES := -l en -l es -l de -l pl -l uk
 
-.PHONY: help env where env-demo demo manage test test-long properties drills mail-faults attacks lint format docs messages bench ci clean
+.PHONY: help env where env-demo demo manage test test-long properties drills mail-faults attacks lint format docs wheel messages bench ci clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -102,8 +105,21 @@ format: env
 	$(ENV)/bin/ruff check --fix .
 	$(ENV)/bin/ruff format .
 
-docs: env
-	$(ENV)/bin/mkdocs build --strict --quiet --site-dir site
+# What builds the documentation knows nothing of the package, and the package nothing of it.
+$(DOCS_ENV)/.ready: pyproject.toml
+	@$(MAKE) -s $(DOCS_ENV)/bin/python ENV=$(DOCS_ENV)
+	@$(DOCS_ENV)/bin/python -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]["docs"], sep="\n")' >$(DOCS_ENV)/requirements.txt
+	@$(DOCS_ENV)/bin/python -m pip install -q --disable-pip-version-check -r $(DOCS_ENV)/requirements.txt
+	@touch $@
+
+docs: $(DOCS_ENV)/.ready
+	$(DOCS_ENV)/bin/properdocs build --strict --quiet --site-dir site
+
+wheel:
+	@$(MAKE) -s $(BUILD_ENV)/bin/python ENV=$(BUILD_ENV)
+	@rm -f dist/wagtail_kwiga-*.whl
+	@$(BUILD_ENV)/bin/python -m pip wheel -q --disable-pip-version-check --no-deps --wheel-dir dist .
+	@ls dist/wagtail_kwiga-*.whl
 
 messages: env
 	cd wagtail_kwiga && ../$(PY) -m django makemessages $(LANGUAGES) --no-obsolete --add-location file

@@ -84,13 +84,25 @@ def test_every_hook_is_run_somewhere():
 def test_the_readme_and_the_installation_page_say_the_same():
     def said(path: Path) -> dict:
         text = "\n".join(re.findall(r"^```python\n(.*?)^```", path.read_text(), re.MULTILINE | re.DOTALL))
-        told = {"INSTALLED_APPS": [], "DATABASES": {"default": {}}}
-        exec(re.sub(r"^path\(.*$", "", text, flags=re.MULTILINE), told)
-        return {name: told[name] for name in ("INSTALLED_APPS", "Q_CLUSTER", "DEFAULT_FROM_EMAIL")} | {
-            "urls": re.findall(r"^path\(.*$", text, re.MULTILINE)
-        }
+        text, urls = re.sub(r"^path\(.*$", "", text, flags=re.MULTILINE), re.findall(r"^path\(.*$", text, re.MULTILINE)
+        told = {"INSTALLED_APPS": [], "DATABASES": {"default": {"ENGINE": "django.db.backends.sqlite3"}}}
+        exec(text, told)
+        names = ("INSTALLED_APPS", "Q_CLUSTER", "DEFAULT_FROM_EMAIL", "WAGTAIL_KWIGA", "DATABASES")
+        return {name: told[name] for name in names} | {"urls": urls}
 
     assert said(ROOT / "README.md") == said(ROOT / "docs" / "how-to" / "install.md")
+
+
+@pytest.mark.parametrize("path", [ROOT / "README.md", DOCS / "how-to" / "install.md"], ids=lambda path: path.name)
+@pytest.mark.parametrize("kind", [list, tuple])
+def test_what_is_pasted_minds_what_the_site_has(path, kind):
+    """An app twice is ``ImproperlyConfigured``, and PostgreSQL refuses the options of SQLite."""
+    text = "\n".join(re.findall(r"^```python\n(.*?)^```", path.read_text(), re.MULTILINE | re.DOTALL))
+    there = kind(["django_q", "wagtail.contrib.settings", "home"])
+    told = {"INSTALLED_APPS": there, "DATABASES": {"default": {"ENGINE": "django.db.backends.postgresql"}}}
+    exec(re.sub(r"^path\(.*$", "", text, flags=re.MULTILINE), told)
+    assert list(told["INSTALLED_APPS"]) == [*there, "wagtail_kwiga"]
+    assert told["DATABASES"] == {"default": {"ENGINE": "django.db.backends.postgresql"}}
 
 
 # --- reference pages against the code ---------------------------------------------------------------------------------

@@ -16,7 +16,6 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 README = ROOT / "README.md"
-INSTALL = ROOT / "docs" / "how-to" / "install.md"
 
 
 @pytest.fixture(scope="session")
@@ -34,11 +33,6 @@ def readme_lines() -> tuple[str, str]:
     settings, urls = block.split("# urls.py")
     (line,) = (line for line in urls.splitlines() if line.startswith("path("))
     return settings, line
-
-
-def sqlite_lines() -> str:
-    (block,) = (block for block in python_blocks(INSTALL) if "transaction_mode" in block)
-    return block
 
 
 def run(*command: str | Path, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -105,9 +99,9 @@ class Site:
         return done.stdout
 
     def apply(self, *, without: str = "", urls_last: bool = False) -> None:
-        """The lines of the README, and how to open SQLite; ``without`` leaves one out (by a word of it)."""
+        """The lines of the README; ``without`` leaves one out (by a word of it)."""
         settings, url = readme_lines()
-        self._add_settings(_leave_out(settings + sqlite_lines(), without))
+        self._add_settings(_leave_out(settings, without))
         if without != "urls":
             self._insert_url(url, last=urls_last)
 
@@ -141,7 +135,8 @@ def _leave_out(block: str, word: str) -> str:
     if not word or word == "urls":
         return block
     block = re.sub(rf'^    "{re.escape(word)}",\n', "", block, flags=re.MULTILINE)
-    return re.sub(rf"^{re.escape(word)} = (\{{.*?^\}}|[^\n{{]*)$\n?", "", block, flags=re.MULTILINE | re.DOTALL)
+    statement = rf"^( *){re.escape(word)} = (\{{.*?^\1\}}|[^\n{{]*)$"
+    return re.sub(statement, r"\1pass", block, flags=re.MULTILINE | re.DOTALL)
 
 
 @pytest.fixture(scope="session")
