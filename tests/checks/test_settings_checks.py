@@ -61,13 +61,6 @@ class TestProviders:
         assert ids(site.check_settings(None)) == []
 
 
-def test_base_template(settings):
-    settings.WAGTAIL_KWIGA = {"BASE_TEMPLATE": "no/such.html"}
-    (message,) = site.check_settings(None)
-    assert message.id == "wagtail_kwiga.E007"
-    assert "no/such.html" in message.msg
-
-
 @pytest.mark.parametrize("path", ["no.such.clock", "wagtail_kwiga.__version__"])
 def test_clock(settings, path):
     settings.WAGTAIL_KWIGA = {"CLOCK": path}

@@ -118,6 +118,79 @@ def test_a_site_gets_its_way_where_it_wants_to(pages, tab):
     expect(button).to_have_css("border-radius", "0px")
 
 
+FONT = "each => getComputedStyle(each).fontFamily"
+
+
+def test_type_is_that_of_the_site_in_its_own_base(pages, tab):
+    """Text and headings of every kind, in the parts that are ours as well; a font that is named counts."""
+    tab.goto(pages[0])
+    tab.add_style_tag(content="body { font-family: Georgia, 'A site' }")
+    for part in ("h1", ".kwiga-hero .kwiga-lead", ".kwiga-prose h2", ".kwiga-prose p", "#order-heading", "#order dd", "#order label",
+                 "#order button.kwiga-button >> nth=-1", "#order input[type=email]"):  # fmt: skip
+        assert tab.locator(f".kwiga {part}").first.evaluate(FONT) == 'Georgia, "A site"', part
+    tab.add_style_tag(content=".kwiga { --kwiga-font-display: 'A display'; --kwiga-font: 'A text'; }")
+    for part, font in (
+        ("h1", "A display"),
+        ("#order-heading", "A display"),
+        ("#order dd", "A text"),
+        (".kwiga-prose p", "A text"),
+    ):
+        assert tab.locator(f".kwiga {part}").first.evaluate(FONT) == f'"{font}"', part
+
+
+def test_our_own_document_has_a_type_of_its_own(pages, tab, tmp_path, settings):
+    (tmp_path / "wagtail_kwiga" / "base.html").unlink()
+    settings.TEMPLATES = [*settings.TEMPLATES]  # empties the cached loader
+    tab.goto(pages[0])
+    assert "Georgia" in tab.locator("#order-heading").evaluate(FONT)
+    assert "system-ui" in tab.locator("#order dd").first.evaluate(FONT)
+
+
+#: Everything that may be loaded or run, but from nowhere: no stylesheet, no script, no inline style.
+STRICT = "default-src 'none'; form-action 'self'"
+
+
+@pytest.mark.parametrize("with_stylesheet", [True, False])
+def test_the_field_that_only_programs_fill_in_is_hidden_with_any_stylesheet_and_none(pages, tab, with_stylesheet):
+    def strictly(route):
+        answer = route.fetch()
+        route.fulfill(response=answer, headers={**answer.headers, "content-security-policy": STRICT})
+
+    if not with_stylesheet:
+        tab.route("**/*", lambda route: strictly(route) if route.request.is_navigation_request() else route.abort())
+    tab.goto(pages[0])
+    display = tab.locator("#order").evaluate("each => getComputedStyle(each).display")
+    assert display == ("grid" if with_stylesheet else "block")
+    if with_stylesheet:
+        tab.add_style_tag(content=HOSTILE)
+    field = tab.locator("#order input[name=website]")
+    expect(field).to_have_count(1)
+    expect(field).to_be_hidden()
+    expect(tab.get_by_label("Leave this empty")).to_be_hidden()
+    assert "Leave this empty" not in tab.locator("#order").inner_text()
+    told = tab.locator("#order").aria_snapshot()
+    assert "E-mail address" in told, "what a screen reader says of the form"
+    assert "Leave this empty" not in told
+    stops = []
+    for _press in range(60):
+        tab.keyboard.press("Tab")
+        stops.append(tab.evaluate("document.activeElement.getAttribute('name')"))
+    assert "email" in stops
+    assert "website" not in stops
+
+
+def test_a_program_that_fills_in_every_field_is_told_apart(pages, tab):
+    """It reads the markup and sends what it has made up; what a browser sends of the hidden field is empty."""
+    tab.goto(pages[0])
+    sent = tab.evaluate("Object.fromEntries(new FormData(document.querySelector('#order form')))")
+    assert sent["website"] == ""
+    tab.evaluate("""() => { for (const field of document.querySelectorAll('#order input:not([type=hidden], [type=radio])'))
+        field.value = field.type === 'email' ? 'program@example.com' : 'https://spam.example'; }""")
+    tab.locator("#order form").evaluate("form => form.submit()")
+    tab.wait_for_load_state()
+    assert "filled in by a program" in tab.locator("#order").inner_text()
+
+
 def test_a_layer_named_before_ours_may_change_anything(pages, tab, tmp_path):
     wanted = "<style>@layer shop, kwiga; @layer shop { .kwiga-button { padding: 1px !important; } }</style>"
     base = tmp_path / "their_base.html"

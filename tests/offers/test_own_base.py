@@ -148,6 +148,83 @@ def test_one_include_is_a_whole_head(put, client, seller):
     assert "<title>This link is not complete</title>" in client.get("/shop/pay/rubbish/").content.decode()
 
 
+#: A base that says of each page what ``wagtail start`` says of it, and more, in blocks that bear names of its own.
+TALKATIVE = """<!doctype html><html><head><title>{% block name %}{% firstof page.seo_title page.title %}{% endblock %}
+{% block title_suffix %}- The School{% endblock %}</title>
+{% if page.search_description %}<meta name="description" content="{{ page.search_description }}">{% endif %}
+<link rel="canonical" href="{{ page.full_url }}"><meta property="og:title" content="{{ page.title }}">
+{% block extra_css %}{% endblock %}</head><body>{% block content %}{% endblock %}</body></html>"""
+TAKEN = """{% extends "talkative.html" %}{% block name %}{{ kwiga_title }}{% endblock %}
+{% block extra_css %}{% include "wagtail_kwiga/head.html" with titled=True %}{% endblock %}"""
+
+
+def told(html: str) -> dict[str, int]:
+    """How often the head says what."""
+    head = html.split("</head>")[0]
+    return {
+        name: len(re.findall(pattern, head))
+        for name, pattern in {
+            "title": "<title",
+            "description": 'name="description"',
+            "canonical": 'rel="canonical"',
+            "og:title": 'property="og:title"',
+        }.items()
+    }
+
+
+def test_our_head_says_nothing_again_that_the_base_says_of_the_page(put, client, seller):
+    put(talkative=TALKATIVE, wagtail_kwiga__base=TAKEN)
+    page = making.make_page(search_description="Four evenings")
+    html = client.get(page.url).content.decode()
+    assert told(html) == {"title": 1, "description": 1, "canonical": 1, "og:title": 1}
+    title = re.search(r"<title>(.*?)</title>", html, re.DOTALL)
+    assert title
+    assert " ".join(title[1].split()) == "Watercolour - The School", "the seller is not put behind it as well"
+    assert "product:price:amount" in html, "what the base does not say is said"
+    assert "wagtail_kwiga/kwiga.css" in html
+
+
+def test_a_base_that_says_it_only_where_we_do_not(put, client, seller):
+    guarded = TALKATIVE.replace("{% if page.search_description %}", "{% if page.search_description and not visit %}")
+    put(talkative=guarded, wagtail_kwiga__base=TAKEN)
+    html = client.get(making.make_page(search_description="Four evenings").url).content.decode()
+    assert told(html)["description"] == 1
+    assert "Four evenings" in html.split("</head>")[0]
+
+
+def test_a_base_that_cannot_be_read_gets_everything_unless_it_is_told(put, client, seller, settings):
+    """The name of the outermost template is a variable, so nobody knows what is in it before a page is rendered."""
+    parent = '{% extends site.hostname|yesno:"talkative.html,other.html" %}'
+    page = making.make_page(search_description="Four evenings")
+    put(talkative=TALKATIVE, wagtail_kwiga__base=TAKEN.replace('{% extends "talkative.html" %}', parent))
+    html = client.get(page.url).content.decode()
+    assert told(html) == {"title": 1, "description": 2, "canonical": 2, "og:title": 2}
+    assert "Watercolour – School of Watercolour" in html
+    put(wagtail_kwiga__base=TAKEN.replace('{% extends "talkative.html" %}', parent).replace(
+        "titled=True", 'titled=True says="description canonical social"'))  # fmt: skip
+    settings.TEMPLATES = [*settings.TEMPLATES]  # empties the cached loader
+    html = client.get(page.url).content.decode()
+    assert told(html) == {"title": 1, "description": 1, "canonical": 1, "og:title": 1}
+
+
+def test_a_title_that_the_base_does_not_end_ends_with_the_seller(put, client, seller, settings):
+    put(named=NAMED)
+    settings.WAGTAIL_KWIGA = {**settings.WAGTAIL_KWIGA, "BASE_TEMPLATE": "named.html"}
+    assert "<title>Watercolour – School of Watercolour</title>" in client.get(making.make_page().url).content.decode()
+
+
+def test_the_templates_are_read_once(put, client, seller, monkeypatch):
+    """A page costs no reading of templates."""
+    from wagtail_kwiga.offers import base_templates
+
+    put(talkative=TALKATIVE, wagtail_kwiga__base=TAKEN)
+    page = making.make_page(search_description="Four evenings")
+    client.get(page.url)
+    assert base_templates.read() is base_templates.read()
+    monkeypatch.setattr(base_templates, "_read", lambda layers: pytest.fail("read again"))
+    assert client.get(page.url).status_code == 200
+
+
 def test_our_pages_fill_only_the_documented_blocks():
     from django.template.loader import get_template
     from django.template.loader_tags import BlockNode

@@ -10,8 +10,6 @@ from django.apps import apps
 from django.conf import global_settings
 from django.conf import settings as django_settings
 from django.core.checks import CheckMessage, register
-from django.template import TemplateDoesNotExist, TemplateSyntaxError
-from django.template.loader import get_template
 from django.utils.module_loading import import_string
 
 from wagtail_kwiga import conf
@@ -21,12 +19,12 @@ from wagtail_kwiga.exceptions import ConfigurationFault
 
 @register("wagtail_kwiga")
 def check_settings(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
-    """E001, E005–E007, E010: the settings dict and everything it names."""
+    """E001, E005, E006, E010: the settings dict and what it names. (``base_template`` asks about ``BASE_TEMPLATE``.)"""
     given = getattr(django_settings, "WAGTAIL_KWIGA", {})
     faults = conf.faults({} if given is None else given)
     if faults:
         return [error(1, what, hint) for what, hint in faults]
-    return [*_providers(), *_base_template(), *_clock()]
+    return [*_providers(), *_clock()]
 
 
 def _providers() -> Iterator[CheckMessage]:
@@ -45,19 +43,6 @@ def _providers() -> Iterator[CheckMessage]:
                 f"The payment provider {alias!r} gives goods away for no money, and DEBUG is off.",
                 f"Remove WAGTAIL_KWIGA['PAYMENT_PROVIDERS'][{alias!r}] from the settings of every public site.",
             )
-
-
-def _base_template() -> Iterator[CheckMessage]:
-    name = conf.settings.BASE_TEMPLATE
-    try:
-        get_template(name)
-    except (TemplateDoesNotExist, TemplateSyntaxError) as fault:
-        yield error(
-            7,
-            f"The template {name!r}, which every visitor page extends, cannot be loaded: {type(fault).__name__}: {fault}.",
-            "Name a template of your own in WAGTAIL_KWIGA['BASE_TEMPLATE'], or leave the key out; "
-            "TEMPLATES needs 'APP_DIRS': True for the package's own.",
-        )
 
 
 def _clock() -> Iterator[CheckMessage]:

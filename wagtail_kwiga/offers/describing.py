@@ -41,7 +41,7 @@ def ways_in(order: Order) -> list[WayIn]:
 
 
 def title(page: Any, seller: str) -> str:
-    """What the browser shows on the tab of an offer page."""
+    """What the browser shows on the tab of an offer page; without ``seller``, the page's own title alone."""
     title = getattr(page, "seo_title", "") or page.title
     return f"{title} – {seller}" if seller else title
 

@@ -21,6 +21,7 @@ from wagtail_kwiga.coupons import discounts, eligibility
 from wagtail_kwiga.coupons.reasons import Reason
 from wagtail_kwiga.exceptions import KwigaError
 from wagtail_kwiga.offers import (
+    base_templates,
     describing,
     forms,
     languages,
@@ -328,9 +329,10 @@ class Visit:
     def context(self) -> dict[str, Any]:
         """What the templates get. Call it with the visit's language active."""
         self.greet()
+        seller = "" if base_templates.current().ends_titles else self.settings.seller_name
         return {
             "visit": self,
-            "kwiga_title": describing.title(self.page, self.settings.seller_name),
+            "kwiga_title": describing.title(self.page, seller),
             "offer": self.offer,
             "quote": self.quote,
             "discount_size": self.discount_size,

@@ -11,41 +11,32 @@ from django.conf import settings as django_settings
 from django.template.base import FilterExpression, Parser, Token
 from django.template.context import Context
 from django.template.defaultfilters import date as date_filter
-from django.template.loader_tags import ExtendsNode
 from django.utils import timezone, translation
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from wagtail.models import Site
 
-from wagtail_kwiga import conf
 from wagtail_kwiga.mailing import moments
+from wagtail_kwiga.offers import base_templates
+from wagtail_kwiga.offers.base_templates import BaseNode
 from wagtail_kwiga.pricing import formatting
 from wagtail_kwiga.pricing.money import Money
 from wagtail_kwiga.site_settings import KwigaSettings, sales_settings
 
 register = template.Library()
 
-OWN_BASE = "wagtail_kwiga/base.html"
-OWN_DOCUMENT = "wagtail_kwiga/document.html"
-
-
-class BaseNode(ExtendsNode):
-    """Extends the template that the setting BASE_TEMPLATE names, asked for at each rendering.
-
-    ``{% extends variable %}`` would need every view, and every view of every site, to bring the variable along.
-    """
-
-    must_be_first = False  # {% load %} comes before it; base.html has nothing else.
-
-    def get_parent(self, context: Context) -> template.Template:
-        name = conf.settings.BASE_TEMPLATE
-        return self.find_template(OWN_DOCUMENT if name == OWN_BASE else name, context)
-
 
 @register.tag("kwiga_base")
 def do_kwiga_base(parser: Parser, token: Token) -> BaseNode:
     """Use as ``{% kwiga_base %}`` where ``{% extends %}`` would stand; the rest of the file may only hold blocks."""
-    return BaseNode(parser.parse(), FilterExpression(f'"{OWN_DOCUMENT}"', parser))
+    return BaseNode(parser.parse(), FilterExpression(f'"{base_templates.OWN_DOCUMENT}"', parser))
+
+
+@register.simple_tag
+def kwiga_base_says(says: str = "") -> frozenset[str]:
+    """What the base of this site says of a page itself, by the names of ``base_templates.SAYINGS``: what its templates
+    show, and what ``says`` names, with spaces between."""
+    return base_templates.current().says.union(says.split())
 
 
 @register.filter
