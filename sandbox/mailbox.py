@@ -8,10 +8,13 @@ import secrets
 import time
 from collections.abc import Iterator
 from contextvars import ContextVar
+from email.policy import SMTP
 from email.utils import format_datetime
 from pathlib import Path
 from smtplib import SMTPDataError
+from typing import Any
 
+import django
 from django.conf import settings
 from django.core.mail.backends.base import BaseEmailBackend
 
@@ -31,10 +34,17 @@ class FolderBackend(BaseEmailBackend):
                 raise TimeoutError("the answer of the mail server never came")
             stamp = dt.datetime.fromtimestamp(int(clock.now().timestamp()), dt.UTC)
             message.extra_headers.setdefault("Date", format_datetime(stamp))
-            raw = message.message().as_bytes(linesep="\r\n")
+            raw = _as_sent(message)
             if not _away.get():
                 _take(raw)
         return len(email_messages)
+
+
+def _as_sent(message: Any) -> bytes:
+    """What Django's SMTP backend would give to a mail server."""
+    if django.VERSION >= (6, 0):
+        return message.message(policy=SMTP).as_bytes()
+    return message.message().as_bytes(linesep="\r\n")
 
 
 def _take(raw: bytes) -> None:

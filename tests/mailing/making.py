@@ -121,6 +121,8 @@ class Inbox:
 
     def __init__(self) -> None:
         self.raw: list[bytes] = []
+        #: Of the envelope: who sent each mail, and to whom.
+        self.senders: list[str] = []
         self.recipients: list[str] = []
         #: Address → what RCPT is answered.
         self.refuse: dict[str, str] = {}
@@ -143,6 +145,7 @@ class Inbox:
         answer = self.answers.pop(0) if self.answers else "250 OK"
         if answer in ("250 OK", "drop"):
             self.raw.append(envelope.content)
+            self.senders.append(envelope.mail_from)
             self.recipients += envelope.rcpt_tos
         if answer == "drop":  # it was taken, but nobody hears of it
             server.transport.abort()

@@ -7,9 +7,8 @@ import hashlib
 import smtplib
 from typing import Any
 
-from django.core.mail import EmailMultiAlternatives
-
 from wagtail_kwiga.mailing import hyperlinks, mailers, rendering
+from wagtail_kwiga.mailing.message import Message
 from wagtail_kwiga.mailing.models import Kind, OutgoingEmail
 from wagtail_kwiga.mailing.sender import Sender, mailbox
 from wagtail_kwiga.mailing.verdicts import Fate, Verdict, of_answer, of_connecting, of_sending
@@ -23,14 +22,15 @@ PATIENCE = 3
 END = b"\r\n.\r\n"
 
 
-def compose(email: OutgoingEmail, sender: Sender) -> EmailMultiAlternatives:
+def compose(email: OutgoingEmail, sender: Sender) -> Message:
     """The message of ``email``. The same mail gives the same message each time, its Message-ID included.
 
     Raises ``ValueError`` for an address with special letters before the @. No form of ours takes one, but it may have come in
-    otherwise, and Django would write it as another address, which may belong to somebody.
+    otherwise, and Django 5.2 would write it as another address, which may belong to somebody.
     """
-    if not email.to_email.rpartition("@")[0].isascii():
-        raise ValueError("No mail can be sent to an address with special letters before the @.")
+    for address in (email.to_email, sender.address, sender.reply_to):
+        if not address.rpartition("@")[0].isascii():
+            raise ValueError("No mail can be sent from or to an address with special letters before the @.")
     links = hyperlinks.of(email)
     mail = rendering.mail_of(email, links)
     headers = {
@@ -42,7 +42,7 @@ def compose(email: OutgoingEmail, sender: Sender) -> EmailMultiAlternatives:
     }
     if email.kind == Kind.PROMOTION and "unsubscribe_url" in links:
         headers |= unsubscribe_headers(links["unsubscribe_url"])
-    message = EmailMultiAlternatives(
+    message = Message(
         subject=mail.subject,
         body=mail.text,
         from_email=sender.from_header,
@@ -73,6 +73,7 @@ class Post:
 
     def __init__(self) -> None:
         self._connection: Any = None
+        self._line: smtplib.SMTP | None = None
         self._faults = 0
         #: Of the mail being given: whether anything went over the line that we watch, and whether its end did.
         self._began = self._ended = False
@@ -106,13 +107,14 @@ class Post:
             return of_connecting(error)
         return None
 
-    def give(self, message: EmailMultiAlternatives) -> Verdict:
+    def give(self, message: Message) -> Verdict:
         """Hand ``message`` over, and say what came of it. Raises nothing."""
         self._began = self._ended = False
         try:
             verdict = of_answer(self._connection.send_messages([message]), message)
         except Exception as error:
-            verdict = of_sending(error, self._connection, untaken=self._began and not self._ended)
+            composing = error is message.fault or (isinstance(error, ValueError) and self._is_unsent)
+            verdict = of_sending(error, composing=composing, untaken=self._began and not self._ended)
         if verdict.fate is Fate.SENT:
             self._faults = 0
         else:
@@ -126,6 +128,7 @@ class Post:
         mail was not taken. Other backends keep that to themselves, and so does one that opens a line of its own."""
         if not isinstance(line, smtplib.SMTP):
             return
+        self._line = line
         send = line.send
 
         def watched(data: Any) -> None:
@@ -135,6 +138,13 @@ class Post:
             send(data)
 
         line.send = watched  # type: ignore[method-assign]
+
+    @property
+    def _is_unsent(self) -> bool:
+        """Whether the mail being given has certainly not left: the line of the backend is watched, and the end of it is not
+        out. (Not for a network fault: a backend may have opened a line of its own after one.)"""
+        line = getattr(self._connection, "connection", None)
+        return line is not None and line is self._line and not self._ended
 
     def _is_alive(self) -> bool:
         """An SMTP server may have hung up meanwhile; to learn that during a hand-over would make the mail uncertain."""

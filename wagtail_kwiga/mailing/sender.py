@@ -8,6 +8,7 @@ from email.utils import parseaddr
 
 from django.conf import settings as django_settings
 from django.db.models import Q
+from django.utils.encoding import punycode
 from wagtail.models import Site
 
 from wagtail_kwiga.mailing import tokens
@@ -31,14 +32,17 @@ class Sender:
     @property
     def from_header(self) -> str:
         """The From line: the editor's address and name, else ``DEFAULT_FROM_EMAIL`` (with the editor's name)."""
-        name, address = parseaddr(django_settings.DEFAULT_FROM_EMAIL)
-        return mailbox(self.name or name, self.email or address)
+        return mailbox(self.name or parseaddr(django_settings.DEFAULT_FROM_EMAIL)[0], self.address)
+
+    @property
+    def address(self) -> str:
+        """The From address alone."""
+        return self.email or parseaddr(django_settings.DEFAULT_FROM_EMAIL)[1]
 
     @property
     def domain(self) -> str:
-        """The domain of the From address, for Message-IDs."""
-        address = self.email or parseaddr(django_settings.DEFAULT_FROM_EMAIL)[1]
-        return address.rpartition("@")[2].strip(">").lower() or "localhost"
+        """The domain of the From address in ASCII, for Message-IDs."""
+        return punycode(self.address.rpartition("@")[2].strip(">").lower()) or "localhost"
 
 
 def mailbox(name: str, address: str) -> str:

@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from django.core.exceptions import ImproperlyConfigured
-from django.core.mail.backends.smtp import EmailBackend
 
 from wagtail_kwiga.mailing import espstatus
 from wagtail_kwiga.mailing.reasons import Why, told
@@ -60,9 +59,11 @@ def of_connecting(error: Exception) -> Verdict:
     return Verdict(Fate.LATER, told(Why.CONFIGURATION if mine else Why.NO_CONNECTION, said), line_down=True)
 
 
-def of_sending(error: Exception, backend: object = None, *, untaken: bool = False) -> Verdict:
-    """What an error of ``backend`` during hand-over says about the mail. ``untaken``: the end of it has not left for certain,
-    so that no server can have taken it."""
+def of_sending(error: Exception, *, composing: bool = False, untaken: bool = False) -> Verdict:
+    """What an error of the backend during hand-over says about the mail. ``untaken``: the end of it has not left for certain,
+    so that no server can have taken it. ``composing``: it certainly came before, because the mail could not be written.
+
+    Without that a ``ValueError`` says nothing: backends raise it for headers, but also for answers that they cannot read."""
     if isinstance(error, ImproperlyConfigured):
         return of_connecting(error)
     reading = espstatus.read_error(error)
@@ -77,11 +78,9 @@ def of_sending(error: Exception, backend: object = None, *, untaken: bool = Fals
             return of_connecting(error)  # about us, and so about every mail
         case smtplib.SMTPResponseException() if reply is not None:
             return _of_reply(*reply, untaken=untaken)
-        case ValueError() if isinstance(
-            backend, EmailBackend
-        ):  # that one talks to the server only once all is put together
+        case _ if composing:
             return Verdict(Fate.FAILED, told(Why.CANNOT_COMPOSE, _said(error)))
-        case smtplib.SMTPNotSupportedError():
+        case smtplib.SMTPNotSupportedError():  # asked before the first word about the mail
             return Verdict(Fate.FAILED, told(Why.CANNOT_COMPOSE, _said(error)))
         case ConnectionRefusedError() | socket.gaierror():
             return of_connecting(error)
