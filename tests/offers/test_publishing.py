@@ -166,8 +166,8 @@ def at_the_signal():
     seen = {}
 
     def look(instance, **_given):
-        is_live = Page.objects.get(pk=instance.pk).live
-        seen[instance.pk] = (is_live, m.Offer.objects.get(translation_key=instance.translation_key).state)
+        if publishing.is_offer_page(instance):
+            seen[instance.pk] = (Page.objects.get(pk=instance.pk).live, offer_of(instance).state)
 
     page_unpublished.connect(look)
     yield seen
