@@ -20,7 +20,8 @@ from tests.payments.shop import (
     tell,
     text,
 )
-from tests.support import START, after, make_coupon, make_offer, make_product
+from tests.payments.test_providers import SANDBOX
+from tests.support import START, after, make_contact, make_coupon, make_offer, make_product
 from wagtail_kwiga import models as m
 from wagtail_kwiga.orders import links, transitions
 from wagtail_kwiga.payments import books
@@ -66,6 +67,55 @@ def test_an_order_expires_on_its_page_by_the_clock(client, order):
     assert "<h1>This order has expired</h1>" in page
     assert "Pay now" not in page
     assert "See today&#x27;s price" in page or "See today's price" in page
+
+
+def test_another_way_to_pay_is_offered_only_where_there_is_one(client):
+    """Its link would lead to a page with the one way that was chosen already."""
+    bank_data()
+    both = new_order(currency="PLN")
+    one = new_order(contact=make_contact("bob@example.com"), offer=make_offer(payment_methods=["transfer"]))
+    for order in (both, one):
+        new_attempt(order, method="transfer")
+    page = text(client.get(order_path(both)))
+    assert "Pay in another way" in page
+    assert "/shop/pay/" in page
+    page = text(client.get(order_path(one)))
+    assert "DE89 3704 0044 0532 0130 00" in page
+    assert "Pay in another way" not in page
+    assert "/shop/pay/" not in page
+
+
+def test_a_method_that_does_not_take_the_currency_or_lacks_its_data_is_no_other_way(client, providers):
+    bank_data()
+    providers(
+        transfer={"class": "wagtail_kwiga.payments.providers.transfer.TransferProvider"},
+        off={**SANDBOX, "enabled": False},
+    )
+    order = new_order()
+    new_attempt(order, method="transfer")
+    assert "/shop/pay/" not in text(client.get(order_path(order)))
+
+
+def test_an_order_that_takes_one_method_and_has_not_begun_is_paid_by_it(client):
+    order = new_order(offer=make_offer(payment_methods=["sandbox"]))
+    page = text(client.get(order_path(order)))
+    assert "Pay now" in page
+    assert "/shop/pay/" in page
+
+
+def test_an_order_whose_price_ran_out_leads_to_todays_price_and_not_to_a_page_that_takes_no_money(client, order):
+    clock.put(order.price_holds_until)
+    page = text(client.get(order_path(order)))
+    assert "Waiting for your payment" in page
+    assert "/shop/pay/" not in page
+    assert "/shop/resume/" in page
+    attempt = new_attempt(order)
+    tell(attempt, "failed")
+    page = text(client.get(return_path(attempt)))
+    assert "The payment did not go through" in page
+    assert "Try again" not in page
+    m.Offer.objects.update(state="withdrawn")
+    assert "/shop/resume/" not in text(client.get(order_path(order)))
 
 
 @pytest.mark.parametrize(

@@ -121,6 +121,10 @@ def order(order: Order, now: dt.datetime) -> dict[str, Any]:
     paid = _paid_instead(order) if status in CLOSED_UNPAID else None
     if paid is not None:
         heading, sentence = _("You have it"), _("This purchase was paid with another order of yours.")
+    instructions = _instructions(order, attempt)
+    pay_url = _pay_url(order, now)
+    price_is_over = status == Status.OPEN and not pay_url and instructions is None
+    is_over = status in (Status.EXPIRED, Status.CANCELLED) or price_is_over
     return {
         "kwiga_title": gettext("Order %(number)s") % {"number": order.number},
         "order": order,
@@ -130,11 +134,11 @@ def order(order: Order, now: dt.datetime) -> dict[str, Any]:
         "is_paid": status == Status.PAID,
         "is_open": is_open,
         "bought": _bought(order, paid=status == Status.PAID),
-        "instructions": _instructions(order, attempt),
+        "instructions": instructions,
         "continue_url": _continue_url(order, attempt) if status == Status.PROCESSING else "",
-        "pay_url": links.pay_url(order, now) if is_open and order.outstanding else "",
+        "pay_url": pay_url if instructions is None or _is_offered_another_method(order) else "",
         "newer_url": _other_url(order, paid or newer, now),
-        "today_url": today_url(order, now) if status in (Status.EXPIRED, Status.CANCELLED) and paid is None else "",
+        "today_url": today_url(order, now) if is_over and paid is None else "",
         "discounted": bool(order.discount),
         "partly": status == Status.PARTLY_PAID,
     }
@@ -155,7 +159,7 @@ def come_back(order: Order, attempt: PaymentAttempt | None, now: dt.datetime) ->
         "outcome": outcome,
         "under_way": attempt is not None and attempt.state == State.PENDING,
         "order_url": links.order_url(order, now),
-        "pay_url": links.pay_url(order, now) if order.status in PAYABLE else "",
+        "pay_url": _pay_url(order, now),
         "bought": _bought(order, paid=outcome == "paid"),
     }
 
@@ -202,6 +206,17 @@ def _status_by_clock(order: Order, now: dt.datetime) -> Status:
     """An open order past its term has expired, whether or not a worker has written it down yet (promise 5)."""
     refusal = attempts.why_not_payable(order, now)
     return Status.EXPIRED if refusal is not None and refusal.code == "expired" else Status(order.status)
+
+
+def _is_offered_another_method(order: Order) -> bool:
+    """Whether there is a way to pay ``order`` beside the one that its buyer has chosen."""
+    chosen = order.payment_method
+    return bool(registry.available(order.offer, currency=order.currency, site=order.site, besides=chosen))
+
+
+def _pay_url(order: Order, now: dt.datetime) -> str:
+    """The pay page; empty where it would only say that nothing is paid there any more."""
+    return links.pay_url(order, now) if attempts.why_not_payable(order, now) is None else ""
 
 
 def _paid_instead(order: Order) -> Order | None:

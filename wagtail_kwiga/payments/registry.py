@@ -31,17 +31,20 @@ def enabled() -> list[Provider]:
     return [provider for provider in built if provider.enabled]
 
 
-def available(offer: Any, *, currency: str, site: Any = None) -> list[Provider]:
+def available(offer: Any, *, currency: str, site: Any = None, besides: str = "") -> list[Provider]:
     """What a buyer of ``offer`` may choose from, in the order of the settings.
 
-    Left out are methods that the offer does not name (naming none means all), that do not take ``currency``, or that lack
-    what an editor must fill in for ``site``. An order without an offer may be paid in every way.
+    Left out are the method ``besides``, methods that the offer does not name (naming none means all), that do not take
+    ``currency``, or that lack what an editor must fill in for ``site``. An order without an offer may be paid in every way.
     """
     named = list(offer.payment_methods or ()) if offer is not None else []
     return [
         provider
         for provider in enabled()
-        if (not named or provider.alias in named) and provider.takes(currency) and provider.is_ready(site)
+        if provider.alias != besides
+        and (not named or provider.alias in named)
+        and provider.takes(currency)
+        and provider.is_ready(site)
     ]
 
 
