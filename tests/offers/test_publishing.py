@@ -210,6 +210,15 @@ def test_deleting_a_draft_beside_a_live_language_withdraws_nothing(seller):
     assert offer_of(page).state == "on_sale"
 
 
+@pytest.mark.parametrize("go", ["unpublish", "delete"])
+def test_a_draft_in_another_language_keeps_nothing_on_sale(seller, go):
+    page = make_page()
+    draft = translate(page, "de", publish=False)
+    assert not draft.live
+    getattr(page, go)()
+    assert offer_of(draft).state == "withdrawn"
+
+
 def test_a_page_with_orders_can_be_deleted(client, seller):
     from tests.offers.making import order
 
