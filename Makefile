@@ -9,6 +9,7 @@
 #   make mail-faults             only the mail servers that refuse, hang, and hang up
 #   make attacks                 only the hostile input: visitors, staff, mail scanners
 #                                (KWIGA_WORKERS=8 uses eight cores where there are two by default)
+#   make mutants                 which change to a rule would no test notice?      (ARGS=coupons.eligibility; LONG=1: every change)
 #   make lint                    style, import contracts, types
 #   make format                  put the style right
 #   make docs                    build the documentation, strictly, into site/
@@ -40,7 +41,7 @@ LONG ?=
 LONGER := $(if $(LONG),--long)
 LANGUAGES := -l en -l es -l de -l pl -l uk
 
-.PHONY: help env where env-demo demo manage test test-long properties drills mail-faults attacks lint format docs wheel messages bench ci clean
+.PHONY: help env where env-demo demo manage test test-long properties drills mail-faults attacks mutants lint format docs wheel messages bench ci clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -94,6 +95,9 @@ mail-faults: env
 
 attacks: env
 	@.ci/local $(PY) tests/attacks tests/journeys/test_attacks.py tests/offers/test_attacks.py tests/backoffice/test_attacks.py $(LONGER) $(ARGS)
+
+mutants: env
+	@$(PY) -m tests.mutants $(LONGER) $(ARGS)
 
 lint: env
 	$(ENV)/bin/ruff check .

@@ -1,0 +1,59 @@
+"""The modules whose every rule must be held by a test, and the tests that hold them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@dataclass(frozen=True)
+class Module:
+    """``dotted`` is imported as; ``tests`` are files below the root (patterns) that are run against its mutants.
+
+    Of those, only tests that reach the module are run, the ones that reach the mutated line first.
+    """
+
+    name: str
+    dotted: str
+    tests: tuple[str, ...]
+    root: Path = ROOT
+
+    @property
+    def path(self) -> Path:
+        return self.root / (self.dotted.replace(".", "/") + ".py")
+
+    @property
+    def test_files(self) -> list[str]:
+        return [str(path.relative_to(self.root)) for pattern in self.tests for path in sorted(self.root.glob(pattern))]
+
+    @property
+    def source(self) -> str:
+        return self.path.read_text(encoding="utf-8")
+
+
+def _of_package(name: str, *tests: str) -> Module:
+    return Module(name, f"wagtail_kwiga.{name}", tests)
+
+
+MODULES: dict[str, Module] = {
+    module.name: module
+    for module in (
+        _of_package("orders.transitions", "tests/orders/test_transitions*.py", "tests/orders/test_placing*.py"),
+        _of_package("orders.placing", "tests/orders/test_placing*.py", "tests/orders/test_transitions*.py"),
+        _of_package("payments.books", "tests/payments/test_books*.py", "tests/payments/test_notices*.py"),
+        _of_package("payments.notices", "tests/payments/test_notices*.py", "tests/payments/test_door*.py"),
+        _of_package("coupons.uses", "tests/coupons/test_uses*.py", "tests/coupons/test_eligibility*.py"),
+        _of_package("coupons.eligibility", "tests/coupons/test_eligibility*.py", "tests/coupons/test_audience*.py"),
+        _of_package(
+            "automations.decisions", "tests/automations/test_decisions*.py", "tests/automations/test_engine*.py"
+        ),
+        _of_package(
+            "automations.enrolment", "tests/automations/test_enrolment*.py", "tests/automations/test_engine*.py"
+        ),
+        _of_package("mailing.delivery", "tests/mailing/test_delivery*.py", "tests/mailing/test_outbox*.py"),
+        _of_package("access.grants", "tests/access/test_*.py"),
+        _of_package("access.policy", "tests/access/test_*.py"),
+    )
+}
