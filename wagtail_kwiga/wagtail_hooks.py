@@ -24,6 +24,7 @@ from wagtail_kwiga.journal.models import TimelineEntry
 from wagtail_kwiga.mailing.models import OutgoingEmail
 from wagtail_kwiga.offers import publishing
 from wagtail_kwiga.orders.models import Order
+from wagtail_kwiga.queue_admin import showing
 from wagtail_kwiga.site_settings import KwigaSettings
 
 policies.register(Order, OrderViewSet)
@@ -36,10 +37,7 @@ if apps.is_installed("wagtail.contrib.settings"):  # else a check asks for it
     from wagtail.contrib.settings.registry import register_setting
 
     register_setting(KwigaSettings, icon="tag")
-if apps.is_installed("wagtail_modeladmin") and apps.is_installed("django_q"):  # the optional extra [modeladmin]
-    from wagtail_kwiga.queue_admin import admins
-
-    admins.register()
+showing.register()  # the optional extra [modeladmin]
 register_snippet(SalesGroup)
 hooks.register("before_delete_snippet", deleting.refuse_if_used)
 hooks.register("register_bulk_action", deleting.DeleteRows, order=1)  # after Wagtail's own, whose place it takes

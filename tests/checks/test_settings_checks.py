@@ -178,12 +178,16 @@ class TestDatabaseSettings:
 
 class TestLanguages:
     def test_ours_are_fine(self):
-        assert ids(site.check_languages(None)) == []
+        assert ids(site.check_languages(None, databases=["default"])) == []
+
+    def test_nothing_is_said_unasked(self, settings):
+        settings.LANGUAGE_CODE = "nl"
+        assert site.check_languages(None) == []
 
     def test_others_are_named(self, settings):
         settings.LANGUAGES = [("en", "English"), ("de-at", "Deutsch"), ("fr", "Français")]
         settings.WAGTAIL_CONTENT_LANGUAGES = [("en", "English"), ("pt-br", "Português")]
-        (message,) = site.check_languages(None)
+        (message,) = site.check_languages(None, databases=["default"])
         assert message.id == "wagtail_kwiga.W012"
         assert message.hint
         assert "in: fr, pt-br." in message.msg
@@ -193,8 +197,8 @@ class TestLanguages:
 
         settings.LANGUAGES = global_settings.LANGUAGES
         settings.WAGTAIL_CONTENT_LANGUAGES = [("en", "English")]
-        assert ids(site.check_languages(None)) == []
+        assert ids(site.check_languages(None, databases=["default"])) == []
         settings.LANGUAGE_CODE = "nl"
-        assert ids(site.check_languages(None)) == ["W012"]
+        assert ids(site.check_languages(None, databases=["default"])) == ["W012"]
         settings.USE_I18N = False
-        assert ids(site.check_languages(None)) == []
+        assert ids(site.check_languages(None, databases=["default"])) == []

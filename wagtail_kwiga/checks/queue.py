@@ -11,6 +11,7 @@ from django.core.checks import CheckMessage, register
 
 from wagtail_kwiga import conf
 from wagtail_kwiga.checks.saying import warning
+from wagtail_kwiga.queue_admin import showing
 
 Q_CLUSTER_EXAMPLE = (
     'Q_CLUSTER = {"name": "shop", "orm": "default", "workers": 2, "queue_limit": 2, "bulk": 1, "timeout": 75, '
@@ -39,6 +40,23 @@ def check_queue(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
             )
         ]
     return [warning(3, f"Q_CLUSTER: {what}", hint) for what, hint in _cluster_faults(cluster)]
+
+
+@register("wagtail_kwiga")
+def check_queue_admin(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    """W024: whether the optional screens of the queue can be shown."""
+    fault = showing.fault()
+    if not fault:
+        return []
+    return [
+        warning(
+            24,
+            "The screens of the queue are left out of the admin: the installed wagtail-modeladmin does not work with this "
+            f"Wagtail and Django ({fault}).",
+            'Install one that does (pip install "wagtail-kwiga[modeladmin]" --upgrade), or take "wagtail_modeladmin" out of '
+            "INSTALLED_APPS.",
+        )
+    ]
 
 
 def _cluster_faults(cluster: dict[str, Any]) -> Iterator[tuple[str, str]]:

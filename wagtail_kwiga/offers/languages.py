@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-from django.conf import settings
+from django.conf import global_settings, settings
 from django.http import HttpRequest
 from django.template.response import TemplateResponse
 from django.utils import translation
@@ -38,6 +39,27 @@ class Languages:
     def source(self) -> Alternate | None:
         """Where people of any other language are sent (``hreflang="x-default"``)."""
         return self.alternates[0] if self.alternates else None
+
+
+#: The folder of our own words, one folder a language.
+_CATALOGUES = Path(__file__).parent.parent / "locale"
+
+
+def unspoken() -> list[str]:
+    """The languages in which visitors may meet a page and our own words are not there, as codes in small letters."""
+    spoken = {each.name.lower().replace("_", "-") for each in _CATALOGUES.iterdir() if each.is_dir()}
+    return [code for code in _site_languages() if code not in spoken and code.split("-")[0] not in spoken]
+
+
+def _site_languages() -> list[str]:
+    """The languages in which visitors may meet a page. Django's own long list means that nobody has chosen any."""
+    if not settings.USE_I18N:
+        return []
+    codes = [settings.LANGUAGE_CODE]
+    if settings.LANGUAGES != global_settings.LANGUAGES:
+        codes += [code for code, _name in settings.LANGUAGES]
+    codes += [code for code, _name in getattr(settings, "WAGTAIL_CONTENT_LANGUAGES", ())]
+    return list(dict.fromkeys(code.lower() for code in codes))
 
 
 def languages_of(page: Any, request: HttpRequest, versions: Iterable[Any] | None = None) -> Languages:

@@ -9,6 +9,7 @@ import socket
 from argparse import ArgumentParser
 from typing import Any
 
+from django.core import checks
 from django.core.management.base import BaseCommand, CommandError
 from django.db import close_old_connections
 from django.utils import timezone
@@ -19,6 +20,12 @@ from wagtail_kwiga.background import Heartbeat
 
 class Command(BaseCommand):
     help = "Run every sweep once: payments in flight, expiry, scenario runs, mail, old counters."
+
+    def check(self, *args: Any, **options: Any) -> None:
+        """Errors keep the worker from working. Warnings are for the command ``check``: cron would mail them every minute."""
+        found = checks.run_checks(tags=options.get("tags"), databases=options.get("databases"))
+        if any(message.is_serious() and not message.is_silenced() for message in found):
+            super().check(*args, **options)
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         mode = parser.add_mutually_exclusive_group()
