@@ -10,6 +10,8 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import subprocess
+import tomllib
 from collections import Counter
 from pathlib import Path
 
@@ -61,7 +63,18 @@ def _reasons(config) -> dict[str, str]:
         out["once"] = "left to the other whole run"
     if not config.getoption("--install-wagtail"):
         out["install"] = "only with --install-wagtail"
+    if not has_baseline():
+        out["history"] = "no git history with the commit of tests/install/baseline.toml"
     return out
+
+
+def has_baseline() -> bool:
+    """Whether the commit that upgrades are tried from can be had here. A shallow clone, or an archive, has it not."""
+    here = Path(__file__).parent
+    commit = tomllib.loads((here / "install" / "baseline.toml").read_text())["commit"]
+    git = shutil.which("git")
+    look = [git or "", "-C", str(here), "cat-file", "-e", f"{commit}^{{commit}}"]
+    return bool(git) and subprocess.run(look, check=False, capture_output=True).returncode == 0
 
 
 def find_chromium() -> str:

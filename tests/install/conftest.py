@@ -71,6 +71,17 @@ def wheel_names(wheel) -> list[str]:
 
 
 @pytest.fixture(scope="session")
+def clone(tmp_path_factory) -> Path:
+    """What of the repository a wheel is built from."""
+    folder = tmp_path_factory.mktemp("clone") / "wagtail_kwiga"
+    folder.mkdir()
+    for name in ("Makefile", "pyproject.toml", "README.md", "LICENSE", "CHANGELOG.md"):
+        shutil.copy(ROOT / name, folder)
+    shutil.copytree(ROOT / "wagtail_kwiga", folder / "wagtail_kwiga", ignore=shutil.ignore_patterns("__pycache__"))
+    return folder
+
+
+@pytest.fixture(scope="session")
 def python(wheel, wagtail_version) -> Path:
     """A Python that has Wagtail and the wheel with its dependencies, and nothing else. Kept between runs."""
     home = ROOT / ".envs" / f"empty-{wagtail_version}"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import shutil
 import subprocess
 import time
 from collections.abc import Iterator
@@ -17,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from tests.install.conftest import ROOT, must
+from tests.install.conftest import must
 from tests.install.tutorials.reading import TUTORIALS, paste, samples, section, typed
 
 SCRIPTS = Path(__file__).parent / "scripts"
@@ -74,17 +73,6 @@ class Reader:
             DJANGO_SETTINGS_MODULE="mysite.settings.dev", PYTHONPATH=f"{self.folder}{os.pathsep}{SCRIPTS}",
         )  # fmt: skip
         return json.loads(told.splitlines()[-1])
-
-
-@pytest.fixture(scope="session")
-def clone(tmp_path_factory) -> Path:
-    """What of the repository a wheel is built from."""
-    folder = tmp_path_factory.mktemp("clone") / "wagtail_kwiga"
-    folder.mkdir()
-    for name in ("Makefile", "pyproject.toml", "README.md", "LICENSE", "CHANGELOG.md"):
-        shutil.copy(ROOT / name, folder)
-    shutil.copytree(ROOT / "wagtail_kwiga", folder / "wagtail_kwiga", ignore=shutil.ignore_patterns("__pycache__"))
-    return folder
 
 
 @pytest.fixture(scope="session")

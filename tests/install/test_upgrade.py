@@ -1,0 +1,132 @@
+"""*Upgrade*, followed to the letter: a site in use goes from the version of ``baseline.toml`` to this one."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tarfile
+import tomllib
+import zipfile
+from io import BytesIO
+from pathlib import Path
+
+import pytest
+
+from tests.install.conftest import FILL, ROOT, Site, must
+
+pytestmark = pytest.mark.history
+
+PAGE = (ROOT / "docs" / "how-to" / "upgrade.md").read_text()
+BASELINE = tomllib.loads((Path(__file__).parent / "baseline.toml").read_text())["commit"]
+
+#: An order as it is before and after, and one more that is placed at the moment. Addresses in ``orders`` say who ordered.
+ORDER = """
+import json
+from html.parser import HTMLParser
+from django.test import Client
+from wagtail_kwiga.models import OfferPage, Order
+
+class Fields(HTMLParser):
+    def __init__(self, text):
+        super().__init__()
+        self.found = {}
+        self.feed(text)
+    def handle_starttag(self, tag, given):
+        given = dict(given)
+        if tag == "input" and given.get("name"):
+            self.found[given["name"]] = given.get("value") or ""
+
+visitor = Client(SERVER_NAME="localhost")
+page = OfferPage.objects.get()
+fields = Fields(visitor.get(page.url).content.decode()).found
+answer = visitor.post(page.url, {**fields, "name": "Somebody", "email": "EMAIL"})
+orders = list(Order.objects.order_by("pk").values_list("contact__email", "total_amount", "status"))
+print(json.dumps({"sent": answer.status_code, "orders": orders}, default=str))
+"""
+
+
+def git(*command: str) -> bytes:
+    return subprocess.run(["git", "-C", str(ROOT), *command], check=True, capture_output=True).stdout
+
+
+def test_no_migration_has_changed_since():
+    """A site that has run it once does not run it again. (Before the first release, move the baseline on instead.)"""
+    changed = {}
+    for name in git("ls-tree", "-r", "--name-only", BASELINE, "wagtail_kwiga/migrations/").decode().split():
+        path = ROOT / name
+        if not path.exists() or path.read_bytes() != git("show", f"{BASELINE}:{name}"):
+            changed[name] = "changed or gone since the commit of tests/install/baseline.toml"
+    assert changed == {}
+
+
+@pytest.fixture(scope="module")
+def old_wheel(tmp_path_factory) -> Path:
+    """The wheel of the baseline, built from the repository's history."""
+    folder = tmp_path_factory.mktemp("baseline")
+    with tarfile.open(fileobj=BytesIO(git("archive", BASELINE))) as archive:
+        archive.extractall(folder / "source", filter="data")
+    must(sys.executable, "-m", "build", "--wheel", "--outdir", folder, folder / "source")
+    (built,) = folder.glob("*.whl")
+    return built
+
+
+@pytest.fixture
+def own_python(python, tmp_path) -> Path:
+    """An environment of the test's own, which has from the shared one whatever it does not have itself."""
+    home = tmp_path / "env"
+    must(python, "-m", "venv", home)
+    (packages,) = home.glob("lib/python*/site-packages")
+    shared = must(python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))").strip()
+    (packages / "shared.pth").write_text(shared + "\n")
+    return home / "bin" / "python"
+
+
+def contents(python: Path) -> dict[str, bytes]:
+    """The modules of the package that this Python imports."""
+    where = Path(must(python, "-c", "import wagtail_kwiga; print(wagtail_kwiga.__path__[0])").strip())
+    return {str(path.relative_to(where.parent)): path.read_bytes() for path in where.rglob("*.py")}
+
+
+def modules(wheel: Path) -> dict[str, bytes]:
+    with zipfile.ZipFile(wheel) as archive:
+        return {name: archive.read(name) for name in archive.namelist() if name.endswith(".py")}
+
+
+@pytest.mark.install
+def test_a_site_in_use_goes_on(old_wheel, own_python, clone, empty, tmp_path):
+    pip = [own_python, "-m", "pip", "install", "-q", "--disable-pip-version-check", "--force-reinstall", "--no-deps"]
+    must(*pip, old_wheel)
+    assert contents(own_python) == modules(old_wheel)
+    folder = tmp_path / "site"
+    shutil.copytree(empty, folder)
+    site = Site(folder, own_python)
+    site.apply()
+    site.must("migrate", "--verbosity", "0")
+    site.must("kwiga_setup")
+    site.ask(FILL)
+    before = json.loads(site.ask(ORDER.replace("EMAIL", "ada@example.com")).splitlines()[-1])
+    assert before == {"sent": 303, "orders": [["ada@example.com", "120.0000", "open"]]}
+
+    printed = {}
+    path = f"{own_python.parent}{os.pathsep}{os.environ['PATH']}"
+    for block in re.findall(r"^```sh\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL):
+        for line in block.splitlines():
+            place = folder if line.startswith("python manage.py") else clone
+            printed[line] = must("bash", "-c", line, cwd=place, PATH=path, PYTHONWARNINGS="ignore")
+
+    (new_wheel,) = (clone / "dist").glob("*.whl")
+    assert contents(own_python) == modules(new_wheel)
+    assert contents(own_python) != modules(old_wheel)
+    assert "no issues" in printed["python manage.py check"]
+    assert "no issues" in printed["python manage.py check --database default"]
+    assert "Kwiga: Editors" in printed["python manage.py kwiga_setup"]
+    assert "[ ]" not in site.must("showmigrations", "wagtail_kwiga")
+    assert "No changes detected" in site.must("makemigrations", "--check", "--dry-run")
+    after = json.loads(site.ask(ORDER.replace("EMAIL", "grace@example.com")).splitlines()[-1])
+    assert after == {"sent": 303, "orders": [*before["orders"], ["grace@example.com", "120.0000", "open"]]}
+    told = site.must("kwiga_work")
+    assert ": failed:" not in told
