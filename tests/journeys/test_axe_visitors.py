@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page
 
+from tests.journeys import axe
 from tests.journeys.visitors import every_page
 
 pytestmark = [
@@ -19,10 +19,6 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore:Unclosed file <tempfile.SpooledTemporaryFile:ResourceWarning"),
 ]
 
-#: Everything but experiments.
-RULES = {
-    "runOnly": {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
-}
 KINDS = {
     "wide-light": {"viewport": {"width": 1280, "height": 900}},
     "narrow-dark": {"viewport": {"width": 390, "height": 844}, "color_scheme": "dark"},
@@ -43,7 +39,7 @@ def tab(request, browser) -> Iterator[tuple[str, Page]]:
 
 
 def faults(page: Page, name: str) -> list[str]:
-    found = Axe().run(page, options=RULES).response["violations"]
+    found = axe.violations(page)
     return [f"{name}: {one['id']}: {node['target']} {node['html'][:160]}" for one in found for node in one["nodes"]]
 
 

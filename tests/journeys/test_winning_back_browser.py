@@ -7,11 +7,11 @@ from io import StringIO
 from typing import Any
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from django.core import mail
 from django.core.management import call_command
 from playwright.sync_api import expect
 
+from tests.journeys import axe
 from tests.journeys.desk import Desk, make_editor
 from tests.offers import making
 from tests.offers.making import make_page, translate
@@ -21,9 +21,6 @@ from wagtail_kwiga import models as m
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
 MOST_SCREENS, MOST_DECISIONS = 1, 5
-RULES = {
-    "runOnly": {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
-}
 #: Wagtail's own: its screens with a form have no heading of the first level.
 WAGTAILS_OWN = {"page-has-heading-one"}
 
@@ -119,7 +116,7 @@ def test_without_javascript_the_form_does_it_all(browser, live_server):
 
 def faults(admin: Any) -> list[str]:
     # Wagtail's messages fade in, and while they do they are pale.
-    found = Axe().run(admin, context={"exclude": [[".messages"]]}, options=RULES).response["violations"]
+    found = axe.violations(admin, context={"exclude": [[".messages"]]})
     return [
         f"{admin.url}: {one['id']}: {node['html'][:160]}"
         for one in found

@@ -80,6 +80,7 @@ class Command(BaseCommand):
                 for name in (EDITORS, SALES):
                     self._group(name)
             self._settings()
+        self._strangers()
 
     def _tell(self, text: str) -> None:
         self.stdout.write(text)
@@ -127,6 +128,17 @@ class Command(BaseCommand):
         for site in Site.objects.order_by("pk"):
             _, made = KwigaSettings.objects.get_or_create(site=site)
             self._tell(f"Sales settings of {site}: {'made with defaults' if made else 'there'}.")
+
+    def _strangers(self) -> None:
+        """Tell of groups that may make offer pages, as all who may add pages can, and see nothing of what comes of them."""
+        adding = Group.objects.filter(page_permissions__permission__codename="add_page")
+        ours = Group.objects.filter(permissions__content_type__app_label="wagtail_kwiga")
+        names = adding.exclude(pk__in=ours).order_by("name").distinct().values_list("name", flat=True)
+        if names:
+            self._tell(
+                f"Groups that may add pages, and so offer pages, but see no products, coupons or orders: {', '.join(names)}. "
+                "Where that is not meant, put their people into a group that does (docs: Permissions)."
+            )
 
 
 def _permissions(codes: list[str]) -> list[Permission]:
