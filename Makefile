@@ -127,6 +127,8 @@ wheel:
 
 messages: env
 	cd wagtail_kwiga && ../$(PY) -m django makemessages $(LANGUAGES) --no-obsolete --add-location file
+	@# One line a text, whatever version of gettext there is: a change then shows what has changed.
+	@$(PY) -c 'import glob, polib; [polib.pofile(p, wrapwidth=0).save() for p in glob.glob("wagtail_kwiga/locale/*/*/django.po")]'
 	cd wagtail_kwiga && ../$(PY) -m django compilemessages
 
 bench: env
