@@ -46,13 +46,13 @@ LANGUAGES := -l en -l es -l de -l pl -l uk
 help:
 	@sed -n 's/^#   //p' Makefile
 
-$(PY):
+$(PY) $(DOCS_ENV)/bin/python $(BUILD_ENV)/bin/python:
 	@if [ -z "$(PYTHON_VERSION)" ]; then \
 		echo "Python 3.11 or newer is needed, and $(or $(PYTHON),none) is not one, or does not run." >&2; \
 		echo "Install it, or name one: make PYTHON=/path/to/python3.13 $(MAKECMDGOALS)" >&2; \
 		exit 1; fi
-	@echo "Making a virtual environment in $(ENV)…"
-	@$(PYTHON) -m venv $(ENV) || { rm -rf $(ENV); \
+	@echo "Making a virtual environment in $(@:/bin/python=)…"
+	@$(PYTHON) -m venv $(@:/bin/python=) || { rm -rf $(@:/bin/python=); \
 		echo "No virtual environment could be made; on Debian and Ubuntu: apt install python3-venv" >&2; exit 1; }
 
 $(ENV)/.demo-ready: $(PY) pyproject.toml
@@ -110,8 +110,7 @@ format: env
 	$(ENV)/bin/ruff format .
 
 # What builds the documentation knows nothing of the package, and the package nothing of it.
-$(DOCS_ENV)/.ready: pyproject.toml
-	@$(MAKE) -s $(DOCS_ENV)/bin/python ENV=$(DOCS_ENV)
+$(DOCS_ENV)/.ready: $(DOCS_ENV)/bin/python pyproject.toml
 	@$(DOCS_ENV)/bin/python -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]["docs"], sep="\n")' >$(DOCS_ENV)/requirements.txt
 	@$(DOCS_ENV)/bin/python -m pip install -q --disable-pip-version-check -r $(DOCS_ENV)/requirements.txt
 	@touch $@
@@ -119,8 +118,7 @@ $(DOCS_ENV)/.ready: pyproject.toml
 docs: $(DOCS_ENV)/.ready
 	$(DOCS_ENV)/bin/properdocs build --strict --quiet --site-dir site
 
-wheel:
-	@$(MAKE) -s $(BUILD_ENV)/bin/python ENV=$(BUILD_ENV)
+wheel: $(BUILD_ENV)/bin/python
 	@rm -f dist/wagtail_kwiga-*.whl
 	@$(BUILD_ENV)/bin/python -m pip wheel -q --disable-pip-version-check --no-deps --wheel-dir dist .
 	@ls dist/wagtail_kwiga-*.whl

@@ -35,7 +35,9 @@ hypothesis_settings.load_profile(os.environ.get("KWIGA_HYPOTHESIS", "kwiga"))
 
 def pytest_addoption(parser):
     parser.addoption("--long", action="store_true", help="also run the tests marked long")
-    parser.addoption("--leave-out-once", action="store_true", help="leave out the tests marked once: another run has them")
+    parser.addoption(
+        "--leave-out-once", action="store_true", help="leave out the tests marked once: another run has them"
+    )
     parser.addoption(
         "--install-wagtail", default="", metavar="7.4", help="install the wheel into an empty site of this Wagtail"
     )

@@ -36,7 +36,7 @@ def do_kwiga_base(parser: Parser, token: Token) -> BaseNode:
 def kwiga_base_says(says: str = "") -> frozenset[str]:
     """What the base of this site says of a page itself, by the names of ``base_templates.SAYINGS``: what its templates
     show, and what ``says`` names, with spaces between."""
-    return base_templates.current().says.union(says.split())
+    return base_templates.current().says | set(says.split())
 
 
 @register.filter
