@@ -6,16 +6,17 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from django.core import mail
-from django.core.mail import EmailMultiAlternatives, get_connection
+from django.core.mail import EmailMultiAlternatives
 from django.test.utils import override_settings
 
 from benchmarks import sink
 from benchmarks.measuring import Cost, Note, Pair, cost_of, paired
 from benchmarks.scale import Scale
 from benchmarks.shop import DUE, Shop, a_version, crowd
+from tests.mail_settings import SMTP, mailer
 from wagtail_kwiga import models as m
 from wagtail_kwiga.automations import engine
-from wagtail_kwiga.mailing import delivery
+from wagtail_kwiga.mailing import delivery, mailers
 
 TITLE = "C. Delivery: ask again under the lock, mark, fill, hand over, book"
 FLOOR = "Floor: a loop that makes the same HTML and text message, sends it and marks its row sent. A crash may send it twice."
@@ -29,11 +30,11 @@ def deliver(number: int) -> None:
 
 def by_hand(rows: list[m.OutgoingEmail], version: m.EmailTemplateVersion) -> None:
     """The floor. ``rows`` are nobody's business afterwards."""
-    with get_connection() as connection:
+    with mailers.connection() as connection:
         for row in rows:
-            message = EmailMultiAlternatives(row.subject, version.text, to=[row.to_email], connection=connection)
+            message = EmailMultiAlternatives(row.subject, version.text, to=[row.to_email])
             message.attach_alternative(version.html, "text/html")
-            message.send()
+            connection.send_messages([message])
             m.OutgoingEmail.objects.filter(pk=row.pk).update(status="sent", sent_at=DUE)
 
 
@@ -52,7 +53,7 @@ def times(shop: Shop, scale: Scale) -> Iterator[tuple[str, Pair | Note]]:
     """Per mail."""
     for number in scale.mails:
         yield f"each, {number:,} due, into a sink in memory", _delivered(shop, number, scale.sweeps)
-    with sink.running() as port, override_settings(**_smtp(port)):
+    with sink.running() as port, override_settings(**mailer(SMTP, host="127.0.0.1", port=port, timeout=30)):
         found = _delivered(shop, scale.posted, scale.sweeps)
     what = f"each, {scale.posted:,} due, to an SMTP server on this machine"
     yield what, found
@@ -70,15 +71,6 @@ def _delivered(shop: Shop, number: int, rounds: int) -> Pair:
 
     found = paired(rounds, lambda: by_hand(rows, version), lambda: deliver(number), prepare=prepare)
     return replace(found, floor=found.floor / number, ours=found.ours / number, cpu=found.cpu / number)
-
-
-def _smtp(port: int) -> dict[str, object]:
-    return {
-        "EMAIL_BACKEND": "django.core.mail.backends.smtp.EmailBackend",
-        "EMAIL_HOST": "127.0.0.1",
-        "EMAIL_PORT": port,
-        "EMAIL_TIMEOUT": 30,
-    }
 
 
 def _queue(shop: Shop, number: int) -> None:

@@ -8,7 +8,8 @@ from contextlib import contextmanager
 from typing import Any
 
 import django
-from django.conf import global_settings
+from django.conf import global_settings, settings
+from django.test.utils import override_settings
 
 SMTP = "django.core.mail.backends.smtp.EmailBackend"
 MEMORY = "django.core.mail.backends.locmem.EmailBackend"
@@ -40,24 +41,24 @@ def old_style(backend: str, **options: Any) -> dict[str, Any]:
     return {"EMAIL_BACKEND": backend, **given}
 
 
-def use_mailer(settings: Any, backend: str, **options: Any) -> None:
-    """Make ``backend`` the mailer for the rest of a test. ``settings`` is the fixture of pytest-django."""
+def use_mailer(fixture: Any, backend: str, **options: Any) -> None:
+    """Make ``backend`` the mailer for the rest of a test. ``fixture`` is pytest-django's ``settings``."""
     for name, value in mailer(backend, **options).items():
-        setattr(settings, name, value)
+        setattr(fixture, name, value)
 
 
-def add_options(settings: Any, **options: Any) -> None:
+def add_options(fixture: Any, **options: Any) -> None:
     """Change some options of the mailer that is in use, and leave the others."""
     if HAS_MAILERS:
-        given = settings.MAILERS["default"]
-        settings.MAILERS = {"default": {**given, "OPTIONS": {**given.get("OPTIONS", {}), **options}}}
+        given = fixture.MAILERS["default"]
+        fixture.MAILERS = {"default": {**given, "OPTIONS": {**given.get("OPTIONS", {}), **options}}}
         return
     for name, option in _BEFORE.items():
         if option in options:
-            setattr(settings, name, options[option])
+            setattr(fixture, name, options[option])
 
 
-def option(settings: Any, name: str) -> Any:
+def option(name: str) -> Any:
     """One option of the mailer that is in use."""
     if HAS_MAILERS:
         return settings.MAILERS["default"]["OPTIONS"][name]
@@ -65,18 +66,31 @@ def option(settings: Any, name: str) -> Any:
 
 
 @contextmanager
-def deprecations_of_the_site() -> Iterator[None]:
-    """Within the block a site may write deprecated settings. What reads them later stands outside of it, where Django's
-    warnings are errors."""
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message=r"The EMAIL_\w+ setting is deprecated", category=Warning)
+def modern(backend: str, **options: Any) -> Iterator[None]:
+    """Within the block ``backend`` is the mailer."""
+    with override_settings(**mailer(backend, **options)):
         yield
 
 
-def use_old_style(settings: Any, backend: str, **options: Any) -> None:
-    """``use_mailer`` with the settings of before, whatever the Django: 6.1 still takes them."""
-    if hasattr(settings, "MAILERS"):
-        del settings.MAILERS
-    with deprecations_of_the_site():
-        for name, value in old_style(backend, **options).items():
-            setattr(settings, name, value)
+@contextmanager
+def deprecated(backend: str, **options: Any) -> Iterator[None]:
+    """Within the block ``backend`` is the mailer by the settings of before, whatever the Django: 6.1 still takes them.
+
+    That the site's settings are deprecated is passed over; within the block Django's warnings are as they were.
+    """
+    given = override_settings(**old_style(backend, **options))
+    with warnings.catch_warnings():
+        _pass_over_the_settings()
+        given.enable()
+    try:
+        if hasattr(settings, "MAILERS"):
+            del settings.MAILERS
+        yield
+    finally:
+        with warnings.catch_warnings():
+            _pass_over_the_settings()
+            given.disable()
+
+
+def _pass_over_the_settings() -> None:
+    warnings.filterwarnings("ignore", message=r"The EMAIL_\w+ setting is deprecated")

@@ -163,17 +163,23 @@ def free_port() -> int:
 
 
 @contextmanager
-def smtp_server(settings: Any) -> Iterator[Inbox]:
-    """A real SMTP server on loopback that Django's own backend talks to."""
-    inbox = Inbox()
+def serving(inbox: Inbox) -> Iterator[tuple[Inbox, int]]:
+    """A real SMTP server on loopback, and its port."""
     port = free_port()
     controller = Controller(inbox, hostname="127.0.0.1", port=port)
     controller.start()
-    use_mailer(settings, SMTP, host="127.0.0.1", port=port, timeout=5)
     try:
-        yield inbox
+        yield inbox, port
     finally:
         controller.stop()
+
+
+@contextmanager
+def smtp_server(settings: Any) -> Iterator[Inbox]:
+    """The server, with Django's own SMTP backend set up to talk to it."""
+    with serving(Inbox()) as (inbox, port):
+        use_mailer(settings, SMTP, host="127.0.0.1", port=port, timeout=5)
+        yield inbox
 
 
 def parts(message: EmailMessage) -> tuple[str, str]:

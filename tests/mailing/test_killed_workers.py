@@ -135,7 +135,7 @@ def test_two_workers_at_once_send_each_mail_once(settings):
     for _ in range(20):
         queue_one(template=template)
     with smtp_server(settings) as inbox:
-        children = [worker(option(settings, "port"), START) for _ in range(3)]
+        children = [worker(option("port"), START) for _ in range(3)]
         for child in children:
             assert child.wait(120) == 0
         assert deliver_due(START) == Summary()
