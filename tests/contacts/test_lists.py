@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.django import TestCase
 
 from tests.support import START, after, make_contact, make_list
+from tests.waiting import while_held
 from wagtail_kwiga import locking
 from wagtail_kwiga.contacts import lists
 from wagtail_kwiga.contacts.lists import NOT_MEMBER
@@ -354,3 +355,19 @@ def test_the_rule_as_seen_from_a_list_leaves_out_what_has_no_grant(come_back, ad
     assert list(seen) == [come_back]
     people = dict(ContactList.objects.annotate(people=lists.people_on(START)).values_list("pk", "people"))
     assert people == {come_back.pk: 1, empty.pk: 0}
+
+
+@pytest.mark.postgres
+@pytest.mark.django_db(transaction=True)
+def test_whoever_changes_a_membership_waits_for_whoever_holds_the_contact(admin_user):
+    """A mail that promises a discount asks under that lock whether its reader is on the list, and is then handed over."""
+    here, ada = make_list(), make_contact()
+    changes = {
+        "add": lambda: lists.add(here, ada, now=START),
+        "remove": lambda: lists.remove(here, ada, now=after(minutes=1)),
+        "put on": lambda: lists.put_on(here, ada, by=admin_user, now=after(minutes=2)),
+        "take off": lambda: lists.take_off(here, [ada.pk], by=admin_user, now=after(minutes=3)),
+    }
+    for name, change in changes.items():
+        assert while_held(ada.pk, change), name
+    assert not lists.is_member(here, ada, after(minutes=3))

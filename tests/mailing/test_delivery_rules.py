@@ -14,7 +14,7 @@ from tests.support import START, after, make_contact, make_offer
 from wagtail_kwiga import models as m
 from wagtail_kwiga.contacts import consent, directory
 from wagtail_kwiga.journal import writing
-from wagtail_kwiga.mailing import delivery, handover, outbox, sender, suppression
+from wagtail_kwiga.mailing import delivery, handover, outbox, sender, suppression, tracking
 from wagtail_kwiga.mailing.delivery import Summary, deliver_due
 from wagtail_kwiga.mailing.verdicts import Fate, Verdict
 
@@ -46,6 +46,10 @@ def pay(order):
             Status.SUPPRESSED, "staff",
         ),
         (
+            lambda row: suppression.suppress(row.to_email, scope="promotion", reason="complained", now=START),
+            Status.SUPPRESSED, "complained",
+        ),
+        (
             lambda row: m.Contact.objects.filter(pk=row.contact_id).update(is_placeholder=True),
             Status.SUPPRESSED, "placeholder",
         ),
@@ -63,6 +67,37 @@ def test_what_changed_after_queueing_counts(change, status, why, outgoing):
     assert healthy.status == Status.SENT
     assert [message.to for message in outgoing] == [[f'"Ada Lovelace" <{healthy.to_email}>']]
     assert writing.timeline(row.order).filter(code=f"mailing.{status}").count() == 1
+
+
+def test_a_complaint_about_one_mail_stops_the_next_one_that_waits(outgoing):
+    """Nobody has unsubscribed: the provider alone says that the reader pressed the button."""
+    contact, template = make_contact(), make_template()
+    first = queue_one(contact, template=template)
+    assert deliver_due(START).sent == 1
+    waiting = queue_one(contact, template=template, now=after(minutes=1))
+    told = tracking.Report(first.pk, "", contact.email, "complained", at=after(minutes=2))
+    assert waiting.status == Status.QUEUED
+    assert tracking.record(told)
+    assert deliver_due(after(minutes=3)) == Summary(suppressed=1)
+    waiting.refresh_from_db()
+    assert (waiting.status, waiting.why) == (Status.SUPPRESSED, "complained")
+    contact.refresh_from_db()
+    assert contact.unsubscribed_at is None
+
+
+def test_a_complaint_about_promotion_keeps_no_receipt_back(outgoing):
+    row = queue_one(purpose="receipt", template=make_template([], kind="service"))
+    suppression.suppress(row.to_email, scope="promotion", reason="complained", now=START)
+    consent.unsubscribe(row.contact, source="link", now=START)
+    assert deliver_due(after(minutes=1)) == Summary(sent=1)
+
+
+@pytest.mark.parametrize("scope", ["promotion", "all"])
+def test_an_address_that_gets_no_mail_is_one_address_and_no_other(scope, outgoing):
+    ada, bo = queue_one(make_contact("ada@example.com")), queue_one(make_contact("ada@example.org"))
+    suppression.suppress("Ada@Example.com", scope=scope, reason="bounced", now=START)
+    assert deliver_due(after(minutes=1)) == Summary(sent=1, suppressed=1)
+    assert dict(m.OutgoingEmail.objects.values_list("pk", "status")) == {ada.pk: Status.SUPPRESSED, bo.pk: Status.SENT}
 
 
 def test_an_older_sibling_that_was_paid_silences_the_family(outgoing):

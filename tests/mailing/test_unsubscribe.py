@@ -7,10 +7,11 @@ import re
 import pytest
 from django.test import Client
 
-from tests.mailing.making import queue_one, settings_of_default_site
-from tests.support import START, after, make_contact
+from tests.mailing.making import make_template, queue_one, settings_of_default_site
+from tests.orders.shop import order_for
+from tests.support import START, after, make_contact, make_offer
 from wagtail_kwiga import models as m
-from wagtail_kwiga.mailing import handover, hyperlinks, sender, suppression, unsubscribe
+from wagtail_kwiga.mailing import handover, hyperlinks, outbox, sender, suppression, unsubscribe
 from wagtail_kwiga.mailing.delivery import Summary, deliver_due
 from wagtail_kwiga.orders import links
 
@@ -156,6 +157,24 @@ def test_the_link_in_the_head_of_a_mail_is_the_one_that_works(client, contact, m
     another.refresh_from_db()
     assert another.why == "unsubscribed"
     assert mailoutbox == []
+
+
+def heads_of(row):
+    fresh = m.OutgoingEmail.objects.select_related("version", "order").get(pk=row.pk)
+    headers = handover.compose(fresh, sender.for_site(fresh.site_id)).extra_headers
+    return {name for name in headers if name.startswith("List-")}
+
+
+def test_a_mail_about_an_order_of_theirs_has_no_one_click_in_its_head(client, contact):
+    """A mail program would offer to unsubscribe from receipts. Not even where the words of the mail lead to that page."""
+    order = order_for(contact, make_offer())
+    assert heads_of(outbox.send_receipt(order, START)) == set()
+    leads_there = [("text", {"text": '<p>No offers? <a href="{{ unsubscribe_url }}">This way</a>.</p>'})]
+    service = queue_one(contact, purpose="service", template=make_template(leads_there, kind="service"))
+    assert set(service.links) == {"unsubscribe_url"}
+    assert heads_of(service) == set()
+    promotion = queue_one(contact, template=make_template(leads_there, kind="promotion"))
+    assert heads_of(promotion) == {"List-Unsubscribe", "List-Unsubscribe-Post"}
 
 
 def test_a_page_costs_few_queries(client, contact, django_assert_max_num_queries):
