@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import pytest
+from django.db import connection
 from wagtail import hooks as wagtail_hooks
 from wagtail.models import Site
 
@@ -18,6 +19,7 @@ from wagtail_kwiga.automations import engine, enrolment
 from wagtail_kwiga.automations.definitions import Definition
 from wagtail_kwiga.automations.steps import RemoveFromList
 from wagtail_kwiga.automations.triggers import StartEvent
+from wagtail_kwiga.journal import writing
 from wagtail_kwiga.orders import transitions
 
 pytestmark = pytest.mark.django_db
@@ -243,6 +245,30 @@ def test_an_error_is_kept_and_the_order_stands(story, monkeypatch):
     books_receive(order, "120.00", now=after(minutes=1))
     order.refresh_from_db()
     assert order.status == "paid"
+
+
+def _wrong_statement(*args, **kwargs):
+    """What a database answers that a migration of a site has missed."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT no_such_column FROM wagtail_kwiga_scenario")
+
+
+@pytest.mark.parametrize("where", ["scenarios", "scenarios and timeline"])
+def test_a_statement_that_the_database_refuses_refuses_no_order_and_no_money(story, monkeypatch, where):
+    """On PostgreSQL such a statement spoils whatever transaction it stands in, and an order stands in that as well."""
+    written = writing.write
+    monkeypatch.setattr(enrolment, "_open_versions", _wrong_statement)
+
+    def write(subject, code, **given):
+        return _wrong_statement() if code == "automations.enrolment_failed" else written(subject, code, **given)
+
+    if where != "scenarios":
+        monkeypatch.setattr(writing, "write", write)
+    order = story.place()
+    books_receive(order, "120.00", now=after(minutes=1))
+    assert m.Order.objects.get().status == "paid"
+    told_of = m.TimelineEntry.objects.filter(code="automations.enrolment_failed", needs_attention=True)
+    assert told_of.count() == (2 if where == "scenarios" else 0)
 
 
 def test_a_broken_version_lets_nobody_in_and_harms_nobody(story):
