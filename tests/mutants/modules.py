@@ -40,11 +40,16 @@ def _of_package(name: str, *tests: str) -> Module:
 MODULES: dict[str, Module] = {
     module.name: module
     for module in (
-        _of_package("orders.transitions", "tests/orders/test_transitions*.py", "tests/orders/test_placing*.py"),
+        _of_package(
+            "orders.transitions",
+            "tests/orders/test_transitions*.py",
+            "tests/orders/test_placing*.py",
+            "tests/payments/test_books*.py",
+        ),
         _of_package("orders.placing", "tests/orders/test_placing*.py", "tests/orders/test_transitions*.py"),
         _of_package("payments.books", "tests/payments/test_books*.py", "tests/payments/test_notices*.py"),
         _of_package("payments.notices", "tests/payments/test_notices*.py", "tests/payments/test_door*.py"),
-        _of_package("coupons.uses", "tests/coupons/test_uses*.py", "tests/coupons/test_eligibility*.py"),
+        _of_package("coupons.uses", "tests/coupons/test_uses*.py", "tests/coupons/test_machine.py"),
         _of_package("coupons.eligibility", "tests/coupons/test_eligibility*.py", "tests/coupons/test_audience*.py"),
         _of_package(
             "automations.decisions", "tests/automations/test_decisions*.py", "tests/automations/test_engine*.py"
