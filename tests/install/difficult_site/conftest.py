@@ -41,9 +41,9 @@ class DifficultSite(Site):
 
 
 @pytest.fixture(scope="session")
-def extras(python, wagtail_version) -> Path:
+def extras(python, world) -> Path:
     """A folder with wagtail-localize in it. Kept between runs."""
-    folder = ROOT / ".envs" / f"difficult-{wagtail_version}"
+    folder = ROOT / ".envs" / f"localize-{world}"
     if not (folder / "wagtail_localize").exists():
         pip = [python, "-m", "pip", "install", "-q", "--disable-pip-version-check", "--no-deps", "--target", folder]
         must(*pip, *EXTRAS)
