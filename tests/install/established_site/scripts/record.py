@@ -46,7 +46,7 @@ def answer(client, method, path, data=None, **how):
 
 def visits():
     client = Client(SERVER_NAME="atelier.example")
-    for warm in (True, False):
+    for _warmed in (False, True):
         found = {path: answer(client, "get", path) for path in PAGES}
     found["http"] = answer(client, "get", "/about/", secure=False)
     found["sent"] = answer(client, "post", "/contact/", {"name": "Ada", "letter": "Hello"})
