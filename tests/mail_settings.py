@@ -16,7 +16,7 @@ MEMORY = "django.core.mail.backends.locmem.EmailBackend"
 HAS_MAILERS = django.VERSION >= (6, 1)
 
 #: Options of the SMTP backend by the setting they had before there were mailers.
-_BEFORE = {
+BEFORE = {
     "EMAIL_HOST": "host",
     "EMAIL_PORT": "port",
     "EMAIL_HOST_USER": "username",
@@ -36,9 +36,14 @@ def mailer(backend: str, **options: Any) -> dict[str, Any]:
 
 def old_style(backend: str, **options: Any) -> dict[str, Any]:
     """The same in the settings that Django 6.1 deprecates. An option that is not given has Django's default."""
-    assert set(options) <= set(_BEFORE.values()), options
-    given = {name: options.get(option, getattr(global_settings, name)) for name, option in _BEFORE.items()}
+    assert set(options) <= set(BEFORE.values()), options
+    given = {name: options.get(option, getattr(global_settings, name)) for name, option in BEFORE.items()}
     return {"EMAIL_BACKEND": backend, **given}
+
+
+def admins(*addresses: str) -> list[Any]:
+    """A value of ``ADMINS``: addresses, which until Django 6.0 had to be pairs with a name."""
+    return list(addresses) if django.VERSION >= (6, 0) else [("Admin", address) for address in addresses]
 
 
 def use_mailer(fixture: Any, backend: str, **options: Any) -> None:
@@ -53,7 +58,7 @@ def add_options(fixture: Any, **options: Any) -> None:
         given = fixture.MAILERS["default"]
         fixture.MAILERS = {"default": {**given, "OPTIONS": {**given.get("OPTIONS", {}), **options}}}
         return
-    for name, option in _BEFORE.items():
+    for name, option in BEFORE.items():
         if option in options:
             setattr(fixture, name, options[option])
 
@@ -62,7 +67,7 @@ def option(name: str) -> Any:
     """One option of the mailer that is in use."""
     if HAS_MAILERS:
         return settings.MAILERS["default"]["OPTIONS"][name]
-    return getattr(settings, next(before for before, option in _BEFORE.items() if option == name))
+    return getattr(settings, next(before for before, option in BEFORE.items() if option == name))
 
 
 @contextmanager

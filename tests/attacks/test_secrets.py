@@ -25,7 +25,7 @@ from django_q.models import OrmQ
 from django_q.signing import SignedPackage
 
 import wagtail_kwiga
-from tests.mail_settings import HAS_MAILERS, MEMORY, SMTP, add_options, use_mailer
+from tests.mail_settings import HAS_MAILERS, MEMORY, SMTP, add_options, admins, use_mailer
 from tests.mailing.making import make_template, queue_one, settings_of_default_site
 from tests.mailing.smtp_servers import hostile_server
 from tests.offers import making
@@ -219,7 +219,7 @@ def test_djangos_own_error_pages_hide_our_settings(leaky):
 @pytest.fixture
 def admins_mail(leaky):
     """Mails to the admins with the whole page of the error in them, as a site may set it up."""
-    leaky.ADMINS = [("Admin", "admin@example.com")]
+    leaky.ADMINS = admins("admin@example.com")
     into_memory(leaky)
     mail.outbox = []
     handler, logger = AdminEmailHandler(include_html=True), logging.getLogger("django.request")

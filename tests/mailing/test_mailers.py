@@ -5,6 +5,7 @@ What a site writes may be deprecated; nothing that we do may add a warning to it
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 import textwrap
@@ -13,7 +14,7 @@ import pytest
 from django.core.checks import run_checks
 from django.core.mail.backends.smtp import EmailBackend
 
-from tests.mail_settings import HAS_MAILERS, MEMORY, SMTP, deprecated, modern, old_style, use_mailer
+from tests.mail_settings import BEFORE, HAS_MAILERS, MEMORY, SMTP, deprecated, modern, old_style, use_mailer
 from tests.mailing.making import Inbox, free_port, queue_one, serving, settings_of_default_site
 from tests.processes import ROOT, environment
 from tests.support import START
@@ -140,6 +141,34 @@ def test_the_error_tells_no_secret(settings):
 class Leaky(EmailBackend):
     def __init__(self, **given):
         raise ValueError("the key s3cret-of-the-shop is refused")
+
+
+INSTALL = ROOT / "docs" / "how-to" / "install.md"
+
+
+@pytest.mark.parametrize("word", ["MAILERS", "EMAIL_HOST"])
+def test_what_the_documentation_says_to_write_is_a_mailer(monkeypatch, word):
+    monkeypatch.setenv("SMTP_PASSWORD", "s3cret-of-the-shop")
+    (block,) = (
+        block for block in re.findall(r"```python\n(.*?)```", INSTALL.read_text(), re.DOTALL) if f"{word} = " in block
+    )
+    given: dict = {}
+    exec(block, given)
+    given = {name: value for name, value in given.items() if name.isupper()}
+    if word == "MAILERS":
+        options = given["MAILERS"]["default"]["OPTIONS"]
+        use, backend = modern, given["MAILERS"]["default"]["BACKEND"]
+    else:
+        options = {BEFORE[name]: value for name, value in given.items() if name in BEFORE}
+        assert {*given} == {*(name for name in given if name in BEFORE), "EMAIL_BACKEND"}
+        use, backend = deprecated, given["EMAIL_BACKEND"]
+    with use(backend, **options):
+        assert found("E012", "W015", "W016") == []
+        made = mailers.connection()
+        assert (made.host, made.port, made.use_tls, made.username, made.timeout) == (
+            "smtp.example.com", 587, True, "school", 30,
+        )  # fmt: skip
+        assert made.password == "s3cret-of-the-shop" and conf.hushed(made.password) == conf.HIDDEN
 
 
 #: A site that was never told how to send mails; one that has Django's settings of before; one that is being built.
