@@ -2,7 +2,7 @@
 
 First the forked children of ``forking``, quick and in memory. A mutant that takes effect while the module is loaded, and
 each one that survives there, is then tried the slow way: a Python of its own that loads the changed text
-(``loading``). So a survivor has survived an ordinary run of all tests that reach the module. Nothing is ever written
+(``loading``). So a survivor has survived an ordinary run of all tests of the module. Nothing is ever written
 below the folder of the module; what is written is in a temporary folder.
 """
 
@@ -72,9 +72,9 @@ def run(module: Module, *, size: int | None, workers: int, database: bool = True
         again = [mutant for mutant in chosen if outcomes[mutant.key].status in {"reload", "survived"}]
         with ThreadPoolExecutor(workers) as pool:
             patience = answer["patience"] + PATIENCE
-            tried = pool.map(lambda mutant: bench.load(mutant, answer["touching"], patience), again)
+            tried = pool.map(lambda mutant: bench.load(mutant, answer["tests"], patience), again)
             outcomes.update((outcome.mutant.key, outcome) for outcome in tried)
-    return Report(module, len(every), len(answer["touching"]), [outcomes[mutant.key] for mutant in chosen])
+    return Report(module, len(every), answer["touching"], [outcomes[mutant.key] for mutant in chosen])
 
 
 class _Bench:

@@ -14,7 +14,14 @@ from tests.mutants.running import Unusable, run
 
 SOURCE = '''"""A shelf."""
 
+from dataclasses import dataclass
+
 LIMIT = 3
+
+
+@dataclass
+class Book:
+    pages: int = 80
 
 
 def has_room(taken: int) -> bool:
@@ -40,6 +47,10 @@ TESTS = """import shelf
 def test_room():
     assert shelf.has_room(2)
     assert not shelf.has_room(3)
+
+
+def test_book():
+    assert shelf.Book().pages == 80
 
 
 def test_label():
@@ -73,6 +84,8 @@ def test_it_tells_what_no_test_notices_and_writes_nothing(shelf, capsys):
     assert (boundary.status, boundary.detail) == ("killed", "test_shelf.py::test_room")
     limit = found["", "- LIMIT = 3\n+ LIMIT = 4"]  # takes effect while the module is loaded
     assert limit.status == "killed"
+    pages = found["", "- pages: int = 80\n+ pages: int = 81"]  # noticed by a test that reaches no line of the module
+    assert pages.status == "killed"
     surviving = found["label", '- return "shelf" if number > 1 else ""\n+ return "shelf" if number >= 1 else ""']
     assert surviving.status == "survived"
     unreached = found["never", "- return number\n+ return None"]
@@ -83,7 +96,7 @@ def test_it_tells_what_no_test_notices_and_writes_nothing(shelf, capsys):
 
     assert tell(report) == 1
     told = capsys.readouterr().out
-    assert "survived: " in told and 'shelf.py:11 label\n      - return "shelf" if number > 1 else ""' in told
+    assert "survived: " in told and 'shelf.py:18 label\n      - return "shelf" if number > 1 else ""' in told
     assert "90 % are wanted" in told
 
 
