@@ -24,6 +24,7 @@ from hypothesis import settings as hypothesis_settings
 
 from tests.drills.servers import find_postgres
 
+ROOT = Path(__file__).resolve().parents[1]
 _left_out: Counter[str] = Counter()
 
 # A busy machine is no fault of the code: examples are counted, not timed.
@@ -65,6 +66,9 @@ def _reasons(config) -> dict[str, str]:
         out["once"] = "left to the other whole run"
     if not config.getoption("--install-wagtail"):
         out["install"] = "only with --install-wagtail"
+    lowest = f"wagtail>={config.getoption('--install-wagtail') or 'none'}"
+    if lowest not in tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]:
+        out["lowest"] = "only with --install-wagtail and the oldest Wagtail that pyproject.toml allows"
     if not has_baseline():
         out["history"] = "no git history with the commit of tests/install/baseline.toml"
     return out
@@ -72,10 +76,9 @@ def _reasons(config) -> dict[str, str]:
 
 def has_baseline() -> bool:
     """Whether the commit that upgrades are tried from can be had here. A shallow clone, or an archive, has it not."""
-    here = Path(__file__).parent
-    commit = tomllib.loads((here / "install" / "baseline.toml").read_text())["commit"]
+    commit = tomllib.loads((ROOT / "tests" / "install" / "baseline.toml").read_text())["commit"]
     git = shutil.which("git")
-    look = [git or "", "-C", str(here), "cat-file", "-e", f"{commit}^{{commit}}"]
+    look = [git or "", "-C", str(ROOT), "cat-file", "-e", f"{commit}^{{commit}}"]
     return bool(git) and subprocess.run(look, check=False, capture_output=True).returncode == 0
 
 
