@@ -107,6 +107,15 @@ def test_what_is_pasted_minds_what_the_site_has(path, kind):
     assert told["DATABASES"] == {"default": {"ENGINE": "django.db.backends.postgresql"}}
 
 
+def test_no_page_adds_an_app_that_may_be_there():
+    pages = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *PAGES]
+    assert [
+        path.name
+        for path in pages
+        if re.search(r"INSTALLED_APPS \+= |INSTALLED_APPS\.(append|extend)", path.read_text())
+    ] == []
+
+
 # --- reference pages against the code ---------------------------------------------------------------------------------
 
 

@@ -117,6 +117,8 @@ def test_a_site_in_use_goes_on(old_wheel, own_python, clone, empty, tmp_path):
     for block in re.findall(r"^```sh\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL):
         for line in block.splitlines():
             place = folder if line.startswith("python manage.py") else clone
+            if "--database" in line:
+                assert ": failed:" not in site.must("kwiga_work")  # the first pass of the new worker
             printed[line] = must("bash", "-c", line, cwd=place, PATH=path, PYTHONWARNINGS="ignore")
 
     (new_wheel,) = (clone / "dist").glob("*.whl")
@@ -129,5 +131,3 @@ def test_a_site_in_use_goes_on(old_wheel, own_python, clone, empty, tmp_path):
     assert "No changes detected" in site.must("makemigrations", "--check", "--dry-run")
     after = json.loads(site.ask(ORDER.replace("EMAIL", "grace@example.com")).splitlines()[-1])
     assert after == {"sent": 302, "orders": [*before["orders"], ["grace@example.com", "120.0000", "open"]]}
-    told = site.must("kwiga_work")
-    assert ": failed:" not in told
