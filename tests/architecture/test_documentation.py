@@ -107,6 +107,12 @@ def test_what_is_pasted_minds_what_the_site_has(path, kind):
     assert told["DATABASES"] == {"default": {"ENGINE": "django.db.backends.postgresql"}}
 
 
+def test_no_page_installs_by_a_name_that_no_index_has():
+    """Until the package is on one: the wheel, or the folder of a clone."""
+    pages = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *PAGES]
+    assert [path.name for path in pages if re.search(r"pip install [^\n]*wagtail-kwiga", path.read_text())] == []
+
+
 def test_no_page_adds_an_app_that_may_be_there():
     pages = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *PAGES]
     assert [
