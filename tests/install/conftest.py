@@ -23,6 +23,11 @@ def wagtail_version(request) -> str:
     return request.config.getoption("--install-wagtail")
 
 
+def world(wagtail_version: str) -> str:
+    """What the environments that are kept between runs are named after."""
+    return f"py{sys.version_info.major}.{sys.version_info.minor}-wagtail{wagtail_version}"
+
+
 def python_blocks(path: Path) -> list[str]:
     return re.findall(r"^```python\n(.*?)^```", path.read_text(), re.MULTILINE | re.DOTALL)
 
@@ -82,21 +87,16 @@ def clone(tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def world(wagtail_version) -> str:
-    """What the environments that are kept between runs are named after."""
-    return f"py{sys.version_info.major}.{sys.version_info.minor}-wagtail{wagtail_version}"
-
-
-@pytest.fixture(scope="session")
-def python(wheel, wagtail_version, world) -> Path:
-    """A Python that has Wagtail and the wheel with its dependencies, and nothing else. For all sites; kept between runs."""
-    found = ROOT / ".envs" / f"site-{world}" / "bin" / "python"
+def python(wheel, wagtail_version) -> Path:
+    """A Python that has Wagtail and the wheel with its dependencies, and nothing else. Kept between runs."""
+    home = ROOT / ".envs" / f"site-{world(wagtail_version)}"
+    found = home / "bin" / "python"
     pip = [found, "-m", "pip", "install", "-q", "--disable-pip-version-check"]
-    if not found.exists():
-        must(sys.executable, "-m", "venv", found.parents[1])
-        must(*pip, f"wagtail~={wagtail_version}.0", wheel)
-    else:  # the version is the same with every build, so pip would think that it is there
-        must(*pip, f"wagtail~={wagtail_version}.0", wheel)
+    fresh = not found.exists()
+    if fresh:
+        must(sys.executable, "-m", "venv", home)
+    must(*pip, f"wagtail~={wagtail_version}.0", wheel)
+    if not fresh:  # every build has the same version, so pip thought that it was there
         must(*pip, "--force-reinstall", "--no-deps", wheel)
     return found
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from tests.install.conftest import ROOT, Site, must
+from tests.install.conftest import ROOT, Site, must, world
 
 HERE = Path(__file__).parent
 #: What the site has and an empty one has not; their dependencies are there already, or named here.
@@ -41,9 +41,9 @@ class DifficultSite(Site):
 
 
 @pytest.fixture(scope="session")
-def extras(python, world) -> Path:
+def extras(python, wagtail_version) -> Path:
     """A folder with wagtail-localize in it. Kept between runs."""
-    folder = ROOT / ".envs" / f"localize-{world}"
+    folder = ROOT / ".envs" / f"localize-{world(wagtail_version)}"
     if not (folder / "wagtail_localize").exists():
         pip = [python, "-m", "pip", "install", "-q", "--disable-pip-version-check", "--no-deps", "--target", folder]
         must(*pip, *EXTRAS)
