@@ -193,8 +193,10 @@ def _template() -> Path:
     ):
         digest.update(path.read_bytes())
     template = Path(tempfile.gettempdir()) / f"kwiga-mutants-{digest.hexdigest()[:16]}.sqlite3"
-    if not template.exists():
-        fresh = template.with_suffix(f".{os.getpid()}.sqlite3")
+    if template.exists():
+        return template
+    with tempfile.TemporaryDirectory(prefix="kwiga-mutants-") as name:
+        fresh = Path(name) / "fresh.sqlite3"
         environment = {key: value for key, value in os.environ.items() if key not in {"DATABASE_URL", "REDIS_URL"}}
         environment |= {"DJANGO_SETTINGS_MODULE": "tests.settings", "TEST_DATABASE_FILE": str(fresh)}
         subprocess.run(
