@@ -1,7 +1,7 @@
 """``python -m sandbox.demo``: from a fresh clone to a running shop in one command.
 
-Makes the data folder, migrates, fills in demo content where there is none, then runs web and worker as child processes
-until Ctrl-C or SIGTERM. Only the loopback interface is bound.
+Runs the site (which first makes the data folder, migrates, and fills in demo content where there is none) and the worker as
+child processes until Ctrl-C, SIGTERM or SIGHUP. Only the loopback interface is bound.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TextIO
 
 from sandbox.datadir import HERE, data_dir
+from sandbox.serving import HOST, UNPREPARED
+from sandbox.tether import GRACE, Stop
 
-HOST = "127.0.0.1"
-#: Seconds that a child gets to end by itself; the worker may be in the middle of a sweep.
-GRACE = 20
 #: Seconds before a worker that died is started again; doubled each time it dies young, up to the second number.
 RESTART, RESTART_MOST = 1.0, 30.0
 #: A worker that lived this many seconds died of something new.
@@ -28,22 +28,24 @@ GREW_UP = 60.0
 
 
 class Child:
-    """One child process with a process group of its own, writing to a log file."""
+    """One child process with a process group of its own (see ``tether``), talking to a log file or to the terminal."""
 
-    def __init__(self, name: str, command: Sequence[str], log: Path) -> None:
-        self.name, self.command, self.log = name, list(command), log
+    def __init__(self, name: str, command: Sequence[str], log: Path, *, is_quiet: bool = True) -> None:
+        self.name, self.log, self.is_quiet = name, log, is_quiet
+        self.command = [sys.executable, "-I", "-S", str(HERE / "tether.py"), sys.executable, *command]
         self.process: subprocess.Popen | None = None
         self.started = 0.0
 
     def start(self) -> None:
         self.log.parent.mkdir(parents=True, exist_ok=True)
         with self.log.open("ab") as out:
+            # Our end of the pipe stays open for as long as we live, and nobody else has it.
             self.process = subprocess.Popen(
                 self.command,
                 cwd=HERE.parent,
-                stdout=out,
-                stderr=subprocess.STDOUT,
-                stdin=subprocess.DEVNULL,
+                stdin=subprocess.PIPE,
+                stdout=out if self.is_quiet else None,
+                stderr=subprocess.STDOUT if self.is_quiet else None,
                 start_new_session=True,
             )
         self.started = time.monotonic()
@@ -51,6 +53,11 @@ class Child:
     @property
     def is_alive(self) -> bool:
         return self.process is not None and self.process.poll() is None
+
+    @property
+    def code(self) -> int | None:
+        """The exit code of a child that has ended."""
+        return self.process.poll() if self.process is not None else None
 
     def ask_to_stop(self) -> None:
         """SIGTERM to the process itself: it stops its own children in good order."""
@@ -67,6 +74,7 @@ class Child:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
+        self.process.stdin.close()
 
     def last_words(self, lines: int = 15) -> str:
         with contextlib.suppress(OSError):
@@ -74,12 +82,9 @@ class Child:
         return ""
 
 
-class Stopped(Exception):
-    """Somebody wants the demo to end."""
-
-
 def main() -> int:
     """Run the demo; the exit code."""
+    stop = Stop()
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "sandbox.settings")
     try:
         port = int(os.environ.get("PORT") or 8000)
@@ -89,63 +94,45 @@ def main() -> int:
         return _fail(f"PORT={os.environ['PORT']!r} is no port. Use a number from 1 to 65535, such as PORT=8001.")
     if fault := port_fault(port):
         return _fail(fault)
-    signal.signal(signal.SIGTERM, _stop)
-    signal.signal(signal.SIGINT, _stop)
-    children: list[Child] = []
+    folder = data_dir()
+    logs = folder / "logs"
+    web = Child("web", ["-m", "sandbox.serving", str(port), str(logs / "web.log")], logs / "web.log", is_quiet=False)
+    worker = Child("worker", [str(HERE / "manage.py"), "qcluster"], logs / "worker.log")
     try:
-        folder = data_dir()
-        prepare()
-        web = Child(
-            "web",
-            [sys.executable, "-m", "waitress", f"--listen={HOST}:{port}", "--threads=8", "sandbox.wsgi:application"],
-            folder / "logs" / "web.log",
-        )
-        worker = Child("worker", [sys.executable, str(HERE / "manage.py"), "qcluster"], folder / "logs" / "worker.log")
-        children = [web, worker]
-        for child in children:
-            child.start()
-        if not wait_until_up(port, web):
-            return _fail(f"The web server did not start. Its last words:\n{web.last_words()}")
-        print(banner(port, folder), flush=True)
-        return watch(web, worker)
-    except Stopped:
-        return 0
+        web.start()
+        if wait_until_up(port, web, stop):
+            worker.start()
+            _say(banner(port, folder))
+            return watch(web, worker, stop)
+        if stop.asked:
+            return 0
+        if web.code == UNPREPARED:  # it has told why
+            return 1
+        return _fail(f"The web server did not start. Its last words:\n{web.last_words()}")
     finally:
-        # From here on a second Ctrl-C must not leave anybody behind.
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)
-        end(children)
+        end([web, worker])
+        stop.ignore_the_rest()
 
 
-def prepare() -> None:
-    """Bring the database up to date and fill in demo content where there is none."""
-    import django
-    from django.core.management import call_command
-
-    django.setup()
-    with _step("Preparing the database"):
-        call_command("migrate", interactive=False, verbosity=0)
-    with _step("Setting up schedules, groups and the school"):
-        call_command("kwiga_demo", verbosity=0)
-    from django.db import connections
-
-    connections.close_all()
-
-
-def watch(web: Child, worker: Child) -> int:
-    """Keep both running: a dead worker is started again, a dead web server ends the demo."""
+def watch(web: Child, worker: Child, stop: Stop) -> int:
+    """Keep both running until told to stop: a dead worker is started again, a dead web server ends the demo."""
     pause = RESTART
-    while True:
-        time.sleep(0.3)
+    while not stop.asked:
         if not web.is_alive:
             return _fail(f"The web server has ended. Its last words:\n{web.last_words()}")
-        if not worker.is_alive:
-            lived = time.monotonic() - worker.started
-            pause = RESTART if lived >= GREW_UP else min(pause * 2, RESTART_MOST)
-            worker.sweep_group(time.monotonic())
-            print(f"The worker has ended (see {worker.log}); starting it again in {pause:.0f} s.", flush=True)
-            time.sleep(pause)
+        if worker.is_alive:
+            stop.wait(1.0)
+            continue
+        lived = time.monotonic() - worker.started
+        pause = RESTART if lived >= GREW_UP else min(pause * 2, RESTART_MOST)
+        worker.sweep_group(time.monotonic())
+        _say(f"The worker has ended (see {worker.log}); starting it again in {pause:.0f} s.")
+        until = time.monotonic() + pause
+        while not stop.asked and time.monotonic() < until:
+            stop.wait(max(0.0, until - time.monotonic()))
+        if not stop.asked:
             worker.start()
+    return 0
 
 
 def end(children: Sequence[Child]) -> None:
@@ -153,13 +140,13 @@ def end(children: Sequence[Child]) -> None:
     running = [child for child in children if child.process is not None]
     if not running:
         return
-    print("\nStopping web and worker …", end=" ", flush=True)
+    _say("\nStopping the demo …", end=" ")
     for child in running:
         child.ask_to_stop()
-    deadline = time.monotonic() + GRACE
+    deadline = time.monotonic() + GRACE + 1  # the tether has waited for as long by then
     for child in running:
         child.sweep_group(deadline)
-    print("done.", flush=True)
+    _say("done.")
 
 
 def port_fault(port: int) -> str:
@@ -175,13 +162,12 @@ def port_fault(port: int) -> str:
     return ""
 
 
-def wait_until_up(port: int, web: Child, seconds: float = 60) -> bool:
-    """Whether the web server accepts connections before it ends or the time is over."""
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline and web.is_alive:
+def wait_until_up(port: int, web: Child, stop: Stop) -> bool:
+    """Whether the web server accepts connections before it ends or somebody wants the demo to stop."""
+    while web.is_alive and not stop.asked:
         with contextlib.suppress(OSError), socket.create_connection((HOST, port), timeout=1):
             return True
-        time.sleep(0.1)
+        stop.wait(0.1)
     return False
 
 
@@ -201,20 +187,17 @@ def banner(port: int, folder: Path) -> str:
     return f"\n{line}\n  Paper Harbour, the demo of wagtail_kwiga, is open.\n\n{body}\n\n  Ctrl-C stops it.\n{line}"
 
 
-@contextlib.contextmanager
-def _step(what: str):
-    began = time.monotonic()
-    print(f"{what} …", end=" ", flush=True)
-    yield
-    print(f"done ({time.monotonic() - began:.0f} s).", flush=True)
-
-
-def _stop(signum, frame) -> None:
-    raise Stopped
+def _say(words: str, *, end: str = "\n", to: TextIO | None = None) -> None:
+    """Print, unless the terminal is gone: that is no reason to leave children behind."""
+    try:
+        print(words, end=end, file=to or sys.stdout, flush=True)
+    except OSError:
+        # What could not be written must not be tried again when Python ends.
+        sys.stdout = sys.stderr = Path(os.devnull).open("w")  # noqa: SIM115
 
 
 def _fail(words: str) -> int:
-    print(words, file=sys.stderr, flush=True)
+    _say(words, to=sys.stderr)
     return 1
 
 

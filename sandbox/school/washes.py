@@ -9,10 +9,14 @@ from __future__ import annotations
 import io
 import math
 import random
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from PIL import Image, ImageChops, ImageDraw, ImageFilter
+
+from sandbox.datadir import write_whole
 
 Point = tuple[float, float]
 PAPER = (251, 249, 243)
@@ -187,3 +191,8 @@ def picture(name: str) -> bytes:
     """The picture called ``name`` as JPEG bytes. Raises ``KeyError`` for a name that is not in ``PICTURES``."""
     seed, pools = PICTURES[name]
     return paint(pools, seed=seed, height=900 if name == "drops" else 1000)  # it stands before a film
+
+
+if __name__ == "__main__":  # python -m sandbox.school.washes FOLDER: all of them, as files
+    for title in PICTURES:
+        write_whole(Path(sys.argv[1]) / f"{title}.jpg", picture(title))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 from django.conf import settings
@@ -13,11 +14,11 @@ from django.core.cache import cache
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 from django.core.management.color import no_style
-from django.db import connection
+from django.db import connection, transaction
 from wagtail.models import Collection, Locale, Page, Site
 
 from sandbox import clock, mailbox
-from sandbox.school import building, past, shop
+from sandbox.school import building, past, shop, washes
 from sandbox.school.texts import LANGUAGES
 from wagtail_kwiga.models import Offer
 
@@ -49,10 +50,11 @@ class Command(BaseCommand):
         return answer.strip().lower() == "yes"
 
 
-def fill() -> str:
-    """Make what is missing, in the order in which one thing needs another; one line about what there is."""
+@transaction.atomic
+def fill(paint: Callable[[str], bytes] = washes.picture) -> str:
+    """Make what is missing, in the order in which one thing needs another; one line about what there is. All or nothing."""
     opened = clock.real_now() - past.OPEN_FOR
-    painted, film = building.pictures(), building.clip()
+    painted, film = building.pictures(paint), building.clip()
     site = building.site()
     shop.sales_settings(site)
     sold = building.product()
