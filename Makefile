@@ -55,28 +55,31 @@ $(PY) $(DOCS_ENV)/bin/python $(BUILD_ENV)/bin/python:
 	@$(PYTHON) -m venv $(@:/bin/python=) || { rm -rf $(@:/bin/python=); \
 		echo "No virtual environment could be made; on Debian and Ubuntu: apt install python3-venv" >&2; exit 1; }
 
-$(ENV)/.demo-ready: $(PY) pyproject.toml
-	@echo "Installing the package for the demo…"
-	@$(PIP) -e ".[sandbox]"
-	@$(TELL)
-	@touch $@
-
 $(ENV)/.ready: $(PY) pyproject.toml
 	@echo "Installing the package and its tools…"
 	@$(PIP) -e ".[dev]"
 	@$(TELL)
-	@touch $@ $(ENV)/.demo-ready
+	@touch $@
 
 env: $(ENV)/.ready
 where:
 	@echo $(ENV)
-env-demo: $(ENV)/.demo-ready
+
+# The demo has a smaller environment, which is there sooner; where the other one is there already, it does.
+DEMO_ENV := $(if $(wildcard $(ENV)/.ready),$(ENV),$(ENV)-demo)
+DEMO_PY := $(DEMO_ENV)/bin/python
+
+env-demo:
+ifeq ($(PYTHON_VERSION),)
+	@$(MAKE) -s $(PY)
+endif
+	@$(if $(wildcard $(ENV)/.ready),$(MAKE) -s env,$(PYTHON) sandbox/environment.py $(DEMO_ENV) $(VERSIONS))
 
 demo: env-demo
-	@$(PY) -m sandbox.demo
+	@$(DEMO_PY) -m sandbox.demo
 
 manage: env-demo
-	@$(PY) sandbox/manage.py $(ARGS)
+	@$(DEMO_PY) sandbox/manage.py $(ARGS)
 
 test: env
 	@.ci/local $(PY) $(ARGS)

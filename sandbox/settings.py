@@ -7,10 +7,23 @@ from __future__ import annotations
 
 import os
 import sys
+from importlib.util import find_spec
+
+from django.core.exceptions import ImproperlyConfigured
 
 import django
 
 from sandbox.datadir import HERE, data_dir, kept_secret
+
+
+def need(module: str, *, asked_by: str, extra: str) -> None:
+    """Raise ``ImproperlyConfigured`` with the way out where a variable asks for a library that is not installed."""
+    if find_spec(module) is None:
+        raise ImproperlyConfigured(
+            f"{asked_by} is set, and {module} is not installed in this environment. `make demo` and `make manage` install "
+            f"it by themselves when {asked_by} is set; by hand: pip install -e '.[{extra}]'"
+        )
+
 
 DATA_DIR = data_dir()
 PORT = int(os.environ.get("PORT") or 8000)
@@ -39,6 +52,9 @@ WAGTAIL_I18N_ENABLED = True
 if os.environ.get("DATABASE_URL"):
     import dj_database_url
 
+    if os.environ["DATABASE_URL"].startswith("postgres"):
+        need("psycopg", asked_by="DATABASE_URL", extra="postgres")
+
     DATABASES = {"default": dj_database_url.parse(os.environ["DATABASE_URL"], conn_max_age=600)}
 else:
     DATABASES = {
@@ -55,6 +71,8 @@ else:
     }
 
 _REDIS = os.environ.get("REDIS_URL", "")
+if _REDIS:
+    need("redis", asked_by="REDIS_URL", extra="redis")
 CACHES = {
     "default": (
         {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": _REDIS, "KEY_PREFIX": "kwiga-demo"}
