@@ -18,6 +18,7 @@ from collections.abc import Sequence
 from importlib.metadata import distributions
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 #: What was installed last, a requirement a line. Where it says what is wanted there is nothing to do.
@@ -73,27 +74,26 @@ def bring_up_to_date(folder: Path, requirements: Sequence[str]) -> bool:
 
 
 def _install(python: Path, requirements: Sequence[str]) -> None:
-    for command in _installers(python):
-        if subprocess.run([*command, *requirements], cwd=ROOT, check=False).returncode == 0:
-            return
-    raise Failed("The packages could not be installed; above stands why.")
-
-
-def _installers(python: Path):
-    """Commands that install into the environment of ``python``, the fastest first."""
-    if uv := shutil.which("uv"):
-        yield [uv, "pip", "install", "--quiet", "--python", str(python)]
+    """With uv, which is fastest; else the pip of the Python that runs this; else a pip put into the environment."""
     options = ["install", "--quiet", "--disable-pip-version-check", "--no-compile"]
+    if (uv := shutil.which("uv")) and _run([uv, "pip", "install", "--quiet", "--python", str(python), *requirements]):
+        return
     if _has_pip():
-        yield [sys.executable, "-m", "pip", "--python", str(python), *options]
-    if find_spec("ensurepip") is None:
-        raise Failed("Neither pip nor ensurepip is there; on Debian and Ubuntu: apt install python3-venv")
-    ensured = subprocess.run([str(python), "-m", "ensurepip"], capture_output=True, text=True, check=False)
-    if ensured.returncode:
-        raise Failed(
-            f"{ensured.stderr}\nNo pip could be put into the environment; on Debian and Ubuntu: apt install python3-venv"
-        )
-    yield [str(python), "-m", "pip", *options]
+        pip = [sys.executable, "-m", "pip", "--python", str(python)]
+        if _run([*pip, *options, *requirements]):
+            return
+        if _run(
+            [*pip, "--version"], stdout=subprocess.DEVNULL
+        ):  # it works, so another pip would say the same once more
+            raise Failed("The packages could not be installed; above stands why.")
+    if find_spec("ensurepip") is None or not _run([str(python), "-m", "ensurepip"], stdout=subprocess.DEVNULL):
+        raise Failed("No pip could be put into the environment; on Debian and Ubuntu: apt install python3-venv")
+    if not _run([str(python), "-m", "pip", *options, *requirements]):
+        raise Failed("The packages could not be installed; above stands why.")
+
+
+def _run(command: Sequence[str], **options: Any) -> bool:
+    return subprocess.run(command, cwd=ROOT, check=False, **options).returncode == 0
 
 
 def _has_pip() -> bool:

@@ -12,6 +12,13 @@ class Migration(migrations.Migration):
         ("wagtail_kwiga", "0001_initial"),
         ("wagtailcore", "0097_baselogentry_uuid_action_timestamp_indexes"),
         ("wagtailimages", "0027_image_description"),
+        # Not needed for the tables: so that all of Wagtail comes before the package, whose models Django would otherwise
+        # build anew for each of these steps. It saves a tenth of the time that an empty database takes.
+        ("wagtailadmin", "0006_formstate"),
+        ("wagtaildocs", "0014_alter_document_file_size"),
+        ("wagtailembeds", "0009_embed_cache_until"),
+        ("wagtailsearch", "0010_add_text_fields"),
+        ("wagtailusers", "0015_userprofile_keyboard_shortcuts"),
     ]
 
     operations = [
