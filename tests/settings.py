@@ -77,6 +77,9 @@ INSTALLED_APPS = [
     "django.contrib.messages",
     "django.contrib.staticfiles",
 ]
+if DATABASES["default"]["ENGINE"].endswith("postgresql"):
+    # Wagtail's search index has columns of PostgreSQL's own; since Django 6.1 a check asks for the app that knows them.
+    INSTALLED_APPS.append("django.contrib.postgres")
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
