@@ -9,9 +9,8 @@ import os
 import sys
 from importlib.util import find_spec
 
-from django.core.exceptions import ImproperlyConfigured
-
 import django
+from django.core.exceptions import ImproperlyConfigured
 
 from sandbox.datadir import HERE, data_dir, kept_secret
 

@@ -14,7 +14,9 @@ from wagtail_kwiga import __version__
 ROOT = Path(__file__).resolve().parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 PAIRINGS = [
-    line.split(maxsplit=3) for line in (ROOT / ".ci" / "pairings").read_text().splitlines() if line and not line.startswith("#")
+    line.split(maxsplit=3)
+    for line in (ROOT / ".ci" / "pairings").read_text().splitlines()
+    if line and not line.startswith("#")
 ]
 
 
