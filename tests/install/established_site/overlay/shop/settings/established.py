@@ -93,6 +93,8 @@ if django.VERSION >= (6, 1):
     MAILERS = {"default": {"BACKEND": _FILES, "OPTIONS": {"file_path": BASE_DIR / "mail"}}}  # noqa: F405
 else:
     EMAIL_BACKEND, EMAIL_FILE_PATH = _FILES, BASE_DIR / "mail"  # noqa: F405
+#: From Django 6.1 on ``check --deploy`` takes mails in files for a mistake; this site's tests read them there.
+SILENCED_SYSTEM_CHECKS = ["mail.E001"]
 
 LOGGING = {
     "version": 1,
