@@ -20,6 +20,7 @@ from django.apps import apps
 from django.conf import settings as django_settings
 from django.core.cache import cache
 from django.db import connection
+from django.utils import timezone, translation
 from hypothesis import settings as hypothesis_settings
 
 from tests.drills.servers import find_postgres
@@ -270,6 +271,13 @@ def _clean_cache():
     cache.clear()
     yield
     cache.clear()
+
+
+@pytest.fixture(autouse=True)
+def _own_language_and_zone():
+    """A request leaves its language and zone active in the thread; tests run in any order."""
+    translation.deactivate()
+    timezone.deactivate()
 
 
 @pytest.fixture(autouse=True)
