@@ -34,6 +34,7 @@ def told_of(desk, paths):
     desk.violations.clear()
     for path in paths:
         desk.open(path)
+        desk.page.wait_for_load_state("networkidle")  # frames and previews too, however busy the machine
         desk.page.wait_for_timeout(150)  # for what scripts put into the page
     return list(desk.violations)
 
