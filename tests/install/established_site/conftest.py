@@ -9,13 +9,17 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import socket
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
+from email import message_from_bytes, policy
+from email.message import EmailMessage
 from pathlib import Path
 from typing import Any
 
 import pytest
+from aiosmtpd.controller import Controller
 from playwright.sync_api import Browser, Playwright, sync_playwright
 
 from tests.install.conftest import Site, must, readme_lines
@@ -32,12 +36,19 @@ START = "import django, runpy, sys; django.setup(); runpy.run_path(sys.argv[1], 
 class EstablishedSite(Site):
     """Run with its own settings; the README's lines are pasted at the end of those."""
 
+    #: Where its mail goes, once there is a server for it.
+    smtp_port = 25
+
+    @property
+    def environment(self) -> dict[str, str]:
+        return {"DJANGO_SETTINGS_MODULE": SETTINGS, "ATELIER_SMTP_PORT": str(self.smtp_port)}
+
     def manage(self, *arguments: str, **environment: str):
-        return super().manage(*arguments, **{"DJANGO_SETTINGS_MODULE": SETTINGS, **environment})
+        return super().manage(*arguments, **{**self.environment, **environment})
 
     def tell(self, script: str, *arguments: str, **environment: str) -> Any:
         """What a script of ours prints on its last line, as JSON."""
-        given = {"DJANGO_SETTINGS_MODULE": SETTINGS, **environment}
+        given = {**self.environment, **environment}
         told = must(self.python, "-Wignore", "-c", START, f"{script}.py", *arguments, cwd=self.folder, **given)
         return json.loads(next(line for line in reversed(told.splitlines()) if line.startswith(("{", "["))))
 
@@ -104,16 +115,50 @@ SILENCED_SYSTEM_CHECKS = ["wagtail_kwiga.E006"]  # a gateway that gives goods aw
 """
 
 
+class Letterbox:
+    """Keeps every mail that a server is handed."""
+
+    def __init__(self) -> None:
+        self.messages: list[EmailMessage] = []
+
+    async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:
+        self.messages.append(message_from_bytes(envelope.content, policy=policy.default))
+        return "250 kept"
+
+    def to(self, address: str) -> list[EmailMessage]:
+        return [each for each in self.messages if address in each["To"]]
+
+
 @pytest.fixture(scope="session")
-def selling(installed, tmp_path_factory) -> EstablishedSite:
+def letterbox() -> Iterator[tuple[Letterbox, int]]:
+    """A mail server on loopback, and its port."""
+    kept = Letterbox()
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    controller = Controller(kept, hostname="127.0.0.1", port=port)
+    controller.start()
+    yield kept, port
+    controller.stop()
+
+
+@pytest.fixture(scope="session")
+def selling(installed, letterbox, tmp_path_factory) -> EstablishedSite:
     """A copy with ways to pay, an offer page that went through moderation, and a recovery. ``made.json`` tells of it."""
     folder = tmp_path_factory.mktemp("selling") / "site"
     shutil.copytree(installed.folder, folder)
     shutil.copy(PEOPLE.parents[1] / "scripts" / "visiting.py", folder)
     site = EstablishedSite(folder, installed.python)
+    site.smtp_port = letterbox[1]
     site._add_settings(SELLING)
     (folder / "made.json").write_text(json.dumps(site.tell("make")))
     return site
+
+
+@pytest.fixture(scope="session")
+def bought(selling) -> Any:
+    """What ``scripts/buy.py`` found: an order that was paid by bank transfer."""
+    return selling.tell("buy")
 
 
 @contextmanager
@@ -122,7 +167,7 @@ def served(site: EstablishedSite, folder: Path) -> Iterator[int]:
     certificate = folder / "atelier.pem"
     certificate.write_text(CERTIFICATE)
     command = [str(site.python), "-Wignore", "-c", START, "serve.py", str(certificate)]
-    environment = {**os.environ, "DJANGO_SETTINGS_MODULE": SETTINGS, "PYTHONPATH": ""}
+    environment = {**os.environ, **site.environment, "PYTHONPATH": ""}
     with subprocess.Popen(command, cwd=site.folder, env=environment, stdout=subprocess.PIPE, text=True) as server:
         try:
             yield int(server.stdout.readline())

@@ -44,7 +44,7 @@ def kinds(violations):
     return {(each["directive"], each["blocked"]) for each in violations}
 
 
-def test_our_screens_need_no_wider_policy_than_wagtails_own(selling, desk):
+def test_our_screens_need_no_wider_policy_than_wagtails_own(selling, bought, desk):
     numbers = selling.tell("screens")
     wagtails = told_of(desk, [path.format(**numbers) for path in WAGTAILS])
     assert ("script-src-elem", "inline") in kinds(wagtails), "else this would compare with nothing"
