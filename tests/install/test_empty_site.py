@@ -56,6 +56,13 @@ print(json.dumps(answers))
 """
 
 
+#: A pass of the worker, in the same process: each one takes longer to start than to work.
+WORK = """
+from django.core.management import call_command
+call_command("kwiga_work")
+"""
+
+
 def visited(site, **environment) -> dict[str, int]:
     return json.loads(site.ask(VISIT, **environment).splitlines()[-1])
 
@@ -107,8 +114,9 @@ def test_each_line_left_out_is_named(site, database, without, check, named):
     assert done.returncode == (1 if check.startswith("E") else 0)
     if without != "wagtail_kwiga":
         shutil.copy(database, site.folder / "db.sqlite3")
-        assert {path: code for path, code in visited(site).items() if code >= 500} == {}
-        assert ": failed:" not in site.must("kwiga_work", "--skip-checks")
+        told = site.ask(WORK + VISIT)
+        assert {path: code for path, code in json.loads(told.splitlines()[-1]).items() if code >= 500} == {}
+        assert "run_due:" in told and ": failed:" not in told
 
 
 def test_urls_below_the_catch_all(site, database):

@@ -76,9 +76,6 @@ def before(python, empty, tmp_path_factory) -> EstablishedSite:
     for script in (HERE / "scripts").glob("*.py"):
         shutil.copy(script, folder)
     site = EstablishedSite(folder, python)
-    site.must("makemigrations", "people", "orders", "studio", "--verbosity", "0")
-    site.must("migrate", "--verbosity", "0")
-    site.must("collectstatic", "--noinput", "--verbosity", "0")
     site.tell("fill")
     site.tell("record", "before.json")
     return site

@@ -7,6 +7,7 @@ from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Group, Permission
 from django.core.files.base import ContentFile
 from django.core.files.images import ImageFile
+from django.core.management import call_command
 from home.models import HomePage
 from numbering import four_digits
 from orders.models import Coupon, Order, Product
@@ -17,6 +18,10 @@ from wagtail.contrib.search_promotions.models import Query, SearchPromotion
 from wagtail.documents.models import Document
 from wagtail.images.models import Image
 from wagtail.models import Locale, Site
+
+call_command("makemigrations", "people", "orders", "studio", verbosity=0)
+call_command("migrate", verbosity=0)
+call_command("collectstatic", interactive=False, verbosity=0)
 
 four_digits()
 english = Locale.objects.get()
