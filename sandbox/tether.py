@@ -41,9 +41,12 @@ class Stop:
         signal.signal(signal.SIGCHLD, _wake)
 
     def ignore_the_rest(self) -> None:
-        """For the very end: as Python ends it puts the default action in the place of handlers, and one more would kill."""
-        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-            signal.signal(number, signal.SIG_IGN)
+        """For the very end: as Python ends it puts the default action in the place of handlers, and one more would kill.
+
+        Held back and not ignored: where one has come and its handler has not run yet, Python complains of a handler that is gone
+        (*Signal 15 ignored due to race condition*). This process has one thread, so none else takes them.
+        """
+        signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGTERM, signal.SIGINT, signal.SIGHUP))
 
     def _ask(self, *_: object) -> None:
         self.asked = True

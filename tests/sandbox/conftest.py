@@ -34,6 +34,21 @@ def clean_environment(folder: Path, port: int) -> dict[str, str]:
     return kept | {"KWIGA_DEMO_DIR": str(folder), "PORT": str(port), "PYTHONUNBUFFERED": "1"}
 
 
+#: What is told of the past that the demo has when it opens. Asked then, because other tests move the clock.
+PAST = (
+    "from wagtail_kwiga.models import *; from sandbox import clock;"
+    "print('STATUSES', *sorted(set(Order.objects.values_list('status', flat=True))));"
+    "print('NUMBER', Order.objects.count());"
+    "print('LIVE', Run.objects.filter(state__in=['live', 'parked']).count());"
+    "print('DONE', Run.objects.exclude(state='live').count());"
+    "print('WAITING', OutgoingEmail.objects.filter(status__in=['queued', 'leased', 'handing_over', 'failed']).count());"
+    "print('UNCERTAIN', OutgoingEmail.objects.filter(status='uncertain').count());"
+    "print('ATTENTION', TimelineEntry.objects.filter(needs_attention=True, attended_at=None).count());"
+    "print('LATER', Order.objects.filter(placed_at__gt=clock.now()).count());"
+    "print('BARE', sum(not TimelineEntry.objects.filter(subject_type__model='order', subject_id=o.pk).exists() for o in Order.objects.all()));"
+)
+
+
 @dataclass
 class Shop:
     """A running demo."""
@@ -41,6 +56,8 @@ class Shop:
     process: subprocess.Popen
     folder: Path
     port: int
+    #: The answer to ``PAST``.
+    told: str = ""
 
     @property
     def url(self) -> str:
@@ -169,6 +186,7 @@ def processes_of(folder: Path) -> list[int]:
 def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
     """A demo shop, made and started once for all tests of this folder."""
     running = start_shop(tmp_path_factory.mktemp("demo"))
+    running.told = running.manage("shell", "-v", "0", "-c", PAST)
     yield running
     stop_shop(running)
 

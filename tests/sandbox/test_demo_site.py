@@ -153,20 +153,7 @@ def test_the_editor_may_publish_what_makes_the_shop(shop: Shop):
 
 
 def test_orders_of_the_past_in_every_status_and_two_things_for_a_person(shop: Shop):
-    told = shop.manage(
-        "shell", "-v", "0", "-c",
-        "from wagtail_kwiga.models import *; from sandbox import clock; import collections;"
-        "print('STATUSES', *sorted(set(Order.objects.values_list('status', flat=True))));"
-        "print('NUMBER', Order.objects.count());"
-        "print('LIVE', Run.objects.filter(state__in=['live', 'parked']).count());"
-        "print('DONE', Run.objects.exclude(state='live').count());"
-        "print('WAITING', OutgoingEmail.objects.filter(status__in=['queued', 'leased', 'handing_over', 'failed']).count());"
-        "print('UNCERTAIN', OutgoingEmail.objects.filter(status='uncertain').count());"
-        "print('ATTENTION', TimelineEntry.objects.filter(needs_attention=True, attended_at=None).count());"
-        "print('LATER', Order.objects.filter(placed_at__gt=clock.now()).count());"
-        "print('BARE', sum(not TimelineEntry.objects.filter(subject_type__model='order', subject_id=o.pk).exists() for o in Order.objects.all()));",
-    )  # fmt: skip
-    facts = {words[0]: words[1:] for words in map(str.split, told.splitlines()) if words}
+    facts = {words[0]: words[1:] for words in map(str.split, shop.told.splitlines()) if words}
     assert set(facts["STATUSES"]) == EVERY_STATUS
     assert 45 <= int(facts["NUMBER"][0]) <= 75
     assert int(facts["LIVE"][0]) >= 2  # have had their mail, and a day to come back
