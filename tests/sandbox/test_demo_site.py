@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import signal
@@ -265,8 +266,8 @@ def test_the_worker_is_started_again_when_it_dies(shop: Shop):
     def clusters() -> set[int]:
         told = {}
         for pid in processes_of(shop.folder):
-            with open(f"/proc/{pid}/cmdline", "rb") as file:
-                told[pid] = file.read()
+            with contextlib.suppress(OSError):  # it has ended meanwhile
+                told[pid] = Path(f"/proc/{pid}/cmdline").read_bytes()
         return {pid for pid, command in told.items() if b"qcluster" in command}
 
     before = clusters()
