@@ -26,6 +26,15 @@ def work(**span: float) -> None:
     call_command("kwiga_work", stdout=StringIO())
 
 
+def what_was_decided() -> list[object]:
+    """For the message of a test that waits for a mail: what is published, what was ordered, and what became of it."""
+    runs = m.Run.objects.values_list("state", "position", "reason", "error", "due_at")
+    steps = m.StepRecord.objects.values_list("kind", "outcome", "because")
+    scenarios = m.Scenario.objects.values_list("title", "live", "version__definition")
+    orders = m.Order.objects.values_list("status", "offer", "payment_kind", "placed_at")
+    return [*scenarios, *orders, *runs, *steps, *m.OutgoingEmail.objects.values_list("purpose", "status", "why")]
+
+
 def make_list(desk: Desk) -> None:
     page = desk.menu("Sales", "Contact lists")
     page.get_by_role("link", name=re.compile("Add contact list")).first.click()
@@ -123,6 +132,7 @@ def test_five_objects_by_hand_win_back_an_order(browser, desk, live_server):
     page.get_by_role("button", name="Order and pay €120.00").click()
     page.wait_for_url("**/sandbox-gateway/**")
     work(minutes=31)
+    assert len(mail.outbox) == 1, what_was_decided()
     (message,) = mail.outbox
     assert message.subject == "15% off Watercolour for beginners"
     (link,) = re.findall(rf"{live_server.url}/shop/resume/\S+", message.body)
