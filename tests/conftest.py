@@ -273,6 +273,24 @@ def _clean_cache():
     cache.clear()
 
 
+@pytest.fixture(scope="session")
+def _queue_in_redis():
+    """The broker of this worker's queue where that is in Redis."""
+    if not os.environ.get("REDIS_URL"):
+        return None
+    from django_q.brokers import get_broker
+
+    return get_broker()
+
+
+@pytest.fixture(autouse=True)
+def _own_queue(_queue_in_redis):
+    """A queue in the database is rolled back with its test; one in Redis has to be emptied."""
+    yield
+    if _queue_in_redis is not None:
+        _queue_in_redis.purge_queue()
+
+
 @pytest.fixture(autouse=True)
 def _own_language_and_zone():
     """A request leaves its language and zone active in the thread; tests run in any order."""

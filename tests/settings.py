@@ -116,7 +116,8 @@ CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"
 
 _REDIS = os.environ.get("REDIS_URL", "")
 Q_CLUSTER = {
-    "name": "kwiga-tests",
+    # The name is that of the list in Redis, too: workers of one run (pytest-xdist) must not share it.
+    "name": f"kwiga-tests-{os.environ.get('PYTEST_XDIST_WORKER', 'alone')}",
     "workers": 2,
     "queue_limit": 2,
     "bulk": 1,

@@ -195,7 +195,7 @@ class Hush(logging.Filter):
 
 #: Our loggers are called ``wagtail_kwiga.<one of these>``.
 LOGGERS = (
-    "access", "automations", "background", "backoffice", "hooks", "journal", "mailing", "offers", "payments",
+    "access", "automations", "background", "backoffice", "drafts", "hooks", "journal", "mailing", "offers", "payments",
     "queue_admin", "reactions", "tasks",
 )  # fmt: skip
 _HUSH = Hush()

@@ -12,7 +12,7 @@ from wagtail.blocks import IntegerBlock, StreamBlockValidationError
 from tests.automations.story import stream, told, write
 from tests.support import START, after, make_contact, make_offer
 from wagtail_kwiga import models as m
-from wagtail_kwiga.automations import blocks, engine, explaining, extensions, versions
+from wagtail_kwiga.automations import blocks, compiling, engine, explaining, extensions, versions
 from wagtail_kwiga.automations.blocks import StepBlock
 from wagtail_kwiga.automations.definitions import Definition
 from wagtail_kwiga.automations.intents import Intent
@@ -47,6 +47,15 @@ def test_defaults():
     }  # fmt: skip
     wait = dict(blocks.step_blocks())["wait"]
     assert wait.coded(wait.get_default()) == {"minutes": 30}
+
+
+@pytest.mark.parametrize("typed", [{"amount": None, "unit": "hours"}, {"amount": 5, "unit": ""}])
+def test_a_half_typed_wait_is_told_and_breaks_nothing(typed):
+    """As the editor's own saving meets it: the number just emptied."""
+    found = compiling.read(m.Scenario(title="Half", steps=stream(("wait", typed)))).found
+    assert [str(problem.message) for problem in found if problem.stream == "steps"] == [
+        "What it names is gone, or was never chosen: Wait."
+    ]
 
 
 @pytest.mark.parametrize(

@@ -52,6 +52,9 @@ class CodedBlock(StructBlock):
         preview_template = "wagtail_kwiga/backoffice/scenarios/block_preview.html"
         preview_words = ""
 
+    #: Field of the class → field of the form, where they bear other names; for messages about what is missing.
+    FORM_FIELDS: Mapping[str, str] = {}
+
     def get_preview_context(self, value: Any, parent_context: Any = None) -> dict[str, Any]:
         context: dict[str, Any] = super().get_preview_context(value, parent_context)
         return {**context, "words": self.meta.preview_words or self.label}
@@ -77,6 +80,7 @@ class WaitBlock(StepBlock):
     """So many minutes, hours or days. Code may write ``{"minutes": 30}`` for short."""
 
     UNITS = {"days": 24 * 60, "hours": 60, "minutes": 1}
+    FORM_FIELDS = {"minutes": "amount"}
 
     amount = IntegerBlock(label=_("Wait"), default=30, min_value=1, max_value=100_000)
     unit = ChoiceBlock(
@@ -109,7 +113,8 @@ class WaitBlock(StepBlock):
         return {"amount": minutes // self.UNITS[unit], "unit": unit}
 
     def coded(self, value: StructValue) -> dict[str, Any]:
-        return {"minutes": value["amount"] * self.UNITS[value["unit"]]}
+        amount, size = value["amount"], self.UNITS.get(value["unit"])
+        return {"minutes": None if amount is None or size is None else amount * size}
 
 
 class ContinueIfBlock(StepBlock):

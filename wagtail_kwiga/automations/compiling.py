@@ -119,7 +119,7 @@ def _missing(fields: dict[str, Any], block: Any, step: type[Step]) -> list[str]:
 
 
 def _label(field_name: str, block: Any) -> str:
-    name = field_name.removesuffix("_id")
+    name = block.FORM_FIELDS.get(field_name) or field_name.removesuffix("_id")
     child = block.child_blocks.get(name)
     return str(child.label) if child is not None else name.replace("_", " ")
 

@@ -10,6 +10,7 @@ from wagtail.models import DraftStateMixin, RevisionMixin
 from wagtail_kwiga.catalogue.models import Offer
 from wagtail_kwiga.contacts.models import Contact, ContactList
 from wagtail_kwiga.coupons.models import Coupon
+from wagtail_kwiga.drafts import StaleDraftGuard
 from wagtail_kwiga.mailing.models import EmailTemplate, OutgoingEmail
 from wagtail_kwiga.orders.models import Order
 from wagtail_kwiga.streams import OpenStreamField
@@ -27,7 +28,7 @@ def _step_blocks():
     return blocks.step_blocks()
 
 
-class Scenario(DraftStateMixin, RevisionMixin, models.Model):
+class Scenario(StaleDraftGuard, DraftStateMixin, RevisionMixin, models.Model):
     """What an editor writes: one start event and a stream of steps. Publishing compiles it into a ``ScenarioVersion``."""
 
     title = models.CharField(_("title"), max_length=120)

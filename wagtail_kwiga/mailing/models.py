@@ -7,6 +7,7 @@ from django.utils.translation import gettext_lazy as _
 from wagtail.models import DraftStateMixin, PreviewableMixin, RevisionMixin, Site, TranslatableMixin
 
 from wagtail_kwiga.contacts.models import Contact
+from wagtail_kwiga.drafts import StaleDraftGuard
 from wagtail_kwiga.orders.models import Order
 from wagtail_kwiga.streams import OpenStreamField
 
@@ -24,7 +25,7 @@ class Kind(models.TextChoices):
     PROMOTION = "promotion", _("promotion: carries an advantage")
 
 
-class EmailTemplate(PreviewableMixin, DraftStateMixin, RevisionMixin, TranslatableMixin, models.Model):
+class EmailTemplate(StaleDraftGuard, PreviewableMixin, DraftStateMixin, RevisionMixin, TranslatableMixin, models.Model):
     """An e-mail that editors compose of blocks, one row a language."""
 
     title = models.CharField(

@@ -17,6 +17,7 @@ from wagtail.models import Page
 from wagtail.search import index
 
 from wagtail_kwiga.catalogue.models import Offer
+from wagtail_kwiga.drafts import StaleDraftGuard
 from wagtail_kwiga.offers import localizing
 from wagtail_kwiga.offers.panels import OfferPageForm, editor, selling_panels
 from wagtail_kwiga.pricing.money import precision
@@ -57,7 +58,7 @@ class PhoneMode(models.TextChoices):
     REQUIRED = "required", _("must be given")
 
 
-class OfferPageMixin(models.Model):
+class OfferPageMixin(StaleDraftGuard):
     """Everything that makes a page an offer. A site may put it on a page type of its own, before ``Page``.
 
     Publishing writes the terms into ``catalogue.Offer`` (``offers.publishing``); unpublishing or deleting withdraws it.
