@@ -14,6 +14,7 @@
 #   make format                  put the style right
 #   make docs                    build the documentation, strictly, into site/
 #   make wheel                   build the wheel that a site installs, into dist/
+#   make api                     docs/reference/api.md anew, from api.toml and the code
 #   make messages                collect and compile the translations
 #   make bench                   query counts and times
 #   make ci                      what continuous integration runs
@@ -41,7 +42,7 @@ LONG ?=
 LONGER := $(if $(LONG),--long)
 LANGUAGES := -l en -l es -l de -l pl -l uk
 
-.PHONY: help env where env-demo demo manage test test-long properties drills mail-faults attacks mutants lint format docs wheel messages bench ci clean
+.PHONY: help env where env-demo demo manage test test-long properties drills mail-faults attacks mutants lint format docs api wheel messages bench ci clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -120,6 +121,9 @@ $(DOCS_ENV)/.ready: $(DOCS_ENV)/bin/python pyproject.toml
 
 docs: $(DOCS_ENV)/.ready
 	$(DOCS_ENV)/bin/properdocs build --strict --quiet --site-dir site
+
+api: env
+	@$(PY) -m tests.architecture.api_page
 
 wheel: $(BUILD_ENV)/bin/python
 	@rm -f dist/wagtail_kwiga-*.whl

@@ -17,7 +17,7 @@ SECTIONS = {
     "page": "benchmarks.page",
     "checkout": "benchmarks.checkout",
     "decisions": "benchmarks.decisions",
-    "delivery": "benchmarks.handing_over",
+    "delivery": "benchmarks.delivery",
     "coupon": "benchmarks.coupon",
     "weight": "benchmarks.weight",
     "sweep": "benchmarks.sweep",

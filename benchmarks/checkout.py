@@ -61,8 +61,8 @@ def by_hand(offer_id: int, email: str, code: str, *, contact_id: int | None = No
             due_at=now + dt.timedelta(minutes=30), stepped_at=now,
         )  # fmt: skip
         if coupon:
-            free = Q(limit_total__isnull=True) | Q(taken__lt=F("limit_total"))
-            if not m.Coupon.objects.filter(free, pk=coupon.pk).update(taken=F("taken") + 1):
+            free = Q(limit_total__isnull=True) | Q(used_count__lt=F("limit_total"))
+            if not m.Coupon.objects.filter(free, pk=coupon.pk).update(used_count=F("used_count") + 1):
                 raise Refused
 
 
@@ -70,7 +70,7 @@ def by_verbs(shop: Shop, email: str, *, offer: m.Offer | None = None, coupon: m.
     """The same through the package: the public verbs in one transaction, as ``offers.checkout`` calls them."""
     now = clock()
     with locking.atomic_write():
-        contact = directory.remember(email=email, name="Ada Buyer", language="en", now=now)
+        contact = directory.get_or_create_contact(email=email, name="Ada Buyer", language="en", now=now)
         quote = quoting.quote(offer=offer or shop.offer, coupon=coupon, contact=contact, now=now)
         placing.place_order(
             contact=contact, offer=offer or shop.offer, quote=quote, payment_method="sandbox", site=shop.site,

@@ -28,9 +28,9 @@ def hold_by_hand(coupon_id: int, contact_id: int) -> bool:
     try:
         with transaction.atomic():
             contact = m.Contact.objects.select_for_update().get(pk=contact_id)
-            m.CouponUse.objects.create(coupon_id=coupon_id, contact=contact, held_at=now, held_until=now)
-            free = m.Coupon.objects.filter(pk=coupon_id, taken__lt=F("limit_total"))
-            if not free.update(taken=F("taken") + 1):
+            m.CouponUse.objects.create(coupon_id=coupon_id, contact=contact, reserved_at=now, reserved_until=now)
+            free = m.Coupon.objects.filter(pk=coupon_id, used_count__lt=F("limit_total"))
+            if not free.update(used_count=F("used_count") + 1):
                 raise checkout.Refused
     except checkout.Refused:
         return False
@@ -38,7 +38,7 @@ def hold_by_hand(coupon_id: int, contact_id: int) -> bool:
 
 
 def hold(coupon_id: int, contact_id: int) -> bool:
-    return buy(coupon_id, contact_id, clock()) == "held"
+    return buy(coupon_id, contact_id, clock()) == "reserved"
 
 
 def counts(shop: Shop, scale: Scale) -> Iterator[tuple[str, Cost]]:
@@ -111,8 +111,8 @@ def _race(scale: Scale, make: Callable[[m.Coupon], Callable[[int], bool]]) -> tu
         given: list[int] = []
         wall, cpu = timed(lambda: given.extend(share.result() for share in shares))
     coupon.refresh_from_db()
-    if (sum(given), coupon.taken) != (scale.places, scale.places):
-        raise RuntimeError(f"{sum(given)} of {scale.places} places were given, and {coupon.taken} counted")
+    if (sum(given), coupon.used_count) != (scale.places, scale.places):
+        raise RuntimeError(f"{sum(given)} of {scale.places} places were given, and {coupon.used_count} counted")
     return wall / scale.attempts, cpu / scale.attempts
 
 

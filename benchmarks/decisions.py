@@ -12,9 +12,9 @@ from benchmarks.shop import DUE, Shop, crowd
 from tests.automations import tables
 from tests.support import after
 from wagtail_kwiga import models as m
-from wagtail_kwiga.automations import facts as loading
-from wagtail_kwiga.automations.decisions import Decision, decide
-from wagtail_kwiga.automations.snapshots import ContactSnapshot, Facts, RunSnapshot
+from wagtail_kwiga.automations.core.decisions import Decision, decide
+from wagtail_kwiga.automations.core.snapshots import ContactSnapshot, Facts, RunSnapshot
+from wagtail_kwiga.automations.running import facts as loading
 
 TITLE = "C. Decisions: the pure core, replayed from frozen facts"
 FLOOR = (
@@ -76,9 +76,9 @@ def times(shop: Shop, scale: Scale) -> Iterator[tuple[str, Pair | Note]]:
 
 def dry_run(runs: list[m.Run]) -> list[Decision]:
     """What the engine would decide about ``runs``; nobody is locked, nothing is applied."""
-    from wagtail_kwiga.automations import extensions
+    from wagtail_kwiga.automations import registry
 
-    batch, rules = loading.load(runs, DUE), extensions.rules()
+    batch, rules = loading.load(runs, DUE), registry.rules()
     return [
         decide(case.definition, case.run, case.facts, DUE, rules) for case in batch.cases.values() if case.definition
     ]

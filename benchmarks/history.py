@@ -20,13 +20,13 @@ from django.db.models import Max
 from tests.support import START, after
 from wagtail_kwiga import locking
 from wagtail_kwiga import models as m
-from wagtail_kwiga.automations import engine
+from wagtail_kwiga.automations.running import engine
 from wagtail_kwiga.contacts import directory
 from wagtail_kwiga.journal import writing
-from wagtail_kwiga.mailing import delivery
+from wagtail_kwiga.mailing.sending import delivery
 from wagtail_kwiga.offers import quoting
-from wagtail_kwiga.orders import placing, sweeping
-from wagtail_kwiga.payments import attempts, books
+from wagtail_kwiga.orders import expiry, placing
+from wagtail_kwiga.payments import attempts, ledger
 
 SECONDS = 2 * 365 * 24 * 3600
 #: Whoever still waits came in the last ten days.
@@ -102,7 +102,7 @@ def _live(shop: Any, name: str, hundredths: int, orders: int, life: Callable[[An
 def order(shop: Any, email: str, at: dt.datetime, coupon: m.Coupon | None = None) -> m.Order:
     """Somebody sends the form of the page."""
     with locking.atomic_write():
-        contact = directory.remember(email=email, name="Ada Buyer", language="en", now=at)
+        contact = directory.get_or_create_contact(email=email, name="Ada Buyer", language="en", now=at)
         quote = quoting.quote(offer=shop.offer, coupon=coupon, contact=contact, now=at)
         placed = placing.place_order(
             contact=contact, offer=shop.offer, quote=quote, payment_method="sandbox", site=shop.site, language="en",
@@ -114,7 +114,7 @@ def order(shop: Any, email: str, at: dt.datetime, coupon: m.Coupon | None = None
 
 def pay(placed: m.Order, at: dt.datetime) -> None:
     """The provider's money arrives, access is given, the receipt goes out."""
-    books.receive_money(order=placed, amount=placed.total, method="sandbox", reference=f"pay-{placed.pk}", now=at)
+    ledger.record_payment(order=placed, amount=placed.total, method="sandbox", reference=f"pay-{placed.pk}", now=at)
     delivery.deliver_due(at, seconds=600)
 
 
@@ -132,7 +132,7 @@ def _lose(shop: Any, email: str) -> None:
     order(shop, email, START)
     remind(after(minutes=30))
     remind(after(hours=25))
-    sweeping.expire_due(after(days=15))
+    expiry.expire_due(after(days=15))
 
 
 def _win_back(shop: Any, email: str) -> None:
@@ -150,13 +150,13 @@ def rows_of(contact: m.Contact) -> list[models.Model]:
     """Everything the database holds about one person, in an order in which it may be written."""
     orders = m.Order.objects.filter(contact=contact)
     tried = m.PaymentAttempt.objects.filter(payment__order__in=orders)
-    tried.update(ask_at=None)
+    tried.update(next_poll_at=None)
     runs = m.Run.objects.filter(contact=contact)
     mails = m.OutgoingEmail.objects.filter(contact=contact)
     rows: list[models.Model] = [contact]
     for found in (
         m.CouponUse.objects.filter(contact=contact), orders, m.OrderLine.objects.filter(order__in=orders),
-        m.Payment.objects.filter(order__in=orders), tried, m.ProviderNotice.objects.filter(attempt__in=tried),
+        m.Payment.objects.filter(order__in=orders), tried, m.ProviderEvent.objects.filter(attempt__in=tried),
         m.AccessGrant.objects.filter(contact=contact), runs, mails, m.StepRecord.objects.filter(run__in=runs),
         m.ListMembership.objects.filter(contact=contact),
     ):  # fmt: skip

@@ -15,8 +15,8 @@ from benchmarks.models import PlainPage
 from tests.journeys.school import School, make_school
 from tests.support import START, after
 from wagtail_kwiga import models as m
-from wagtail_kwiga.automations import extensions
-from wagtail_kwiga.automations.definitions import Definition
+from wagtail_kwiga.automations import registry
+from wagtail_kwiga.automations.core.definitions import Definition
 
 #: A text, a hero, a video, a list, a price, questions: what an offer page is made of.
 BODY = [
@@ -120,7 +120,7 @@ def _order(shop: Shop, contact: m.Contact, number: str) -> m.Order:
 
 def _run(shop: Shop, order: m.Order, **given: Any) -> m.Run:
     version = shop.school.scenario.version
-    position, due_at = Definition.from_json(version.definition, extensions.kinds()).opening(START)
+    position, due_at = Definition.from_json(version.definition, registry.kinds()).opening(START)
     assert due_at == DUE
     return m.Run(
         scenario=shop.school.scenario, version=version, contact=order.contact, offer=shop.offer, order=order,

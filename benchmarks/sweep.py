@@ -10,8 +10,8 @@ from benchmarks.scale import Scale
 from benchmarks.shop import DUE, Shop, crowd
 from tests.support import after
 from wagtail_kwiga import models as m
-from wagtail_kwiga.automations import engine
-from wagtail_kwiga.mailing import delivery
+from wagtail_kwiga.automations.running import engine
+from wagtail_kwiga.mailing.sending import delivery
 
 TITLE = "C. Recovery sweep: claim, ask, decide, put on the list, queue the mail, write down why"
 FLOOR = "Floor: claim and outbox insert in plain SQL on two narrow tables with partial indexes, nothing asked or written besides."

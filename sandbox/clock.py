@@ -82,7 +82,7 @@ def spoken(span: dt.timedelta) -> list[tuple[int, str]]:
 
 
 @contextlib.contextmanager
-def held_at(instant: dt.datetime) -> Iterator[None]:
+def reserved_at(instant: dt.datetime) -> Iterator[None]:
     """Within the block, and in this thread only, the shop's clock stands at ``instant`` (for telling the past)."""
     token = _held.set(instant)
     try:

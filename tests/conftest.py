@@ -118,10 +118,10 @@ _LONG_FIRST = (
     "tests/sandbox/test_demo_site.py",
     "tests/drills/",
     "tests/properties/",
-    "tests/mailing/test_killed_workers.py",
+    "tests/mailing/sending/test_killed_workers.py",
     "tests/journeys/test_axe_visitors.py",
     "tests/coupons/test_race.py",
-    "tests/payments/test_books_machine.py",
+    "tests/payments/test_ledger_machine.py",
     "tests/coupons/test_machine.py",
     "tests/journeys/",
 )

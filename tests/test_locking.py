@@ -31,9 +31,9 @@ def test_a_row_is_written_once(django_assert_num_queries):
     try:
         first, second = new(), new("ADA@example.com")
         with django_assert_num_queries(1):
-            assert locking.insert_unless_there(first)
+            assert locking.insert_or_ignore(first)
         with django_assert_num_queries(1):
-            assert not locking.insert_unless_there(second)
+            assert not locking.insert_or_ignore(second)
     finally:
         post_save.disconnect(tell, sender=m.Contact)
     assert second.pk is None
@@ -45,7 +45,7 @@ def test_a_row_is_written_once(django_assert_num_queries):
 def test_a_row_that_is_there_spoils_no_transaction():
     make_contact("ada@example.com")
     with locking.atomic_write():
-        assert not locking.insert_unless_there(new())
+        assert not locking.insert_or_ignore(new())
         assert m.Contact.objects.count() == 1
 
 
@@ -78,7 +78,7 @@ def test_a_lock_is_remembered_as_long_as_its_block_is_open():
         assert not locking.is_held(contact)
         assert locking.is_held(mine)
         with locking.atomic_write():
-            assert directory.held(mine) is mine
+            assert directory.locked(mine) is mine
     assert not locking.is_held(mine)
 
 
@@ -89,14 +89,14 @@ def test_a_savepoint_that_is_undone_lets_go():
             mine = directory.lock(contact.pk)
             raise ZeroDivisionError
         assert not locking.is_held(mine)
-        assert directory.held(mine) is not mine
+        assert directory.locked(mine) is not mine
 
 
 def test_somebody_remembered_is_held_in_the_block_of_the_caller(django_assert_num_queries):
     with locking.atomic_write():
-        contact = directory.remember(email="ada@example.com", now=START)
+        contact = directory.get_or_create_contact(email="ada@example.com", now=START)
         with django_assert_num_queries(0):
-            assert directory.held(contact) is contact
+            assert directory.locked(contact) is contact
 
 
 def test_a_refused_address_does_not_undo_the_callers_transaction():
@@ -104,7 +104,7 @@ def test_a_refused_address_does_not_undo_the_callers_transaction():
 
     with locking.atomic_write():
         with pytest.raises(KwigaError):
-            directory.remember(email="nonsense", now=START)
+            directory.get_or_create_contact(email="nonsense", now=START)
         make_contact("ada@example.com")
     assert m.Contact.objects.count() == 1
 

@@ -22,11 +22,11 @@ from tests.support import START, after, make_contact, make_offer
 from wagtail_kwiga import models as m
 from wagtail_kwiga import reactions
 from wagtail_kwiga.access import grants
-from wagtail_kwiga.automations import engine
+from wagtail_kwiga.automations.running import engine
 from wagtail_kwiga.contacts import consent
 from wagtail_kwiga.journal import writing
-from wagtail_kwiga.orders import sweeping, transitions
-from wagtail_kwiga.payments import books
+from wagtail_kwiga.orders import expiry, transitions
+from wagtail_kwiga.payments import ledger
 
 pytestmark = pytest.mark.django_db
 
@@ -98,16 +98,16 @@ def test_access_that_cannot_be_given_undoes_the_move(monkeypatch):
 def test_a_part_given_back_leaves_the_access():
     order = order_for(make_contact(), make_offer())
     books_receive(order, "120.00", now=after(minutes=1))
-    books.refund(order=order, amount=Decimal("119.99"), now=after(minutes=2))
+    ledger.record_refund(order=order, amount=Decimal("119.99"), now=after(minutes=2))
     assert m.AccessGrant.objects.get().revoked_at is None
-    books.refund(order=order, amount=Decimal("0.01"), now=after(minutes=3))
+    ledger.record_refund(order=order, amount=Decimal("0.01"), now=after(minutes=3))
     assert m.AccessGrant.objects.get().revoked_at == after(minutes=3)
 
 
 def test_paid_once_more_after_all_was_given_back_opens_it_once_more():
     order = order_for(make_contact(), make_offer())
     books_receive(order, "120.00", now=after(minutes=1))
-    books.refund(order=order, amount=order.total, now=after(minutes=2))
+    ledger.record_refund(order=order, amount=order.total, now=after(minutes=2))
     books_receive(m.Order.objects.get(), "120.00", now=after(minutes=3), reference="second")
     assert list(m.AccessGrant.objects.order_by("pk").values_list("granted_at", "revoked_at")) == [
         (after(minutes=1), after(minutes=2)),
@@ -177,7 +177,7 @@ def test_closed_ends_the_runs(story, status):
     if status == "cancelled":
         transitions.cancel(order, now=after(days=40))
     else:
-        assert sweeping.expire_due(after(days=40)) == 1
+        assert expiry.expire_due(after(days=40)) == 1
     run = story.run_of(order)
     assert (run.state, run.reason, run.ended_at) == ("left", f"order_{status}", after(days=40))
 
@@ -220,12 +220,12 @@ HEARD: dict[str, tuple[Callable[[], Any], Callable[[Any], Any], Callable[[Any], 
     ),
     "after_kwiga_order_closed": (
         _two,
-        lambda orders: sweeping.expire_due(after(days=40)),
+        lambda orders: expiry.expire_due(after(days=40)),
         lambda orders: [("order_id", order.pk) for order in orders],
     ),
     "after_kwiga_order_refunded": (
         _paid,
-        lambda order: books.refund(order=order, amount=Decimal(20), now=after(minutes=2)),
+        lambda order: ledger.record_refund(order=order, amount=Decimal(20), now=after(minutes=2)),
         lambda order: [("whole", False)],
     ),
     "after_kwiga_payment_failed": (
@@ -278,7 +278,7 @@ def test_every_hook_of_the_table_is_listened_to_here():
         (post_delete, Page, "wagtail_kwiga.offers.deleted"),
         (published, m.Scenario, "wagtail_kwiga.scenario_published"),
         (unpublished, m.Scenario, "wagtail_kwiga.scenario_unpublished"),
-        (tracking, None, "wagtail_kwiga.mailing.espstatus"),
+        (tracking, None, "wagtail_kwiga.mailing.sending.anymail_bridge"),
     ],
 )
 def test_wagtail_and_the_mail_provider_are_listened_to(signal, sender, uid):
@@ -294,7 +294,7 @@ def test_a_whole_refund_ends_the_access_it_paid_for_and_no_other():
     books_receive(first, "120.00", now=after(minutes=1))
     second = order_for(contact, offer, now=after(minutes=2))
     books_receive(second, "120.00", now=after(minutes=3))
-    books.refund(order=first, amount=first.total, now=after(minutes=4))
+    ledger.record_refund(order=first, amount=first.total, now=after(minutes=4))
     assert list(m.AccessGrant.objects.filter(revoked_at__isnull=True).values_list("line__order", flat=True)) == [
         second.pk
     ]

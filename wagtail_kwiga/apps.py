@@ -5,7 +5,7 @@ from django.utils.translation import gettext_lazy as _
 
 
 class KwigaConfig(AppConfig):
-    """Wires the package: system checks and the table of reactions. No logic."""
+    """Wires the package: system checks, the sentences of timelines, the table of reactions. No logic."""
 
     name = "wagtail_kwiga"
     label = "wagtail_kwiga"
@@ -13,7 +13,14 @@ class KwigaConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from wagtail_kwiga import checks, conf, reactions  # noqa: F401  (importing checks registers them)
+        # Models cannot be imported before this, and everything here stands on them.
+        from wagtail_kwiga import checks, reactions, redaction  # noqa: F401  (importing checks registers them)
+        from wagtail_kwiga.automations.wording import timeline as automations_timeline
+        from wagtail_kwiga.mailing import timeline as mailing_timeline
+        from wagtail_kwiga.orders import timeline as orders_timeline
+        from wagtail_kwiga.payments import timeline as payments_timeline
 
-        conf.hush_loggers()
+        redaction.filter_loggers()
+        for timeline in (orders_timeline, payments_timeline, mailing_timeline, automations_timeline):
+            timeline.register()
         reactions.connect()

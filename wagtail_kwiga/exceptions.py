@@ -26,7 +26,7 @@ class KwigaError(Exception):
         return str(self.message) or self.code
 
 
-class MoveRefused(KwigaError):
+class InvalidTransition(KwigaError):
     """An order cannot go from its present status to the one asked for."""
 
     code = "move_refused"

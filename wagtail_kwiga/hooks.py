@@ -40,7 +40,7 @@ HOOKS: dict[str, str] = {
 }
 
 
-def tell(name: str, event: Any) -> None:
+def notify(name: str, event: Any) -> None:
     """Tell the site's listeners of ``name``, once the present transaction has committed."""
     if hooks.get_hooks(name):
         transaction.on_commit(partial(_tell_now, name, event))
@@ -54,13 +54,13 @@ def _tell_now(name: str, event: Any) -> None:
             logger.exception("Hook %s: listener %r failed", name, listener)
 
 
-def ask(name: str, event: Any) -> None:
+def permit(name: str, event: Any) -> None:
     """Let the site veto: a listener refuses by raising; anything it raises passes through."""
     for listener in hooks.get_hooks(name):
         listener(event)
 
 
-def shape(name: str, value: Any) -> Any:
+def transform(name: str, value: Any) -> Any:
     """Hand ``value`` through every listener; each returns it or a changed one (``None`` keeps it)."""
     for listener in hooks.get_hooks(name):
         changed = listener(value)
@@ -74,7 +74,7 @@ def has_listeners(name: str) -> bool:
     return bool(hooks.get_hooks(name))
 
 
-def gather(name: str) -> list[Any]:
+def collect(name: str) -> list[Any]:
     """Everything the listeners of a ``register_…`` hook return, flattened."""
     found: list[Any] = []
     for listener in hooks.get_hooks(name):

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from django.apps import apps
 from django.db import connections, models, router, transaction
 
 
@@ -31,7 +32,7 @@ def atomic_write(using: str | None = None, *, savepoint: bool = True) -> Iterato
         yield
 
 
-def insert_unless_there(row: models.Model) -> bool:
+def insert_or_ignore(row: models.Model) -> bool:
     """Write a new row unless one of its unique values is taken; whether it was written. One statement, without a savepoint.
 
     Whoever inserts the same values at this moment is waited for. A row just inserted is seen by nobody else, and so is
@@ -58,7 +59,7 @@ def insert_unless_there(row: models.Model) -> bool:
     return True
 
 
-def note_held(row: models.Model) -> None:
+def mark_locked(row: models.Model) -> None:
     """Remember on ``row`` that it is locked, in the block of the present transaction. Call right after locking it."""
     blocks = connections[row._state.db or router.db_for_write(type(row))].atomic_blocks
     row._kwiga_held_in = blocks[-1] if blocks else None  # type: ignore[attr-defined]
@@ -75,8 +76,6 @@ def is_held(row: models.Model) -> bool:
 
 
 def _anchor() -> type[models.Model]:
-    from django.apps import apps
-
     return apps.get_model("wagtail_kwiga", "Heartbeat")
 
 

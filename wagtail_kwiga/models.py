@@ -4,13 +4,13 @@ from wagtail_kwiga.access.models import AccessGrant
 from wagtail_kwiga.automations.models import Run, Scenario, ScenarioVersion, ScenarioVersionLink, StepRecord
 from wagtail_kwiga.background import Heartbeat
 from wagtail_kwiga.catalogue.models import Offer, OfferProduct, Product
-from wagtail_kwiga.contacts.models import Contact, ContactList, ListMembership, RateWindow
-from wagtail_kwiga.coupons.models import Coupon, CouponForOffer, CouponList, CouponUse, OfferCoupon
+from wagtail_kwiga.contacts.models import Contact, ContactList, ListMembership, RateLimitWindow
+from wagtail_kwiga.coupons.models import Coupon, CouponListLimit, CouponOfferLimit, CouponUse, OfferAllowedCoupon
 from wagtail_kwiga.journal.models import TimelineEntry
 from wagtail_kwiga.mailing.models import EmailTemplate, EmailTemplateVersion, OutgoingEmail, Suppression
 from wagtail_kwiga.offers.models import OfferPage
 from wagtail_kwiga.orders.models import Order, OrderLine, OrderNote
-from wagtail_kwiga.payments.models import Payment, PaymentAttempt, ProviderNotice, Refund
+from wagtail_kwiga.payments.models import Payment, PaymentAttempt, ProviderEvent, Refund
 from wagtail_kwiga.site_settings import KwigaSettings
 
 __all__ = [
@@ -18,8 +18,8 @@ __all__ = [
     "Contact",
     "ContactList",
     "Coupon",
-    "CouponForOffer",
-    "CouponList",
+    "CouponListLimit",
+    "CouponOfferLimit",
     "CouponUse",
     "EmailTemplate",
     "EmailTemplateVersion",
@@ -27,7 +27,7 @@ __all__ = [
     "KwigaSettings",
     "ListMembership",
     "Offer",
-    "OfferCoupon",
+    "OfferAllowedCoupon",
     "OfferPage",
     "OfferProduct",
     "Order",
@@ -37,8 +37,8 @@ __all__ = [
     "Payment",
     "PaymentAttempt",
     "Product",
-    "ProviderNotice",
-    "RateWindow",
+    "ProviderEvent",
+    "RateLimitWindow",
     "Refund",
     "Run",
     "Scenario",

@@ -16,13 +16,13 @@ from django.db import transaction
 from wagtail_kwiga import background, events, hooks
 from wagtail_kwiga.access import grants
 from wagtail_kwiga.access.events import AccessEnded, AccessGranted
-from wagtail_kwiga.automations import enrolment
-from wagtail_kwiga.automations import publishing as scenario_publishing
+from wagtail_kwiga.automations.editing import publishing as scenario_publishing
+from wagtail_kwiga.automations.running import enrolment
 from wagtail_kwiga.contacts.events import ContactUnsubscribed
 from wagtail_kwiga.journal import writing
-from wagtail_kwiga.mailing import espstatus, outbox, reasons
+from wagtail_kwiga.mailing import reasons
+from wagtail_kwiga.mailing.sending import anymail_bridge, outbox
 from wagtail_kwiga.offers import publishing as offer_publishing
-from wagtail_kwiga.orders import wording  # noqa: F401  (registers the timeline's sentences)
 from wagtail_kwiga.orders.events import OrderPaid, OrderPlaced, OrderRefunded, OrdersClosed
 from wagtail_kwiga.orders.models import Order
 from wagtail_kwiga.payments.events import PaymentFailed
@@ -57,7 +57,7 @@ def _end_access(event: OrderRefunded) -> None:
 
 def _hook(name: str) -> Callable[[Any], None]:
     def tell(event: Any) -> None:
-        hooks.tell(name, event)
+        hooks.notify(name, event)
 
     tell.__name__ = name
     return tell
@@ -65,7 +65,7 @@ def _hook(name: str) -> Callable[[Any], None]:
 
 def _tell_each_closed(event: OrdersClosed) -> None:
     for order in event.orders:
-        hooks.tell("after_kwiga_order_closed", order)
+        hooks.notify("after_kwiga_order_closed", order)
 
 
 TABLE: dict[type, tuple[Callable[[Any], None], ...]] = {
@@ -87,4 +87,4 @@ def connect() -> None:
             events.subscribe(kind, handler)
     offer_publishing.connect()
     scenario_publishing.connect()
-    espstatus.connect()
+    anymail_bridge.connect()

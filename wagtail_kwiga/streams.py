@@ -6,7 +6,9 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from django.core.exceptions import BadRequest
+from django.db import models
 from django.utils.functional import cached_property
+from django.utils.module_loading import import_string
 from wagtail.blocks import Block, StreamBlock
 from wagtail.fields import StreamField
 
@@ -25,12 +27,12 @@ class SentWhole(StreamBlock):
 class OpenStreamField(StreamField):
     """A StreamField that builds its blocks when they are first needed.
 
-    ``blocks`` is a callable returning ``(name, block)`` pairs. Hooks cannot be read while models load, and a site's hook
+    ``blocks`` is a callable that returns ``(name, block)`` pairs, or its dotted path where the blocks stand above the models. Hooks cannot be read while models load, and a site's hook
     must never make a migration inside this package, so neither the callable nor the blocks appear in migrations.
     """
 
     def __init__(
-        self, block_types: Any = (), *, blocks: Callable[[], Iterable[tuple[str, Block]]] | None = None, **kw: Any
+        self, block_types: Any = (), *, blocks: str | Callable[[], Iterable[tuple[str, Block]]] = "", **kw: Any
     ):
         kw.pop("block_lookup", None)
         self._blocks = blocks
@@ -38,12 +40,14 @@ class OpenStreamField(StreamField):
 
     @cached_property
     def stream_block(self) -> StreamBlock:
-        block = SentWhole(list(self._blocks()) if self._blocks else [])
+        block = SentWhole(list(self._pairs()))
         block.set_meta_options(self.block_opts)
         return block
 
-    def deconstruct(self) -> tuple[str, str, list, dict]:
-        from django.db import models
+    def _pairs(self) -> Iterable[tuple[str, Block]]:
+        make = import_string(self._blocks) if isinstance(self._blocks, str) and self._blocks else self._blocks
+        return make() if make else []
 
+    def deconstruct(self) -> tuple[str, str, list, dict]:
         name, path, _args, kwargs = models.Field.deconstruct(self)
         return name, path, [], kwargs

@@ -15,7 +15,7 @@ from typing import Any
 
 from django.db import connections
 
-from wagtail_kwiga import background, conf
+from wagtail_kwiga import background, conf, redaction
 
 logger = logging.getLogger("wagtail_kwiga.tasks")
 
@@ -30,39 +30,39 @@ class Outcome:
     seconds: float
 
     def __str__(self) -> str:
-        told = f"failed: {conf.hushed(repr(self.error))}" if self.error else f"{self.result}"
+        told = f"failed: {redaction.redact(repr(self.error))}" if self.error else f"{self.result}"
         return f"{self.name}: {told}"
 
 
-def ask_payments(now: dt.datetime | None = None) -> Any:
+def poll_payments(now: dt.datetime | None = None) -> Any:
     """Ask providers about payments in flight whose notice has not come."""
-    from wagtail_kwiga.payments import asking
+    from wagtail_kwiga.payments import polling
 
-    return asking.ask_due(now)
+    return polling.poll_due(now)
 
 
 def expire_orders(now: dt.datetime | None = None) -> Any:
     """Expire unpaid orders whose time is over."""
-    from wagtail_kwiga.orders import sweeping
+    from wagtail_kwiga.orders import expiry
 
-    return sweeping.expire_due(now)
+    return expiry.expire_due(now)
 
 
 def run_due(now: dt.datetime | None = None) -> Any:
     """Take every due scenario run to its next wait."""
-    from wagtail_kwiga.automations import engine
+    from wagtail_kwiga.automations.running import engine
 
     return engine.run_due(now)
 
 
 def deliver_due(now: dt.datetime | None = None) -> Any:
     """Hand over every mail that is due."""
-    from wagtail_kwiga.mailing import delivery
+    from wagtail_kwiga.mailing.sending import delivery
 
     return delivery.deliver_due(now)
 
 
-def forget_limits(now: dt.datetime | None = None) -> Any:
+def prune_rate_limits(now: dt.datetime | None = None) -> Any:
     """Delete counters of tries that no longer limit anybody."""
     from wagtail_kwiga.contacts import limits
 
@@ -71,11 +71,11 @@ def forget_limits(now: dt.datetime | None = None) -> Any:
 
 #: Every sweep, in the order of a pass: money first, mail after whatever may queue or cancel some.
 SWEEPS: tuple[Callable[[dt.datetime | None], Any], ...] = (
-    ask_payments,
+    poll_payments,
     expire_orders,
     run_due,
     deliver_due,
-    forget_limits,
+    prune_rate_limits,
 )
 
 

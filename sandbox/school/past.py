@@ -33,7 +33,7 @@ from wagtail_kwiga.models import Contact, Coupon, Offer, Order, OrderNote, Outgo
 from wagtail_kwiga.offers import quoting
 from wagtail_kwiga.orders import placing, transitions
 from wagtail_kwiga.orders.statuses import Origin, PaymentKind
-from wagtail_kwiga.payments import attempts, books
+from wagtail_kwiga.payments import attempts, ledger
 
 #: How long the school has been open.
 DAYS = 47
@@ -110,7 +110,7 @@ class Past:
                 while self._diary:
                     instant, _serial, deed = heapq.heappop(self._diary)
                     swept = self._work_until(instant, swept)
-                    with clock.held_at(instant):
+                    with clock.reserved_at(instant):
                         deed(instant)
                 self._work_until(self.now, swept)
                 self._sweep(self.now)
@@ -174,14 +174,14 @@ class Past:
         return order
 
     def contact(self, buyer: Buyer, now: dt.datetime) -> Contact:
-        return directory.remember(
+        return directory.get_or_create_contact(
             email=buyer.email, name=buyer.name, phone=buyer.phone, language=buyer.language, now=now
         )
 
     def pay(self, order: Order, now: dt.datetime) -> None:
         """With a card, at the gateway."""
         attempt = order.payments.get().attempts.filter(method="sandbox").first()
-        books.receive_money(
+        ledger.record_payment(
             order=Order.objects.get(pk=order.pk),
             amount=order.total,
             method="sandbox",
@@ -192,7 +192,7 @@ class Past:
     def transfer(self, order: Order, now: dt.datetime, *, amount: Decimal | None = None) -> None:
         """Money arrives at the bank and staff say so."""
         fresh = Order.objects.get(pk=order.pk)
-        books.receive_money(
+        ledger.record_payment(
             order=fresh,
             amount=amount if amount is not None else fresh.outstanding,
             method="transfer",
@@ -265,7 +265,7 @@ class Past:
 
         def repays(at: dt.datetime) -> None:
             fresh = Order.objects.get(pk=order.pk)
-            books.refund(
+            ledger.record_refund(
                 order=fresh,
                 amount=fresh.received,
                 reference=f"RF-{fresh.pk}",
@@ -295,7 +295,7 @@ class Past:
         self.note(order, "Ordered at the open day; paid in cash.", now)
         self.at(
             now + dt.timedelta(minutes=2),
-            lambda at: books.receive_money(
+            lambda at: ledger.record_payment(
                 order=Order.objects.get(pk=order.pk), amount=order.total, method="cash", by=self.staff, now=at
             ),
         )

@@ -54,7 +54,7 @@ def next_due(*, after: dt.datetime) -> dt.datetime | None:
     candidates = [
         Run.objects.filter(later, state=Run.State.LIVE).aggregate(at=Min("due_at"))["at"],
         OutgoingEmail.objects.filter(later, status=OutgoingEmail.Status.QUEUED).aggregate(at=Min("due_at"))["at"],
-        PaymentAttempt.objects.filter(ask_at__gt=after).aggregate(at=Min("ask_at"))["at"],
+        PaymentAttempt.objects.filter(next_poll_at__gt=after).aggregate(at=Min("next_poll_at"))["at"],
         Order.objects.filter(expires_at__gt=after, closed_at=None, paid_at=None).aggregate(at=Min("expires_at"))["at"],
     ]
     return min((at for at in candidates if at is not None), default=None)

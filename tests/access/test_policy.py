@@ -12,14 +12,14 @@ from hypothesis import strategies as st
 from tests.support import START, after, make_contact, make_product
 from wagtail_kwiga import models as m
 from wagtail_kwiga.access import policy
-from wagtail_kwiga.access.policy import Grant, Lesson, decide
+from wagtail_kwiga.access.policy import GrantView, Lesson, decide
 from wagtail_kwiga.catalogue.terms import AccessTerms, Lessons, Release
 
 FIRST, SECOND, THIRD = Lesson("colour", 0), Lesson("water", 1), Lesson("paper", 2)
 
 
-def grant(*, starts: dt.datetime = START, ends=None, revoked=None, **terms) -> Grant:
-    return Grant(AccessTerms(**terms), starts, ends, revoked)
+def grant(*, starts: dt.datetime = START, ends=None, revoked=None, **terms) -> GrantView:
+    return GrantView(AccessTerms(**terms), starts, ends, revoked)
 
 
 def short(answer) -> tuple:
@@ -114,7 +114,7 @@ access_terms = st.builds(
     ),
     auto_open_new=st.booleans(),
 )
-some_grant = st.builds(Grant, access_terms, days, st.none() | days, st.none() | days)
+some_grant = st.builds(GrantView, access_terms, days, st.none() | days, st.none() | days)
 some_grants = st.lists(some_grant, max_size=5)
 some_lesson = st.sampled_from([None, FIRST, SECOND, THIRD])
 

@@ -7,7 +7,7 @@ import pytest
 from tests.support import START, after, make_contact, make_product
 from wagtail_kwiga import models as m
 from wagtail_kwiga.access import policy
-from wagtail_kwiga.access.policy import Answer, Grant, decide
+from wagtail_kwiga.access.policy import Answer, GrantView, decide
 from wagtail_kwiga.catalogue.terms import AccessTerms
 
 
@@ -16,7 +16,7 @@ def four_days_later():
 
 
 def test_a_grant_of_which_only_the_start_is_known_never_ends():
-    answer = decide([Grant(AccessTerms(), START)], None, after(days=9999))
+    answer = decide([GrantView(AccessTerms(), START)], None, after(days=9999))
     assert (answer.state, answer.until, answer.when) == ("yes", None, None)
 
 

@@ -10,7 +10,7 @@ from tests.orders.shop import books_receive, order_for
 from tests.support import after, make_contact, make_offer, make_product
 from wagtail_kwiga import models as m
 from wagtail_kwiga.access import policy
-from wagtail_kwiga.payments import books
+from wagtail_kwiga.payments import ledger
 
 pytestmark = pytest.mark.django_db
 
@@ -28,7 +28,7 @@ def opens(order: m.Order, **span: float) -> list[bool]:
 
 
 def give_back(order: m.Order, amount: str, *, minutes: float) -> None:
-    books.refund(order=order, amount=Decimal(amount), now=after(minutes=minutes))
+    ledger.record_refund(order=order, amount=Decimal(amount), now=after(minutes=minutes))
 
 
 def codes(order: m.Order) -> list[str]:

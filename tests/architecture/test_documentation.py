@@ -5,16 +5,23 @@ from __future__ import annotations
 import ast
 import re
 from dataclasses import fields, is_dataclass
+from functools import cache
 from importlib import import_module
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 import pytest
+from django.core.exceptions import FieldDoesNotExist
+from django.db.models.base import ModelBase
+from django.utils.text import capfirst
 
 from wagtail_kwiga import checks, conf, hooks, urls
-from wagtail_kwiga.automations import blocks, extensions
-from wagtail_kwiga.automations.conditions import CONDITIONS
-from wagtail_kwiga.automations.steps import STEPS
-from wagtail_kwiga.automations.triggers import EVENTS
+from wagtail_kwiga.automations import registry
+from wagtail_kwiga.automations.core.conditions import CONDITIONS
+from wagtail_kwiga.automations.core.steps import STEPS
+from wagtail_kwiga.automations.core.triggers import EVENTS
+from wagtail_kwiga.automations.editing import blocks
 from wagtail_kwiga.backoffice.menu import SalesGroup
 from wagtail_kwiga.mailing import placeholders
 from wagtail_kwiga.management.commands import kwiga_setup
@@ -23,6 +30,7 @@ ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
 REFERENCE = DOCS / "reference"
 PAGES = sorted(DOCS.rglob("*.md"))
+FRONT_PAGES = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "SECURITY.md")]
 COMMANDS = sorted(
     path.stem for path in (ROOT / "wagtail_kwiga" / "management" / "commands").glob("*.py") if path.stem != "__init__"
 )
@@ -169,7 +177,7 @@ def test_start_events_steps_and_conditions():
     written = sections(page("steps-and-conditions.md"), 3)
     assert {title: first_cells(written.get(title, "")) for title in expected} == expected
     assert {title for title in written if "(`" in title} == set(expected)
-    assert set(extensions.kinds().steps) - set(STEPS) == {"studio_ask_to_call"}  # the example app's is not ours
+    assert set(registry.kinds().steps) - set(STEPS) == {"studio_ask_to_call"}  # the example app's is not ours
 
 
 def asked_for() -> set[str]:
@@ -210,6 +218,87 @@ def test_who_is_handed_what(group):
     assert written == handed
 
 
+# --- the glossary -----------------------------------------------------------------------------------------------------
+
+
+@cache
+def glossary() -> dict[str, list[str]]:
+    """concept → Kwiga's words, the screen's, names of the code, words of the field."""
+    rows = re.findall(r"^\| (.+) \|$", page("glossary.md"), re.MULTILINE)
+    cells = [row.split(" | ") for row in rows]
+    assert {len(row) for row in cells} == {2, 5}
+    concepts = [row for row in cells if len(row) == 5 and row[0] != "concept"]
+    assert len(concepts) == len({row[0] for row in concepts})
+    return {concept: words for concept, *words in concepts}
+
+
+def named(path: str) -> Any:
+    """What a dotted path inside the package leads to: a module, a name in one, an attribute, a column. Raises where it ends."""
+    found: Any = import_module("wagtail_kwiga")
+    for part in path.split("."):
+        if isinstance(found, ModuleType) and not hasattr(found, part):
+            found = import_module(f"{found.__name__}.{part}")
+        elif part in getattr(found, "__dataclass_fields__", {}):
+            found = found.__dataclass_fields__[part]
+        elif isinstance(found, ModelBase) and not isinstance(vars(found).get(part), type):
+            found = found._meta.get_field(part)
+        else:
+            found = getattr(found, part)
+    return found
+
+
+@cache
+def labels() -> set[str]:
+    """Every text that is translated, of the package's Python and of its templates; those of fields in capitals, too."""
+    gettext = {"_", "gettext", "gettext_lazy", "ngettext", "ngettext_lazy", "pgettext", "pgettext_lazy"}
+    found = set()
+    for path in (ROOT / "wagtail_kwiga").rglob("*.py"):
+        if "migrations" not in path.parts:
+            for node in ast.walk(ast.parse(path.read_text())):
+                if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in gettext:
+                    found |= {one.value for one in node.args if isinstance(one, ast.Constant)}
+    for path in (ROOT / "wagtail_kwiga" / "templates").rglob("*.html"):
+        found |= set(re.findall(r"{%-? *trans(?:late)? \"([^\"]+)\"", path.read_text()))
+    return found | {capfirst(text) for text in found}
+
+
+def test_the_glossary_covers_the_words_people_search_for():
+    text = " ".join(words[3] for words in glossary().values())
+    words = """
+        webhook polling reservation redemption release state machine ledger refund throttling abandoned cart dunning
+        suppression list outbox lease idempotency supersede entitlement
+    """
+    assert [word for word in words.split() if word not in text] == []
+    assert len(glossary()) > 80
+
+
+@pytest.mark.parametrize("concept", glossary())
+def test_names_of_the_glossary_exist(concept):
+    """A name that was changed fails here; change the glossary with it."""
+    for path in re.findall(r"`([^`]+)`", glossary()[concept][2]):
+        named(path)
+
+
+@pytest.mark.parametrize("concept", glossary())
+def test_labels_of_the_glossary_are_on_screens(concept):
+    wagtails_own = {"Groups"}
+    assert set(re.findall(r"\*([^*]+)\*", glossary()[concept][1])) - labels() - wagtails_own == set()
+
+
+def test_a_name_that_is_not_there_is_found_out():
+    named("models.Order.status")
+    named("models.Run.State")
+    for path in (
+        "models.Order.satus",
+        "orders.placing.place",
+        "orders.palcing",
+        "models.Ordre",
+        "conf.Defaults.TOO_LATE",
+    ):
+        with pytest.raises((ImportError, AttributeError, FieldDoesNotExist)):
+            named(path)
+
+
 # --- the examples -----------------------------------------------------------------------------------------------------
 
 
@@ -248,7 +337,7 @@ def test_samples_can_be_read_and_their_imports_exist(path):
                     assert hasattr(module, alias.name) or import_module(f"{node.module}.{alias.name}"), alias.name
 
 
-@pytest.mark.parametrize("path", PAGES, ids=lambda path: str(path.relative_to(DOCS)))
+@pytest.mark.parametrize("path", [*FRONT_PAGES, *PAGES], ids=lambda path: str(path.relative_to(ROOT)))
 def test_files_and_settings_that_are_named_exist(path):
     text = path.read_text()
     for named in re.findall(r"`((?:tests|wagtail_kwiga|sandbox)/[\w/.-]+)`", text):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -132,6 +133,50 @@ def test_templates_have_no_inline_script_or_style(path):
     assert not re.search(r"(src|href)=[\"'](https?:)?//(?!schema\.org/)", text), "nothing comes from a third party"
 
 
+#: How papers that only their authors have were cited: by file, by title and number, by a number of a list of tasks.
+PRIVATE_PAPERS = re.compile(
+    r"\bspec[ /](?:kwiga|libraries|peers|performance|review|style|titles|verification|wagtail)\b"
+    r"|\bDESIGN(?:\.md)? [0-9]|\bDESIGN\.md\b|\b(?:review-[0-9]|kwiga|libraries|peers)\.md\b|\bissue [0-9]\b"
+)
+#: Written by people, in any language of the repository.
+WRITTEN = {".cfg", ".css", ".html", ".js", ".md", ".mjml", ".py", ".sh", ".sql", ".toml", ".txt", ".yml", ".yaml"}
+
+
+def test_papers_are_found():
+    cited = (
+        "(spec kwiga 21.1)",
+        "``spec/libraries.md`` 2.1",
+        "(DESIGN 6)",
+        "see DESIGN.md",
+        "review-2.md",
+        "(issue 7)",
+    )
+    assert [words for words in cited if not PRIVATE_PAPERS.search(words)] == []
+    public = (
+        "(RFC 1047)",
+        "the article “Discount coupons and possible settings”",
+        "promise 7",
+        "spec.origin",
+        "issue 36211",
+    )
+    assert [words for words in public if PRIVATE_PAPERS.search(words)] == []
+
+
+def test_nothing_is_cited_that_a_reader_does_not_have():
+    """A public article by its title, an RFC by its number, a page of ``docs/``; never a paper that is not here."""
+    folders = [ROOT / folder for folder in ("wagtail_kwiga", "tests", "docs", "sandbox", "benchmarks", ".ci")]
+    paths = [path for folder in folders for path in folder.rglob("*") if path.is_file()]
+    paths += [path for path in ROOT.iterdir() if path.is_file()]
+    read = [p for p in paths if p != Path(__file__) and (p.suffix in WRITTEN or p.name == "Makefile" or not p.suffix)]
+    assert len(read) > 500
+    found = []
+    for path in read:
+        for number, line in enumerate(path.read_text(errors="replace").splitlines(), 1):
+            if cited := PRIVATE_PAPERS.search(line):
+                found.append(f"{name(path)}:{number} {cited[0]}")
+    assert found == []
+
+
 def test_no_print():
     for path in MODULES:
         for node in ast.walk(ast.parse(path.read_text())):
@@ -150,3 +195,36 @@ def test_whatever_is_queued_can_be_called():
                 names.add(ast.literal_eval(node.args[0]))
     assert names
     assert [task for task in names if not callable(getattr(tasks, task, None))] == []
+
+
+# --- imports inside functions ---------------------------------------------------------------------------------------------
+
+#: file → why it imports where it is called. Everywhere else imports stand on top, where circles are seen.
+_IMPORTS_WHEN_CALLED = {
+    "apps.py": "models can be imported when Django is ready, and not before",
+    "background.py": "django-q2 is read only where a site has installed it",
+    "backoffice/parts/policies.py": "Wagtail 7.4 has no registry of permission policies",
+    "offers/localize.py": "wagtail-localize is optional",
+    "queue_admin/showing.py": "wagtail-modeladmin is optional, and may fail in whatever way it likes",
+    "tasks.py": "a room that cannot be imported stops no other sweep",
+}
+
+
+def _imports_in_functions(tree: ast.Module) -> Iterator[str]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            for inner in ast.walk(node):
+                if isinstance(inner, ast.Import):
+                    yield inner.names[0].name
+                elif isinstance(inner, ast.ImportFrom):
+                    yield inner.module or "."
+
+
+def test_imports_stand_on_top():
+    """One inside a function hides a circle, or an import that is slow or may fail: only with its reason."""
+    found = {
+        path.relative_to(PACKAGE).as_posix(): sorted(set(_imports_in_functions(ast.parse(path.read_text()))))
+        for path in PACKAGE.rglob("*.py")
+    }
+    assert {file: names for file, names in found.items() if names and file not in _IMPORTS_WHEN_CALLED} == {}
+    assert [file for file in _IMPORTS_WHEN_CALLED if not found[file]] == [], "a reason for nothing"

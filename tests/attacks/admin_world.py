@@ -25,7 +25,8 @@ from tests.offers.making import block, make_page, offer_of, root
 from tests.orders.shop import books_receive, order_for
 from tests.support import START, after, make_contact, make_coupon, make_list
 from wagtail_kwiga import models as m
-from wagtail_kwiga.automations import engine, versions
+from wagtail_kwiga.automations.editing import versions
+from wagtail_kwiga.automations.running import engine
 from wagtail_kwiga.contacts import lists
 from wagtail_kwiga.coupons import gates
 from wagtail_kwiga.journal import writing
@@ -93,7 +94,7 @@ def build() -> SimpleNamespace:
     w.order = order_for(w.contact, w.offer, now=START, language="en", name=EVIL, phone=SHORT)
     w.paid = order_for(w.other, w.offer, now=START, language="en", payment_method="transfer")
     engine.run_due(after(minutes=30))
-    w.grant = lists.put_on(w.list, w.contact, by=None)
+    w.grant = lists.staff_add(w.list, w.contact, by=None)
     w.run, w.parked = m.Run.objects.get(order=w.order), m.Run.objects.get(order=w.paid)
     w.mail, w.doubtful = m.OutgoingEmail.objects.get(order=w.order), m.OutgoingEmail.objects.get(order=w.paid)
     books_receive(w.paid, "500.00", now=after(hours=1), reference=EVIL)
@@ -118,7 +119,7 @@ def _force(w: SimpleNamespace) -> None:
     attempt.data, attempt.method = {"why": EVIL, EVIL: EVIL}, SHORT
     attempt.save()
     m.Refund.objects.create(attempt=attempt, amount="1.00", currency="EUR", reference=EVIL, reason=EVIL, made_at=START)
-    w.notice = m.ProviderNotice.objects.create(
+    w.notice = m.ProviderEvent.objects.create(
         method=SHORT, event_id=EVIL, attempt=None, body=EVIL, headers={EVIL: EVIL}, received_at=START,
         result="unknown", detail=EVIL,
     )  # fmt: skip
@@ -126,7 +127,7 @@ def _force(w: SimpleNamespace) -> None:
     m.StepRecord.objects.filter(run=w.run).update(
         facts={"coupon": EVIL, EVIL: EVIL, "amount": {"money": EVIL, "currency": EVIL}}
     )
-    m.StepRecord.objects.filter(run=w.parked.pk).update(because=EVIL[:60], step=EVIL[:60])
+    m.StepRecord.objects.filter(run=w.parked.pk).update(reason=EVIL[:60], step=EVIL[:60])
     m.OutgoingEmail.objects.filter(pk=w.mail.pk).update(
         to_email=ADDRESS, subject=EVIL, to_name=EVIL, message_id=EVIL, esp_status=SHORT, why=EVIL
     )

@@ -99,4 +99,4 @@ def _is_clean(where: str, value: str, field: models.Field) -> None:
 
 def money_books() -> dict[str, str]:
     """Every row of every table but the counters of tries and sessions, for comparing before and after."""
-    return {name: rows for name, rows in snapshot().items() if name not in ("wagtail_kwiga.RateWindow",)}
+    return {name: rows for name, rows in snapshot().items() if name not in ("wagtail_kwiga.RateLimitWindow",)}

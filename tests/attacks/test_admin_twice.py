@@ -147,7 +147,7 @@ def test_four_members_of_staff_at_the_same_moment(admin_user):
     clients = [client_of(admin_user) for _ in range(4)]
     offer, ada, members = make_offer(), make_contact(), make_list()
     order = order_for(ada, offer, now=after())
-    lists.put_on(members, ada, by=None)
+    lists.staff_add(members, ada, by=None)
     entry = admin_world.writing.write(order, "payments.too_much", attention=True, amount="1")
     money = reverse("wagtail_kwiga_orders:money_arrived", args=[order.pk])
     answers = at_once(clients, money, {"amount": "120", "reference": "bank-1"})

@@ -20,8 +20,8 @@ from tests.orders.shop import books_receive, order_for
 from tests.payments.shop import new_attempt, path_of, tell
 from tests.support import START, after, make_contact
 from wagtail_kwiga import models as m
-from wagtail_kwiga.automations import engine
-from wagtail_kwiga.mailing import delivery
+from wagtail_kwiga.automations.running import engine
+from wagtail_kwiga.mailing.sending import delivery
 from wagtail_kwiga.orders import links
 
 pytestmark = pytest.mark.django_db
@@ -162,10 +162,10 @@ def test_what_is_refused_by_the_trap_counts_and_mails_nobody(limited):
 def test_the_books_of_tries_hold_no_address_and_stay_small(limited):
     for n in range(10):
         order(Client(REMOTE_ADDR="9.9.9.9"), limited, email=f"person{n}@example.com", coupon="SPRING")
-    kept = str(list(m.RateWindow.objects.values()))
+    kept = str(list(m.RateLimitWindow.objects.values()))
     assert "person" not in kept
     assert "9.9.9.9" not in kept
-    assert m.RateWindow.objects.count() <= 25
+    assert m.RateLimitWindow.objects.count() <= 25
 
 
 def test_starting_to_pay_is_limited_by_order(limited, visitor):

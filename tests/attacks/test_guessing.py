@@ -81,7 +81,7 @@ def test_looking_writes_nothing_however_often(guess):
         with CaptureQueriesContext(connection) as queries:
             guess(code)
         assert [query["sql"] for query in queries if not query["sql"].lstrip("(").startswith("SELECT")] == []
-    assert not m.RateWindow.objects.exists()
+    assert not m.RateLimitWindow.objects.exists()
 
 
 def test_what_is_guessed_by_the_button_binds_looking_as_well(guess):

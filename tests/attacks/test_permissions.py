@@ -126,8 +126,8 @@ def test_every_other_right_together_does_not(shop):
 def test_no_form_is_taken_without_its_token(shop):
     """Another site's page that makes a superuser's browser post."""
     client, before = client_of(shop.users["superuser"], enforce_csrf_checks=True), fingerprint()
-    taken = [each.name for each in addresses(shop) if ask(client, each, "post").status_code != 403]
-    assert (taken, differences(before)) == ([], [])
+    used_count = [each.name for each in addresses(shop) if ask(client, each, "post").status_code != 403]
+    assert (used_count, differences(before)) == ([], [])
 
 
 def test_no_spreadsheet_for_those_who_may_not_open_the_list(shop):

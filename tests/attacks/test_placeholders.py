@@ -25,8 +25,10 @@ from tests.mailing.making import RECOVERY, make_template, parts, settings_of_def
 from tests.support import START, make_contact
 from wagtail_kwiga import models as m
 from wagtail_kwiga.journal import writing
-from wagtail_kwiga.mailing import outbox, rendering, tokens, versions
-from wagtail_kwiga.mailing.delivery import deliver_due
+from wagtail_kwiga.mailing import placeholder_syntax, rendering
+from wagtail_kwiga.mailing.authoring import versions
+from wagtail_kwiga.mailing.sending import outbox
+from wagtail_kwiga.mailing.sending.delivery import deliver_due
 
 pytestmark = pytest.mark.django_db
 
@@ -198,10 +200,17 @@ SAFE = st.text(st.sampled_from('{}|:"% \n\r<>&#abz.\u202e\x00\ud800') | st.chara
 @hypothesis_settings(max_examples=150)
 @given(first=SAFE, second=SAFE)
 def test_two_values_side_by_side_make_no_third(first, second):
-    values = {"contact.name": tokens.plain(first), "order.title": tokens.plain(second), "coupon.code": "NEVER-SHOWN"}
+    values = {
+        "contact.name": placeholder_syntax.plain(first),
+        "order.title": placeholder_syntax.plain(second),
+        "coupon.code": "NEVER-SHOWN",
+    }
     both = "{{ contact.name }}{{ order.title }}"
-    assert tokens.fill_text(tokens.to_text(both), values) == values["contact.name"] + values["order.title"]
-    html = tokens.fill_html(tokens.to_html(f"<{both}>"), values)
+    assert (
+        placeholder_syntax.fill_text(placeholder_syntax.to_text(both), values)
+        == values["contact.name"] + values["order.title"]
+    )
+    html = placeholder_syntax.fill_html(placeholder_syntax.to_html(f"<{both}>"), values)
     assert not set(html) & set("<>{}")
     assert "NEVER-SHOWN" not in html
     assert "\n" not in html and len(html.splitlines()) == 1
@@ -215,5 +224,5 @@ def test_a_seller_on_several_lines_keeps_them_and_nothing_else():
     situation = replace(situation_for(), site=Site.objects.get(is_default_site=True))
     texts, _links = outbox.placeholders.build_context(["seller.address"], situation)
     assert texts["seller.address"] == "Riverside\n<b>1 Mill Lane</b>\n{{ contact.email }}"
-    html = tokens.fill_html("{{ seller.address }}", texts)
+    html = placeholder_syntax.fill_html("{{ seller.address }}", texts)
     assert html == "Riverside<br>&lt;b&gt;1 Mill Lane&lt;/b&gt;<br>&#123;&#123; contact.email &#125;&#125;"

@@ -31,8 +31,9 @@ from tests.orders.shop import books_receive, order_for
 from tests.payments.shop import new_attempt, snapshot, tell
 from tests.support import after, make_contact
 from wagtail_kwiga import models as m
-from wagtail_kwiga.mailing import outbox, versions
+from wagtail_kwiga.mailing.authoring import versions
 from wagtail_kwiga.mailing.placeholders import Situation
+from wagtail_kwiga.mailing.sending import outbox
 
 pytestmark = pytest.mark.django_db
 

@@ -32,13 +32,13 @@ from tests.offers import making
 from tests.orders.shop import order_for
 from tests.payments.shop import new_attempt, new_order, pay_path, signed, tell
 from tests.support import START, after, make_contact
-from wagtail_kwiga import background, conf, tasks
+from wagtail_kwiga import background, redaction, tasks
 from wagtail_kwiga import models as m
 from wagtail_kwiga.exceptions import BadSignature, ProviderUnavailable
 from wagtail_kwiga.journal import writing
-from wagtail_kwiga.mailing import delivery
-from wagtail_kwiga.payments import asking, notices, registry
-from wagtail_kwiga.payments.provider import Form, Notice, NoticeRequest, Provider
+from wagtail_kwiga.mailing.sending import delivery
+from wagtail_kwiga.payments import polling, provider_events, registry
+from wagtail_kwiga.payments.provider import Form, Provider, ReportedEvent, WebhookRequest
 
 pytestmark = pytest.mark.django_db
 
@@ -74,7 +74,7 @@ class Leaky(Provider):
         if request.header("Leaky-Signature") != "good":
             raise BadSignature("no")
         told = json.loads(request.body)
-        return Notice(told["id"], told["token"], "", "pending", None, True, raw=told)
+        return ReportedEvent(told["id"], told["token"], "", "pending", None, True, raw=told)
 
 
 @pytest.fixture
@@ -147,7 +147,7 @@ def everything_told():
     """Whatever staff can read of all that happened: facts, sentences, reasons, details."""
     told = [json.dumps(entry.facts) + writing.sentence(entry) for entry in m.TimelineEntry.objects.all()]
     told += m.OutgoingEmail.objects.values_list("why", flat=True)
-    told += m.ProviderNotice.objects.values_list("detail", flat=True)
+    told += m.ProviderEvent.objects.values_list("detail", flat=True)
     told += map(str, m.Run.objects.values_list("error", flat=True))
     return "\n".join(told)
 
@@ -158,14 +158,16 @@ def test_a_shop_in_which_every_payment_fails_tells_no_secret(leaky, logged):
     answer = buyer.post(pay_path(order), {"method": "leaky"})
     assert answer.status_code == 503 and leaks(answer.content.decode()) == []
     attempts = [new_attempt(new_order(), method=method) for method in ("starting", "polite")]
-    m.PaymentAttempt.objects.update(ask_at=START)
-    assert asking.ask_due(after(minutes=1)).failed == 3
+    m.PaymentAttempt.objects.update(next_poll_at=START)
+    assert polling.poll_due(after(minutes=1)).failed == 3
     body = json.dumps({"id": "e-1", "token": attempts[0].token, "card": "4242-4242"}).encode()
     with pytest.raises(BadSignature):
-        notices.receive("starting", NoticeRequest("POST", body, {"Leaky-Signature": "forged-signature"}, at=START))
+        provider_events.receive(
+            "starting", WebhookRequest("POST", body, {"Leaky-Signature": "forged-signature"}, at=START)
+        )
     told = ours(logged)
     assert "could not start attempt" in told and "does not answer" in told and "Asking about attempt" in told
-    assert "Traceback" in told and conf.HIDDEN in told  # the rest of what went wrong is there to be read
+    assert "Traceback" in told and redaction.HIDDEN in told  # the rest of what went wrong is there to be read
     assert leaks(told + everything_told(), attempts[0].token, attempts[1].token, "4242-4242", "forged-signature") == []
 
 
@@ -180,31 +182,33 @@ def test_mail_servers_that_repeat_what_they_were_told(leaky, logged):
         delivery.deliver_due(START)
     for row in rows:
         row.refresh_from_db()
-        assert conf.HIDDEN in row.why
+        assert redaction.HIDDEN in row.why
     assert leaks(ours(logged) + everything_told()) == []
 
 
 def test_all_our_loggers_hide_secrets():
     source = "\n".join(path.read_text() for path in Path(wagtail_kwiga.__file__).parent.rglob("*.py"))
     names = set(re.findall(r'getLogger\("wagtail_kwiga\.([\w.]+)"\)', source))
-    assert names == set(conf.LOGGERS)
+    assert names == set(redaction.LOGGERS)
     for name in names:
-        assert any(isinstance(each, conf.Hush) for each in logging.getLogger(f"wagtail_kwiga.{name}").filters)
+        assert any(
+            isinstance(each, redaction.SecretFilter) for each in logging.getLogger(f"wagtail_kwiga.{name}").filters
+        )
 
 
 def test_what_counts_as_a_secret(settings):
     settings.MAILGUN_API_KEY = "key-12345678"
     settings.SHOP = {"deep": [{"WEBHOOK_SECRET": "deep-secret-1"}], "color": "teal-is-no-secret", "token": "short"}
-    told = conf.hushed(f"key-12345678 deep-secret-1 teal-is-no-secret short {settings.SECRET_KEY} auth.User")
-    assert told == f"{conf.HIDDEN} {conf.HIDDEN} teal-is-no-secret short {conf.HIDDEN} auth.User"
+    told = redaction.redact(f"key-12345678 deep-secret-1 teal-is-no-secret short {settings.SECRET_KEY} auth.User")
+    assert told == f"{redaction.HIDDEN} {redaction.HIDDEN} teal-is-no-secret short {redaction.HIDDEN} auth.User"
     settings.MAILGUN_API_KEY = ""
-    assert conf.hushed("key-12345678") == "key-12345678"
+    assert redaction.redact("key-12345678") == "key-12345678"
 
 
 def test_a_log_line_that_does_not_fit_together_harms_nobody():
     """Python's handlers complain of it on their own; the filter must not raise into whoever wanted to log."""
     record = logging.LogRecord("wagtail_kwiga.mailing", logging.ERROR, __file__, 1, "%s %s", ("one",), None)
-    assert conf.Hush().filter(record) is True and record.args == ("one",)
+    assert redaction.SecretFilter().filter(record) is True and record.args == ("one",)
 
 
 # --- error pages and mails to admins ---------------------------------------------------------------------------------
@@ -237,7 +241,7 @@ def test_a_notice_that_crashes_tells_the_admins_what_but_no_secret(leaky, admins
     def broken(*given, **named):
         raise RuntimeError("the database went away")
 
-    monkeypatch.setattr(notices.applying, "apply", broken)  # stands in for what nobody foresees
+    monkeypatch.setattr(provider_events.applying, "apply", broken)  # stands in for what nobody foresees
     answer = Client(raise_request_exception=False).post(
         reverse("wagtail_kwiga:notify", args=["sandbox"]), request.body, content_type=content_type,
         headers={"Sandbox-Signature": signature},
@@ -257,7 +261,7 @@ def test_a_page_that_crashes_shows_the_visitor_nothing(leaky, admins_mail, monke
     def broken(*given, **named):
         raise RuntimeError("nobody foresaw it")
 
-    monkeypatch.setattr("wagtail_kwiga.payments.presenting.to_pay", broken)
+    monkeypatch.setattr("wagtail_kwiga.payments.presentation.to_pay", broken)
     chief = Client(raise_request_exception=False)
     chief.force_login(get_user_model().objects.create_superuser("chief", "c@example.com", "x"))
     answer = chief.get(pay_path(order))
@@ -290,7 +294,7 @@ LINK = re.compile(r"/shop/(?:pay|order|resume|return|unsubscribe)/[\w-]{20,}")
 
 
 def test_no_screen_and_no_export_has_tokens_or_notices_in_it(busy, admin_client, logged):
-    secrets = [busy["attempt"].token, "4242-4242", "evt_", m.ProviderNotice.objects.get().headers["Sandbox-Signature"]]
+    secrets = [busy["attempt"].token, "4242-4242", "evt_", m.ProviderEvent.objects.get().headers["Sandbox-Signature"]]
     lists = ["wagtail_kwiga_orders:index", "wagtail_kwiga_mail:index", "wagtail_kwiga_coupons:list"]
     pages = [reverse(name) for name in lists]
     pages += [reverse("wagtail_kwiga_mail:inspect", args=[row.pk]) for row in m.OutgoingEmail.objects.all()]
@@ -329,7 +333,7 @@ def queued() -> list[Any]:
 def test_the_queue_gets_names_and_numbers_and_keeps_no_secret(busy, leaky, django_capture_on_commit_callbacks):
     with django_capture_on_commit_callbacks(execute=True):
         background.enqueue("deliver_due")
-        background.enqueue("ask_payments")
+        background.enqueue("poll_payments")
     packages = [SignedPackage.loads(payload) for payload in queued()]
     assert len(packages) >= 2
     for package in packages:
@@ -337,9 +341,9 @@ def test_the_queue_gets_names_and_numbers_and_keeps_no_secret(busy, leaky, djang
         assert all(isinstance(each, int) for each in package["args"]) and package.get("kwargs") in ({}, None)
         assert leaks(repr(package), busy["attempt"].token) == []
     # What a pass tells the queue to keep, where a sweep fails with words of somebody else.
-    failed = tasks.Outcome("ask_payments", None, OSError(f"/v1?key={SECRETS['provider key']}"), 0.1)
-    assert leaks(str(failed)) == [] and conf.HIDDEN in str(failed)
-    m.PaymentAttempt.objects.update(ask_at=START)
+    failed = tasks.Outcome("poll_payments", None, OSError(f"/v1?key={SECRETS['provider key']}"), 0.1)
+    assert leaks(str(failed)) == [] and redaction.HIDDEN in str(failed)
+    m.PaymentAttempt.objects.update(next_poll_at=START)
     kept = tasks.sweep() + json.dumps(list(m.Heartbeat.objects.values_list("note", flat=True)))
     assert leaks(kept, busy["attempt"].token) == []
 

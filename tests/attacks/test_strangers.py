@@ -282,7 +282,7 @@ def test_a_stranger_takes_no_discount_away_and_gets_none(eve, shopfront, ada, di
     assert send(eve, shopfront.url).status_code == 302
     newest = m.Order.objects.get(status="open")
     assert (newest.total_amount, newest.coupon_use_id) == (order.total_amount, order.coupon_use_id)
-    assert m.CouponUse.objects.filter(state="held").count() == 1
+    assert m.CouponUse.objects.filter(state="reserved").count() == 1
     assert "made for" in text_of(send(eve, shopfront.url, email="eve@example.com", coupon="SECRET15")) or (
         m.Order.objects.filter(contact__email="eve@example.com").count() == 0
     )

@@ -18,7 +18,7 @@ from tests.mailing.making import make_template
 from tests.offers.making import block, make_page
 from tests.support import make_product
 from wagtail_kwiga import models as m
-from wagtail_kwiga.mailing import versions
+from wagtail_kwiga.mailing.authoring import versions
 from wagtail_kwiga.offers.video import VideoBlock
 
 pytestmark = pytest.mark.django_db

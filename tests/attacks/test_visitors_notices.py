@@ -106,7 +106,7 @@ def test_signatures_that_are_none(visitor, attempt):
 def test_whatever_comes_unsigned_is_refused(visitor, shopfront, body, signature):
     answer = post(visitor, body, signature.encode("utf-8", "replace").decode("latin-1"))
     assert answer.status_code == 400
-    assert not m.ProviderNotice.objects.exists()
+    assert not m.ProviderEvent.objects.exists()
 
 
 def test_the_right_seal_on_other_words_or_at_another_door(visitor, attempt, settings):
@@ -137,7 +137,7 @@ def test_what_is_signed_by_another_provider_of_the_shop_pays_nothing_of_this_one
     body = said(attempt)
     answer = post(visitor, body, seal(body, secret=other["secret"]), alias="other")
     assert answer.status_code == 200
-    assert m.ProviderNotice.objects.get().result == "unknown"
+    assert m.ProviderEvent.objects.get().result == "unknown"
     assert standing(attempt.payment.order) == ("open", 0)
 
 
@@ -167,7 +167,7 @@ def test_too_much_in_chunks_is_not_taken_in_either(attempt):
         line = io.BytesIO(body)
         assert views.notify(ASGIRequest(scope, line), "sandbox").status_code == status
         assert line.tell() <= views.NOTICE_LIMIT + 1
-    assert m.ProviderNotice.objects.count() == 1
+    assert m.ProviderEvent.objects.count() == 1
 
 
 @pytest.mark.parametrize("length", ["-1", "many", "1e9", "99999999999999999999", "", " 5", "0x10", "5, 5"])
@@ -193,7 +193,7 @@ def test_the_kind_of_body_does_not_matter_to_the_seal(visitor, attempt):
     for kind in kinds:
         assert holds(post(visitor, body, seal(body), kind=kind), kind).status_code == 200
     assert standing(attempt.payment.order) == ("paid", Decimal(120))
-    assert m.ProviderNotice.objects.count() == 1
+    assert m.ProviderEvent.objects.count() == 1
 
 
 # --- with the secret --------------------------------------------------------------------------------------------------
@@ -271,7 +271,7 @@ def test_what_cannot_be_read_is_no_failure(visitor, attempt, what):
     assert answer.status_code in (200, 400), answer.status_code
     _status, paid = standing(attempt.payment.order)
     assert paid in (0, 120), paid
-    for stored in m.ProviderNotice.objects.all():
+    for stored in m.ProviderEvent.objects.all():
         assert len(stored.event_id) <= 200
         assert len(stored.body) <= views.NOTICE_LIMIT
 
@@ -289,7 +289,7 @@ def test_said_again_within_five_minutes_and_after(visitor, attempt):
         assert post(visitor, body, good).status_code == 200
     making.set_clock(after(minutes=6))
     assert post(visitor, body, good).status_code == 400
-    assert m.ProviderNotice.objects.count() == 1
+    assert m.ProviderEvent.objects.count() == 1
     assert standing(attempt.payment.order) == ("paid", Decimal(120))
 
 
@@ -297,7 +297,7 @@ def test_the_same_words_under_a_new_name_book_nothing_twice(visitor, attempt):
     for number in range(4):
         tell(visitor, attempt, id=f"evt_{number}")
     assert standing(attempt.payment.order) == ("paid", Decimal(120))
-    assert m.ProviderNotice.objects.count() == 4
+    assert m.ProviderEvent.objects.count() == 4
 
 
 def test_a_notice_about_somebody_elses_payment_in_the_name_of_this_one(visitor, attempt):

@@ -23,9 +23,9 @@ from tests.payments.shop import new_attempt, path_of
 from tests.support import START, after, make_contact
 from wagtail_kwiga import models as m
 from wagtail_kwiga.exceptions import BadToken
-from wagtail_kwiga.mailing import hyperlinks
+from wagtail_kwiga.mailing import link_building
 from wagtail_kwiga.orders import links
-from wagtail_kwiga.orders.links import Purpose
+from wagtail_kwiga.orders.links import LinkPurpose
 
 pytestmark = pytest.mark.django_db
 
@@ -48,7 +48,7 @@ def tokens(order):
         "order": links.order_url(order, START),
         "return": links.return_url(order, START, attempt=attempt.pk),
         "resume": links.resume_url(order, None, START),
-        "unsubscribe": hyperlinks.unsubscribe_url(order.contact_id, at=START, site_id=None, language="en"),
+        "unsubscribe": link_building.unsubscribe_url(order.contact_id, at=START, site_id=None, language="en"),
     }
     return {name: path_of(url).rstrip("/").rsplit("/", 1)[1] for name, url in addresses.items()}
 
@@ -105,7 +105,7 @@ def test_every_token_at_every_other_door(visitor, tokens, shopfront):
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_no_change_of_a_token_is_read(data):
-    token = links.make(Purpose.PAY, expires=START + dt.timedelta(days=1), order=7)
+    token = links.make(LinkPurpose.PAY, expires=START + dt.timedelta(days=1), order=7)
     at = data.draw(st.integers(0, len(token) - 1))
     other = data.draw(st.characters(exclude_characters=token[at]))
     spoilt = data.draw(
@@ -115,7 +115,7 @@ def test_no_change_of_a_token_is_read(data):
     )
     if spoilt != token:
         with pytest.raises(BadToken):
-            links.read(Purpose.PAY, spoilt, START)
+            links.read(LinkPurpose.PAY, spoilt, START)
 
 
 @pytest.mark.parametrize(

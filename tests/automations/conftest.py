@@ -6,7 +6,8 @@ import pytest
 
 from tests.automations import story as stories
 from wagtail_kwiga import events
-from wagtail_kwiga.automations import enrolment, publishing
+from wagtail_kwiga.automations.editing import publishing
+from wagtail_kwiga.automations.running import enrolment
 from wagtail_kwiga.orders.events import OrderPaid, OrderPlaced, OrdersClosed
 
 HEARS = {

@@ -11,7 +11,7 @@ from wagtail.models import Locale
 from tests.orders.shop import order_for
 from tests.support import START, make_contact, make_coupon, make_list, make_offer
 from wagtail_kwiga import models as m
-from wagtail_kwiga.automations import versions
+from wagtail_kwiga.automations.editing import versions
 from wagtail_kwiga.coupons import gates
 
 MAIL = (
@@ -93,4 +93,4 @@ def write(story: Story, *blocks: tuple[str, Any], start: Any = None) -> m.Scenar
 
 def told(run: m.Run) -> list[tuple[str, str, str]]:
     """What the records of a run say, in order."""
-    return list(run.records.values_list("kind", "outcome", "because"))
+    return list(run.records.values_list("kind", "outcome", "reason"))

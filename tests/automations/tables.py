@@ -8,20 +8,20 @@ from dataclasses import replace
 from decimal import Decimal
 
 from tests.support import START, after
-from wagtail_kwiga.automations.definitions import Definition
-from wagtail_kwiga.automations.snapshots import (
+from wagtail_kwiga.automations.core.definitions import Definition
+from wagtail_kwiga.automations.core.snapshots import (
     ContactSnapshot,
     CouponSnapshot,
     Facts,
-    Grant,
+    GrantSnapshot,
     OfferSnapshot,
     OrderSnapshot,
     Rules,
     RunSnapshot,
     TemplateSnapshot,
 )
-from wagtail_kwiga.automations.steps import AddToList, RemoveFromList, SendEmail, Wait
-from wagtail_kwiga.automations.triggers import OrderUnpaid
+from wagtail_kwiga.automations.core.steps import AddToList, RemoveFromList, SendEmail, Wait
+from wagtail_kwiga.automations.core.triggers import OrderUnpaid
 from wagtail_kwiga.pricing.money import Money
 
 LIST, COUPON, TEMPLATE, OFFER = 7, 15, 4, 2
@@ -67,10 +67,10 @@ def with_coupon(base: Facts, **given) -> Facts:
     return replace(base, coupons={COUPON: replace(base.coupons[COUPON], **given)})
 
 
-def mine(until: dt.datetime | None) -> Grant:
+def mine(until: dt.datetime | None) -> GrantSnapshot:
     """A grant that the run of these tables made."""
-    return Grant(LIST, "run:11", until)
+    return GrantSnapshot(LIST, "run:11", until)
 
 
 def outcomes(decision) -> list[tuple[str, str, str]]:
-    return [(record.step, record.outcome, record.because) for record in decision.records]
+    return [(record.step, record.outcome, record.reason) for record in decision.records]

@@ -15,8 +15,8 @@ import time
 from dataclasses import dataclass
 from typing import ClassVar
 
-from wagtail_kwiga.automations.intents import Intent
-from wagtail_kwiga.automations.steps import Step, Told
+from wagtail_kwiga.automations.core.intents import Intent
+from wagtail_kwiga.automations.core.steps import Step, StepResult
 
 MODE = "plain"
 
@@ -47,7 +47,7 @@ class Slow(Step):
     def decide(self, run, facts, now):
         if facts.extra["slow"] == "Poison":
             os.kill(os.getpid(), signal.SIGKILL)
-        return Told("acted", "due", (Note(run.run.id),))
+        return StepResult("acted", "due", (Note(run.run.id),))
 
     @classmethod
     def load(cls, runs, now):
@@ -72,7 +72,7 @@ def main() -> None:
     from wagtail import hooks
 
     from tests.automations import workers  # this file once more, under the name by which the engine pickles nothing
-    from wagtail_kwiga.automations import engine
+    from wagtail_kwiga.automations.running import engine
 
     workers.MODE = MODE = sys.argv[2]
     hooks.register("register_kwiga_steps", lambda: [workers.Slow])

@@ -23,12 +23,14 @@ from tests.offers.making import make_page, offer_of
 from tests.orders.shop import order_for
 from tests.support import START, after, make_contact, make_coupon, make_list
 from wagtail_kwiga import models as m
-from wagtail_kwiga.automations import engine, presets, versions
+from wagtail_kwiga.automations.editing import versions
+from wagtail_kwiga.automations.recovery import presets
+from wagtail_kwiga.automations.running import engine
 from wagtail_kwiga.backoffice.parts import records
 from wagtail_kwiga.contacts import lists
 from wagtail_kwiga.coupons import gates
 from wagtail_kwiga.journal import writing
-from wagtail_kwiga.mailing import delivery
+from wagtail_kwiga.mailing.sending import delivery
 
 pytestmark = pytest.mark.django_db
 
@@ -55,7 +57,7 @@ def world(db):
     contact = make_contact(f"{SECRET}@example.com", name=EVIL)
     order = order_for(contact, offer, now=START, language="en")
     engine.run_due(after(minutes=30))
-    lists.put_on(contact_list, contact, by=None)
+    lists.staff_add(contact_list, contact, by=None)
     writing.write(offer, presets.DRAFTED, scenario=scenario.pk, coupon=coupon.code, title=EVIL)
     entry = writing.write(order, "payments.too_much", now=START, attention=True, words=EVIL, amount=EVIL)
     return {
@@ -283,7 +285,7 @@ def story(db):
 def test_a_mail_does_not_promise_what_taking_off_has_just_ended(story):
     """Promise 5: taken off between writing and hand-over."""
     told, order = story
-    assert lists.take_off(told.list, [order.contact_id], by=None, now=after(minutes=31))
+    assert lists.staff_remove(told.list, [order.contact_id], by=None, now=after(minutes=31))
     delivery.deliver_due(after(minutes=31))
     mail = m.OutgoingEmail.objects.get()
     assert (mail.status, mail.why) == ("missed", "too_late")
@@ -300,7 +302,7 @@ def test_nor_what_ended_for_everybody(story, over):
 def test_sent_again_by_hand_it_promises_no_more_either(story, admin_client):
     told, order = story
     m.OutgoingEmail.objects.update(status="uncertain")
-    lists.take_off(told.list, [order.contact_id], by=None, now=after(minutes=31))
+    lists.staff_remove(told.list, [order.contact_id], by=None, now=after(minutes=31))
     mail = m.OutgoingEmail.objects.get()
     assert admin_client.post(reverse("wagtail_kwiga_mail:send_again", args=[mail.pk])).status_code == 302
     m.OutgoingEmail.objects.update(due_at=after(minutes=31))
@@ -320,7 +322,7 @@ def test_taking_off_ends_the_discount_of_an_order_form_that_is_open_already(clie
     contact_list, ada = make_list(), make_contact("ada@example.com")
     coupon = make_coupon("COMEBACK15", lists=[contact_list])
     page = make_page(coupon_mode="only", coupons=[coupon])
-    lists.put_on(contact_list, ada, by=None, now=after())
+    lists.staff_add(contact_list, ada, by=None, now=after())
     _page, sent = making.fill_in(client, page.url, coupon="COMEBACK15")
     where = reverse("wagtail_kwiga_lists:remove_member", args=[contact_list.pk, ada.pk])
     assert admin_client.get(where).status_code == 200 and admin_client.post(where).status_code == 302

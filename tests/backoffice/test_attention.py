@@ -22,7 +22,7 @@ from wagtail_kwiga import background, conf
 from wagtail_kwiga import models as m
 from wagtail_kwiga.backoffice import homepage
 from wagtail_kwiga.journal import writing
-from wagtail_kwiga.mailing import sentences
+from wagtail_kwiga.mailing import timeline
 
 pytestmark = pytest.mark.django_db
 
@@ -92,7 +92,7 @@ def test_real_trouble_gets_there_oldest_first(admin_client, order):
     books_receive(order, "120.00", now=after(days=1))
     books_receive(order, "20.00", now=after(days=2))
     mail = queue_one(order=order)
-    sentences.note(mail, "mailing.uncertain", now=after(hours=1), attention=True)
+    timeline.note(mail, "mailing.uncertain", now=after(hours=1), attention=True)
     page = text(admin_client.get(INDEX))
     assert page.index("It is not known whether this mail arrived") < page.index("More money than agreed")
     assert f'href="{reverse("wagtail_kwiga_mail:inspect", args=[mail.pk])}"' in page
@@ -101,7 +101,7 @@ def test_real_trouble_gets_there_oldest_first(admin_client, order):
 def test_each_kind_of_subject_has_words_and_one_that_is_gone_too(admin_client, order):
     run = held_run()
     attempt = books_receive(order, "120.00", now=START).attempt
-    notice = m.ProviderNotice.objects.create(method="sandbox", event_id="1", received_at=START)
+    notice = m.ProviderEvent.objects.create(method="sandbox", event_id="1", received_at=START)
     mail = queue_one(order=order)
     for subject in (order, run, run.scenario, attempt, notice, mail, make_contact("cyd@example.com")):
         writing.write(subject, "room.thing", now=START, attention=True)
@@ -178,7 +178,7 @@ def test_who_may_look_and_who_may_tick_off(clerk, client, order, entry):
 
 def test_filters(admin_client, order, entry):
     mail = queue_one(order=order)
-    sentences.note(mail, "mailing.uncertain", now=after(days=9), attention=True)
+    timeline.note(mail, "mailing.uncertain", now=after(days=9), attention=True)
     writing.write(order, "room.thing", now=START, attention=True)
     words = {"money": "Coupon SPRING", "mailing": "It is not known whether", "other": "Room: thing"}
     for room, said in words.items():
@@ -211,7 +211,7 @@ def test_hostile_words_are_words(admin_client):
 
 def test_the_list_costs_the_same_for_one_and_for_many(admin_client, order):
     run = held_run()
-    notice = m.ProviderNotice.objects.create(method="sandbox", event_id="1", received_at=START)
+    notice = m.ProviderEvent.objects.create(method="sandbox", event_id="1", received_at=START)
 
     def more():
         person = make_contact()

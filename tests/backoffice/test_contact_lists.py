@@ -26,8 +26,8 @@ from tests.backoffice.screens import (
 from tests.support import make_contact, make_coupon, make_list, make_offer
 from wagtail_kwiga import conf
 from wagtail_kwiga import models as m
-from wagtail_kwiga.automations import engine
-from wagtail_kwiga.automations.snapshots import source_of
+from wagtail_kwiga.automations.core.snapshots import source_of
+from wagtail_kwiga.automations.running import engine
 from wagtail_kwiga.contacts import lists
 from wagtail_kwiga.coupons import eligibility
 
@@ -143,7 +143,7 @@ def test_an_empty_list_says_what_to_do(admin_client, come_back):
 
 def test_the_people_are_those_on_it_now_with_since_until_and_by_whom(admin_client, admin_user, come_back, ada):
     now = conf.now()
-    lists.put_on(come_back, ada, by=admin_user)
+    lists.staff_add(come_back, ada, by=admin_user)
     lists.add(come_back, make_contact("bob@example.com"), until=now + DAY, source="run:404")
     lists.add(come_back, make_contact("eve@example.com"), until=now - DAY)
     lists.add(make_list("Other"), make_contact("zoe@example.com"))
@@ -162,8 +162,8 @@ def test_a_scenario_is_named_and_why_somebody_left_is_said(admin_client, admin_u
     says(html_of(admin_client, url("members", story.list)), f"/admin/kwiga/people/inspect/{run.pk}/")
 
     bob, eve = make_contact("bob@example.com"), make_contact("eve@example.com")
-    lists.put_on(story.list, bob, by=admin_user, now=now - DAY)
-    lists.take_off(story.list, [bob.pk], by=admin_user)
+    lists.staff_add(story.list, bob, by=admin_user, now=now - DAY)
+    lists.staff_remove(story.list, [bob.pk], by=admin_user)
     lists.add(story.list, eve, until=now - DAY, now=now - 2 * DAY)
     lists.remove(story.list, order.contact, source=source_of(run.pk))
     page = page_of(admin_client, url("members", story.list) + "?state=ended")
@@ -201,10 +201,10 @@ def test_the_people_cost_the_same_for_one_and_for_many(admin_client, admin_user,
         for _ in range(number):
             order = story.place(now=conf.now() - dt.timedelta(minutes=40))
             lists.add(come_back, order.contact, source=source_of(story.run_of(order).pk))
-            lists.put_on(come_back, make_contact(), by=admin_user)
+            lists.staff_add(come_back, make_contact(), by=admin_user)
             gone = make_contact()
-            lists.put_on(come_back, gone, by=admin_user)
-            lists.take_off(come_back, [gone.pk], by=admin_user)
+            lists.staff_add(come_back, gone, by=admin_user)
+            lists.staff_remove(come_back, [gone.pk], by=admin_user)
 
     more(1)
     queries = ("", "?state=ended", "?export=csv", "?export=xlsx", "?export=csv&state=ended")
@@ -216,7 +216,7 @@ def test_the_people_cost_the_same_for_one_and_for_many(admin_client, admin_user,
 
 
 def test_spreadsheets_hold_what_the_list_shows_and_nothing_that_runs(admin_client, admin_user, come_back):
-    lists.put_on(come_back, make_contact("eve@example.com", name="=HYPERLINK(1)"), by=admin_user)
+    lists.staff_add(come_back, make_contact("eve@example.com", name="=HYPERLINK(1)"), by=admin_user)
     lists.add(come_back, make_contact("old@example.com"), until=conf.now() - DAY)
     answer = admin_client.get(url("members", come_back) + "?export=csv")
     text = b"".join(answer.streaming_content).decode()
@@ -403,7 +403,7 @@ def test_membership_permissions_can_be_given_to_a_group(admin_client):
 def test_markup_is_shown_as_it_was_typed(admin_client, admin_user):
     hostile = make_list(MARKUP)
     eve = make_contact("eve@example.com", name=MARKUP)
-    lists.put_on(hostile, eve, by=admin_user)
+    lists.staff_add(hostile, eve, by=admin_user)
     grant = lists.add(hostile, eve, source="<b>x</b>")
     make_coupon("<b>C</b>", lists=[hostile])
     for address in (

@@ -12,8 +12,8 @@ from tests.mailing.making import make_template
 from tests.orders.shop import order_for
 from tests.support import after, make_contact
 from wagtail_kwiga import models as m
-from wagtail_kwiga.automations import engine
-from wagtail_kwiga.mailing import versions
+from wagtail_kwiga.automations.running import engine
+from wagtail_kwiga.mailing.authoring import versions
 
 pytestmark = pytest.mark.django_db
 

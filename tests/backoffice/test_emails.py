@@ -17,8 +17,9 @@ from tests.automations import story
 from tests.backoffice.mails import CARD, HEADING, WRITES, data, editor, url, words
 from tests.mailing.making import make_template, settings_of_default_site
 from wagtail_kwiga import models as m
-from wagtail_kwiga.mailing import delivery, proofreading, starters, versions
+from wagtail_kwiga.mailing.authoring import default_content, validation, versions
 from wagtail_kwiga.mailing.placeholders import Placeholder
+from wagtail_kwiga.mailing.sending import delivery
 
 pytestmark = pytest.mark.django_db
 
@@ -45,16 +46,16 @@ def test_a_new_email_opens_with_a_starter_in_its_language(admin_client):
     assert all(kind in page for kind in ("coupon_card", "order_summary", "Back to my order"))
     Locale.objects.get_or_create(language_code="de")
     german = words(admin_client.get(url("add"), {"locale": "de"}))
-    assert html.escape(starters.win_back("de").subject) in german
+    assert html.escape(default_content.win_back("de").subject) in german
 
 
 @pytest.mark.parametrize("language", ["en", "de"])
 def test_the_starter_can_be_sent_as_it_is_and_lacks_nothing(language):
-    starter = starters.win_back(language)
+    starter = default_content.win_back(language)
     template = make_template(language=language, subject=starter.subject, preheader=starter.preheader)
     template.body = starter.body
     assert versions.problems(template) == []
-    assert proofreading.hints(template) == []
+    assert validation.hints(template) == []
 
 
 def test_an_editor_makes_and_publishes_an_email():

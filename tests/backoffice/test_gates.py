@@ -23,7 +23,7 @@ from tests.offers.making import make_page, offer_of, root, translate
 from tests.support import make_coupon, make_list, make_offer
 from wagtail_kwiga import models as m
 from wagtail_kwiga.coupons import gates
-from wagtail_kwiga.coupons.gates import disagreements
+from wagtail_kwiga.coupons.gates import conflicts
 
 pytestmark = pytest.mark.django_db
 
@@ -45,7 +45,7 @@ def page_editor(page):
 
 
 def codes(subject):
-    return sorted(fault.code for fault in disagreements(subject))
+    return sorted(fault.code for fault in conflicts(subject))
 
 
 def page_editors(name="publisher", words=("change_page", "publish_page"), ours=("view_coupon",)) -> Client:

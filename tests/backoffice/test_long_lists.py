@@ -233,7 +233,7 @@ def test_mail_in_doubt_stands_on_top_of_every_page_of_its_place(admin_client, mo
         m.OutgoingEmail(
             key=f"k{place}", purpose="service", kind="service", status="uncertain" if place in (0, 20) else "sent",
             version=version, language="en", to_email="ada@example.com", subject=f"Mail{place:02}",
-            queued_at=after(minutes=place), due_at=START, handed_over_at=START,
+            queued_at=after(minutes=place), due_at=START, sending_at=START,
         )
         for place in range(35)
     )  # fmt: skip

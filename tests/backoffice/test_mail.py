@@ -20,9 +20,10 @@ from tests.support import START, after, make_contact, make_offer
 from wagtail_kwiga import background, conf
 from wagtail_kwiga import models as m
 from wagtail_kwiga.backoffice.mail import mail_card
-from wagtail_kwiga.mailing import delivery, outbox, rendering, sentences
+from wagtail_kwiga.mailing import rendering, timeline
 from wagtail_kwiga.mailing.models import OutgoingEmail
 from wagtail_kwiga.mailing.reasons import Why, told
+from wagtail_kwiga.mailing.sending import delivery, outbox
 
 pytestmark = pytest.mark.django_db
 
@@ -47,9 +48,9 @@ def text(answer) -> str:
 def doubtful(status=Status.UNCERTAIN, **given) -> OutgoingEmail:
     """A mail whose hand-over had no clear end, with the entry that asks for a person."""
     mail = queue_one(**given)
-    mail.status, mail.handed_over_at, mail.why = status, after(minutes=1), told(Why.NO_ANSWER)
+    mail.status, mail.sending_at, mail.why = status, after(minutes=1), told(Why.NO_ANSWER)
     mail.save()
-    sentences.note(mail, sentences.CODES[status], now=after(minutes=1), attention=True)
+    timeline.note(mail, timeline.CODES[status], now=after(minutes=1), attention=True)
     return mail
 
 
@@ -111,7 +112,7 @@ def test_list_card_and_spreadsheets_cost_the_same_for_one_and_for_many(admin_cli
     one = [cost(address) for address in addresses]
     for number in range(12):
         doubtful(template=template, now=after(minutes=number))
-        sentences.note(first, "mailing.sent", now=START)
+        timeline.note(first, "mailing.sent", now=START)
     assert [cost(address) for address in addresses] == one
     assert max(one) <= 15
 
@@ -246,7 +247,7 @@ def test_a_failed_one_is_sent_again(admin_client):
 
 
 @pytest.mark.parametrize("verdict", ["was_sent", "send_again"])
-@pytest.mark.parametrize("status", [Status.SENT, Status.QUEUED, Status.HANDING_OVER, Status.SUPPRESSED])
+@pytest.mark.parametrize("status", [Status.SENT, Status.QUEUED, Status.SENDING, Status.SUPPRESSED])
 def test_whoever_comes_too_late_is_told_so_and_changes_nothing(admin_client, mail, verdict, status):
     OutgoingEmail.objects.update(status=status)
     answer = admin_client.post(url(verdict, mail), follow=True)

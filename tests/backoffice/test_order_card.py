@@ -19,10 +19,10 @@ from tests.support import START, after, make_contact, make_offer
 from wagtail_kwiga import background, conf
 from wagtail_kwiga import models as m
 from wagtail_kwiga.access import grants
-from wagtail_kwiga.automations import engine
+from wagtail_kwiga.automations.running import engine
 from wagtail_kwiga.backoffice.parts import linking
 from wagtail_kwiga.journal import writing
-from wagtail_kwiga.payments import books
+from wagtail_kwiga.payments import ledger
 
 pytestmark = pytest.mark.django_db
 
@@ -81,7 +81,7 @@ def test_paid_money_given_back_and_access_taken_away(admin_client, told):
     assert "confirmed" in page
     assert "no end" in page
     assert "Paid: this purchase is made, by this order or another one." in page
-    books.refund(attempt=m.PaymentAttempt.objects.get(), amount=told.order.total, now=after(hours=2))
+    ledger.record_refund(attempt=m.PaymentAttempt.objects.get(), amount=told.order.total, now=after(hours=2))
     for grant in m.AccessGrant.objects.filter(revoked_at__isnull=True):
         grants.revoke(grant, now=after(hours=3))
     page = card(admin_client, told.order)

@@ -14,7 +14,8 @@ from tests.orders.shop import books_receive
 from tests.support import START, after, make_contact, make_coupon, make_offer
 from wagtail_kwiga import conf
 from wagtail_kwiga import models as m
-from wagtail_kwiga.automations import engine, versions
+from wagtail_kwiga.automations.editing import versions
+from wagtail_kwiga.automations.running import engine
 from wagtail_kwiga.orders import transitions
 
 pytestmark = pytest.mark.django_db
@@ -197,7 +198,7 @@ def test_the_card_costs_the_same_for_one_decision_and_for_many(admin_client, sto
     mail = m.OutgoingEmail.objects.get()
     m.StepRecord.objects.bulk_create(
         m.StepRecord(
-            run=run, step="step-2", kind="send_email", outcome="skipped", because="unsubscribed", at=after(hours=number),
+            run=run, step="step-2", kind="send_email", outcome="skipped", reason="unsubscribed", at=after(hours=number),
             facts={"coupon": story.coupon.pk, "from": run.order_id, "site": {"odd": 1}}, email=mail,
         )
         for number in range(13)

@@ -18,7 +18,8 @@ from tests.automations.story import make_template, stream, tell
 from tests.orders.shop import books_receive
 from tests.support import START, after, make_contact, make_coupon, make_list, make_offer
 from wagtail_kwiga import models as m
-from wagtail_kwiga.automations import engine, versions
+from wagtail_kwiga.automations.editing import versions
+from wagtail_kwiga.automations.running import engine
 from wagtail_kwiga.coupons import gates
 
 pytestmark = pytest.mark.django_db

@@ -14,7 +14,7 @@ from tests.offers import making
 from tests.offers.making import fields_of, make_page, offer_of, text_of, translate
 from tests.support import after, make_coupon, make_offer
 from wagtail_kwiga import models as m
-from wagtail_kwiga.automations import preset_texts
+from wagtail_kwiga.automations.recovery import preset_texts
 
 pytestmark = pytest.mark.django_db
 

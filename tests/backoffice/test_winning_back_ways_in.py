@@ -11,7 +11,7 @@ from tests.backoffice.test_winning_back import form_of
 from tests.offers import making
 from tests.offers.making import make_page, offer_of, translate
 from tests.support import after
-from wagtail_kwiga.automations import preset_texts, presets
+from wagtail_kwiga.automations.recovery import preset_texts, presets
 
 pytestmark = pytest.mark.django_db
 

@@ -8,6 +8,7 @@ import io
 import pytest
 from django.core.management import call_command
 from django.db import connection
+from django.db.migrations.recorder import MigrationRecorder
 from django_q.models import Schedule
 from wagtail.models import Site
 
@@ -49,6 +50,23 @@ def test_nothing_is_read_unasked(django_assert_num_queries):
     with django_assert_num_queries(0):
         assert databases.check_database(None) == []
         assert databases.check_database(None, databases=["other"]) == []
+
+
+def test_tables_of_another_version():
+    """The first migration was made anew under its old name: Django has nothing to migrate, and nothing works."""
+    with connection.cursor() as cursor:
+        cursor.execute("ALTER TABLE wagtail_kwiga_providerevent RENAME TO wagtail_kwiga_providernotice")
+    (message,) = databases.check_database(None, databases=["default"])
+    assert (message.id, message.is_serious()) == ("wagtail_kwiga.E021", True)
+    assert "wagtail_kwiga_providerevent missing" in message.msg
+    assert "migrate again" in message.hint
+
+
+def test_a_database_that_is_still_to_be_migrated_hears_nothing_of_tables():
+    with connection.cursor() as cursor:
+        cursor.execute("ALTER TABLE wagtail_kwiga_providerevent RENAME TO wagtail_kwiga_providernotice")
+        cursor.execute("DELETE FROM django_migrations WHERE app = 'wagtail_kwiga'")
+    assert found() == []
 
 
 def test_localhost(settings):
@@ -119,8 +137,12 @@ def test_before_migrate():
     """``migrate`` itself runs these checks while the tables are not there."""
     with connection.schema_editor() as editor:
         editor.alter_db_table(m.Heartbeat, m.Heartbeat._meta.db_table, "kwiga_elsewhere")
+    applied = MigrationRecorder.Migration.objects.filter(app="wagtail_kwiga")
+    rows = list(applied)
+    applied.delete()
     try:
         assert "W011" not in found()
     finally:
+        MigrationRecorder.Migration.objects.bulk_create(rows)
         with connection.schema_editor() as editor:
             editor.alter_db_table(m.Heartbeat, "kwiga_elsewhere", m.Heartbeat._meta.db_table)

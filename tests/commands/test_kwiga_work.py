@@ -134,7 +134,7 @@ class TestLoop:
         child = manage("kwiga_work", "--loop", "600", PYTHONUNBUFFERED="1")
         told = ""
         try:
-            while "forget_limits" not in told:  # the first pass is over; it now waits for ten minutes
+            while "prune_rate_limits" not in told:  # the first pass is over; it now waits for ten minutes
                 line = child.stdout.readline()
                 assert line, told
                 told += line

@@ -24,7 +24,7 @@ def told(contact: Contact) -> tuple:
 @pytest.mark.django_db
 class TestRemember:
     def test_a_stranger_becomes_a_contact(self):
-        contact = directory.remember(
+        contact = directory.get_or_create_contact(
             email=" Ada@Example.com", name="Ada", phone="+48 600", language="pl", now=after(minutes=1)
         )
         assert contact.email == "ada@example.com"
@@ -33,8 +33,8 @@ class TestRemember:
         assert not contact.is_placeholder and contact.consented_at is None and contact.unsubscribed_at is None
 
     def test_the_same_address_is_the_same_person_however_it_is_typed(self):
-        first = directory.remember(email="Ada@Bücher.example", now=START)
-        again = directory.remember(email="aDA@xn--bcher-kva.EXAMPLE", now=START)
+        first = directory.get_or_create_contact(email="Ada@Bücher.example", now=START)
+        again = directory.get_or_create_contact(email="aDA@xn--bcher-kva.EXAMPLE", now=START)
         assert again == first
         assert Contact.objects.count() == 1
         assert directory.find("ADA@BÜCHER.example") == first
@@ -42,37 +42,43 @@ class TestRemember:
 
     def test_a_contact_that_was_stored_with_capitals_is_found(self):
         contact = make_contact("Ada@Example.com")
-        assert directory.remember(email="ada@example.com", now=START) == contact
+        assert directory.get_or_create_contact(email="ada@example.com", now=START) == contact
         assert directory.find("ada@example.com") == contact
 
     def test_a_form_fills_in_what_is_empty_and_overwrites_nothing(self):
-        contact = directory.remember(email="ada@example.com", name="Ada", now=START)
-        directory.remember(email="ada@example.com", name="Mallory", phone="600", language="de", now=START)
+        contact = directory.get_or_create_contact(email="ada@example.com", name="Ada", now=START)
+        directory.get_or_create_contact(email="ada@example.com", name="Mallory", phone="600", language="de", now=START)
         assert told(contact) == ("Ada", "600", "de", False)
-        directory.remember(email="ada@example.com", name="Mallory", phone="700", language="pl", now=START)
+        directory.get_or_create_contact(email="ada@example.com", name="Mallory", phone="700", language="pl", now=START)
         assert told(contact) == ("Ada", "600", "de", False)
-        directory.remember(email="ada@example.com", now=START)
+        directory.get_or_create_contact(email="ada@example.com", now=START)
         assert told(contact) == ("Ada", "600", "de", False)
 
     def test_of_a_verified_contact_a_form_fills_in_the_language_only(self):
         contact = make_contact("ada@example.com", name="Ada", is_verified=True)
-        directory.remember(email="ada@example.com", name="Mallory", phone="666", language="de", now=START)
+        directory.get_or_create_contact(email="ada@example.com", name="Mallory", phone="666", language="de", now=START)
         assert told(contact) == ("Ada", "", "de", True)
 
     def test_verified_data_replace_what_a_form_said(self):
-        contact = directory.remember(email="ada@example.com", name="Mallory", phone="666", language="de", now=START)
-        told_back = directory.remember(email="ada@example.com", name="Ada", language="pl", verified=True, now=START)
+        contact = directory.get_or_create_contact(
+            email="ada@example.com", name="Mallory", phone="666", language="de", now=START
+        )
+        told_back = directory.get_or_create_contact(
+            email="ada@example.com", name="Ada", language="pl", verified=True, now=START
+        )
         assert told(contact) == ("Ada", "666", "de", True)
         assert (told_back.name, told_back.is_verified) == ("Ada", True)
-        directory.remember(email="ada@example.com", name="Ada Lovelace", phone="600", verified=True, now=START)
+        directory.get_or_create_contact(
+            email="ada@example.com", name="Ada Lovelace", phone="600", verified=True, now=START
+        )
         assert told(contact) == ("Ada Lovelace", "600", "de", True)
 
     def test_a_verified_stranger(self):
-        contact = directory.remember(email="ada@example.com", name="Ada", verified=True, now=START)
+        contact = directory.get_or_create_contact(email="ada@example.com", name="Ada", verified=True, now=START)
         assert told(contact) == ("Ada", "", "", True)
 
     def test_what_people_type_is_made_to_fit(self):
-        contact = directory.remember(
+        contact = directory.get_or_create_contact(
             email="ada@example.com",
             name=" Ada\x00\r\nBcc:  all \t" + "x" * 300,
             phone="6" * 99,
@@ -84,16 +90,16 @@ class TestRemember:
 
     def test_a_bad_address_leaves_nothing_behind(self):
         with pytest.raises(KwigaError) as caught:
-            directory.remember(email="ada@", now=START)
+            directory.get_or_create_contact(email="ada@", now=START)
         assert caught.value.code == "bad_email"
         assert not Contact.objects.exists()
 
     def test_somebody_known_with_nothing_new_costs_one_query_and_no_lock(self):
-        directory.remember(email="ada@example.com", name="Ada", language="en", now=START)
+        directory.get_or_create_contact(email="ada@example.com", name="Ada", language="en", now=START)
         with CaptureQueriesContext(
             connection,
         ) as queries:
-            directory.remember(email="ada@example.com", name="Other", language="de", now=START)
+            directory.get_or_create_contact(email="ada@example.com", name="Other", language="de", now=START)
         selects = [query["sql"] for query in queries if query["sql"].startswith("SELECT")]
         assert len(selects) == 1
         assert "FOR NO KEY UPDATE" not in selects[0]
@@ -124,7 +130,9 @@ class TestManyForms(TestCase):
     def test_no_unverified_form_ever_changes_a_value_that_was_there(self, forms):
         before: dict[str, object] = {}
         for form in forms:
-            contact = Contact.objects.get(pk=directory.remember(email="ada@example.com", now=START, **form).pk)
+            contact = Contact.objects.get(
+                pk=directory.get_or_create_contact(email="ada@example.com", now=START, **form).pk
+            )
             known = {field: getattr(contact, field) for field in ("name", "phone", "language", "is_verified")}
             for field, value in before.items():
                 if value and not form["verified"]:
@@ -173,7 +181,9 @@ def test_forms_sent_at_the_same_moment_make_one_contact():
             for n in range(rounds):
                 start.wait(timeout=30)
                 email = f"{'Ada' if number % 2 else 'ada'}{n}@example.com"
-                contact = directory.remember(email=email, name=f"Ada {number}", phone=str(number), now=START)
+                contact = directory.get_or_create_contact(
+                    email=email, name=f"Ada {number}", phone=str(number), now=START
+                )
                 found.append(contact.pk)
         except BaseException as fault:
             faults.append(fault)
@@ -208,7 +218,7 @@ def test_the_second_form_waits_for_the_first_and_then_overwrites_nothing(is_know
     def first() -> None:
         try:
             with transaction.atomic():
-                known["first"] = directory.remember(email="ada@example.com", name="Ada", now=START).pk
+                known["first"] = directory.get_or_create_contact(email="ada@example.com", name="Ada", now=START).pk
                 written.set()
                 assert go_on.wait(30)
         except BaseException as fault:
@@ -220,7 +230,9 @@ def test_the_second_form_waits_for_the_first_and_then_overwrites_nothing(is_know
     def second() -> None:
         try:
             assert written.wait(30)
-            known["second"] = directory.remember(email="ADA@example.com", name="Other", phone="600", now=START).pk
+            known["second"] = directory.get_or_create_contact(
+                email="ADA@example.com", name="Other", phone="600", now=START
+            ).pk
         except BaseException as fault:
             faults.append(fault)
         finally:

@@ -8,7 +8,7 @@ from django.utils import translation
 
 from tests.support import START, after
 from wagtail_kwiga.contacts import limits
-from wagtail_kwiga.contacts.models import RateWindow
+from wagtail_kwiga.contacts.models import RateLimitWindow
 from wagtail_kwiga.exceptions import TooManyAttempts
 
 
@@ -20,7 +20,7 @@ class TestCheck:
         for minute in (3, 4):
             with pytest.raises(TooManyAttempts):
                 limits.check("checkout:ip:203.0.113.7", limit=3, now=after(minutes=minute))
-        assert RateWindow.objects.get().count == 3
+        assert RateLimitWindow.objects.get().count == 3
 
     def test_the_words_say_when_to_come_back(self):
         limits.check("a", limit=1, now=after(minutes=48))
@@ -53,11 +53,11 @@ class TestCheck:
     def test_nothing_allowed_means_nothing(self):
         with pytest.raises(TooManyAttempts):
             limits.check("a", limit=0, now=START)
-        assert not RateWindow.objects.exists()
+        assert not RateLimitWindow.objects.exists()
 
     def test_no_address_is_stored(self):
         limits.check("checkout:email:ada@example.com", limit=1, now=START)
-        key = RateWindow.objects.get().key
+        key = RateLimitWindow.objects.get().key
         assert "ada" not in key and "example" not in key and len(key) == 64
 
     @pytest.mark.parametrize("minutes", [0, -1, 24 * 60 + 1])
@@ -70,7 +70,7 @@ class TestCheck:
         limits.check("a", limit=1, now=after(hours=-30))
         limits.check("a", limit=1, now=START)
         assert limits.sweep(START) == 1
-        assert RateWindow.objects.count() == 2
+        assert RateLimitWindow.objects.count() == 2
         with pytest.raises(TooManyAttempts):
             limits.check("a", limit=1, now=START)
 
@@ -81,27 +81,27 @@ class TestCheck:
 
 
 def counts() -> list[int]:
-    return sorted(RateWindow.objects.values_list("count", flat=True))
+    return sorted(RateLimitWindow.objects.values_list("count", flat=True))
 
 
 @pytest.mark.django_db
 class TestCheckMany:
     def test_several_keys_cost_one_statement(self, django_assert_num_queries):
-        tries = [limits.Try("a", 2), limits.Try("b", 3, window_minutes=24 * 60), limits.Try("c", 4)]
+        tries = [limits.RateLimit("a", 2), limits.RateLimit("b", 3, window_minutes=24 * 60), limits.RateLimit("c", 4)]
         for _time in range(2):
             with django_assert_num_queries(1):
                 limits.check_many(tries, now=START)
         assert counts() == [2, 2, 2]
 
     def test_the_one_that_refuses_is_named(self):
-        tries = [limits.Try("a", 9), limits.Try("b", 1, window_minutes=10)]
+        tries = [limits.RateLimit("a", 9), limits.RateLimit("b", 1, window_minutes=10)]
         limits.check_many(tries, now=after(minutes=2))
         with pytest.raises(TooManyAttempts) as caught:
             limits.check_many(tries, now=after(minutes=2))
         assert (caught.value.key, caught.value.facts) == ("b", {"retry_after": 8 * 60})
 
     def test_whoever_is_stopped_at_their_own_door_burns_nobody_elses_tries(self):
-        own, theirs = limits.Try("ip:203.0.113.7", 1), limits.Try("address:ada@example.com", 5)
+        own, theirs = limits.RateLimit("ip:203.0.113.7", 1), limits.RateLimit("address:ada@example.com", 5)
         limits.check_many([own, theirs], now=START)
         for _time in range(9):
             with pytest.raises(TooManyAttempts):
@@ -115,10 +115,10 @@ class TestCheckMany:
         with django_assert_num_queries(0):
             limits.check_many([], now=START)
             with pytest.raises(TooManyAttempts):
-                limits.check_many([limits.Try("a", 0)], now=START)
+                limits.check_many([limits.RateLimit("a", 0)], now=START)
 
     def test_the_same_key_twice_is_one(self):
-        limits.check_many([limits.Try("a", 2), limits.Try("a", 2)], now=START)
+        limits.check_many([limits.RateLimit("a", 2), limits.RateLimit("a", 2)], now=START)
         assert counts() == [1]
 
 
@@ -165,4 +165,4 @@ def test_tries_at_the_same_moment_are_all_counted():
         thread.join()
     assert faults == []
     assert (len(passed), len(refused)) == (limit, senders * each - limit)
-    assert RateWindow.objects.get().count == limit
+    assert RateLimitWindow.objects.get().count == limit

@@ -36,7 +36,7 @@ def test_an_empty_list_holds_nobody(come_back, ada):
     assert lists.member_until(come_back, ada, START) is NOT_MEMBER
     assert not NOT_MEMBER
     assert lists.members([ada.pk], [come_back.pk], START) == {}
-    assert lists.standing(ada, [come_back.pk], START) == lists.Standing(False, None, False)
+    assert lists.membership_status(ada, [come_back.pk], START) == lists.MembershipStatus(False, None, False)
 
 
 def test_a_grant_without_an_end(come_back, ada):
@@ -58,7 +58,7 @@ def test_the_clock_alone_ends_a_grant(come_back, ada):
         assert not lists.is_member(come_back, ada, at)
         assert lists.member_until(come_back, ada, at) is NOT_MEMBER
         assert not lists.open_grants([ada.pk], [come_back.pk], at).exists()
-        assert lists.standing(ada, [come_back.pk], at) == lists.Standing(False, None, True)
+        assert lists.membership_status(ada, [come_back.pk], at) == lists.MembershipStatus(False, None, True)
 
 
 def test_a_start_in_the_future_delays_nobody(come_back, ada):
@@ -115,7 +115,7 @@ def test_staff_remove_every_grant_and_the_rows_stay(come_back, ada):
     assert not lists.is_member(come_back, ada, end)
     assert lists.is_member(other, ada, end)
     assert set(ListMembership.objects.filter(list=come_back).values_list("removed_at", flat=True)) == {end}
-    assert lists.standing(ada, [come_back.pk], end).was_member
+    assert lists.membership_status(ada, [come_back.pk], end).was_member
 
 
 def test_a_removed_grant_stays_removed_and_adding_again_makes_a_new_one(come_back, ada):
@@ -133,10 +133,10 @@ def test_standing_over_several_lists(come_back, ada):
     lists.add(come_back, ada, until=after(hours=1), now=START)
     lists.add(other, ada, until=after(hours=2), now=START)
     both = [come_back.pk, other.pk]
-    assert lists.standing(ada, both, START) == lists.Standing(True, after(hours=2), True)
-    assert lists.standing(ada, [come_back.pk], after(hours=1)) == lists.Standing(False, None, True)
-    assert lists.standing(ada, both, after(hours=1)) == lists.Standing(True, after(hours=2), True)
-    assert lists.standing(ada, [], START) == lists.Standing(False, None, False)
+    assert lists.membership_status(ada, both, START) == lists.MembershipStatus(True, after(hours=2), True)
+    assert lists.membership_status(ada, [come_back.pk], after(hours=1)) == lists.MembershipStatus(False, None, True)
+    assert lists.membership_status(ada, both, after(hours=1)) == lists.MembershipStatus(True, after(hours=2), True)
+    assert lists.membership_status(ada, [], START) == lists.MembershipStatus(False, None, False)
 
 
 def test_add_many_adds_renews_and_revives(come_back, ada):
@@ -196,7 +196,7 @@ def test_reading_costs_one_query(come_back, ada, django_assert_num_queries):
         lambda: lists.is_member(come_back, ada, START),
         lambda: lists.member_until(come_back, ada, START),
         lambda: lists.members([ada.pk], [come_back.pk], START),
-        lambda: lists.standing(ada, [come_back.pk], START),
+        lambda: lists.membership_status(ada, [come_back.pk], START),
         lambda: list(lists.open_grants([ada.pk], [come_back.pk], START)),
     ):
         with django_assert_num_queries(1):
@@ -300,8 +300,8 @@ def sentences(contact):
 
 
 def test_putting_on_by_hand_stands_on_the_timeline(come_back, ada, admin_user):
-    lists.put_on(come_back, ada, by=admin_user, now=START)
-    lists.put_on(come_back, ada, until=after(hours=24), by=admin_user, now=after(hours=1))
+    lists.staff_add(come_back, ada, by=admin_user, now=START)
+    lists.staff_add(come_back, ada, until=after(hours=24), by=admin_user, now=after(hours=1))
     assert ListMembership.objects.get().until == after(hours=24)
     first, second = sentences(ada)
     assert first == ("Put on the list “Come back” by hand.", admin_user)
@@ -314,14 +314,14 @@ def test_taking_off_by_hand_ends_whatever_holds_and_tells_only_of_those_who_were
         lists.add(come_back, ada, source=source, now=START)
     lists.add(other, ada, now=START)
     lists.add(come_back, bob, until=after(hours=1), now=START)
-    gone = lists.take_off(come_back, [ada.pk, bob.pk, eve.pk, ada.pk], by=admin_user, now=after(hours=2))
+    gone = lists.staff_remove(come_back, [ada.pk, bob.pk, eve.pk, ada.pk], by=admin_user, now=after(hours=2))
     assert gone == [ada.pk]
     assert not lists.is_member(come_back, ada, after(hours=2))
     assert lists.is_member(come_back, ada, after(hours=2) - MOMENT)
     assert lists.is_member(other, ada, after(hours=2))
     assert sentences(ada) == [("Taken off the list “Come back” by hand.", admin_user)]
     assert sentences(bob) == sentences(eve) == []
-    assert lists.take_off(come_back, [ada.pk], by=admin_user, now=after(hours=3)) == []
+    assert lists.staff_remove(come_back, [ada.pk], by=admin_user, now=after(hours=3)) == []
 
 
 @pytest.mark.parametrize("many", [1, 12])
@@ -330,7 +330,7 @@ def test_taking_many_off_costs_the_same(come_back, admin_user, many):
     for contact in people:
         lists.add(come_back, contact, now=START)
     with CaptureQueriesContext(connection) as queries:
-        assert len(lists.take_off(come_back, [one.pk for one in people], by=admin_user, now=START)) == many
+        assert len(lists.staff_remove(come_back, [one.pk for one in people], by=admin_user, now=START)) == many
     assert len([query for query in queries if "SAVEPOINT" not in query["sql"]]) <= 8
 
 
@@ -365,8 +365,8 @@ def test_whoever_changes_a_membership_waits_for_whoever_holds_the_contact(admin_
     changes = {
         "add": lambda: lists.add(here, ada, now=START),
         "remove": lambda: lists.remove(here, ada, now=after(minutes=1)),
-        "put on": lambda: lists.put_on(here, ada, by=admin_user, now=after(minutes=2)),
-        "take off": lambda: lists.take_off(here, [ada.pk], by=admin_user, now=after(minutes=3)),
+        "put on": lambda: lists.staff_add(here, ada, by=admin_user, now=after(minutes=2)),
+        "take off": lambda: lists.staff_remove(here, [ada.pk], by=admin_user, now=after(minutes=3)),
     }
     for name, change in changes.items():
         assert while_held(ada.pk, change), name

@@ -24,10 +24,10 @@ def buy(coupon_id: int, contact_id: int, now: dt.datetime, minutes: int = 60) ->
         with locking.atomic_write():
             contact = directory.lock(contact_id)
             coupon = Coupon.objects.get(pk=coupon_id)
-            uses.hold(coupon, contact, until=now + dt.timedelta(minutes=minutes), now=now)
+            uses.reserve(coupon, contact, until=now + dt.timedelta(minutes=minutes), now=now)
     except CouponRefused as refusal:
         return str(refusal.code)
-    return "held"
+    return "reserved"
 
 
 def main() -> None:

@@ -90,8 +90,8 @@ def test_in_a_few_words():
         ({"valid_until": START + dt.timedelta(seconds=1)}, ""),
         ({"valid_from": START}, ""),
         ({"valid_from": START + dt.timedelta(seconds=1)}, "It begins on"),
-        ({"limit_total": 2, "taken": 1}, ""),
-        ({"limit_total": 2, "taken": 2}, "used as often as it may be"),
+        ({"limit_total": 2, "used_count": 1}, ""),
+        ({"limit_total": 2, "used_count": 2}, "used as often as it may be"),
     ],
 )
 def test_what_stands_in_the_way_of_all(given, words):

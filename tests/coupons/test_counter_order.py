@@ -16,7 +16,7 @@ from wagtail_kwiga import models as m
 from wagtail_kwiga.contacts import directory
 from wagtail_kwiga.coupons import uses
 from wagtail_kwiga.locking import atomic_write
-from wagtail_kwiga.orders import sweeping
+from wagtail_kwiga.orders import expiry
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.postgres]
 
@@ -63,14 +63,14 @@ def test_paying_an_order_while_a_newer_one_holds_another_coupon(coupons):
 
 
 def test_giving_back_a_set_and_expiring_a_set_of_orders(coupons):
-    held = [uses.hold(coupon, make_contact(), until=after(hours=1), now=START) for coupon in coupons]
-    assert takes_the_lower_first(coupons, lambda: uses.give_back_many([use.pk for use in held], now=START))
+    held = [uses.reserve(coupon, make_contact(), until=after(hours=1), now=START) for coupon in coupons]
+    assert takes_the_lower_first(coupons, lambda: uses.release_many([use.pk for use in held], now=START))
     for coupon in coupons[::-1]:
         order_for(make_contact(), make_offer(coupon_mode="any"), coupon=coupon)
-    assert takes_the_lower_first(coupons, lambda: sweeping.expire_due(after(days=15)))
+    assert takes_the_lower_first(coupons, lambda: expiry.expire_due(after(days=15)))
     for coupon in coupons:
         coupon.refresh_from_db()
-        assert coupon.taken == 0
+        assert coupon.used_count == 0
 
 
 def test_a_counter_is_locked_after_the_contact(coupons):
@@ -81,7 +81,7 @@ def test_a_counter_is_locked_after_the_contact(coupons):
 
     def hold_by_hand():
         with atomic_write():
-            uses.hold(low, directory.lock(ada.pk), until=after(hours=1), now=after(hours=2))
+            uses.reserve(low, directory.lock(ada.pk), until=after(hours=1), now=after(hours=2))
 
     for deed in (
         lambda: order_for(ada, make_offer(coupon_mode="any"), coupon=low, now=after(hours=2)),

@@ -24,7 +24,7 @@ def test_late_money_and_a_swap_do_not_wait_for_one_another(monkeypatch):
     first = order_for(payer, offer, coupon=high)
     order_for(payer, offer, coupon=low, now=after(minutes=1))
     order_for(swapper, offer, coupon=low)
-    give_back_many, give_back = uses.give_back_many, uses.give_back
+    give_back_many, give_back = uses.release_many, uses.release
 
     def slow_many(*args, **kwargs):
         time.sleep(1)
@@ -35,8 +35,8 @@ def test_late_money_and_a_swap_do_not_wait_for_one_another(monkeypatch):
         time.sleep(1)
         return done
 
-    monkeypatch.setattr(uses, "give_back_many", slow_many)
-    monkeypatch.setattr(uses, "give_back", slow_one)
+    monkeypatch.setattr(uses, "release_many", slow_many)
+    monkeypatch.setattr(uses, "release", slow_one)
     errors: list[str] = []
 
     def run(deed):

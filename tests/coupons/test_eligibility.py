@@ -242,22 +242,22 @@ def test_the_rule_is_that_of_the_lists_room(grants, hours):
 def test_used_up_but_not_for_who_holds_the_last_place():
     offer, ada, ben = make_offer(coupon_mode=ANY), make_contact(), make_contact()
     coupon = make_coupon("ONE", limit_total=1)
-    held = uses.hold(coupon, ada, until=after(hours=1), now=START)
+    held = uses.reserve(coupon, ada, until=after(hours=1), now=START)
     assert check("ONE", offer, ben).reason == "used_up"
     assert check("ONE", offer).reason == "used_up"
     assert check("ONE", offer, ada).ok
     assert check("ONE", offer, ben, holding=held).ok
     assert check("ONE", offer, ben, now=after(hours=1)).ok, "an expired hold is a free place"
-    uses.spend(held, now=START)
+    uses.redeem(held, now=START)
     assert check("ONE", offer, ben, now=after(hours=1)).reason == "used_up"
 
 
 def test_spent_uses_count_against_the_person_and_held_ones_do_not_yet():
     offer, ada = make_offer(coupon_mode=ANY), make_contact()
     coupon = make_coupon("EACH", limit_per_contact=1)
-    held = uses.hold(coupon, ada, until=after(hours=1), now=START)
+    held = uses.reserve(coupon, ada, until=after(hours=1), now=START)
     assert check("EACH", offer, ada).ok, "coming back for the same order needs no second use"
-    uses.spend(held, now=START)
+    uses.redeem(held, now=START)
     assert check("EACH", offer, ada).reason == "used_by_you"
     assert check("EACH", offer, make_contact()).ok
     assert check("EACH", offer).ok

@@ -22,7 +22,7 @@ def check(code, offer, contact=None, now=START, **given):
 
 
 def _spent(coupon, contact):
-    uses.spend(uses.hold(coupon, contact, until=after(hours=1), now=START), now=START)
+    uses.redeem(uses.reserve(coupon, contact, until=after(hours=1), now=START), now=START)
 
 
 def test_every_refusal_of_a_known_code_names_the_coupon():
@@ -59,8 +59,8 @@ def test_an_answer_at_hand_is_about_that_contact():
 def test_the_place_that_would_pass_on_counts_for_a_coupon_at_hand():
     ada, ben, offer = make_contact(), make_contact(), make_offer(coupon_mode=ANY)
     coupon, another = make_coupon("LAST", limit_total=1), make_coupon("OTHER", limit_total=1)
-    held = uses.hold(coupon, ada, until=after(hours=1), now=START)
-    elsewhere = uses.hold(another, ada, until=after(hours=1), now=START)
+    held = uses.reserve(coupon, ada, until=after(hours=1), now=START)
+    elsewhere = uses.reserve(another, ada, until=after(hours=1), now=START)
 
     def at_hand(**given):
         return eligibility.check_coupon(coupon, offer=offer, contact=ben, now=START, **given)
@@ -68,7 +68,7 @@ def test_the_place_that_would_pass_on_counts_for_a_coupon_at_hand():
     assert at_hand().reason == Reason.USED_UP
     assert at_hand(holding=held).ok
     assert at_hand(holding=elsewhere).reason == Reason.USED_UP, "a place of another coupon is none of this one"
-    uses.spend(held, now=START)
+    uses.redeem(held, now=START)
     assert at_hand(holding=held).reason == Reason.USED_UP, "a place that is spent does not pass on"
 
 

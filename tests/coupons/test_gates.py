@@ -17,11 +17,11 @@ ANY, ONLY, NONE = m.Offer.CouponMode.ANY, m.Offer.CouponMode.ONLY, m.Offer.Coupo
 
 
 def codes(subject) -> list[str]:
-    return sorted(fault.code for fault in gates.disagreements(subject))
+    return sorted(fault.code for fault in gates.conflicts(subject))
 
 
 def named(offer) -> set[int]:
-    return set(m.OfferCoupon.objects.filter(offer=offer).values_list("coupon_id", flat=True))
+    return set(m.OfferAllowedCoupon.objects.filter(offer=offer).values_list("coupon_id", flat=True))
 
 
 def test_naming_is_setting():
@@ -29,10 +29,10 @@ def test_naming_is_setting():
     one, two, three = make_coupon(), make_coupon(), make_coupon()
     gates.name_coupons(other, [one.pk])
     gates.name_coupons(offer, [one.pk, two.pk])
-    kept = m.OfferCoupon.objects.get(offer=offer, coupon=two)
+    kept = m.OfferAllowedCoupon.objects.get(offer=offer, coupon=two)
     gates.name_coupons(offer, [two.pk, three.pk, 999_999])
     assert named(offer) == {two.pk, three.pk}
-    assert m.OfferCoupon.objects.get(offer=offer, coupon=two) == kept, "what stays is not written anew"
+    assert m.OfferAllowedCoupon.objects.get(offer=offer, coupon=two) == kept, "what stays is not written anew"
     gates.name_coupons(offer, [])
     assert (named(offer), named(other)) == (set(), {one.pk})
 
@@ -59,7 +59,7 @@ def test_a_coupon_limited_to_other_offers():
     coupon = make_coupon(offers=[make_offer(coupon_mode=ANY)])
     gates.name_coupons(offer, [coupon.pk])
     assert codes(offer) == codes(coupon) == ["wrong_offer"]
-    (fault,) = gates.disagreements(offer)
+    (fault,) = gates.conflicts(offer)
     assert (fault.coupon, fault.offer) == (coupon, offer)
     assert offer.title in str(fault.message) and coupon.code in str(fault.message)
 
@@ -103,8 +103,8 @@ def test_what_is_told_is_what_buyers_meet():
                 coupon = make_coupon(offers={"this": [offer], "other": [other], "none": []}[chooses])
                 gates.name_coupons(offer, [coupon.pk] if names else [])
                 verdict = eligibility.check_coupon(coupon, offer=offer, now=START)
-                told = {f.code for f in gates.disagreements(coupon) if f.offer == offer}
-                told_by_offer = {f.code for f in gates.disagreements(offer) if f.coupon == coupon}
+                told = {f.code for f in gates.conflicts(coupon) if f.offer == offer}
+                told_by_offer = {f.code for f in gates.conflicts(offer) if f.coupon == coupon}
                 assert told == told_by_offer
                 if verdict.ok:
                     assert not told
@@ -117,11 +117,11 @@ def test_the_number_of_queries_does_not_grow(many, django_assert_max_num_queries
     offers = [make_offer(coupon_mode=NONE) for _ in range(many)]
     coupon = make_coupon(offers=offers)
     with django_assert_max_num_queries(4):
-        assert len(gates.disagreements(coupon)) == many
+        assert len(gates.conflicts(coupon)) == many
     for _ in range(many):
         make_coupon(offers=[offers[0]])
     with django_assert_max_num_queries(4):
-        assert len(gates.disagreements(offers[0])) == many + 1
+        assert len(gates.conflicts(offers[0])) == many + 1
 
 
 # --- which offers take a coupon, and which coupons an offer takes ---------------------------------------------------------
@@ -152,19 +152,19 @@ def test_taking_and_taken_are_two_sides_of_what_buyers_meet():
 
 def test_each_disagreement_names_its_remedy():
     offer, empty = make_offer(coupon_mode=NONE), make_offer(coupon_mode=ONLY)
-    told = {fault.code: fault.remedy for fault in gates.disagreements(make_coupon(offers=[offer, empty]))}
+    told = {fault.code: fault.remedy for fault in gates.conflicts(make_coupon(offers=[offer, empty]))}
     assert told == {"offer_takes_none": "name_coupon", "offer_takes_others": "name_coupon"}
     fixed = make_coupon(percent=None, amount=Decimal(10), currency="USD", is_active=False, offers=[make_offer()])
     gates.name_coupons(empty, [fixed.pk])
-    told = {fault.code: fault.remedy for fault in gates.disagreements(empty) if fault.coupon == fixed}
-    assert told == {"inactive": "wake_coupon", "other_currency": "", "wrong_offer": "widen_coupon"}
-    assert {fault.remedy for fault in gates.disagreements(make_coupon())} == {""}
+    told = {fault.code: fault.remedy for fault in gates.conflicts(empty) if fault.coupon == fixed}
+    assert told == {"inactive": "activate_coupon", "other_currency": "", "wrong_offer": "widen_coupon"}
+    assert {fault.remedy for fault in gates.conflicts(make_coupon())} == {""}
 
 
 def test_a_sleeping_coupon_is_woken_once():
     offer, coupon = make_offer(coupon_mode=ONLY), make_coupon(is_active=False)
-    assert gates.mend("inactive", coupon, offer) is True
-    assert gates.mend("inactive", coupon, offer) is False
+    assert gates.fix("inactive", coupon, offer) is True
+    assert gates.fix("inactive", coupon, offer) is False
     coupon.refresh_from_db()
     assert coupon.is_active
 
@@ -172,11 +172,11 @@ def test_a_sleeping_coupon_is_woken_once():
 def test_a_coupon_is_widened_and_never_narrowed():
     offer, elsewhere = make_offer(coupon_mode=ONLY), make_offer(coupon_mode=ANY)
     coupon = make_coupon(offers=[elsewhere])
-    assert gates.mend("wrong_offer", coupon, offer) is True
-    assert gates.mend("wrong_offer", coupon, offer) is False
+    assert gates.fix("wrong_offer", coupon, offer) is True
+    assert gates.fix("wrong_offer", coupon, offer) is False
     assert set(coupon.offers.all()) == {offer, elsewhere}
     everywhere = make_coupon()
-    assert gates.mend("wrong_offer", everywhere, offer) is False
+    assert gates.fix("wrong_offer", everywhere, offer) is False
     assert not everywhere.offers.exists(), "a coupon for every offer must not become one for this offer only"
 
 
@@ -194,7 +194,7 @@ def test_a_coupon_is_widened_and_never_narrowed():
 def test_what_is_not_the_coupons_to_mend_is_refused(code, refusal):
     offer, coupon = make_offer(coupon_mode=NONE), make_coupon(is_active=False)
     with pytest.raises(KwigaError) as told:
-        gates.mend(code, coupon, offer)
+        gates.fix(code, coupon, offer)
     assert told.value.code == refusal
     assert str(told.value)
     coupon.refresh_from_db()

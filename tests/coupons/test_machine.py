@@ -53,25 +53,27 @@ class Uses(RuleBasedStateMachine):
 
     def expected(self, contact: m.Contact, besides: m.CouponUse | None = None) -> str:
         """What somebody who wants a place must hear, by the rules alone."""
-        live = self.rows(state=State.HELD, held_until__gt=self.now)
+        live = self.rows(state=State.RESERVED, reserved_until__gt=self.now)
         others = self.rows(contact=contact).exclude(pk=besides.pk if besides else None)
-        own = others.filter(state=State.SPENT).count() + (others & live).count()
+        own = others.filter(state=State.REDEEMED).count() + (others & live).count()
         if self.coupon.limit_per_contact is not None and own >= self.coupon.limit_per_contact:
             return "used_by_you"
-        places = live.count() + self.rows(state=State.SPENT, over_limit=False).count()
+        places = live.count() + self.rows(state=State.REDEEMED, over_limit=False).count()
         if self.coupon.limit_total is not None and places >= self.coupon.limit_total:
             return "used_up"
-        return "held"
+        return "reserved"
 
     @rule(target=known, who=st.integers(0, 2), minutes=st.integers(1, 90))
     def hold(self, who, minutes):
         expected = self.expected(self.people[who])
         try:
-            use = uses.hold(self.coupon, self.people[who], until=self.now + dt.timedelta(minutes=minutes), now=self.now)
+            use = uses.reserve(
+                self.coupon, self.people[who], until=self.now + dt.timedelta(minutes=minutes), now=self.now
+            )
         except CouponRefused as refusal:
             assert refusal.code == expected
             return multiple()
-        assert expected == "held"
+        assert expected == "reserved"
         return use
 
     @rule(use=known, minutes=st.integers(1, 90))
@@ -82,48 +84,48 @@ class Uses(RuleBasedStateMachine):
         try:
             renewed = uses.renew(use, until=until, now=self.now)
         except CouponRefused as refusal:
-            assert (before, refusal.code) == (State.GIVEN_BACK, expected)
+            assert (before, refusal.code) == (State.RELEASED, expected)
             return
-        if before == State.SPENT:
+        if before == State.REDEEMED:
             assert renewed is None
         else:
-            assert before == State.HELD or expected == "held"
-            assert (renewed.pk, renewed.state) == (use.pk, State.HELD)
-            assert renewed.held_until >= until
+            assert before == State.RESERVED or expected == "reserved"
+            assert (renewed.pk, renewed.state) == (use.pk, State.RESERVED)
+            assert renewed.reserved_until >= until
 
     @rule(use=known)
     def spend(self, use):
         before = m.CouponUse.objects.get(pk=use.pk).state
-        assert uses.spend(use, now=self.now) == (before != State.GIVEN_BACK)
+        assert uses.redeem(use, now=self.now) == (before != State.RELEASED)
 
     @rule(use=known)
     def spend_late(self, use):
         use = m.CouponUse.objects.get(pk=use.pk)
         before, was_over, expected = use.state, use.over_limit, self.expected(use.contact, besides=use)
-        spent = uses.spend_late(use, self.coupon, use.contact, now=self.now)
-        assert spent.state == m.CouponUse.objects.get(pk=use.pk).state == State.SPENT
-        assert spent.over_limit == (was_over if before != State.GIVEN_BACK else expected != "held")
+        spent = uses.redeem_late(use, self.coupon, use.contact, now=self.now)
+        assert spent.state == m.CouponUse.objects.get(pk=use.pk).state == State.REDEEMED
+        assert spent.over_limit == (was_over if before != State.RELEASED else expected != "reserved")
 
     @rule(target=known, who=st.integers(0, 2))
     def spend_without_a_hold(self, who):
         expected = self.expected(self.people[who])
-        spent = uses.spend_late(None, self.coupon, self.people[who], now=self.now)
-        assert spent.over_limit == (expected != "held")
+        spent = uses.redeem_late(None, self.coupon, self.people[who], now=self.now)
+        assert spent.over_limit == (expected != "reserved")
         return spent
 
     @rule(use=known)
     def give_back(self, use):
         before = m.CouponUse.objects.get(pk=use.pk).state
-        assert uses.give_back(use, now=self.now) == (before == State.HELD)
+        assert uses.release(use, now=self.now) == (before == State.RESERVED)
 
     @rule(some=st.lists(known, max_size=3))
     def give_back_many(self, some):
-        held = self.rows(pk__in=[use.pk for use in some], state=State.HELD).count()
-        assert uses.give_back_many([use.pk for use in some], now=self.now) == held
+        held = self.rows(pk__in=[use.pk for use in some], state=State.RESERVED).count()
+        assert uses.release_many([use.pk for use in some], now=self.now) == held
 
     @rule()
     def reclaim(self):
-        expired = self.rows(state=State.HELD, held_until__lte=self.now).count()
+        expired = self.rows(state=State.RESERVED, reserved_until__lte=self.now).count()
         assert uses.reclaim(self.coupon, now=self.now) == expired
 
     @rule(minutes=st.integers(1, 120))
@@ -134,12 +136,14 @@ class Uses(RuleBasedStateMachine):
     def the_law_of_the_counter(self):
         coupon = m.Coupon.objects.get(pk=self.coupon.pk)
         rows = list(self.rows().values_list("contact_id", "state", "over_limit"))
-        places = [person for person, state, over in rows if state != State.GIVEN_BACK and not over]
-        assert coupon.taken == len(places)
-        assert coupon.limit_total is None or coupon.taken <= coupon.limit_total
+        places = [person for person, state, over in rows if state != State.RELEASED and not over]
+        assert coupon.used_count == len(places)
+        assert coupon.limit_total is None or coupon.used_count <= coupon.limit_total
         for person in self.people:
             assert coupon.limit_per_contact is None or places.count(person.pk) <= coupon.limit_per_contact
-        assert not [row for row in rows if row[2] and row[1] != State.SPENT], "over the limit is a word for spent ones"
+        assert not [row for row in rows if row[2] and row[1] != State.REDEEMED], (
+            "over the limit is a word for spent ones"
+        )
 
 
 @pytest.mark.django_db

@@ -52,8 +52,8 @@ def in_threads(many: int, work, jobs: list) -> list:
 def the_law_holds(coupon: m.Coupon) -> None:
     coupon.refresh_from_db()
     rows = m.CouponUse.objects.filter(coupon=coupon)
-    places = rows.filter(state="held").count() + rows.filter(state="spent", over_limit=False).count()
-    assert coupon.taken == places
+    places = rows.filter(state="reserved").count() + rows.filter(state="redeemed", over_limit=False).count()
+    assert coupon.used_count == places
     assert coupon.limit_total is None or places <= coupon.limit_total
 
 
@@ -61,9 +61,9 @@ def the_law_holds(coupon: m.Coupon) -> None:
 def test_400_buyers_in_16_threads_get_exactly_100_uses():
     coupon, buyers = make_coupon(limit_total=LIMIT), make_buyers(BUYERS)
     answers = in_threads(16, lambda buyer: buy(coupon.pk, buyer.pk, START), buyers)
-    assert Counter(answers) == {"held": LIMIT, "used_up": BUYERS - LIMIT}
+    assert Counter(answers) == {"reserved": LIMIT, "used_up": BUYERS - LIMIT}
     the_law_holds(coupon)
-    assert coupon.taken == LIMIT
+    assert coupon.used_count == LIMIT
 
 
 @pytest.mark.sqlite
@@ -96,9 +96,9 @@ def test_400_buyers_in_8_processes_get_exactly_100_uses():
             process.kill()
             process.wait()
     assert [process.returncode for process in crowd] == [0] * 8
-    assert Counter(answers) == {"held": LIMIT, "used_up": BUYERS - LIMIT}
+    assert Counter(answers) == {"reserved": LIMIT, "used_up": BUYERS - LIMIT}
     the_law_holds(coupon)
-    assert coupon.taken == LIMIT
+    assert coupon.used_count == LIMIT
 
 
 @pytest.mark.postgres
@@ -107,9 +107,9 @@ def test_expired_holds_are_shared_out_exactly():
     coupon = make_coupon(limit_total=10)
     buyers = make_buyers(90)
     for buyer in buyers[:10]:
-        uses.hold(coupon, buyer, until=after(minutes=5), now=START)
+        uses.reserve(coupon, buyer, until=after(minutes=5), now=START)
     answers = in_threads(16, lambda buyer: buy(coupon.pk, buyer.pk, after(hours=1)), buyers[10:])
-    assert Counter(answers) == {"held": 10, "used_up": 70}
+    assert Counter(answers) == {"reserved": 10, "used_up": 70}
     the_law_holds(coupon)
 
 
@@ -117,7 +117,7 @@ def test_expired_holds_are_shared_out_exactly():
 def test_one_person_in_16_windows_has_one_use():
     coupon, ada = make_coupon(limit_total=LIMIT, limit_per_contact=1), make_contact()
     answers = in_threads(16, lambda _: buy(coupon.pk, ada.pk, START), list(range(64)))
-    assert Counter(answers) == {"held": 1, "used_by_you": 63}
+    assert Counter(answers) == {"reserved": 1, "used_by_you": 63}
     the_law_holds(coupon)
 
 
@@ -135,7 +135,7 @@ def test_a_crowd_that_does_everything_at_once_neither_breaks_the_law_nor_deadloc
         try:
             with locking.atomic_write():
                 contact = directory.lock(buyer.pk)
-                use = uses.hold(coupon, contact, until=now + (after(minutes=luck.randrange(1, 20)) - START), now=now)
+                use = uses.reserve(coupon, contact, until=now + (after(minutes=luck.randrange(1, 20)) - START), now=now)
         except CouponRefused as refusal:
             return str(refusal.code)
         later = now + (after(minutes=luck.randrange(40)) - START)
@@ -143,11 +143,11 @@ def test_a_crowd_that_does_everything_at_once_neither_breaks_the_law_nor_deadloc
             contact = directory.lock(buyer.pk)
             match luck.randrange(4):
                 case 0:
-                    uses.give_back(use, now=later)
+                    uses.release(use, now=later)
                 case 1:
-                    uses.spend_late(use, coupon, contact, now=later)
+                    uses.redeem_late(use, coupon, contact, now=later)
                 case 2:
-                    uses.give_back_many([use.pk], now=later)
+                    uses.release_many([use.pk], now=later)
                 case 3:
                     uses.reclaim(coupon, now=later)
         return "lived"

@@ -25,7 +25,7 @@ from wagtail_kwiga.background import SCHEDULE_NAME
 PATIENCE = 240
 
 #: What a group says once it works.
-_READY = {"qcluster": "running.", "kwiga_work": "forget_limits:"}
+_READY = {"qcluster": "running.", "kwiga_work": "prune_rate_limits:"}
 
 
 def until(

@@ -11,8 +11,8 @@ from wagtail.models import Site
 from tests.drills import clock
 from tests.journeys.school import School, make_school
 from wagtail_kwiga import models as m
-from wagtail_kwiga.automations import extensions
-from wagtail_kwiga.automations.definitions import Definition
+from wagtail_kwiga.automations import registry
+from wagtail_kwiga.automations.core.definitions import Definition
 from wagtail_kwiga.journal import writing
 
 Status = m.OutgoingEmail.Status
@@ -42,7 +42,7 @@ class Shop:
 
     def is_settled(self) -> bool:
         """Whether every run was decided and every mail came to some end."""
-        under_way = [Status.QUEUED, Status.LEASED, Status.HANDING_OVER]
+        under_way = [Status.QUEUED, Status.LEASED, Status.SENDING]
         mails = m.OutgoingEmail.objects
         return mails.count() >= self.number and not mails.filter(status__in=under_way).exists()
 
@@ -86,7 +86,7 @@ class _Nowhere:
 
 
 def _definition(school: School) -> Definition:
-    return Definition.from_json(school.scenario.version.definition, extensions.kinds())
+    return Definition.from_json(school.scenario.version.definition, registry.kinds())
 
 
 def _long_wait(school: School) -> str:

@@ -15,7 +15,7 @@ from tests.journeys.school import make_school
 from tests.support import START, after
 from wagtail_kwiga import background
 from wagtail_kwiga import models as m
-from wagtail_kwiga.automations import engine
+from wagtail_kwiga.automations.running import engine
 from wagtail_kwiga.journal import writing
 
 pytestmark = [pytest.mark.processes, pytest.mark.django_db(transaction=True)]
@@ -35,7 +35,7 @@ def one_pass(folder, name, at, mail):
 
 def outcomes(runs):
     rows = m.StepRecord.objects.filter(run__in=[run.pk for run in runs])
-    return Counter(rows.exclude(kind="wait").values_list("kind", "outcome", "because"))
+    return Counter(rows.exclude(kind="wait").values_list("kind", "outcome", "reason"))
 
 
 def mails_of(runs):

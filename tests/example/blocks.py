@@ -3,7 +3,7 @@
 from django.utils.translation import gettext_lazy as _
 from wagtail.blocks import CharBlock, IntegerBlock, StructBlock
 
-from wagtail_kwiga.automations.blocks import ConditionBlock, EventBlock, StepBlock
+from wagtail_kwiga.automations.editing.blocks import ConditionBlock, EventBlock, StepBlock
 
 
 class GuaranteeBlock(StructBlock):

@@ -10,7 +10,7 @@ from django.utils.translation import gettext_lazy as _
 
 from wagtail_kwiga.exceptions import BadSignature, ProviderUnavailable
 from wagtail_kwiga.payments.minor_units import from_minor, to_minor
-from wagtail_kwiga.payments.provider import CONFIRMED, FAILED, PENDING, Form, Notice, NoticeRequest, Provider
+from wagtail_kwiga.payments.provider import CONFIRMED, FAILED, PENDING, Form, Provider, ReportedEvent, WebhookRequest
 from wagtail_kwiga.pricing.money import Money
 
 #: Harbour's words → ours.
@@ -44,7 +44,7 @@ class HarbourProvider(Provider):
             raise BadSignature("The signature does not fit.")
         try:
             told = json.loads(request.body)
-            return Notice(
+            return ReportedEvent(
                 event_id=told["event"],
                 attempt_token=told["payment"],
                 reference=told["receipt"],
@@ -60,7 +60,7 @@ class HarbourProvider(Provider):
         """Notices get lost. Harbour answers with the very notice it would have sent, so ``verify`` reads it as well."""
         try:
             with urlopen(f"{self.options['address']}/payments/{attempt.token}", timeout=10) as answer:
-                return NoticeRequest("POST", answer.read(), dict(answer.headers), at=now)
+                return WebhookRequest("POST", answer.read(), dict(answer.headers), at=now)
         except HTTPError as fault:
             if fault.code == 404:  # nobody has opened the form yet
                 return None

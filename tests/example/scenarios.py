@@ -8,11 +8,12 @@ from typing import ClassVar
 from django.utils.translation import gettext_lazy as _
 
 from wagtail_kwiga import locking
-from wagtail_kwiga.automations import enrolment, reasons
-from wagtail_kwiga.automations.conditions import Condition
-from wagtail_kwiga.automations.intents import Intent
-from wagtail_kwiga.automations.steps import Step, Told
-from wagtail_kwiga.automations.triggers import StartEvent
+from wagtail_kwiga.automations.core.conditions import Condition
+from wagtail_kwiga.automations.core.intents import Intent
+from wagtail_kwiga.automations.core.steps import Step, StepResult
+from wagtail_kwiga.automations.core.triggers import StartEvent
+from wagtail_kwiga.automations.running import enrolment
+from wagtail_kwiga.automations.wording import reasons
 from wagtail_kwiga.contacts import directory
 from wagtail_kwiga.contacts.models import Contact
 from wagtail_kwiga.journal import writing
@@ -58,8 +59,10 @@ class AskToCall(Step):
     def decide(self, run, facts, now):
         phone = facts.extra[self.kind]
         if not phone:
-            return Told("skipped", "studio_no_phone")
-        return Told("acted", "due", (Call(run.run.id, facts.contact.id, phone, self.about),), facts={"phone": phone})
+            return StepResult("skipped", "studio_no_phone")
+        return StepResult(
+            "acted", "due", (Call(run.run.id, facts.contact.id, phone, self.about),), facts={"phone": phone}
+        )
 
     def words(self):
         return _("ask staff to call about “%(about)s”") % {"about": self.about}

@@ -22,9 +22,9 @@ from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Group, Permission
 from django.test import Client
 from wagtail.models import GroupPagePermission, Page
-from wagtail_kwiga.mailing import starters
+from wagtail_kwiga.mailing.authoring import default_content
 from wagtail_kwiga.models import EmailTemplate, OfferPage, Order
-from wagtail_kwiga.payments import books
+from wagtail_kwiga.payments import ledger
 
 class Fields(HTMLParser):
     def __init__(self, text):
@@ -43,7 +43,7 @@ GroupPagePermission.objects.create(group=group, page=Page.objects.get(depth=2), 
 admin, visitor = Client(SERVER_NAME="localhost"), Client(SERVER_NAME="localhost")
 admin.force_login(user)
 assert admin.post("/admin/kwiga/lists/add/", {"title": "Come back"}).status_code == 302
-starter = starters.win_back("en")
+starter = default_content.win_back("en")
 mail = EmailTemplate.objects.create(title="Come back", subject=starter.subject, body=starter.body, live=False)
 mail.save_revision(user=user, log_action=True).publish(user=user)
 page = OfferPage.objects.get()
@@ -53,7 +53,7 @@ for name in ("ada", "grace"):
     visitor.post(page.url, {**Fields(visitor.get(page.url).content.decode()).found, **typed})
 order = Order.objects.latest("pk")
 assert Order.objects.count() == 2
-books.receive_money(order=order, amount=order.outstanding.amount, method="transfer", reference="1", by=None)
+ledger.record_payment(order=order, amount=order.outstanding.amount, method="transfer", reference="1", by=None)
 """
 
 

@@ -1,4 +1,7 @@
-"""The five objects of the story (spec kwiga 21.1), made as an editor makes them, and what a shop does in one minute."""
+"""The five objects of the story, made as an editor makes them, and what a shop does in one minute.
+
+The story is that of Kwiga's article “Sending Emails with Promo Codes (Unpaid Orders)”: list, coupon, offer, email, scenario.
+"""
 
 from __future__ import annotations
 
@@ -10,8 +13,8 @@ from wagtail.models import Locale, Site
 
 from tests.support import START
 from wagtail_kwiga import models as m
-from wagtail_kwiga.automations import engine
-from wagtail_kwiga.mailing import delivery
+from wagtail_kwiga.automations.running import engine
+from wagtail_kwiga.mailing.sending import delivery
 
 
 @dataclass
@@ -33,7 +36,7 @@ def block(kind: str, **value):
 
 def make_school(*, now: dt.datetime = START) -> School:
     """List, coupon, offer page, e-mail, scenario: published, in that order."""
-    from wagtail_kwiga.automations import versions
+    from wagtail_kwiga.automations.editing import versions
 
     site = Site.objects.get(is_default_site=True)
     m.KwigaSettings.objects.update_or_create(

@@ -16,13 +16,14 @@ from tests.orders.shop import books_receive, order_for
 from tests.support import START, after, make_contact, make_coupon, make_list, make_offer
 from wagtail_kwiga import models as m
 from wagtail_kwiga.access import policy
-from wagtail_kwiga.automations import engine
+from wagtail_kwiga.automations.running import engine
 from wagtail_kwiga.contacts import directory, lists
 from wagtail_kwiga.coupons import uses
 from wagtail_kwiga.exceptions import CouponRefused
-from wagtail_kwiga.mailing import delivery, moments
-from wagtail_kwiga.orders import families, transitions
-from wagtail_kwiga.payments import books
+from wagtail_kwiga.mailing import dates
+from wagtail_kwiga.mailing.sending import delivery
+from wagtail_kwiga.orders import purchases, transitions
+from wagtail_kwiga.payments import ledger
 from wagtail_kwiga.pricing.discounts import Percent
 from wagtail_kwiga.pricing.money import Money
 from wagtail_kwiga.pricing.quotes import make_quote
@@ -53,9 +54,9 @@ def test_paid_refunded_and_paid_again_gives_access_in_any_order(money_first):
     books_receive(order, "120", now=after(minutes=1), reference="a")
     if money_first:
         books_receive(order, "120", now=after(minutes=2), reference="b")
-        books.refund(order=order, amount=Decimal(120), now=after(minutes=3))
+        ledger.record_refund(order=order, amount=Decimal(120), now=after(minutes=3))
     else:
-        books.refund(order=order, amount=Decimal(120), now=after(minutes=2))
+        ledger.record_refund(order=order, amount=Decimal(120), now=after(minutes=2))
         books_receive(order, "120", now=after(minutes=3), reference="b")
     order.refresh_from_db()
     assert order.status == "paid"
@@ -70,12 +71,12 @@ def test_late_money_takes_the_place_that_its_own_sibling_holds():
     books_receive(first, "102", now=after(days=15, minutes=1))
     first.refresh_from_db()
     coupon.refresh_from_db()
-    assert (first.status, first.coupon_use.over_limit, coupon.taken) == ("paid", False, 1)
+    assert (first.status, first.coupon_use.over_limit, coupon.used_count) == ("paid", False, 1)
 
 
 def test_money_stands_up_for_the_payers_data_not_for_a_strangers():
-    directory.remember(email="v@example.com", name="Mallory Mean", phone="666", now=START)
-    contact = directory.remember(email="v@example.com", name="Vera True", phone="+48 1 2345", now=START)
+    directory.get_or_create_contact(email="v@example.com", name="Mallory Mean", phone="666", now=START)
+    contact = directory.get_or_create_contact(email="v@example.com", name="Vera True", phone="+48 1 2345", now=START)
     order = order_for(contact, make_offer(), name="Vera True", phone="+48 1 2345")
     books_receive(order, "120", now=after(minutes=1))
     contact.refresh_from_db()
@@ -83,8 +84,8 @@ def test_money_stands_up_for_the_payers_data_not_for_a_strangers():
 
 
 def test_a_free_order_stands_up_for_nobody():
-    contact = directory.remember(email="v@example.com", name="Mallory", now=START)
-    books.settle_free(order_for(contact, make_offer(amount="0")), START)
+    contact = directory.get_or_create_contact(email="v@example.com", name="Mallory", now=START)
+    ledger.complete_free(order_for(contact, make_offer(amount="0")), START)
     contact.refresh_from_db()
     assert not contact.is_verified
 
@@ -95,9 +96,9 @@ def test_a_stranger_does_not_end_a_discount_that_is_held():
     lists.add(members, contact, until=after(hours=24), now=START)
     mine = order_for(contact, offer, coupon=coupon, payment_kind="transfer", now=after(hours=23))
     order_for(contact, offer, now=after(hours=25))
-    newest = families.newest(mine.family)
+    newest = purchases.newest(mine.family)
     assert newest.total == mine.total
-    assert newest.coupon_use.held_until == mine.expires_at
+    assert newest.coupon_use.reserved_until == mine.expires_at
 
 
 def test_a_hold_whose_discount_has_ended_is_not_made_longer():
@@ -122,7 +123,7 @@ def test_the_mail_names_no_time_after_the_sale_has_ended():
     left_unpaid(school)
     engine.run_due(after(minutes=30))
     context = recovery().context
-    assert moments.told(after(hours=2), "en") in context["coupon.valid_until"]
+    assert dates.told(after(hours=2), "en") in context["coupon.valid_until"]
     assert "24 hours" not in context.values()
 
 
@@ -172,7 +173,7 @@ def test_saving_a_coupon_beside_a_buyer_does_not_put_the_old_count_back(admin_cl
     coupon, clean = make_coupon("RUSH", limit_total=1), CouponForm.clean
 
     def clean_while_somebody_buys(form):
-        uses.hold(m.Coupon.objects.get(pk=coupon.pk), make_contact(), until=after(hours=1), now=START)
+        uses.reserve(m.Coupon.objects.get(pk=coupon.pk), make_contact(), until=after(hours=1), now=START)
         return clean(form)
 
     monkeypatch.setattr(CouponForm, "clean", clean_while_somebody_buys)
@@ -187,6 +188,6 @@ def test_saving_a_coupon_beside_a_buyer_does_not_put_the_old_count_back(admin_cl
     address = reverse("wagtail_kwiga_coupons:edit", args=[coupon.pk])
     assert admin_client.post(address, {**data, "is_active": "on"}).status_code == 302
     coupon.refresh_from_db()
-    assert (coupon.taken, coupon.note) == (1, "x")
+    assert (coupon.used_count, coupon.note) == (1, "x")
     with pytest.raises(CouponRefused):
-        uses.hold(coupon, make_contact(), until=after(hours=1), now=START)
+        uses.reserve(coupon, make_contact(), until=after(hours=1), now=START)

@@ -29,7 +29,7 @@ def work(**span: float) -> None:
 def what_was_decided() -> list[object]:
     """For the message of a test that waits for a mail: what is published, what was ordered, and what became of it."""
     runs = m.Run.objects.values_list("state", "position", "reason", "error", "due_at")
-    steps = m.StepRecord.objects.values_list("kind", "outcome", "because")
+    steps = m.StepRecord.objects.values_list("kind", "outcome", "reason")
     scenarios = m.Scenario.objects.values_list("title", "live", "version__definition")
     orders = m.Order.objects.values_list("status", "offer", "payment_kind", "placed_at")
     return [*scenarios, *orders, *runs, *steps, *m.OutgoingEmail.objects.values_list("purpose", "status", "why")]

@@ -21,12 +21,12 @@ from tests.offers import making
 from tests.offers.making import BUYER, text_of
 from tests.support import after, make_contact, make_product
 from wagtail_kwiga import models as m
-from wagtail_kwiga.automations import explaining
-from wagtail_kwiga.automations.definitions import Definition
-from wagtail_kwiga.automations.extensions import kinds
+from wagtail_kwiga.automations.core.definitions import Definition
+from wagtail_kwiga.automations.registry import kinds
+from wagtail_kwiga.automations.wording import descriptions
 from wagtail_kwiga.contacts import consent
 from wagtail_kwiga.journal import writing
-from wagtail_kwiga.payments import books
+from wagtail_kwiga.payments import ledger
 
 pytestmark = pytest.mark.django_db
 ROOT = Path(__file__).resolve().parents[2]
@@ -65,7 +65,7 @@ def calls(contact: m.Contact) -> list[str]:
 
 
 def told(run: m.Run) -> list[tuple[str, str, str]]:
-    return list(run.records.values_list("kind", "outcome", "because"))
+    return list(run.records.values_list("kind", "outcome", "reason"))
 
 
 def template(subject: str = "Your place", text: str = "<p>Hello</p>") -> m.EmailTemplate:
@@ -117,7 +117,7 @@ def test_the_step_acts_in_a_sweep_for_those_who_can_be_called(studio, admin_clie
     assert calls(bob.contact) == []
     assert told(m.Run.objects.get(order=ada))[-1] == ("studio_ask_to_call", "acted", "due")
     assert told(m.Run.objects.get(order=bob))[-1] == ("studio_ask_to_call", "skipped", "studio_no_phone")
-    assert explaining.because_text("studio_no_phone") == "They gave no phone number."
+    assert descriptions.reason_text("studio_no_phone") == "They gave no phone number."
 
 
 def test_the_condition_decides_who_goes_on(studio, admin_client):
@@ -137,7 +137,7 @@ def test_the_condition_decides_who_goes_on(studio, admin_client):
     assert calls(order_of("bob@example.com").contact) == ["Call them on +48 600 100 200: the key"]
     left = m.Run.objects.get(contact__email="ada@example.com")
     assert (left.state, left.reason) == ("left", "condition_fails")
-    assert explaining.sentence(Definition.from_json(scenario.version.definition, kinds())) == (
+    assert descriptions.sentence(Definition.from_json(scenario.version.definition, kinds())) == (
         "30 minutes after any unpaid order, unless paid: only if: has tried at least 2 times, "
         "ask staff to call about “the key”"
     )
@@ -157,7 +157,7 @@ def test_the_start_event_lets_people_in_when_the_site_says_so(admin_client):
     assert runs == [] and m.Run.objects.count() == 1
     work_at(minutes=[59, 60])
     assert [message["Subject"] for message in received()] == ["Well done"]
-    assert explaining.sentence(Definition.from_json(scenario.version.definition, kinds())) == (
+    assert descriptions.sentence(Definition.from_json(scenario.version.definition, kinds())) == (
         "1 hour after a lesson seen to its end: one e-mail"
     )
 
@@ -243,14 +243,14 @@ def test_listeners_are_called_after_commit_with_the_event(studio, caplog):
         return writing.timeline(order).filter(code="studio.easel").count()
 
     with transaction.atomic():
-        books.receive_money(order=order, amount=order.total.amount, method="sandbox", now=after(minutes=1))
+        ledger.record_payment(order=order, amount=order.total.amount, method="sandbox", now=after(minutes=1))
         assert easels() == 0
         transaction.set_rollback(True)
     order.refresh_from_db()
     assert (order.status, easels()) == ("open", 0)
 
     with transaction.atomic():
-        books.receive_money(order=order, amount=order.total.amount, method="sandbox", now=after(minutes=2))
+        ledger.record_payment(order=order, amount=order.total.amount, method="sandbox", now=after(minutes=2))
         assert easels() == 0
     (entry,) = writing.timeline(order).filter(code="studio.easel")
     assert (entry.at, writing.sentence(entry)) == (after(minutes=2), "An easel is set up.")

@@ -20,16 +20,16 @@ from tests.journeys.school import make_school
 from tests.support import after
 from wagtail_kwiga import events
 from wagtail_kwiga import models as m
-from wagtail_kwiga.automations import engine
+from wagtail_kwiga.automations.running import engine
 from wagtail_kwiga.contacts import directory
-from wagtail_kwiga.mailing import delivery
+from wagtail_kwiga.mailing.sending import delivery
 from wagtail_kwiga.offers import quoting
 from wagtail_kwiga.orders import placing
 from wagtail_kwiga.orders.events import OrderPaid
-from wagtail_kwiga.payments import books
+from wagtail_kwiga.payments import ledger
 
 ROUNDS = 200
-BEGUN = {"handing_over", "sent"}
+BEGUN = {"sending", "sent"}
 
 
 @pytest.fixture
@@ -73,7 +73,7 @@ def test_paying_against_claiming(seen_by_payer):
     head_start = {True: 0.0, False: 0.05}  # of the worker, by whether the mail is queued already; kept where both win
     for number in range(ROUNDS):
         at = after(days=number)
-        contact = directory.remember(email=f"buyer{number}@example.com", name="Ada", now=at)
+        contact = directory.get_or_create_contact(email=f"buyer{number}@example.com", name="Ada", now=at)
         quote = quoting.quote(offer=school.offer, contact=contact, now=at)
         order = placing.place_order(
             contact=contact, offer=school.offer, quote=quote, payment_method="sandbox", language="en", now=at
@@ -88,7 +88,7 @@ def test_paying_against_claiming(seen_by_payer):
 
         def pay(order=order, due=due, wait=payer_waits):
             time.sleep(wait)
-            books.receive_money(order=order, amount=order.total, method="sandbox", now=due)
+            ledger.record_payment(order=order, amount=order.total, method="sandbox", now=due)
 
         def work(due=due):
             engine.run_due(due)
@@ -127,7 +127,7 @@ def test_two_workers_and_a_payer_send_nothing_twice(seen_by_payer):
     school = make_school()
     orders = []
     for number in range(20):
-        contact = directory.remember(email=f"many{number}@example.com", name="Ada", now=after())
+        contact = directory.get_or_create_contact(email=f"many{number}@example.com", name="Ada", now=after())
         quote = quoting.quote(offer=school.offer, contact=contact, now=after())
         orders.append(
             placing.place_order(
@@ -144,7 +144,7 @@ def test_two_workers_and_a_payer_send_nothing_twice(seen_by_payer):
 
     def pay():
         for order in orders[::2]:
-            books.receive_money(order=order, amount=order.total, method="sandbox", now=due)
+            ledger.record_payment(order=order, amount=order.total, method="sandbox", now=due)
 
     threads = [in_thread(barrier, errors, one) for one in (work, work, pay)]
     for thread in threads:

@@ -17,9 +17,9 @@ from wagtail_kwiga.coupons import eligibility
 from wagtail_kwiga.exceptions import CouponRefused
 from wagtail_kwiga.offers import quoting
 from wagtail_kwiga.orders import links, placing
-from wagtail_kwiga.orders.links import Purpose
+from wagtail_kwiga.orders.links import LinkPurpose
 from wagtail_kwiga.orders.statuses import Status
-from wagtail_kwiga.payments import books
+from wagtail_kwiga.payments import ledger
 
 pytestmark = pytest.mark.django_db
 
@@ -30,7 +30,9 @@ def school():
 
 
 def leave_unpaid(school, *, email="ada@example.com", now=after(), coupon=None, **given):
-    contact = directory.remember(email=email, name="Ada Buyer", phone="+48 600 100 200", language="en", now=now)
+    contact = directory.get_or_create_contact(
+        email=email, name="Ada Buyer", phone="+48 600 100 200", language="en", now=now
+    )
     quote = quoting.quote(offer=school.offer, coupon=coupon, contact=contact, now=now)
     return placing.place_order(
         contact=contact,
@@ -46,7 +48,7 @@ def leave_unpaid(school, *, email="ada@example.com", now=after(), coupon=None, *
 
 def pay(order, *, now, amount=None):
     order.refresh_from_db()
-    return books.receive_money(order=order, amount=amount or order.outstanding, method="sandbox", now=now)
+    return ledger.record_payment(order=order, amount=amount or order.outstanding, method="sandbox", now=now)
 
 
 def recovery_mails():
@@ -89,7 +91,7 @@ def test_the_mail_says_what_the_checkout_keeps(school):
 def test_the_way_back_is_cheaper_and_paying_makes_silence(school):
     first = leave_unpaid(school)
     work(after(minutes=30))
-    linked, payload = links.order_of(Purpose.RESUME, resume_token(mail.outbox[0]), after(hours=2))
+    linked, payload = links.order_of(LinkPurpose.RESUME, resume_token(mail.outbox[0]), after(hours=2))
     assert linked == first
     coupon = m.Coupon.objects.get(pk=payload["coupon"])
     second = leave_unpaid(school, coupon=coupon, now=after(hours=2))
@@ -127,7 +129,7 @@ def test_24_hours_later_it_is_over_without_any_worker(school):
 def test_a_stranger_is_told_it_was_made_for_another_address(school):
     leave_unpaid(school)
     work(after(minutes=30))
-    stranger = directory.remember(email="eve@example.com", now=after(hours=1))
+    stranger = directory.get_or_create_contact(email="eve@example.com", now=after(hours=1))
     verdict = eligibility.check(code="COMEBACK15", offer=school.offer, contact=stranger, now=after(hours=1))
     assert (verdict.ok, verdict.reason) == (False, "other_address")
     assert "another address" in str(verdict.message)
@@ -159,8 +161,8 @@ def test_paying_any_order_of_the_purchase_means_no_mail_ever(school, paid):
 
 
 def test_paid_between_queueing_and_handing_over_means_no_mail(school):
-    from wagtail_kwiga.automations import engine
-    from wagtail_kwiga.mailing import delivery
+    from wagtail_kwiga.automations.running import engine
+    from wagtail_kwiga.mailing.sending import delivery
 
     order = leave_unpaid(school)
     engine.run_due(after(minutes=30))
@@ -213,4 +215,4 @@ def test_every_step_can_be_asked_why(school):
     records = list(m.StepRecord.objects.order_by("pk").values_list("kind", "outcome"))
     kinds = [kind for kind, outcome in records if outcome == "acted"]
     assert kinds == ["add_to_list", "send_email", "remove_from_list"]
-    assert all(m.StepRecord.objects.values_list("because", flat=True))
+    assert all(m.StepRecord.objects.values_list("reason", flat=True))

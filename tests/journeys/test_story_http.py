@@ -182,7 +182,7 @@ def test_the_whole_story(school):
     assert (paid.family, paid.buyer_phone) == (first.family, BUYER["phone"])
     grant = m.AccessGrant.objects.get()
     assert (grant.contact, grant.product) == (paid.contact, school.product)
-    assert school.coupon.uses.get().state == "spent"
+    assert school.coupon.uses.get().state == "redeemed"
     assert not m.Run.objects.filter(state__in=["live", "parked"]).exists()
 
     work()

@@ -15,7 +15,7 @@ from tests.orders.shop import books_receive, order_for
 from tests.payments.shop import bank_data, new_attempt, tell
 from tests.support import START, after, make_contact, make_coupon, make_offer, make_product
 from wagtail_kwiga import models as m
-from wagtail_kwiga.mailing import hyperlinks
+from wagtail_kwiga.mailing import link_building
 from wagtail_kwiga.orders import links, transitions
 
 FILM = "https://www.youtube.com/watch?v=aqz-KE-bpKQ"
@@ -140,6 +140,6 @@ def every_page() -> dict[str, str]:
         **offer_pages(site),
         **order_pages(site),
         "link-wrong": "/shop/pay/rubbish/",
-        "unsubscribe": hyperlinks.unsubscribe_url(contact.pk, at=START, site_id=None, language="en"),
+        "unsubscribe": link_building.unsubscribe_url(contact.pk, at=START, site_id=None, language="en"),
         "unsubscribe-wrong": "/shop/unsubscribe/rubbish/",
     }

@@ -20,8 +20,9 @@ from tests.mail_settings import SMTP, use_mailer
 from tests.orders.shop import order_for
 from tests.support import START, make_contact, make_coupon, make_offer
 from wagtail_kwiga import models as m
-from wagtail_kwiga.mailing import outbox, versions
+from wagtail_kwiga.mailing.authoring import versions
 from wagtail_kwiga.mailing.placeholders import Situation
+from wagtail_kwiga.mailing.sending import outbox
 from wagtail_kwiga.pricing.money import Money
 
 #: The recovery mail of the story, as an editor composes it.

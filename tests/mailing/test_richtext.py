@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from wagtail_kwiga.mailing import richtext, tokens
+from wagtail_kwiga.mailing import placeholder_syntax, richtext
 
 
 @pytest.mark.parametrize(
@@ -34,7 +34,7 @@ def test_formatting_inside_braces_survives_around_the_placeholder(source, html):
 
 def test_no_placeholder_reaches_across_paragraphs():
     rich = richtext.render("<p>{{ coupon.</p><p>code }}</p>")
-    assert not list(tokens.found_in(rich.html))
+    assert not list(placeholder_syntax.found_in(rich.html))
 
 
 @pytest.mark.parametrize(
@@ -122,10 +122,10 @@ def test_any_soup_gives_balanced_allowed_markup_with_known_placeholders_only(sou
             open_tags.append(tag)
     assert not open_tags
     # The same placeholders in both parts, whatever formatting cut through them (a clickable link names its target twice).
-    in_html = {token.name for token in tokens.found_in(rich.html)}
-    assert in_html == {token.name for token in tokens.found_in(rich.text)}
+    in_html = {token.name for token in placeholder_syntax.found_in(rich.html)}
+    assert in_html == {token.name for token in placeholder_syntax.found_in(rich.text)}
     # What is no placeholder cannot become one when values are put in.
-    assert "{{" not in tokens.PATTERN.sub("", rich.html)
+    assert "{{" not in placeholder_syntax.PATTERN.sub("", rich.html)
 
 
 def _bare(html: str) -> str:

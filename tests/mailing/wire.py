@@ -9,7 +9,7 @@ import base64
 import re
 from dataclasses import dataclass
 
-from wagtail_kwiga.mailing.message import HAS_POLICIES
+from wagtail_kwiga.mailing.sending.message import HAS_POLICIES
 
 #: Octets of an encoded word. Python's older mail API, which Django 5.2 uses, goes a little above the rule; all readers bear it.
 LONGEST_WORD = 75 if HAS_POLICIES else 78
@@ -99,8 +99,8 @@ def show() -> None:
         from tests.mailing import making
         from tests.orders.shop import order_for
         from tests.support import START, make_contact, make_offer
-        from wagtail_kwiga.mailing import outbox
-        from wagtail_kwiga.mailing.delivery import deliver_due
+        from wagtail_kwiga.mailing.sending import outbox
+        from wagtail_kwiga.mailing.sending.delivery import deliver_due
 
         making.settings_of_default_site(sender_name="School, Inc. and the Riverside Academy of Watercolour and Drawing")
         making.queue_one(make_contact("ada@example.com", name="Ada Łovelace"))

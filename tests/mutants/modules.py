@@ -44,20 +44,30 @@ MODULES: dict[str, Module] = {
             "orders.transitions",
             "tests/orders/test_transitions*.py",
             "tests/orders/test_placing*.py",
-            "tests/payments/test_books*.py",
+            "tests/payments/test_ledger*.py",
         ),
         _of_package("orders.placing", "tests/orders/test_placing*.py", "tests/orders/test_transitions*.py"),
-        _of_package("payments.books", "tests/payments/test_books*.py", "tests/payments/test_notices*.py"),
-        _of_package("payments.notices", "tests/payments/test_notices*.py", "tests/payments/test_door*.py"),
+        _of_package("payments.ledger", "tests/payments/test_ledger*.py", "tests/payments/test_provider_events*.py"),
+        _of_package(
+            "payments.provider_events", "tests/payments/test_provider_events*.py", "tests/payments/test_door*.py"
+        ),
         _of_package("coupons.uses", "tests/coupons/test_uses*.py", "tests/coupons/test_machine.py"),
         _of_package("coupons.eligibility", "tests/coupons/test_eligibility*.py", "tests/coupons/test_audience*.py"),
         _of_package(
-            "automations.decisions", "tests/automations/test_decisions*.py", "tests/automations/test_engine*.py"
+            "automations.core.decisions",
+            "tests/automations/core/test_decisions*.py",
+            "tests/automations/running/test_engine*.py",
         ),
         _of_package(
-            "automations.enrolment", "tests/automations/test_enrolment*.py", "tests/automations/test_engine*.py"
+            "automations.running.enrolment",
+            "tests/automations/running/test_enrolment*.py",
+            "tests/automations/running/test_engine*.py",
         ),
-        _of_package("mailing.delivery", "tests/mailing/test_delivery*.py", "tests/mailing/test_outbox*.py"),
+        _of_package(
+            "mailing.sending.delivery",
+            "tests/mailing/sending/test_delivery*.py",
+            "tests/mailing/sending/test_outbox*.py",
+        ),
         _of_package("access.grants", "tests/access/test_*.py"),
         _of_package("access.policy", "tests/access/test_*.py"),
     )

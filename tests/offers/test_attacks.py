@@ -13,7 +13,7 @@ from tests.support import START, after, make_contact, make_coupon, make_list
 from wagtail_kwiga import models as m
 from wagtail_kwiga.contacts import lists
 from wagtail_kwiga.orders import links
-from wagtail_kwiga.payments import books
+from wagtail_kwiga.payments import ledger
 
 pytestmark = pytest.mark.django_db
 
@@ -32,7 +32,7 @@ def test_a_refunded_purchase_may_be_bought_again_by_its_link(client, page):
     bought = m.Order.objects.get()
     link = links.resume_url(bought, None, START).replace("http://localhost", "")
     books_receive(bought, "120", now=after(minutes=1))
-    books.refund(order=bought, amount=Decimal(120), now=after(minutes=2))
+    ledger.record_refund(order=bought, amount=Decimal(120), now=after(minutes=2))
     making.set_clock(after(minutes=3))
     words = text_of(client.get(client.get(link)["Location"].removesuffix("#order")))
     assert "You have it" not in words

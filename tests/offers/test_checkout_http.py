@@ -16,7 +16,7 @@ from wagtail_kwiga import models as m
 from wagtail_kwiga.contacts import lists
 from wagtail_kwiga.exceptions import OrderRefused, ProviderUnavailable
 from wagtail_kwiga.offers import forms
-from wagtail_kwiga.payments import books
+from wagtail_kwiga.payments import ledger
 from wagtail_kwiga.pricing.money import Money
 
 pytestmark = pytest.mark.django_db
@@ -82,7 +82,7 @@ def test_a_coupon_of_a_hundred_percent_makes_it_free(client, page):
     order(client, page.url, coupon="gift")
     coupon.refresh_from_db()
     assert (the_order().status, the_order().total_amount) == ("paid", 0)
-    assert coupon.uses.get().state == "spent"
+    assert coupon.uses.get().state == "redeemed"
 
 
 def test_a_post_without_a_csrf_token_is_refused(page):
@@ -163,7 +163,7 @@ def test_a_code_typed_and_ordered_at_once(client, page):
     coupon = make_coupon("SPRING", percent="20")
     order(client, page.url, coupon=" Spring ")
     assert (the_order().total_amount, the_order().coupon_code) == (96, "SPRING")
-    assert coupon.uses.get().state == "held"
+    assert coupon.uses.get().state == "reserved"
 
 
 def test_a_code_and_the_right_address_work_without_any_link(client, page):
@@ -202,7 +202,7 @@ def test_a_code_used_up_meanwhile_is_not_charged_the_normal_price_for(client, pa
     assert "used as often as it may be" in text_of(response)
     assert m.Order.objects.count() == 1
     coupon.refresh_from_db()
-    assert coupon.taken == 1
+    assert coupon.used_count == 1
 
 
 def test_whoever_comes_back_without_the_code_keeps_the_discount(client, page):
@@ -263,7 +263,7 @@ def test_sending_the_form_twice_leaves_one_open_order(client, page):
 
 def test_a_purchase_paid_in_part_leads_the_same_browser_to_the_rest(client, page):
     order(client, page.url)
-    books.receive_money(order=the_order(), amount=Decimal(20), method="bank", now=START)
+    ledger.record_payment(order=the_order(), amount=Decimal(20), method="bank", now=START)
     response = order(client, page.url)
     assert "/shop/pay/" in response["Location"]
     assert m.Order.objects.count() == 1

@@ -14,7 +14,7 @@ from tests.offers import making
 from tests.offers.making import BUYER, fields_of, make_page, text_of, translate
 from tests.support import START, after
 from wagtail_kwiga import models as m
-from wagtail_kwiga.mailing import hyperlinks
+from wagtail_kwiga.mailing import link_building
 from wagtail_kwiga.orders import links
 
 pytestmark = pytest.mark.django_db
@@ -92,7 +92,9 @@ class Walk:
     def mails(self) -> None:
         (receipt,) = m.OutgoingEmail.objects.filter(purpose="receipt")
         assert receipt.language == self.language
-        goodbye = hyperlinks.unsubscribe_url(self.order.contact_id, at=START, site_id=None, language=receipt.language)
+        goodbye = link_building.unsubscribe_url(
+            self.order.contact_id, at=START, site_id=None, language=receipt.language
+        )
         self.speaks(self.client.get(self._path(goodbye), headers=self.headers), "No more offers by e-mail?")
 
     @staticmethod

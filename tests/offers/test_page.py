@@ -78,7 +78,7 @@ def test_looking_changes_nothing(client, page):
         client.get(f"{page.url}?coupon=nonsense&resume=nonsense")
     written = [query["sql"] for query in queries if not query["sql"].lstrip().upper().startswith("SELECT")]
     assert written == []
-    assert m.Contact.objects.count() == m.Order.objects.count() == m.RateWindow.objects.count() == 0
+    assert m.Contact.objects.count() == m.Order.objects.count() == m.RateLimitWindow.objects.count() == 0
 
 
 def test_looking_makes_no_settings_row(client, page):

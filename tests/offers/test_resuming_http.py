@@ -15,7 +15,7 @@ from tests.support import START, after, make_coupon, make_list
 from wagtail_kwiga import models as m
 from wagtail_kwiga.contacts import lists
 from wagtail_kwiga.orders import links, transitions
-from wagtail_kwiga.payments import books
+from wagtail_kwiga.payments import ledger
 
 pytestmark = pytest.mark.django_db
 
@@ -82,7 +82,7 @@ def test_the_link_can_be_followed_again_and_again(client, page, left):
     assert "€102.00" in text_of(follow(client, left.link))
     newest = m.Order.objects.get(status="open")
     assert newest.total_amount == 102
-    assert newest.coupon.uses.filter(state="held").count() == 1
+    assert newest.coupon.uses.filter(state="reserved").count() == 1
 
 
 def test_link_scanners_change_nothing(client, page, left):
@@ -160,7 +160,7 @@ def test_another_address_is_asked_for_the_phone_where_it_must_be_given(client, p
 
 
 def test_a_paid_purchase_says_you_have_it_with_the_way_in(client, page, left):
-    books.receive_money(order=left, amount=left.total, method="bank", now=after(minutes=40))
+    ledger.record_payment(order=left, amount=left.total, method="bank", now=after(minutes=40))
     response = follow(client, left.link)
     words = text_of(response)
     assert "You have it" in words
@@ -173,13 +173,13 @@ def test_a_paid_purchase_says_you_have_it_with_the_way_in(client, page, left):
 def test_a_later_order_of_the_same_purchase_paid_says_so_as_well(client, page, left):
     client.post(page.url, fields_of(follow(client, left.link)))
     newer = m.Order.objects.get(status="open")
-    books.receive_money(order=newer, amount=newer.total, method="bank", now=after(minutes=40))
+    ledger.record_payment(order=newer, amount=newer.total, method="bank", now=after(minutes=40))
     assert "You have it" in text_of(follow(client, left.link))
 
 
 def test_a_way_in_that_is_a_script_is_no_link(client, page, left):
     m.Product.objects.update(entry_url="javascript:alert(1)")
-    books.receive_money(order=left, amount=left.total, method="bank", now=after(minutes=40))
+    ledger.record_payment(order=left, amount=left.total, method="bank", now=after(minutes=40))
     assert b"javascript:" not in follow(client, left.link).content
 
 

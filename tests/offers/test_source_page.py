@@ -13,7 +13,7 @@ from tests.offers.making import BUYER, fields_of, make_page, offer_of, root, tex
 from tests.offers.test_panels import product_row, sent
 from tests.support import make_coupon, make_product
 from wagtail_kwiga import models as m
-from wagtail_kwiga.offers import publishing
+from wagtail_kwiga.offers import choices
 
 pytestmark = pytest.mark.django_db
 
@@ -41,7 +41,7 @@ def test_wagtails_own_translation_copies_follow(admin_client, page):
     edit = reverse("wagtailadmin_pages:edit", args=[copy.pk])
     shown = admin_client.get(edit)
     assert "This page is a translation" in text_of(shown)
-    for name in publishing.SOURCE_FIELDS:
+    for name in choices.SOURCE_FIELDS:
         assert f'name="{name}'.encode() not in shown.content, name
     hostile = sent(
         title="Aquarell", slug="aquarell", price="1.00", currency="USD", coupon_mode="any", is_listed="",

@@ -17,10 +17,11 @@ from tests.offers.making import fill_in, make_page, offer_of, order, text_of
 from tests.support import START, after, make_contact, make_coupon, make_list
 from wagtail_kwiga import models as m
 from wagtail_kwiga.contacts import lists
-from wagtail_kwiga.mailing import delivery, suppression
-from wagtail_kwiga.offers import recognising
+from wagtail_kwiga.mailing import suppression
+from wagtail_kwiga.mailing.sending import delivery
+from wagtail_kwiga.offers import browser_proof
 from wagtail_kwiga.orders import links, transitions
-from wagtail_kwiga.payments import books
+from wagtail_kwiga.payments import ledger
 
 pytestmark = pytest.mark.django_db
 
@@ -37,7 +38,7 @@ def with_money(client, page, state: str) -> m.Order:
     order(client, page.url)
     placed = the_order()
     if state == "partly_paid":
-        books.receive_money(order=placed, amount=Decimal(20), method="bank", now=START)
+        ledger.record_payment(order=placed, amount=Decimal(20), method="bank", now=START)
     else:
         transitions.start_processing(placed, now=START)
     placed.refresh_from_db()
@@ -63,7 +64,7 @@ def test_without_proof_nothing_is_written_but_a_mail_to_the_address(client, page
     assert written() == before
     for secret in (placed.number, placed.buyer_name, "Ada", "600 100 200", "€100.00", "€20.00"):
         assert secret not in answer.content.decode()
-    assert recognising.COOKIE not in stranger.cookies
+    assert browser_proof.COOKIE not in stranger.cookies
     mail = m.OutgoingEmail.objects.get()
     assert (mail.to_email, mail.purpose, mail.kind, mail.order) == ("ada@example.com", "service", "service", placed)
     assert set(mail.links) == {"pay_url" if state == "partly_paid" else "order_url"}
@@ -190,10 +191,10 @@ def test_the_same_browser_replaces_what_the_bank_has_not_confirmed(client, page)
 
 def test_the_cookie_is_for_the_server_alone(client, page):
     _page, sent = fill_in(client, page.url)
-    cookie = client.post(page.url, sent, secure=True).cookies[recognising.COOKIE]
+    cookie = client.post(page.url, sent, secure=True).cookies[browser_proof.COOKIE]
     assert (cookie["httponly"], cookie["samesite"], cookie["secure"], cookie["path"]) == (True, "Lax", True, "/")
     assert cookie["max-age"] == 14 * 24 * 60 * 60
-    assert not order(client, page.url).cookies[recognising.COOKIE]["secure"]
+    assert not order(client, page.url).cookies[browser_proof.COOKIE]["secure"]
 
 
 def test_only_an_order_placed_brings_a_cookie(client, page):
@@ -202,14 +203,14 @@ def test_only_an_order_placed_brings_a_cookie(client, page):
     order(client, page.url, email="nobody")
     order(client, page.url, coupon="SPRING", apply="1")
     order(client, page.url, coupon="NONSENSE")
-    assert recognising.COOKIE not in client.cookies
+    assert browser_proof.COOKIE not in client.cookies
 
 
 def test_a_stranger_who_has_ordered_too_is_still_a_stranger(client, page):
     placed = with_money(client, page, "processing")
     stranger = Client()
     order(stranger, page.url, email="mallory@example.com")
-    assert recognising.COOKIE in stranger.cookies
+    assert browser_proof.COOKIE in stranger.cookies
     assert UNDER_WAY in text_of(order(stranger, page.url, **STRANGER))
     placed.refresh_from_db()
     assert placed.status == "processing"
@@ -232,7 +233,7 @@ def test_a_cookie_that_is_not_ours_proves_nothing(client, page, made):
         "true": links.make("browser", expires=later, orders=[True, str(placed.pk)]),
     }
     stranger = Client()
-    stranger.cookies[recognising.COOKIE] = forged.get(made, made)
+    stranger.cookies[browser_proof.COOKIE] = forged.get(made, made)
     assert UNDER_WAY in text_of(order(stranger, page.url, **STRANGER))
 
 
@@ -242,10 +243,10 @@ def test_a_browser_is_known_for_its_last_five_orders(rf):
     request = rf.get("/")
     for key in (1, 2, 3, 4, 5, 6, 3, 2**62):
         answer = HttpResponse()
-        recognising.remember(request, answer, key, START)
-        request.COOKIES[recognising.COOKIE] = answer.cookies[recognising.COOKIE].value
-    assert recognising.orders_of(request, START) == (4, 5, 6, 3, 2**62)
-    assert recognising.orders_of(request, START + dt.timedelta(days=14)) == ()
+        browser_proof.remember(request, answer, key, START)
+        request.COOKIES[browser_proof.COOKIE] = answer.cookies[browser_proof.COOKIE].value
+    assert browser_proof.orders_of(request, START) == (4, 5, 6, 3, 2**62)
+    assert browser_proof.orders_of(request, START + dt.timedelta(days=14)) == ()
 
 
 # --- what the two of them see -----------------------------------------------------------------------------------------

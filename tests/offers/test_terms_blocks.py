@@ -10,7 +10,7 @@ from django.utils import translation
 from wagtail.blocks.struct_block import StructBlockValidationError
 
 from tests.support import make_product
-from wagtail_kwiga.catalogue import wording
+from wagtail_kwiga.catalogue import terms_text
 from wagtail_kwiga.catalogue.terms import AccessTerms, Length, Lessons, Release
 from wagtail_kwiga.offers import terms_blocks
 from wagtail_kwiga.offers.terms_blocks import ProductBlock
@@ -75,7 +75,7 @@ def test_lessons_open_on_their_dates(db):
     dated = terms(release="dated", release_dates=rows)
     assert dated.release == Release.dated({"water": "2027-09-01", "sky": "2027-09-08"})
     with translation.override("en"):
-        assert wording.access_in_words(dated)[1] == "lessons open one by one, the last on Sept. 8, 2027"
+        assert terms_text.access_in_words(dated)[1] == "lessons open one by one, the last on Sept. 8, 2027"
 
 
 def test_curators_are_people_who_may_work_in_the_admin(db):
@@ -137,4 +137,4 @@ def test_terms_survive_their_way_to_json_and_back(db):
     )  # fmt: skip
     assert AccessTerms.from_json(whole.to_json()) == whole
     with translation.override("en"):
-        assert "2 lessons of it" in wording.access_in_words(whole)
+        assert "2 lessons of it" in terms_text.access_in_words(whole)

@@ -9,7 +9,7 @@ from tests.support import START
 from wagtail_kwiga import models as m
 from wagtail_kwiga.coupons import discounts
 from wagtail_kwiga.orders import placing
-from wagtail_kwiga.payments import books
+from wagtail_kwiga.payments import ledger
 from wagtail_kwiga.pricing.money import Money
 from wagtail_kwiga.pricing.quotes import Quote, make_quote
 
@@ -35,6 +35,6 @@ def order_for(
 def books_receive(
     order: m.Order, amount: str, *, now: dt.datetime, method: str = "transfer", reference: str = "", **given
 ):
-    return books.receive_money(
+    return ledger.record_payment(
         order=order, amount=Money(Decimal(amount), order.currency), method=method, reference=reference, now=now, **given
     )

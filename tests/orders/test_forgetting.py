@@ -16,7 +16,7 @@ from tests.support import START, after, make_contact
 from wagtail_kwiga import models as m
 from wagtail_kwiga.contacts import lists
 from wagtail_kwiga.journal import writing
-from wagtail_kwiga.orders import sweeping, transitions
+from wagtail_kwiga.orders import expiry, transitions
 from wagtail_kwiga.payments import attempts, references
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -54,7 +54,7 @@ def live_through(now: dt.datetime = START) -> None:
     """The reminder, the end of its day, the end of the order."""
     for span in ({"minutes": 30}, {"hours": 25}, {"days": 15}):
         work(now + dt.timedelta(**span))
-    sweeping.expire_due(now + dt.timedelta(days=15))
+    expiry.expire_due(now + dt.timedelta(days=15))
 
 
 def rows() -> dict[str, int]:
@@ -142,21 +142,21 @@ def test_what_people_gave_by_hand_and_who_unsubscribed_stays(recipe, school):
 
 
 def test_late_money_for_a_forgotten_order_is_seen(recipe, school):
-    from wagtail_kwiga.payments import notices, registry
-    from wagtail_kwiga.payments.provider import Notice
+    from wagtail_kwiga.payments import provider_events, registry
+    from wagtail_kwiga.payments.provider import ReportedEvent
     from wagtail_kwiga.pricing.money import Money
 
     order = ordered(school, "late@example.com")
     token = m.PaymentAttempt.objects.get(payment__order=order).token
     live_through()
     assert recipe["forget_all"](LATER)[0] == 1
-    notice = Notice(
+    notice = ReportedEvent(
         event_id="late-1", attempt_token=token, reference="A-9", outcome="confirmed", amount=Money(120, "EUR"), live=False,
         raw={},
     )  # fmt: skip
-    notices.take(registry.get("sandbox"), notice, body=b"", now=LATER)
-    notices.settle_stored(LATER + dt.timedelta(hours=2))
-    assert m.ProviderNotice.objects.get(event_id="late-1").result == "unknown"
+    provider_events.take(registry.get("sandbox"), notice, body=b"", now=LATER)
+    provider_events.settle_stored(LATER + dt.timedelta(hours=2))
+    assert m.ProviderEvent.objects.get(event_id="late-1").result == "unknown"
     assert [entry.code for entry in writing.open_attention()] == ["payments.unknown_money"]
 
 

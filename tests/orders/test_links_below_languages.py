@@ -37,5 +37,5 @@ def test_a_language_that_the_site_does_not_have_leads_somewhere_all_the_same(cli
 def test_the_sandbox_gateway_is_no_exception():
     order = order_in("de")
     started = attempts.start(order, method="sandbox")
-    assert urlsplit(started.next.url).path.startswith("/de/shop/sandbox-gateway/")
-    assert registry.get("sandbox").continue_url(started.attempt) == started.next.url
+    assert urlsplit(started.next_action.url).path.startswith("/de/shop/sandbox-gateway/")
+    assert registry.get("sandbox").continue_url(started.attempt) == started.next_action.url

@@ -95,10 +95,10 @@ def test_a_held_coupon_passes_to_the_newer_order_that_brings_none():
     second = order_for(contact, offer, now=after(minutes=5))
     first.refresh_from_db()
     assert str(second.total) == "102.00 EUR"
-    assert second.coupon_use.state == "held"
+    assert second.coupon_use.state == "reserved"
     assert first.coupon_use is None
     coupon.refresh_from_db()
-    assert coupon.taken == 1
+    assert coupon.used_count == 1
 
 
 def test_the_same_coupon_typed_again_needs_no_second_use():
@@ -107,7 +107,7 @@ def test_the_same_coupon_typed_again_needs_no_second_use():
     order_for(contact, offer, coupon=coupon)
     second = order_for(contact, offer, coupon=coupon, now=after(minutes=5))
     assert str(second.total) == "102.00 EUR"
-    assert m.CouponUse.objects.filter(state="held").count() == 1
+    assert m.CouponUse.objects.filter(state="reserved").count() == 1
 
 
 def test_another_coupon_gives_the_first_one_back():
@@ -116,7 +116,7 @@ def test_another_coupon_gives_the_first_one_back():
     order_for(contact, offer, coupon=spring)
     second = order_for(contact, offer, coupon=summer, now=after(minutes=5))
     spring.refresh_from_db()
-    assert (spring.taken, str(second.total)) == (0, "60.00 EUR")
+    assert (spring.used_count, str(second.total)) == (0, "60.00 EUR")
 
 
 def test_a_coupon_that_ended_meanwhile_does_not_pass_on():
@@ -126,7 +126,7 @@ def test_a_coupon_that_ended_meanwhile_does_not_pass_on():
     order_for(contact, offer, coupon=coupon)
     second = order_for(contact, offer, now=after(hours=2))
     coupon.refresh_from_db()
-    assert (str(second.total), second.coupon_use, coupon.taken) == ("120.00 EUR", None, 0)
+    assert (str(second.total), second.coupon_use, coupon.used_count) == ("120.00 EUR", None, 0)
 
 
 @pytest.mark.parametrize(("microseconds", "total"), [(-1, "102.00 EUR"), (0, "120.00 EUR")])
@@ -135,12 +135,12 @@ def test_a_coupon_that_ended_passes_on_until_the_instant_at_which_its_hold_ends(
     contact, offer = make_contact(), make_offer(coupon_mode="any")
     coupon = make_coupon("SPRING", valid_until=after(minutes=1))
     first = order_for(contact, offer, coupon=coupon)
-    ends = first.coupon_use.held_until
+    ends = first.coupon_use.reserved_until
     second = order_for(contact, offer, now=ends + dt.timedelta(microseconds=microseconds))
     coupon.refresh_from_db()
     assert str(second.total) == total
-    assert m.CouponUse.objects.get().held_until == ends
-    assert coupon.taken == (1 if microseconds else 0)
+    assert m.CouponUse.objects.get().reserved_until == ends
+    assert coupon.used_count == (1 if microseconds else 0)
 
 
 def test_a_used_up_coupon_refuses_and_nothing_is_written():
@@ -173,9 +173,9 @@ def test_a_site_may_veto():
 def test_a_transfer_holds_its_coupon_until_the_order_expires():
     offer, coupon = make_offer(coupon_mode="any"), make_coupon()
     order = order_for(make_contact(), offer, coupon=coupon, payment_kind="transfer")
-    assert order.coupon_use.held_until == order.expires_at
+    assert order.coupon_use.reserved_until == order.expires_at
     other = order_for(make_contact(), offer, coupon=coupon)
-    assert other.coupon_use.held_until == START + dt.timedelta(hours=1)
+    assert other.coupon_use.reserved_until == START + dt.timedelta(hours=1)
 
 
 def test_the_number_of_queries_is_fixed():

@@ -10,10 +10,10 @@ import pytest
 from tests.orders.shop import books_receive, order_for
 from tests.support import after, make_contact, make_coupon, make_offer
 from wagtail_kwiga import models as m
-from wagtail_kwiga.exceptions import MoveRefused
-from wagtail_kwiga.orders import sweeping, transitions
-from wagtail_kwiga.orders.statuses import MOVES, Status, may_move
-from wagtail_kwiga.payments import books
+from wagtail_kwiga.exceptions import InvalidTransition
+from wagtail_kwiga.orders import expiry, transitions
+from wagtail_kwiga.orders.statuses import TRANSITIONS, Status, can_transition
+from wagtail_kwiga.payments import ledger
 
 pytestmark = pytest.mark.django_db
 
@@ -28,15 +28,15 @@ def attention(order):
 
 
 def test_every_status_is_in_the_table_and_money_reaches_paid_from_everywhere():
-    assert set(MOVES) == set(Status)
+    assert set(TRANSITIONS) == set(Status)
     for status in set(Status) - {Status.PAID}:
-        assert may_move(status, Status.PAID)
+        assert can_transition(status, Status.PAID)
 
 
 def test_a_verb_refuses_what_the_table_does_not_allow(order):
     books_receive(order, "120.00", now=after(minutes=1))
     for verb in (transitions.cancel, transitions.expire, transitions.supersede, transitions.reopen):
-        with pytest.raises(MoveRefused):
+        with pytest.raises(InvalidTransition):
             verb(order, now=after(minutes=2))
     order.refresh_from_db()
     assert order.status == Status.PAID
@@ -69,11 +69,11 @@ def test_cancelling_gives_the_coupon_back_and_reopening_takes_it_again():
     order = order_for(make_contact(), offer, coupon=coupon)
     transitions.cancel(order, now=after(minutes=1))
     coupon.refresh_from_db()
-    assert coupon.taken == 0
+    assert coupon.used_count == 0
     transitions.reopen(order, now=after(minutes=2))
     coupon.refresh_from_db()
-    assert (coupon.taken, order.status, order.closed_at) == (1, Status.OPEN, None)
-    assert order.coupon_use.state == "held"
+    assert (coupon.used_count, order.status, order.closed_at) == (1, Status.OPEN, None)
+    assert order.coupon_use.state == "reserved"
 
 
 def test_reopening_is_refused_when_the_coupon_is_gone_or_another_order_is_open():
@@ -82,12 +82,12 @@ def test_reopening_is_refused_when_the_coupon_is_gone_or_another_order_is_open()
     order = order_for(contact, offer, coupon=coupon)
     transitions.cancel(order, now=after(minutes=1))
     thief = order_for(make_contact(), offer, coupon=coupon, now=after(minutes=2))
-    with pytest.raises(MoveRefused) as refusal:
+    with pytest.raises(InvalidTransition) as refusal:
         transitions.reopen(order, now=after(minutes=3))
     assert refusal.value.code == "used_up"
     transitions.cancel(thief, now=after(minutes=4))
     order_for(contact, offer, now=after(minutes=5))
-    with pytest.raises(MoveRefused) as refusal:
+    with pytest.raises(InvalidTransition) as refusal:
         transitions.reopen(order, now=after(minutes=6))
     assert refusal.value.code == "other_open"
 
@@ -111,8 +111,8 @@ def test_reopening_is_refused_once_the_purchase_was_made(given_back):
     bought = order_for(contact, offer, now=after(minutes=2))
     books_receive(bought, "120.00", now=after(minutes=3))
     if given_back:
-        books.refund(order=bought, amount=bought.total, now=after(minutes=4))
-    with pytest.raises(MoveRefused) as refusal:
+        ledger.record_refund(order=bought, amount=bought.total, now=after(minutes=4))
+    with pytest.raises(InvalidTransition) as refusal:
         transitions.reopen(order, now=after(minutes=5))
     assert refusal.value.code == "family_paid"
     order.refresh_from_db()
@@ -131,7 +131,7 @@ def test_reopening_is_refused_beside_an_order_that_waits_for_money(state):
         books_receive(rival, "20.00", now=after(minutes=3))
     rival.refresh_from_db()
     assert rival.status == state
-    with pytest.raises(MoveRefused) as refusal:
+    with pytest.raises(InvalidTransition) as refusal:
         transitions.reopen(order, now=after(minutes=4))
     assert refusal.value.code == "other_open"
     order.refresh_from_db()
@@ -198,8 +198,8 @@ def test_paying_the_older_order_takes_its_coupon_back_from_the_newer():
     first.refresh_from_db()
     second.refresh_from_db()
     coupon.refresh_from_db()
-    assert (first.status, first.coupon_use.state, second.coupon_use) == (Status.PAID, "spent", None)
-    assert (coupon.taken, attention(first)) == (1, {"order.late_money"})
+    assert (first.status, first.coupon_use.state, second.coupon_use) == (Status.PAID, "redeemed", None)
+    assert (coupon.used_count, attention(first)) == (1, {"order.late_money"})
 
 
 def test_late_money_for_a_coupon_used_up_meanwhile_is_booked_over_the_limit():
@@ -220,7 +220,7 @@ def test_a_part_given_back_revives_no_closed_order(order):
     books_receive(order, "50.00", now=after(minutes=1))
     transitions.cancel(order, now=after(minutes=2))
     for minute, amount, left in ((3, "20.00", "30.00 EUR"), (4, "10.00", "20.00 EUR")):
-        books.refund(order=order, amount=Decimal(amount), now=after(minutes=minute))
+        ledger.record_refund(order=order, amount=Decimal(amount), now=after(minutes=minute))
         order.refresh_from_db()
         assert (order.status, str(order.received), order.closed_at) == (Status.CANCELLED, left, after(minutes=2))
     assert not attention(order)
@@ -233,7 +233,7 @@ def test_a_part_given_back_revives_no_closed_order(order):
 def test_the_last_of_a_part_given_back_ends_a_closed_order_as_refunded(order):
     books_receive(order, "50.00", now=after(minutes=1))
     transitions.cancel(order, now=after(minutes=2))
-    books.refund(order=order, amount=Decimal("50.00"), now=after(minutes=3))
+    ledger.record_refund(order=order, amount=Decimal("50.00"), now=after(minutes=3))
     order.refresh_from_db()
     assert (order.status, order.paid_amount, order.paid_at) == (Status.REFUNDED, 0, None)
 
@@ -273,8 +273,8 @@ def test_paying_an_older_order_without_a_coupon_frees_the_coupon_of_the_newer():
     books_receive(first, "120.00", now=after(minutes=2))
     second.refresh_from_db()
     coupon.refresh_from_db()
-    assert (second.status, second.coupon_use.state, coupon.taken) == (Status.CANCELLED, "given_back", 0)
-    assert order_for(make_contact(), offer, coupon=coupon, now=after(minutes=3)).coupon_use.state == "held"
+    assert (second.status, second.coupon_use.state, coupon.used_count) == (Status.CANCELLED, "released", 0)
+    assert order_for(make_contact(), offer, coupon=coupon, now=after(minutes=3)).coupon_use.state == "reserved"
 
 
 @pytest.mark.parametrize("is_lower", [True, False])
@@ -289,8 +289,8 @@ def test_paying_an_older_order_frees_another_coupon_of_the_newer(is_lower):
     paid_with.refresh_from_db()
     freed.refresh_from_db()
     first.refresh_from_db()
-    assert (paid_with.taken, freed.taken, first.coupon_use.state) == (1, 0, "spent")
-    assert order_for(make_contact(), offer, coupon=freed, now=after(minutes=3)).coupon_use.state == "held"
+    assert (paid_with.used_count, freed.used_count, first.coupon_use.state) == (1, 0, "redeemed")
+    assert order_for(make_contact(), offer, coupon=freed, now=after(minutes=3)).coupon_use.state == "reserved"
 
 
 def test_two_orders_of_one_purchase_with_one_coupon_spend_one_use():
@@ -302,8 +302,8 @@ def test_two_orders_of_one_purchase_with_one_coupon_spend_one_use():
     books_receive(first, "102.00", now=after(minutes=3))
     for row in (first, second, coupon):
         row.refresh_from_db()
-    assert (first.coupon_use, first.coupon_use.state, second.coupon_use) == (use, "spent", None)
-    assert (coupon.taken, first.coupon_use.over_limit) == (1, False)
+    assert (first.coupon_use, first.coupon_use.state, second.coupon_use) == (use, "redeemed", None)
+    assert (coupon.used_count, first.coupon_use.over_limit) == (1, False)
 
 
 def test_expiry_takes_what_is_due_and_leaves_money_alone():
@@ -312,13 +312,13 @@ def test_expiry_takes_what_is_due_and_leaves_money_alone():
     part = order_for(make_contact(), offer)
     books_receive(part, "1.00", now=after(minutes=1))
     young = order_for(make_contact(), offer, now=after(days=2))
-    assert sweeping.expire_due(after(days=14)) == 3
-    assert sweeping.expire_due(after(days=14)) == 0
+    assert expiry.expire_due(after(days=14)) == 3
+    assert expiry.expire_due(after(days=14)) == 0
     assert set(m.Order.objects.filter(pk__in=[o.pk for o in old]).values_list("status", flat=True)) == {"expired"}
     part.refresh_from_db()
     young.refresh_from_db()
     coupon.refresh_from_db()
-    assert (part.status, young.status, coupon.taken) == (Status.PARTLY_PAID, Status.OPEN, 0)
+    assert (part.status, young.status, coupon.used_count) == (Status.PARTLY_PAID, Status.OPEN, 0)
 
 
 def test_the_expiry_sweep_costs_the_same_for_one_and_for_many(django_assert_num_queries):
@@ -331,7 +331,7 @@ def test_the_expiry_sweep_costs_the_same_for_one_and_for_many(django_assert_num_
         for _ in range(number):
             order_for(make_contact(), offer)
         with CaptureQueriesContext(connection) as queries:
-            assert sweeping.expire_due(after(days=15)) == number
+            assert expiry.expire_due(after(days=15)) == number
         return len(queries)
 
     assert cost(1) == cost(25)
@@ -340,4 +340,4 @@ def test_the_expiry_sweep_costs_the_same_for_one_and_for_many(django_assert_num_
 def test_the_table_has_no_move_to_itself():
     for old, new in itertools.product(Status, Status):
         if old == new:
-            assert not may_move(old, new)
+            assert not can_transition(old, new)

@@ -36,7 +36,7 @@ def money(order, received, refunded="0", *, minute, **given):
     """As the books do it: locked, and all money of the order in one sum."""
     with locking.atomic_write():
         fresh = transitions.lock(order.pk)
-        return transitions.record_money(
+        return transitions.apply_totals(
             fresh, received=Decimal(received), refunded=Decimal(refunded), now=after(minutes=minute), **given
         )
 
@@ -84,7 +84,7 @@ def test_reopening_keeps_the_use_that_it_has():
 def test_a_move_writes_its_own_fields_only(order):
     """Whoever holds the order for a moment must not put back what others wrote meanwhile."""
     m.Order.objects.filter(pk=order.pk).update(buyer_name="Corrected")
-    transitions._move(order, Status.PROCESSING, "order.processing", now=after(minutes=1), by=None)
+    transitions._transition(order, Status.PROCESSING, "order.processing", now=after(minutes=1), by=None)
     assert m.Order.objects.get(pk=order.pk).buyer_name == "Corrected"
 
 
@@ -94,7 +94,7 @@ def test_a_part_that_comes_and_goes_back_frees_the_coupon(told):
     assert money(order, "10", minute=1).status == Status.PARTLY_PAID
     assert money(order, "10", "10", minute=2).status == Status.REFUNDED
     coupon.refresh_from_db()
-    assert coupon.taken == 0
+    assert coupon.used_count == 0
     (refund,) = told
     expected = OrderRefunded(
         order.pk, order.contact_id, order.offer_id, order.family, "10", "EUR", True, after(minutes=2)

@@ -15,8 +15,8 @@ from tests.support import START, make_contact, make_offer
 from wagtail_kwiga import models as m
 from wagtail_kwiga.journal import writing
 from wagtail_kwiga.orders import links
-from wagtail_kwiga.payments import attempts, notices, registry
-from wagtail_kwiga.payments.provider import NoticeRequest
+from wagtail_kwiga.payments import attempts, provider_events, registry
+from wagtail_kwiga.payments.provider import WebhookRequest
 from wagtail_kwiga.payments.providers.sandbox import SandboxProvider
 
 
@@ -57,14 +57,14 @@ def told(attempt: m.PaymentAttempt, outcome: str = "confirmed", **given: Any) ->
 
 def signed(
     attempt: m.PaymentAttempt, outcome: str = "confirmed", *, now: dt.datetime = START, **given: Any
-) -> NoticeRequest:
+) -> WebhookRequest:
     provider = registry.get(attempt.method)
     assert isinstance(provider, SandboxProvider)
     return provider.signed(told(attempt, outcome, **given), now)
 
 
 def tell(attempt: m.PaymentAttempt, outcome: str = "confirmed", *, now: dt.datetime = START, **given: Any):
-    return notices.receive(attempt.method, signed(attempt, outcome, now=now, **given), now)
+    return provider_events.receive(attempt.method, signed(attempt, outcome, now=now, **given), now)
 
 
 def codes(subject: Any, *, attention: bool | None = None) -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 
 from wagtail_kwiga.exceptions import ProviderUnavailable
-from wagtail_kwiga.payments.provider import Acknowledgement, Form, Notice, Provider
+from wagtail_kwiga.payments.provider import Acknowledgement, Form, Provider, ReportedEvent
 from wagtail_kwiga.payments.providers.sandbox import SandboxProvider
 from wagtail_kwiga.pricing.money import Money
 
@@ -69,4 +69,4 @@ class Polled(Provider):
         if outcome is None:
             return None
         amount = Money(attempt.amount, attempt.currency) if outcome == "confirmed" else None
-        return Notice(f"{attempt.token}:{outcome}", attempt.token, f"Q-{attempt.pk}", outcome, amount, True)
+        return ReportedEvent(f"{attempt.token}:{outcome}", attempt.token, f"Q-{attempt.pk}", outcome, amount, True)

@@ -30,4 +30,4 @@ def test_a_notice_whose_processing_crashes_stays(client, monkeypatch, atomic):
         headers={"Sandbox-Signature": notice.header("Sandbox-Signature")},
     )
     assert answer.status_code == 500
-    assert m.ProviderNotice.objects.count() == 1
+    assert m.ProviderEvent.objects.count() == 1

@@ -15,7 +15,7 @@ from wagtail_kwiga import models as m
 from wagtail_kwiga.coupons import uses
 from wagtail_kwiga.exceptions import ConfigurationFault, CouponRefused, PaymentRefused, ProviderUnavailable
 from wagtail_kwiga.orders import links, transitions
-from wagtail_kwiga.orders.links import Purpose
+from wagtail_kwiga.orders.links import LinkPurpose
 from wagtail_kwiga.payments import attempts, references
 from wagtail_kwiga.payments.provider import Form, Instructions, Redirect
 
@@ -36,10 +36,10 @@ def test_the_first_attempt_makes_the_sum_asked_for():
     assert (payment.order_id, payment.amount, payment.currency) == (order.pk, Decimal(120), "EUR")
     assert payment.due_at == order.expires_at
     assert (attempt.method, attempt.state, attempt.amount) == ("sandbox", "started", Decimal(120))
-    assert attempt.ask_at == after(minutes=5)
+    assert attempt.next_poll_at == after(minutes=5)
     assert (order.payment_method, order.payment_kind) == ("sandbox", "online")
-    assert isinstance(started.next, Redirect)
-    assert started.next.url.endswith(f"/shop/sandbox-gateway/{attempt.token}/")
+    assert isinstance(started.next_action, Redirect)
+    assert started.next_action.url.endswith(f"/shop/sandbox-gateway/{attempt.token}/")
     attempt.refresh_from_db()
     assert attempt.reference.startswith("SBX-")
     assert codes(order)[-1] == "payments.started"
@@ -51,9 +51,12 @@ def test_the_provider_is_told_where_to_send_buyers_and_notices(providers):
     )
     order = new_order(currency="PLN")
     started = attempts.start(order, method="post", now=START)
-    assert isinstance(started.next, Form)
-    token = started.next.fields["back"].rstrip("/").rsplit("/", 1)[1]
-    assert links.order_of(Purpose.RETURN, token, START) == (order, {"order": order.pk, "attempt": started.attempt.pk})
+    assert isinstance(started.next_action, Form)
+    token = started.next_action.fields["back"].rstrip("/").rsplit("/", 1)[1]
+    assert links.order_of(LinkPurpose.RETURN, token, START) == (
+        order,
+        {"order": order.pk, "attempt": started.attempt.pk},
+    )
     started.attempt.refresh_from_db()
     assert started.attempt.reference == "P-1"
 
@@ -78,9 +81,9 @@ def test_a_transfer_is_announced_once():
     order = new_order()
     first = attempts.start(order, method="transfer", now=START)
     again = attempts.start(order, method="transfer", now=after(hours=2))
-    assert isinstance(again.next, Instructions)
+    assert isinstance(again.next_action, Instructions)
     assert first.attempt == again.attempt
-    assert first.attempt.ask_at is None
+    assert first.attempt.next_poll_at is None
     assert order.payment_kind == "transfer"
     assert codes(order).count("payments.started") == 1
 
@@ -161,16 +164,16 @@ def test_each_attempt_holds_the_coupon_for_an_hour():
     order = new_order(coupon=make_coupon())
     new_attempt(order, now=after(minutes=50))
     use = m.CouponUse.objects.get(pk=order.coupon_use_id)
-    assert use.held_until == after(minutes=110)
+    assert use.reserved_until == after(minutes=110)
 
 
 def test_a_transfer_holds_it_until_the_order_expires():
     bank_data()
     order = new_order(coupon=make_coupon())
     new_attempt(order, method="transfer", now=after(minutes=5))
-    assert m.CouponUse.objects.get(pk=order.coupon_use_id).held_until == order.expires_at
+    assert m.CouponUse.objects.get(pk=order.coupon_use_id).reserved_until == order.expires_at
     new_attempt(order, method="sandbox", now=after(minutes=6))
-    assert m.CouponUse.objects.get(pk=order.coupon_use_id).held_until == order.expires_at
+    assert m.CouponUse.objects.get(pk=order.coupon_use_id).reserved_until == order.expires_at
 
 
 def test_a_use_that_somebody_else_took_meanwhile_is_refused_and_nothing_is_written():
@@ -189,7 +192,7 @@ def test_a_reclaimed_use_is_taken_anew_while_there_is_a_place():
     uses.reclaim(coupon, now=after(hours=2))
     new_attempt(order, now=after(hours=3))
     use = m.CouponUse.objects.get(pk=order.coupon_use_id)
-    assert (use.state, use.held_until) == ("held", after(hours=4))
+    assert (use.state, use.reserved_until) == ("reserved", after(hours=4))
 
 
 # --- the provider
@@ -202,7 +205,7 @@ def test_a_provider_that_does_not_answer_leaves_a_failed_attempt(providers, name
     with pytest.raises(ProviderUnavailable):
         attempts.start(order, method="far", now=START)
     attempt = m.PaymentAttempt.objects.get()
-    assert (attempt.state, attempt.ask_at) == ("failed", None)
+    assert (attempt.state, attempt.next_poll_at) == ("failed", None)
     assert "payments.unavailable" in codes(order)
     assert ("could not start" in caplog.text) == (name == "Broken")
 

@@ -10,7 +10,7 @@ from tests.payments.shop import new_attempt, new_order, signed, snapshot
 from tests.payments.test_providers import SANDBOX
 from tests.support import START, after
 from wagtail_kwiga import models as m
-from wagtail_kwiga.payments import asking
+from wagtail_kwiga.payments import polling
 from wagtail_kwiga.payments.providers.sandbox import SIGNATURE
 
 pytestmark = pytest.mark.django_db
@@ -81,7 +81,7 @@ def test_a_size_that_is_a_lie_is_not_believed(client):
 
 def test_only_known_headers_are_kept(client, attempt):
     post(client, signed(attempt), Cookie="secret=1", Authorization="Basic x")
-    kept = m.ProviderNotice.objects.get().headers
+    kept = m.ProviderEvent.objects.get().headers
     assert {name for name in kept if not name.startswith(":")} == {"Content-Type", SIGNATURE}
 
 
@@ -91,7 +91,7 @@ def test_a_crash_asks_the_provider_to_come_again(attempt, monkeypatch):
 
     client = Client(raise_request_exception=False)
     with monkeypatch.context() as patch:
-        patch.setattr("wagtail_kwiga.orders.transitions.record_money", break_down)
+        patch.setattr("wagtail_kwiga.orders.transitions.apply_totals", break_down)
         assert post(client, signed(attempt)).status_code == 500
     assert post(client, signed(attempt)).status_code == 200
     assert status() == "paid"
@@ -99,7 +99,7 @@ def test_a_crash_asks_the_provider_to_come_again(attempt, monkeypatch):
 
 def test_a_notice_for_nobody_is_taken_in(client, attempt):
     assert post(client, signed(attempt, token="x", payment="y")).status_code == 200
-    assert m.ProviderNotice.objects.get().result == "unknown"
+    assert m.ProviderEvent.objects.get().result == "unknown"
 
 
 # --- the small bank
@@ -139,7 +139,7 @@ def test_decline_leaves_the_order_open_and_the_bank_for_another_try(client, gate
 def test_pending_is_under_way_until_the_page_is_opened_again(client, gateway):
     press(client, gateway, "pending")
     assert status() == "processing"
-    assert asking.in_flight(m.Order.objects.values_list("pk", flat=True))
+    assert polling.in_flight(m.Order.objects.values_list("pk", flat=True))
     press(client, gateway, "success")
     assert status() == "paid"
 
@@ -154,18 +154,18 @@ def test_late_sends_the_buyer_back_at_once_and_tells_twelve_minutes_later(client
     clock.put(after(minutes=11))
     client.post(answer["Location"].removeprefix("http://localhost"))
     assert status() == "open"
-    asking.ask_due(after(minutes=12))
+    polling.poll_due(after(minutes=12))
     assert status() == "paid"
-    assert m.ProviderNotice.objects.get().received_at == after(minutes=12)
+    assert m.ProviderEvent.objects.get().received_at == after(minutes=12)
 
 
 def test_every_choice_comes_through_the_signed_door(client, gateway, monkeypatch):
     from wagtail_kwiga.payments.providers import gateway as bank
 
     seen = []
-    real = bank.notices.receive
+    real = bank.provider_events.receive
     monkeypatch.setattr(
-        bank.notices, "receive", lambda alias, request, now: seen.append(request) or real(alias, request, now)
+        bank.provider_events, "receive", lambda alias, request, now: seen.append(request) or real(alias, request, now)
     )
     for choice in ("decline", "pending", "success"):
         press(client, gateway, choice)
@@ -175,7 +175,7 @@ def test_every_choice_comes_through_the_signed_door(client, gateway, monkeypatch
 def test_pressing_twice_is_paying_once(client, gateway):
     for _ in range(3):
         press(client, gateway, "success")
-    assert m.ProviderNotice.objects.count() == 1
+    assert m.ProviderEvent.objects.count() == 1
     assert m.Order.objects.get().paid_amount == 120
 
 

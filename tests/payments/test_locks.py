@@ -17,10 +17,10 @@ from tests.payments.shop import codes, flagged, lay_ground, new_attempt, new_ord
 from tests.support import START, after, make_contact, make_offer
 from wagtail_kwiga import events, locking
 from wagtail_kwiga import models as m
-from wagtail_kwiga.offers import checkout, knocking
-from wagtail_kwiga.orders import placing, sweeping, transitions
+from wagtail_kwiga.offers import checkout, order_reminder
+from wagtail_kwiga.orders import expiry, placing, transitions
 from wagtail_kwiga.orders.events import OrderPaid
-from wagtail_kwiga.payments import attempts, books, notices, registry
+from wagtail_kwiga.payments import attempts, ledger, provider_events, registry
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.postgres]
 
@@ -45,12 +45,12 @@ def test_money_waits_for_the_contact(ada):
     attempt = new_attempt(order)
     free = new_order(contact=ada, amount="0.00")
     given = new_order(contact=ada)
-    books.receive_money(order=given, amount=Decimal(60), method="cash", now=START)
+    ledger.record_payment(order=given, amount=Decimal(60), method="cash", now=START)
     deeds = {
-        "a part": lambda: books.receive_money(order=again(order), amount=Decimal(1), method="cash", now=START),
-        "all": lambda: books.receive_money(order=again(order), amount=Decimal(120), method="cash", now=START),
-        "a part back": lambda: books.refund(order=again(given), amount=Decimal(1), now=START),
-        "nothing to pay": lambda: books.settle_free(again(free), START),
+        "a part": lambda: ledger.record_payment(order=again(order), amount=Decimal(1), method="cash", now=START),
+        "all": lambda: ledger.record_payment(order=again(order), amount=Decimal(120), method="cash", now=START),
+        "a part back": lambda: ledger.record_refund(order=again(given), amount=Decimal(1), now=START),
+        "nothing to pay": lambda: ledger.complete_free(again(free), START),
         "an event of money": lambda: tell(attempt),
         "an event of none": lambda: tell(attempt, "failed"),
         "starting to pay": lambda: attempts.start(again(order), method="sandbox", now=START),
@@ -74,8 +74,8 @@ def test_moves_of_an_order_wait_for_the_contact(ada):
         "reopen": lambda: transitions.reopen(again(closed), now=START),
         "start_processing": lambda: transitions.start_processing(again(order), now=START),
         "back_to_open": lambda: transitions.back_to_open(again(waiting), now=START),
-        "expire_due": lambda: sweeping.expire_due(after(days=15)),
-        "tell_the_buyer": lambda: knocking.tell_the_buyer(waiting.pk, START),
+        "expire_due": lambda: expiry.expire_due(after(days=15)),
+        "tell_the_buyer": lambda: order_reminder.tell_the_buyer(waiting.pk, START),
         "submit": lambda: checkout.submit(offer=offer, form_data=form, now=START),
         "place_order": lambda: placing.place_order(contact=ada, offer=offer, quote=quote_for(offer), now=START),
     }
@@ -96,7 +96,7 @@ def test_two_orders_of_one_purchase_paid_at_one_instant(is_older_first):
     heard = []
 
     def pay(order):
-        return books.receive_money(order=again(order), amount=Decimal(120), method="cash", now=after(minutes=2))
+        return ledger.record_payment(order=again(order), amount=Decimal(120), method="cash", now=after(minutes=2))
 
     events._handlers[OrderPaid].append(heard.append)
     try:
@@ -120,23 +120,23 @@ def test_an_event_processed_while_its_repetition_waits_has_one_effect():
     stale = stored(attempt)
     with sessions.meanwhile() as begin, locking.atomic_write(), connection.cursor() as cursor:
         transitions.lock(order)
-        other = begin(lambda: notices.process(registry.get("sandbox"), stale, now=after(minutes=2)))
+        other = begin(lambda: provider_events.process(registry.get("sandbox"), stale, now=after(minutes=2)))
         waited = sessions.is_waited_for(cursor, other)
         assert not tell(attempt, now=after(minutes=1)).repeated
     assert waited
     assert (other.result().result, other.result().repeated) == ("applied", True)
-    row = m.ProviderNotice.objects.get()
+    row = m.ProviderEvent.objects.get()
     assert (row.result, row.processed_at) == ("applied", after(minutes=1))
     assert standing(order) == ("paid", Decimal(120))
     assert codes(order).count("payments.received") == 1
 
 
-def stored(attempt: m.PaymentAttempt) -> m.ProviderNotice:
+def stored(attempt: m.PaymentAttempt) -> m.ProviderEvent:
     """The event that says *confirmed*, written down but not processed: whoever received it was stopped in between."""
     with pytest.MonkeyPatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(notices, "process", stop)
+        patch.setattr(provider_events, "process", stop)
         tell(attempt)
-    return m.ProviderNotice.objects.get()
+    return m.ProviderEvent.objects.get()
 
 
 def stop(*args, **given):

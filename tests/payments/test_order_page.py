@@ -24,7 +24,7 @@ from tests.payments.test_providers import SANDBOX
 from tests.support import START, after, make_contact, make_coupon, make_offer, make_product
 from wagtail_kwiga import models as m
 from wagtail_kwiga.orders import links, transitions
-from wagtail_kwiga.payments import books
+from wagtail_kwiga.payments import ledger
 
 pytestmark = pytest.mark.django_db
 
@@ -55,7 +55,7 @@ def test_the_order_page_says_how_it_stands(client, order, move, words):
 
 def test_a_refunded_order(client, order):
     books_receive(order, "102.00", now=START)
-    books.refund(order=order, amount=order.received, now=START)
+    ledger.record_refund(order=order, amount=order.received, now=START)
     page = text(client.get(order_path(order)))
     assert "<h1>Your money was sent back</h1>" in page
     assert "Pay now" not in page

@@ -13,7 +13,7 @@ from tests.payments.shop import new_attempt, new_order, path_of, signed
 from tests.support import START, after, make_contact, make_coupon
 from wagtail_kwiga import models as m
 from wagtail_kwiga import urls
-from wagtail_kwiga.mailing import hyperlinks
+from wagtail_kwiga.mailing import link_building
 from wagtail_kwiga.orders import links
 
 pytestmark = pytest.mark.django_db
@@ -31,7 +31,7 @@ def examples() -> dict[str, str]:
         "resume": path_of(links.resume_url(order, None, START)),
         "sandbox_gateway": f"/shop/sandbox-gateway/{attempt.token}/",
         "notify": "/shop/notify/sandbox/",
-        "unsubscribe": path_of(hyperlinks.unsubscribe_url(order.contact_id, at=START, site_id=None, language="en")),
+        "unsubscribe": path_of(link_building.unsubscribe_url(order.contact_id, at=START, site_id=None, language="en")),
     }
 
 

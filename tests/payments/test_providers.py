@@ -14,7 +14,7 @@ from tests.support import START, after, make_offer
 from wagtail_kwiga.exceptions import BadSignature, ConfigurationFault, MoneyMismatch, PaymentRefused
 from wagtail_kwiga.payments import registry
 from wagtail_kwiga.payments.minor_units import from_minor, to_minor
-from wagtail_kwiga.payments.provider import Notice, NoticeRequest
+from wagtail_kwiga.payments.provider import ReportedEvent, WebhookRequest
 from wagtail_kwiga.payments.providers.sandbox import SIGNATURE, SandboxProvider
 from wagtail_kwiga.payments.providers.transfer import TransferProvider, grouped
 from wagtail_kwiga.pricing.money import Money, precision
@@ -38,11 +38,11 @@ def test_minor_units_are_whole_numbers(odd):
 
 def test_a_notice_has_one_of_three_outcomes():
     with pytest.raises(ValueError, match="refunded"):
-        Notice("e", "t", "r", "refunded", None, True)
+        ReportedEvent("e", "t", "r", "refunded", None, True)
 
 
 def test_headers_are_found_whatever_their_capitals():
-    request = NoticeRequest("POST", b"", {"sandbox-SIGNATURE": "x"})
+    request = WebhookRequest("POST", b"", {"sandbox-SIGNATURE": "x"})
     assert request.header("Sandbox-Signature") == "x"
     assert request.header("Other") == ""
 
@@ -151,20 +151,20 @@ def test_a_signed_notice_is_read(attempt):
     assert (notice.outcome, notice.amount, notice.live) == ("confirmed", Money(Decimal(120), "EUR"), False)
 
 
-def forgeries(request: NoticeRequest):
+def forgeries(request: WebhookRequest):
     body, header = request.body, request.header(SIGNATURE)
     stamp, mac = header.split(",")
-    yield "no header", NoticeRequest("POST", body, {}, at=START)
-    yield "empty", NoticeRequest("POST", body, {SIGNATURE: ""}, at=START)
-    yield "other order of parts", NoticeRequest("POST", body, {SIGNATURE: f"{mac},{stamp}"}, at=START)
-    yield "no stamp", NoticeRequest("POST", body, {SIGNATURE: f"t=,{mac}"}, at=START)
-    yield "other stamp", NoticeRequest("POST", body, {SIGNATURE: f"t=1,{mac}"}, at=START)
-    yield "cut", NoticeRequest("POST", body, {SIGNATURE: header[:-1]}, at=START)
-    yield "letters of other scripts", NoticeRequest("POST", body, {SIGNATURE: f"{stamp},v1=äöü"}, at=START)
-    yield "dearer", NoticeRequest("POST", body.replace(b"12000", b"12001"), {SIGNATURE: header}, at=START)
-    yield "other body", NoticeRequest("POST", b"", {SIGNATURE: header}, at=START)
-    yield "old", NoticeRequest("POST", body, {SIGNATURE: header}, at=after(minutes=6))
-    yield "from the future", NoticeRequest("POST", body, {SIGNATURE: header}, at=after(minutes=-6))
+    yield "no header", WebhookRequest("POST", body, {}, at=START)
+    yield "empty", WebhookRequest("POST", body, {SIGNATURE: ""}, at=START)
+    yield "other order of parts", WebhookRequest("POST", body, {SIGNATURE: f"{mac},{stamp}"}, at=START)
+    yield "no stamp", WebhookRequest("POST", body, {SIGNATURE: f"t=,{mac}"}, at=START)
+    yield "other stamp", WebhookRequest("POST", body, {SIGNATURE: f"t=1,{mac}"}, at=START)
+    yield "cut", WebhookRequest("POST", body, {SIGNATURE: header[:-1]}, at=START)
+    yield "letters of other scripts", WebhookRequest("POST", body, {SIGNATURE: f"{stamp},v1=äöü"}, at=START)
+    yield "dearer", WebhookRequest("POST", body.replace(b"12000", b"12001"), {SIGNATURE: header}, at=START)
+    yield "other body", WebhookRequest("POST", b"", {SIGNATURE: header}, at=START)
+    yield "old", WebhookRequest("POST", body, {SIGNATURE: header}, at=after(minutes=6))
+    yield "from the future", WebhookRequest("POST", body, {SIGNATURE: header}, at=after(minutes=-6))
     other = SandboxProvider("sandbox", {"secret": "another"}).signed({"id": "x"}, START)
     yield "another secret", other
 
@@ -209,7 +209,7 @@ def test_the_defaults_suit_a_provider_that_is_only_asked():
     assert polled.continue_url(None) == ""
     assert polled.acknowledge("applied").body == "OK"
     with pytest.raises(BadSignature):
-        polled.verify(NoticeRequest("POST", b""))
+        polled.verify(WebhookRequest("POST", b""))
     with pytest.raises(PaymentRefused) as refusal:
         polled.refund(None, Money(Decimal(1), "EUR"), reason="", now=START)
     assert refusal.value.code == "refund_by_hand"

@@ -16,7 +16,7 @@ from wagtail_kwiga import locking
 from wagtail_kwiga import models as m
 from wagtail_kwiga.exceptions import PaymentRefused
 from wagtail_kwiga.orders import transitions
-from wagtail_kwiga.payments import asking, attempts, books, notices
+from wagtail_kwiga.payments import attempts, ledger, polling, provider_events
 from wagtail_kwiga.pricing.money import Money
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.postgres]
@@ -49,14 +49,14 @@ def test_ten_copies_of_one_notice_have_one_effect(round_number):
     order = new_order(coupon=make_coupon())
     attempt = new_attempt(order)
     request = signed(attempt)
-    outcomes = at_once(*[lambda: notices.receive("sandbox", request, after(minutes=1))] * 10)
+    outcomes = at_once(*[lambda: provider_events.receive("sandbox", request, after(minutes=1))] * 10)
     assert Counter(outcome.repeated for outcome in outcomes) == {False: 1, True: 9}
     assert {outcome.result for outcome in outcomes} == {"applied"}
     assert standing(order) == ("paid", Decimal(102))
     assert codes(order).count("payments.received") == codes(order).count("order.paid") == 1
     assert flagged(order) == []
-    assert m.ProviderNotice.objects.count() == 1
-    assert m.CouponUse.objects.get().state == "spent"
+    assert m.ProviderEvent.objects.count() == 1
+    assert m.CouponUse.objects.get().state == "redeemed"
 
 
 def test_ten_notices_of_one_payment_under_ten_names_have_one_effect():
@@ -73,7 +73,7 @@ def test_money_by_hand_and_by_notice_at_the_same_moment_is_booked_once():
         attempt = new_attempt(order)
 
         def by_hand(order=order, attempt=attempt):
-            return books.receive_money(
+            return ledger.record_payment(
                 order=m.Order.objects.get(pk=order.pk),
                 amount=Money(Decimal(120), "EUR"),
                 method="sandbox",
@@ -104,7 +104,7 @@ def test_paying_against_cancelling_keeps_the_money():
         )
         assert standing(order) == ("paid", Decimal(102))
         use = m.CouponUse.objects.get(pk=order.coupon_use_id)
-        assert (use.state, use.over_limit) == ("spent", False)
+        assert (use.state, use.over_limit) == ("redeemed", False)
 
 
 def test_attempts_at_the_same_moment_ask_for_one_sum():
@@ -130,8 +130,8 @@ def test_starting_against_paying_is_either_started_or_refused():
 
 def test_refunds_at_the_same_moment_never_give_back_too_much():
     order = new_order()
-    attempt = books.receive_money(order=order, amount=Decimal(120), method="cash", now=START).attempt
-    answers = at_once(*[lambda: books.refund(attempt=attempt, amount=Decimal(50), now=START)] * 4)
+    attempt = ledger.record_payment(order=order, amount=Decimal(120), method="cash", now=START).attempt
+    answers = at_once(*[lambda: ledger.record_refund(attempt=attempt, amount=Decimal(50), now=START)] * 4)
     assert Counter(type(answer).__name__ for answer in answers) == {"Repayment": 2, "PaymentRefused": 2}
     assert standing(order) == ("paid", Decimal(20))
 
@@ -144,7 +144,7 @@ def test_two_workers_ask_about_each_attempt_once(providers, monkeypatch):
     providers(polled={"class": "tests.payments.systems.Polled"})
     for _ in range(20):
         new_attempt(method="polled")
-    at_once(*[lambda: asking.ask_due(after(minutes=5), batch=3)] * 4)
+    at_once(*[lambda: polling.poll_due(after(minutes=5), batch=3)] * 4)
     assert sorted(asked) == sorted(m.PaymentAttempt.objects.values_list("pk", flat=True))
 
 
@@ -171,7 +171,7 @@ def test_a_notice_that_comes_before_the_commit_of_its_attempt():
     attempt, outcome = at_once(slow_start, quick_notice)
     close_old_connections()
     assert (outcome.result, outcome.notice.processed_at) == ("unknown", None)
-    assert asking.ask_due(after(minutes=2)).settled == 1
+    assert polling.poll_due(after(minutes=2)).settled == 1
     attempt.refresh_from_db()
     assert attempt.state == "confirmed"
     assert standing(order) == ("paid", Decimal(120))
@@ -184,8 +184,8 @@ def test_the_sweep_and_the_repetition_of_a_notice_do_not_both_book_it(monkeypatc
         raise RuntimeError("power cut")
 
     with monkeypatch.context() as patch, pytest.raises(RuntimeError):
-        patch.setattr("wagtail_kwiga.orders.transitions.record_money", break_down)
+        patch.setattr("wagtail_kwiga.orders.transitions.apply_totals", break_down)
         tell(attempt)
-    at_once(lambda: tell(attempt, now=after(minutes=2)), *[lambda: notices.settle_stored(after(minutes=2))] * 3)
+    at_once(lambda: tell(attempt, now=after(minutes=2)), *[lambda: provider_events.settle_stored(after(minutes=2))] * 3)
     assert standing(attempt.payment.order) == ("paid", Decimal(120))
     assert codes(attempt.payment.order).count("payments.received") == 1

@@ -18,10 +18,10 @@ from tests.properties.promises import EMAIL, RUN, Promises
 from tests.properties.shop import BEGIN, Shop
 from tests.properties.stage import Killed, Stage, Trouble
 from wagtail_kwiga import models as m
-from wagtail_kwiga.automations import endings
+from wagtail_kwiga.automations.running import endings
 from wagtail_kwiga.contacts import lists
 from wagtail_kwiga.exceptions import KwigaError
-from wagtail_kwiga.mailing import unsubscribe
+from wagtail_kwiga.mailing.sending import unsubscribe
 from wagtail_kwiga.orders import transitions
 
 #: What another worker or visitor may do in a gap of somebody else's operation.
@@ -137,7 +137,7 @@ class Machine(RuleBasedStateMachine):
                 self.shop.deliver(self.now)
             case "take off" if order:
                 self.promises.meddled_at = now
-                lists.take_off(
+                lists.staff_remove(
                     m.ContactList(pk=self.shop.lists[0], title="Come back"), [order.contact_id], by=None, now=now
                 )
             case "deactivate":
@@ -234,7 +234,7 @@ class Machine(RuleBasedStateMachine):
             self.shop.sweep(self.now)
             self.shop.deliver(self.now)
             now = self.now.strftime("%Y-%m-%d %H:%M:%S")
-            self.promises.nothing("a mail hangs", f"SELECT id FROM {EMAIL} WHERE status IN ('leased', 'handing_over')")
+            self.promises.nothing("a mail hangs", f"SELECT id FROM {EMAIL} WHERE status IN ('leased', 'sending')")
             self.promises.nothing(
                 "a mail is lost", f"SELECT id FROM {EMAIL} WHERE status = 'queued' AND due_at <= ?", now
             )

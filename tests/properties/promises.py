@@ -12,7 +12,7 @@ from wagtail_kwiga.contacts import consent
 from wagtail_kwiga.coupons import eligibility
 from wagtail_kwiga.mailing import sender
 from wagtail_kwiga.offers import quoting
-from wagtail_kwiga.orders import families
+from wagtail_kwiga.orders import purchases
 from wagtail_kwiga.pricing.formatting import format_money
 
 ORDER, EMAIL, RUN, USE = (f"wagtail_kwiga_{name}" for name in ("order", "outgoingemail", "run", "couponuse"))
@@ -110,8 +110,8 @@ class Promises:
     # 4
     def coupons_keep_their_limits(self) -> None:
         rows = self.stage.rows(
-            f"SELECT c.id, c.taken, c.limit_total, (SELECT count(*) FROM {USE} u WHERE u.coupon_id = c.id AND"
-            " (u.state = 'held' OR (u.state = 'spent' AND NOT u.over_limit))) FROM wagtail_kwiga_coupon c"
+            f"SELECT c.id, c.used_count, c.limit_total, (SELECT count(*) FROM {USE} u WHERE u.coupon_id = c.id AND"
+            " (u.state = 'reserved' OR (u.state = 'redeemed' AND NOT u.over_limit))) FROM wagtail_kwiga_coupon c"
         )
         for pk, taken, limit, places in rows:
             assert taken == places, f"coupon {pk}: {taken} counted, {places} there"
@@ -120,18 +120,18 @@ class Promises:
             self.taken[pk] = taken
         self.nothing(
             "a closed order gives its coupon back",
-            f"SELECT o.id, o.status FROM {ORDER} o JOIN {USE} u ON u.id = o.coupon_use_id WHERE u.state = 'held'"
+            f"SELECT o.id, o.status FROM {ORDER} o JOIN {USE} u ON u.id = o.coupon_use_id WHERE u.state = 'reserved'"
             " AND o.status NOT IN ('open', 'processing', 'partly_paid')",
         )
         self.nothing(
             "a use belongs to an order",
             f"SELECT u.id, u.state FROM {USE} u LEFT JOIN {ORDER} o ON o.coupon_use_id = u.id"
-            " WHERE o.id IS NULL AND u.state <> 'given_back'",
+            " WHERE o.id IS NULL AND u.state <> 'released'",
         )
         self.nothing(
             "a paid discount is a spent use",
             f"SELECT o.id, u.state FROM {ORDER} o LEFT JOIN {USE} u ON u.id = o.coupon_use_id WHERE o.coupon_id"
-            " IS NOT NULL AND o.status = 'paid' AND (u.id IS NULL OR u.state <> 'spent' OR u.coupon_id <> o.coupon_id)",
+            " IS NOT NULL AND o.status = 'paid' AND (u.id IS NULL OR u.state <> 'redeemed' OR u.coupon_id <> o.coupon_id)",
         )
         self.nothing(
             "over the limit is on a person's list",
@@ -151,11 +151,11 @@ class Promises:
                 continue
             assert times <= 1, f"mail {pk} ({purpose}) was sent {times} times"
             if times:
-                assert status in ("sent", "uncertain", "handing_over"), f"mail {pk} arrived and is {status}"
+                assert status in ("sent", "uncertain", "sending"), f"mail {pk} arrived and is {status}"
             if status == "sent":
                 assert times == 1, f"mail {pk} is said to be sent"
         assert not set(OFFICE.taken) - {row[0] for row in rows}, "a message that no row knows"
-        open_ends = sum(status in ("uncertain", "handing_over") for _, status, _, _ in rows)
+        open_ends = sum(status in ("uncertain", "sending") for _, status, _, _ in rows)
         assert open_ends <= OFFICE.doubts, "more doubt than there was reason for"
         self.nothing(
             "doubt is visible",
@@ -168,7 +168,7 @@ class Promises:
     def why(self) -> None:
         self.nothing(
             "every step says why",
-            "SELECT id FROM wagtail_kwiga_steprecord WHERE outcome = '' OR because = '' OR at IS NULL",
+            "SELECT id FROM wagtail_kwiga_steprecord WHERE outcome = '' OR reason = '' OR at IS NULL",
         )
         self.nothing(
             "whoever is out knows why",
@@ -179,7 +179,7 @@ class Promises:
         self.nothing(
             "an end is in the records",
             f"SELECT r.id, r.state FROM {RUN} r WHERE r.state IN ('left', 'stopped') AND NOT EXISTS (SELECT 1 FROM"
-            " wagtail_kwiga_steprecord s WHERE s.run_id = r.id AND s.outcome = 'left' AND s.because = r.reason)",
+            " wagtail_kwiga_steprecord s WHERE s.run_id = r.id AND s.outcome = 'left' AND s.reason = r.reason)",
         )
         self.nothing(
             "a mail not sent says why",
@@ -243,9 +243,9 @@ class Promises:
     def witness(self, pk: int, now: dt.datetime) -> None:
         """What must be true when a worker has just begun to hand a mail over."""
         email = m.OutgoingEmail.objects.select_related("contact", "order__offer", "version").get(pk=pk)
-        assert email.status == "handing_over", f"handed over while {email.status}"
+        assert email.status == "sending", f"handed over while {email.status}"
         if email.purpose == "recovery":
-            assert not families.is_paid(email.family), "paid means silent"
+            assert not purchases.is_paid(email.family), "paid means silent"
             assert email.order.status not in ("cancelled", "expired"), "recovery of an order that is over"
             assert sender.for_site(email.site_id).recovery_on, "recovery that is switched off"
             self._after_thirty_quiet_minutes(email)
@@ -298,7 +298,7 @@ class Promises:
         return (
             [(pk, now < instant(until)) for pk, *_, until in told],
             self.stage.rows("SELECT id, until, removed_at FROM wagtail_kwiga_listmembership"),
-            self.stage.rows("SELECT id, taken FROM wagtail_kwiga_coupon"),
+            self.stage.rows("SELECT id, used_count FROM wagtail_kwiga_coupon"),
             self.stage.rows(f"SELECT id, state FROM {USE}"),
             self.stage.rows(f"SELECT id FROM {ORDER} WHERE paid_at IS NOT NULL"),
         )
@@ -308,7 +308,7 @@ class Promises:
     ) -> None:
         given: Any = {"coupon": m.Coupon(pk=coupon), "offer": email.order.offer, "contact": email.contact}
         moment = until - dt.timedelta(seconds=1)
-        if now < until and not families.is_paid(email.family):
+        if now < until and not purchases.is_paid(email.family):
             check = eligibility.check_coupon(**given, now=moment)
             assert check.ok or check.reason in ("used_up", "used_by_you"), (
                 f"told until {until}, but the checkout then says {check.reason}"

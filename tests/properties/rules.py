@@ -15,12 +15,13 @@ from tests.properties.promises import EMAIL, ORDER, RUN, instant
 from tests.properties.shop import CODES, METHODS, PEOPLE, TEXTS
 from tests.properties.stage import Trouble
 from wagtail_kwiga import models as m
-from wagtail_kwiga.automations import endings
+from wagtail_kwiga.automations.running import endings
 from wagtail_kwiga.contacts import lists
 from wagtail_kwiga.exceptions import CouponRefused, KwigaError
-from wagtail_kwiga.mailing import suppression, unsubscribe
+from wagtail_kwiga.mailing import suppression
+from wagtail_kwiga.mailing.sending import unsubscribe
 from wagtail_kwiga.orders import transitions
-from wagtail_kwiga.payments import attempts, books
+from wagtail_kwiga.payments import attempts, ledger
 
 _AT = st.integers(1, 80)
 TROUBLES = st.one_of(
@@ -37,9 +38,9 @@ _MOMENTS = (
     f"SELECT due_at FROM {RUN} WHERE due_at IS NOT NULL UNION SELECT leased_until FROM {RUN} WHERE lease <> ''"
     f" UNION SELECT due_at FROM {EMAIL} WHERE status = 'queued' UNION SELECT leased_until FROM {EMAIL} WHERE lease <> ''"
     f" UNION SELECT expires_at FROM {ORDER} UNION SELECT price_holds_until FROM {ORDER}"
-    " UNION SELECT held_until FROM wagtail_kwiga_couponuse WHERE state = 'held'"
+    " UNION SELECT reserved_until FROM wagtail_kwiga_couponuse WHERE state = 'reserved'"
     " UNION SELECT until FROM wagtail_kwiga_listmembership WHERE until IS NOT NULL"
-    " UNION SELECT ask_at FROM wagtail_kwiga_paymentattempt WHERE ask_at IS NOT NULL"
+    " UNION SELECT next_poll_at FROM wagtail_kwiga_paymentattempt WHERE next_poll_at IS NOT NULL"
 )
 
 
@@ -123,10 +124,10 @@ class ShopMachine(Machine):
     @rule(which=WHICH)
     def somebody_forges_a_notice(self, which):
         if (attempt := self.attempt(which)) is not None:
-            before = self.stage.rows("SELECT count(*), max(id) FROM wagtail_kwiga_providernotice")
+            before = self.stage.rows("SELECT count(*), max(id) FROM wagtail_kwiga_providerevent")
             request = self.shop.said(attempt, "confirmed", self.now, id="forged")
             self.do(lambda: self.shop.hear_a_forger(attempt, request, self.now))
-            assert before == self.stage.rows("SELECT count(*), max(id) FROM wagtail_kwiga_providernotice")
+            assert before == self.stage.rows("SELECT count(*), max(id) FROM wagtail_kwiga_providerevent")
 
     @rule(
         which=WHICH, how=st.sampled_from(["all", "all", "part", "rest", "more"]), number=st.integers(0, 3),
@@ -147,9 +148,9 @@ class ShopMachine(Machine):
             return
         amount = Decimal(3) if part else max(order.paid_amount, Decimal(1))
         given = {"order": order, "amount": amount, "reference": f"back-{order.pk}-{number}", "now": self.now}
-        answer = self.do(lambda: books.refund(**given), trouble, again)
+        answer = self.do(lambda: ledger.record_refund(**given), trouble, again)
         if answer is not None and not isinstance(answer, KwigaError):
-            assert not books.refund(**given).new, "the same refund twice is one"
+            assert not ledger.record_refund(**given).new, "the same refund twice is one"
 
     # --- workers -----------------------------------------------------------------------------------------------------
 
@@ -223,9 +224,9 @@ class StaffMachine(ShopMachine):
         contact, row = self.shop.person(who), m.ContactList.objects.get(pk=self.shop.lists[which])
         until = None if hours is None else self.now + dt.timedelta(hours=hours)
         if put_on:
-            self.do(lambda: lists.put_on(row, contact, until=until, by=None, now=self.now))
+            self.do(lambda: lists.staff_add(row, contact, until=until, by=None, now=self.now))
         else:
-            self.do(lambda: lists.take_off(row, [contact.pk], by=None, now=self.now))
+            self.do(lambda: lists.staff_remove(row, [contact.pk], by=None, now=self.now))
 
     @rule(
         which=st.integers(0, 3),

@@ -13,16 +13,17 @@ from tests.payments import clock
 from tests.payments.shop import lay_ground
 from tests.support import make_coupon, make_list, make_offer, make_product
 from wagtail_kwiga import models as m
-from wagtail_kwiga.automations import engine, versions
+from wagtail_kwiga.automations.editing import versions
+from wagtail_kwiga.automations.running import engine
 from wagtail_kwiga.contacts import directory
 from wagtail_kwiga.coupons import gates
 from wagtail_kwiga.exceptions import BadSignature, CouponRefused
-from wagtail_kwiga.mailing import delivery, outbox
-from wagtail_kwiga.mailing import versions as mail_versions
+from wagtail_kwiga.mailing.authoring import versions as mail_versions
+from wagtail_kwiga.mailing.sending import delivery, outbox
 from wagtail_kwiga.offers import checkout, resuming
-from wagtail_kwiga.orders import links, sweeping
-from wagtail_kwiga.payments import asking, books, notices, registry
-from wagtail_kwiga.payments.provider import NoticeRequest
+from wagtail_kwiga.orders import expiry, links
+from wagtail_kwiga.payments import ledger, polling, provider_events, registry
+from wagtail_kwiga.payments.provider import WebhookRequest
 
 #: Friday before the night in which Warsaw, the site's zone, puts its clocks forward (2027-03-28, 02:00 → 03:00).
 BEGIN = dt.datetime(2027, 3, 26, 12, 0, 17, tzinfo=dt.UTC)
@@ -116,7 +117,9 @@ class Shop:
 
     # --- visitors ----------------------------------------------------------------------------------------------------
 
-    def submit(self, who: int, offer: int, code: str, method: str, now: dt.datetime, **given: Any) -> checkout.Result:
+    def submit(
+        self, who: int, offer: int, code: str, method: str, now: dt.datetime, **given: Any
+    ) -> checkout.CheckoutResult:
         """The form is sent, from a page that showed the price as it was for anybody with this code."""
         row = m.Offer.objects.get(pk=self.offers[offer])
         contact = m.Contact.objects.filter(email=PEOPLE[who]).first()
@@ -132,7 +135,7 @@ class Shop:
         assert result.order.total_amount <= shown.amount, "nobody is charged more than the page showed"
         return result
 
-    def come_back(self, order: m.Order, coupon: int | None, method: str, now: dt.datetime) -> checkout.Result:
+    def come_back(self, order: m.Order, coupon: int | None, method: str, now: dt.datetime) -> checkout.CheckoutResult:
         """The button of the mail, the filled-in form, and off it goes, with the coupon of the link if it still holds."""
         token = links.resume_url(order, coupon, now).rstrip("/").rpartition("/")[2]
         resume = resuming.read(token, now)
@@ -145,7 +148,7 @@ class Shop:
 
     # --- money -------------------------------------------------------------------------------------------------------
 
-    def said(self, attempt: m.PaymentAttempt, outcome: str, now: dt.datetime, **given: Any) -> NoticeRequest:
+    def said(self, attempt: m.PaymentAttempt, outcome: str, now: dt.datetime, **given: Any) -> WebhookRequest:
         """A signed notice about ``attempt``."""
         told = {
             "id": f"evt_{attempt.pk}_{outcome}", "token": attempt.token, "payment": f"GW-{attempt.pk}",
@@ -154,19 +157,19 @@ class Shop:
         }  # fmt: skip
         return registry.get(attempt.method).signed(told | given, now)  # type: ignore[attr-defined]
 
-    def hear(self, attempt: m.PaymentAttempt, request: NoticeRequest, now: dt.datetime) -> Any:
-        return notices.receive(attempt.method, request, now)
+    def hear(self, attempt: m.PaymentAttempt, request: WebhookRequest, now: dt.datetime) -> Any:
+        return provider_events.receive(attempt.method, request, now)
 
-    def hear_a_forger(self, attempt: m.PaymentAttempt, request: NoticeRequest, now: dt.datetime) -> None:
-        forged = NoticeRequest("POST", request.body.replace(b'"live":false', b'"live":true '), request.headers, at=now)
+    def hear_a_forger(self, attempt: m.PaymentAttempt, request: WebhookRequest, now: dt.datetime) -> None:
+        forged = WebhookRequest("POST", request.body.replace(b'"live":false', b'"live":true '), request.headers, at=now)
         try:
-            notices.receive(attempt.method, forged, now)
+            provider_events.receive(attempt.method, forged, now)
         except BadSignature:
             return
         raise AssertionError("a forged notice was believed")
 
-    def bank(self, order: m.Order, amount: Decimal, reference: str, now: dt.datetime) -> books.Receipt:
-        return books.receive_money(order=order, amount=amount, method="transfer", reference=reference, now=now)
+    def bank(self, order: m.Order, amount: Decimal, reference: str, now: dt.datetime) -> ledger.Receipt:
+        return ledger.record_payment(order=order, amount=amount, method="transfer", reference=reference, now=now)
 
     # --- workers -----------------------------------------------------------------------------------------------------
 
@@ -177,10 +180,10 @@ class Shop:
         delivery.deliver_due(now, batch=batch)
 
     def expire(self, now: dt.datetime, batch: int = 50) -> None:
-        sweeping.expire_due(now, batch=batch)
+        expiry.expire_due(now, batch=batch)
 
     def ask(self, now: dt.datetime) -> None:
-        asking.ask_due(now)
+        polling.poll_due(now)
 
     # --- editors and staff -------------------------------------------------------------------------------------------
 
@@ -201,4 +204,4 @@ class Shop:
         outbox.settle(email, verdict, now=now)
 
     def person(self, who: int) -> m.Contact:
-        return directory.remember(email=PEOPLE[who], now=clock.now())
+        return directory.get_or_create_contact(email=PEOPLE[who], now=clock.now())

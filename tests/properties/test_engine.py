@@ -13,22 +13,22 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from tests.automations.tables import COUPON, LIST, OFFER, RULES, TEMPLATE
 from tests.properties.playing import a_few, play, play_shard
 from tests.support import START
-from wagtail_kwiga.automations import entries
-from wagtail_kwiga.automations.decisions import decide
-from wagtail_kwiga.automations.definitions import Definition
-from wagtail_kwiga.automations.intents import mail_key
-from wagtail_kwiga.automations.snapshots import (
+from wagtail_kwiga.automations.core import entry_rules
+from wagtail_kwiga.automations.core.decisions import decide
+from wagtail_kwiga.automations.core.definitions import Definition
+from wagtail_kwiga.automations.core.intents import mail_key
+from wagtail_kwiga.automations.core.snapshots import (
     ContactSnapshot,
     CouponSnapshot,
     Facts,
-    Grant,
+    GrantSnapshot,
     OfferSnapshot,
     OrderSnapshot,
     RunSnapshot,
     TemplateSnapshot,
 )
-from wagtail_kwiga.automations.steps import AddToList, RemoveFromList, SendEmail, Wait
-from wagtail_kwiga.automations.triggers import OrderUnpaid
+from wagtail_kwiga.automations.core.steps import AddToList, RemoveFromList, SendEmail, Wait
+from wagtail_kwiga.automations.core.triggers import OrderUnpaid
 from wagtail_kwiga.pricing.money import Money
 
 QUIET = dt.timedelta(minutes=30)
@@ -65,7 +65,7 @@ class Recovery(RuleBasedStateMachine):
         self.orders: list[OrderSnapshot] = []
         self.runs: dict[int, tuple[str, RunSnapshot]] = {}
         self.history: dict[int, tuple] = {}
-        self.grants: tuple[Grant, ...] = ()
+        self.grants: tuple[GrantSnapshot, ...] = ()
         self.mails: dict[str, tuple[dt.datetime, dt.datetime, int]] = {}
         self.in_flight, self.unsubscribed = False, False
         self.last_visit = START
@@ -105,7 +105,7 @@ class Recovery(RuleBasedStateMachine):
     def _enrol(self, new):
         inside = [(pk, run) for pk, (state, run) in self.runs.items() if state == "live"]
         for pk, run in inside:
-            moved = entries.move(self.way, run.first_message_at, new)
+            moved = entry_rules.move(self.way, run.first_message_at, new)
             if moved.ends:
                 self.runs[pk] = ("left", run)
             elif moved.position:
@@ -119,7 +119,7 @@ class Recovery(RuleBasedStateMachine):
         if inside or not self.way.event.matches(new):
             return
         last = max((at for at, _, _ in self.mails.values()), default=None)
-        if entries.refusal(entries.Newcomer(new, last_message_at=last), self.now, self.cooling):
+        if entry_rules.refusal(entry_rules.Newcomer(new, last_message_at=last), self.now, self.cooling):
             return
         position, due_at = self.way.opening(self.now)
         pk = len(self.runs) + 1

@@ -16,7 +16,7 @@ from tests.properties.playing import ShopMachine as Machine
 from tests.properties.playing import opened_shop
 from tests.properties.promises import EMAIL, ORDER, RUN, USE
 from tests.properties.stage import Trouble
-from wagtail_kwiga.mailing import unsubscribe
+from wagtail_kwiga.mailing.sending import unsubscribe
 from wagtail_kwiga.orders import transitions
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.sqlite]
@@ -94,7 +94,7 @@ def outcome(machine: Machine) -> dict[str, Counter[Any]]:
         "orders": Counter(
             rows(f"SELECT status, total_amount, paid_amount, refunded_amount FROM {ORDER} WHERE status <> 'superseded'")
         ),
-        "uses": Counter(rows(f"SELECT coupon_id, state FROM {USE} WHERE state <> 'given_back'")),
+        "uses": Counter(rows(f"SELECT coupon_id, state FROM {USE} WHERE state <> 'released'")),
         "runs": Counter(rows(f"SELECT scenario_id, state, position FROM {RUN}")),
         "members": Counter(rows("SELECT list_id FROM wagtail_kwiga_listmembership WHERE removed_at IS NULL")),
         "mail": Counter(rows(f"SELECT purpose, status FROM {EMAIL}")),

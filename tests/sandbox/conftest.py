@@ -41,7 +41,7 @@ PAST = (
     "print('NUMBER', Order.objects.count());"
     "print('LIVE', Run.objects.filter(state__in=['live', 'parked']).count());"
     "print('DONE', Run.objects.exclude(state='live').count());"
-    "print('WAITING', OutgoingEmail.objects.filter(status__in=['queued', 'leased', 'handing_over', 'failed']).count());"
+    "print('WAITING', OutgoingEmail.objects.filter(status__in=['queued', 'leased', 'sending', 'failed']).count());"
     "print('UNCERTAIN', OutgoingEmail.objects.filter(status='uncertain').count());"
     "print('ATTENTION', TimelineEntry.objects.filter(needs_attention=True, attended_at=None).count());"
     "print('LATER', Order.objects.filter(placed_at__gt=clock.now()).count());"

@@ -72,7 +72,7 @@ def test_a_broken_file_counts_as_not_moved(tmp_path, content):
 
 def test_it_can_be_held_for_telling_the_past():
     long_ago = dt.datetime(2027, 1, 1, tzinfo=dt.UTC)
-    with clock.held_at(long_ago):
+    with clock.reserved_at(long_ago):
         assert clock.now() == long_ago
     assert clock.now() != long_ago
 

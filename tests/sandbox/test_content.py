@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from sandbox.school import texts, washes
-from wagtail_kwiga.mailing import proofreading
+from wagtail_kwiga.mailing.authoring import validation
 
 LOCALE = Path(texts.FOLDER).parents[1] / "locale"
 OTHERS = [language for language in texts.LANGUAGES if language != "en"]
@@ -55,9 +55,9 @@ def test_no_text_is_empty_and_none_was_left_in_english(language):
 def test_the_mail_uses_only_placeholders_that_exist(language):
     mail = texts.texts(language)["mail"]
     for name in ("subject", "preheader", "heading"):
-        assert proofreading.mistakes_in(mail[name]) == []
+        assert validation.mistakes_in(mail[name]) == []
     for name in ("text", "after"):
-        assert proofreading.mistakes_in_rich_text(mail[name]) == []
+        assert validation.mistakes_in_rich_text(mail[name]) == []
     assert "coupon.valid_until" in mail["after"]
 
 

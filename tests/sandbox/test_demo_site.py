@@ -171,7 +171,7 @@ def test_filling_in_again_changes_nothing(shop: Shop):
         "from django.apps import apps;"
         "print({m._meta.label: m.objects.count() for m in apps.get_models() "
         "if m._meta.app_label in ('wagtail_kwiga', 'school', 'wagtailcore', 'wagtailimages', 'auth') "
-        "and m.__name__ not in ('Heartbeat', 'RateWindow')})"
+        "and m.__name__ not in ('Heartbeat', 'RateLimitWindow')})"
     )
     before = shop.manage("shell", "-v", "0", "-c", count)
     assert "Paper Harbour stands" in shop.manage("kwiga_demo")

@@ -27,8 +27,11 @@ from wagtail_kwiga.exceptions import KwigaError
 
 logger = logging.getLogger("wagtail_kwiga.access")
 
+#: It is open (``Answer.state``).
 YES = "yes"
+#: It opens later, at ``Answer.when``.
 NOT_YET = "not_yet"
+#: It does not open, for the reason ``Answer.why``.
 NO = "no"
 
 _MESSAGES: dict[str, Any] = {
@@ -51,7 +54,7 @@ class Lesson:
 
 
 @dataclass(frozen=True)
-class Grant:
+class GrantView:
     """A grant as ``decide`` sees it. ``ends_at`` and ``revoked_at`` are the first instants without access."""
 
     terms: AccessTerms
@@ -89,13 +92,13 @@ def may_open(contact: Contact, product: Product, lesson: Lesson | None = None, a
     grants = []
     for pk, terms, *instants in rows.values_list("pk", "terms", "starts_at", "ends_at", "revoked_at"):
         try:
-            grants.append(Grant(AccessTerms.from_json(terms), *instants))
+            grants.append(GrantView(AccessTerms.from_json(terms), *instants))
         except KwigaError:
             logger.exception("The terms of access grant %s cannot be read", pk)
     return decide(grants, lesson, at or conf.now())
 
 
-def decide(grants: Iterable[Grant], lesson: Lesson | None, at: dt.datetime) -> Answer:
+def decide(grants: Iterable[GrantView], lesson: Lesson | None, at: dt.datetime) -> Answer:
     """The sum of ``grants``: open if any of them opens, else the soonest opening, else the best reason why not."""
     spans = [_span(grant, lesson) for grant in grants]
     sold = [span for span in spans if span is not None]
@@ -130,7 +133,7 @@ class _Span:
         return self.opens <= at and (self.closes is None or at < self.closes)
 
 
-def _span(grant: Grant, lesson: Lesson | None) -> _Span | None:
+def _span(grant: GrantView, lesson: Lesson | None) -> _Span | None:
     """``None`` where the lesson was not sold."""
     opens: dt.datetime | None = grant.starts_at
     if lesson is not None:

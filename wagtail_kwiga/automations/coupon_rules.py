@@ -9,14 +9,14 @@ from typing import Any
 from django.db.models import Q
 from django.utils.translation import gettext as _
 
-from wagtail_kwiga.automations.conditions import OnList
-from wagtail_kwiga.automations.definitions import Definition
-from wagtail_kwiga.automations.faults import Problem
-from wagtail_kwiga.automations.steps import AddToList, ContinueIf, RemoveFromList, SendEmail, Step
+from wagtail_kwiga.automations.core.conditions import OnList
+from wagtail_kwiga.automations.core.definitions import Definition
+from wagtail_kwiga.automations.core.steps import AddToList, ContinueIf, RemoveFromList, SendEmail, Step
+from wagtail_kwiga.automations.problems import ScenarioProblem
 from wagtail_kwiga.contacts.models import ContactList
 from wagtail_kwiga.coupons.models import Coupon
 from wagtail_kwiga.exceptions import TemplateFault
-from wagtail_kwiga.mailing import versions
+from wagtail_kwiga.mailing.authoring import versions
 from wagtail_kwiga.mailing.models import EmailTemplate
 
 #: Placeholders that speak of a coupon, and those that name its end.
@@ -35,11 +35,11 @@ def speaks_of_coupon(placeholders: Iterable[str]) -> bool:
     return any(name.startswith(COUPON_PREFIX) or name in PRICES for name in placeholders)
 
 
-def settle(definition: Definition) -> tuple[tuple[Step, ...], list[Problem]]:
+def settle(definition: Definition) -> tuple[tuple[Step, ...], list[ScenarioProblem]]:
     """The steps with the coupon of every mail settled, and what an editor must mend."""
     known = _Known.of(definition)
     steps: list[Step] = []
-    problems: list[Problem] = []
+    problems: list[ScenarioProblem] = []
     for index, step in enumerate(definition.steps):
         if isinstance(step, SendEmail):
             judge = _Judge(definition, index, step, known)
@@ -93,7 +93,7 @@ class _Judge:
                 return self.known.of_list.get(step.list_id, [])
         return []
 
-    def problems(self) -> list[Problem]:
+    def problems(self) -> list[ScenarioProblem]:
         if self.template is None:
             return [self._say(_("The e-mail it names is gone."))]
         if not self.template.live:
@@ -112,11 +112,11 @@ class _Judge:
 
     def _placeholders(self) -> set[str]:
         """What the mail uses, in any of its languages."""
-        family = EmailTemplate.objects.filter(translation_key=self.template.translation_key)
-        family = family.filter(Q(live=True) | Q(pk=self.template.pk)).select_related("locale")
-        return {name for template in family for name in versions.compiled(template).placeholders}
+        translations = EmailTemplate.objects.filter(translation_key=self.template.translation_key)
+        translations = translations.filter(Q(live=True) | Q(pk=self.template.pk)).select_related("locale")
+        return {name for template in translations for name in versions.compiled(template).placeholders}
 
-    def _no_coupon(self) -> Problem:
+    def _no_coupon(self) -> ScenarioProblem:
         if len(self.candidates) > 1:
             codes = ", ".join(sorted(coupon.code for coupon in self.candidates))
             return self._say(
@@ -129,7 +129,7 @@ class _Judge:
             )
         )
 
-    def _lists(self) -> list[Problem]:
+    def _lists(self) -> list[ScenarioProblem]:
         """A coupon for people on a list is of no use to somebody who is on none of them."""
         wanted = {one.pk: one.title for one in self.coupon.contact_lists.all()}
         if not wanted or wanted.keys() & self._sure_lists():
@@ -149,7 +149,7 @@ class _Judge:
                 sure.add(step.condition.list_id)
         return sure
 
-    def _end(self, used: set[str]) -> list[Problem]:
+    def _end(self, used: set[str]) -> list[ScenarioProblem]:
         """A mail that names a deadline needs one that the checkout enforces."""
         if not tells_end(used) or self.coupon.valid_until is not None or self._list_ends():
             return []
@@ -166,6 +166,6 @@ class _Judge:
             for index, step in enumerate(self.definition.steps[: self.index])
         )
 
-    def _say(self, words: str, **facts: Any) -> Problem:
+    def _say(self, words: str, **facts: Any) -> ScenarioProblem:
         facts |= {"mail": self.template or "", "coupon": self.coupon or ""}
-        return Problem(words % facts, "steps", self.index, _("Send e-mail"))
+        return ScenarioProblem(words % facts, "steps", self.index, _("Send e-mail"))

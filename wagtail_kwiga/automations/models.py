@@ -16,24 +16,20 @@ from wagtail_kwiga.orders.models import Order
 from wagtail_kwiga.streams import OpenStreamField
 
 
-def _start_blocks():
-    from wagtail_kwiga.automations import blocks
-
-    return blocks.start_blocks()
-
-
-def _step_blocks():
-    from wagtail_kwiga.automations import blocks
-
-    return blocks.step_blocks()
-
-
 class Scenario(StaleDraftGuard, DraftStateMixin, RevisionMixin, models.Model):
     """What an editor writes: one start event and a stream of steps. Publishing compiles it into a ``ScenarioVersion``."""
 
     title = models.CharField(_("title"), max_length=120)
-    start = OpenStreamField(blocks=_start_blocks, min_num=1, max_num=1, blank=True, verbose_name=_("starts when"))
-    steps = OpenStreamField(blocks=_step_blocks, blank=True, verbose_name=_("steps"))
+    start = OpenStreamField(
+        blocks="wagtail_kwiga.automations.editing.blocks.start_blocks",
+        min_num=1,
+        max_num=1,
+        blank=True,
+        verbose_name=_("starts when"),
+    )
+    steps = OpenStreamField(
+        blocks="wagtail_kwiga.automations.editing.blocks.step_blocks", blank=True, verbose_name=_("steps")
+    )
     #: The version that new runs follow; people inside stay on theirs.
     version = models.ForeignKey(
         "ScenarioVersion", on_delete=models.SET_NULL, null=True, blank=True, related_name="+", editable=False
@@ -56,9 +52,9 @@ class ScenarioVersion(models.Model):
     schema = models.PositiveSmallIntegerField(default=1)
     #: Name of the start event, e.g. ``order_unpaid``; indexed for enrolment.
     event = models.CharField(_("event"), max_length=40)
-    #: ``automations.definitions.Definition`` as JSON.
+    #: ``automations.core.definitions.Definition`` as JSON.
     definition = models.JSONField()
-    #: Only what happens from now on enters (spec kwiga 19: not retroactive).
+    #: Only what happens from now on enters, as in Kwiga's article “General information about automation”.
     published_at = models.DateTimeField(_("published"))
     published_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True, related_name="+"
@@ -180,7 +176,7 @@ class StepRecord(models.Model):
     kind = models.CharField(_("step"), max_length=40)
     #: ``acted, waited, skipped, missed, left, parked``
     outcome = models.CharField(_("outcome"), max_length=12)
-    because = models.CharField(_("why"), max_length=60)
+    reason = models.CharField(_("why"), max_length=60)
     facts = models.JSONField(_("facts"), default=dict)
     at = models.DateTimeField(_("when"))
     email = models.ForeignKey(

@@ -29,14 +29,14 @@ from wagtail_kwiga.journal import writing
 from wagtail_kwiga.journal.models import TimelineEntry
 from wagtail_kwiga.mailing.models import OutgoingEmail
 from wagtail_kwiga.orders.models import Order
-from wagtail_kwiga.payments.models import PaymentAttempt, ProviderNotice
+from wagtail_kwiga.payments.models import PaymentAttempt, ProviderEvent
 
 #: What entries may be about, each with what its words need: one query a kind, however many entries.
 SUBJECTS = [
     Order.objects.select_related("contact"),
     Run.objects.select_related("contact", "scenario"),
     PaymentAttempt.objects.select_related("payment__order__contact"),
-    ProviderNotice.objects.select_related("attempt__payment__order__contact"),
+    ProviderEvent.objects.select_related("attempt__payment__order__contact"),
     OutgoingEmail.objects.select_related("order__contact"),
 ]
 OPEN, DONE = "open", "done"
@@ -64,7 +64,7 @@ def _topic(subject: Any, user: Any) -> Topic:
             return Topic(words, linking.address(Order, subject.pk, user))
         case PaymentAttempt():
             return _topic(subject.payment.order, user)
-        case ProviderNotice():
+        case ProviderEvent():
             if subject.attempt is not None:
                 return _topic(subject.attempt.payment.order, user)
             return Topic(_("A notice of %(method)s") % {"method": subject.method})

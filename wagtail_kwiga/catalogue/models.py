@@ -54,7 +54,7 @@ class Offer(models.Model):
         WITHDRAWN = "withdrawn", _("withdrawn")
 
     class CouponMode(models.TextChoices):
-        """The offer's own gate for coupons (spec kwiga 4): the coupon's own limits come on top."""
+        """The offer's own gate for coupons: the coupon's own limits come on top."""
 
         NONE = "none", _("no coupons")
         ANY = "any", _("any coupon")

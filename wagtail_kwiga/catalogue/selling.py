@@ -20,7 +20,7 @@ def why_not_for_sale(offer: Offer, now: dt.datetime | None = None) -> str | None
     """``None`` while visitors may buy it, else ``draft``, ``withdrawn``, ``not_yet`` or ``over``.
 
     Sales run from ``sales_from`` (that instant included) to ``sales_until`` (that instant no more). Staff may sell an
-    offer by hand whatever the answer is (DESIGN 7).
+    offer by hand whatever the answer is.
     """
     now = now or conf.now()
     if offer.state == Offer.State.DRAFT:

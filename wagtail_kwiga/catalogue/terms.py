@@ -1,7 +1,8 @@
 """The terms on which something is sold, as frozen values that go to JSON and back.
 
 An offer holds ``OfferTerms``; an order line and an access grant hold the ``AccessTerms`` as sold, so what a buyer got
-can be read long after the page has changed. (Rules: spec kwiga 12; DESIGN 6.)
+can be read long after the page has changed. (What terms of access may say: Kwiga's article “Set
+up access to lessons, sections, and modules”.)
 
 Reading is tolerant: a missing key means its default, an unknown key is left alone. A schema number that this version
 does not know is refused with ``KwigaError(code="unknown_terms")``, terms that make no sense with ``code="bad_terms"``:

@@ -10,9 +10,12 @@ from django.apps import apps
 from django.conf import settings as django_settings
 from django.core.checks import CheckMessage, Tags, register
 from django.db import DatabaseError, connections, router, transaction
+from django.db.migrations.loader import MigrationLoader
+from wagtail.models import Site
 
 from wagtail_kwiga import background, conf
-from wagtail_kwiga.checks.saying import warning
+from wagtail_kwiga.checks.saying import error, warning
+from wagtail_kwiga.models import Order
 
 
 @register("wagtail_kwiga")
@@ -72,12 +75,12 @@ def check_database_settings(app_configs: Any, **kwargs: Any) -> list[CheckMessag
 
 @register(Tags.database)
 def check_database(app_configs: Any, databases: Sequence[str] | None = None, **kwargs: Any) -> list[CheckMessage]:
-    """W008–W011: what only the database knows. Says nothing where it may not be read or is not migrated yet."""
+    """E021, W008–W011: what only the database knows. Says nothing where it may not be read or is not migrated yet."""
     alias = router.db_for_read(apps.get_model("wagtail_kwiga", "Heartbeat"))
     if not databases or alias not in databases:
         return []
     found: list[CheckMessage] = []
-    for part in (_site_names, _broken_schedules, _missing_schedule, _silent_worker):
+    for part in (_other_tables, _site_names, _broken_schedules, _missing_schedule, _silent_worker):
         found.extend(_asked(part, alias))
     return found
 
@@ -91,9 +94,25 @@ def _asked(part: Callable[[str], Iterator[CheckMessage]], alias: str) -> list[Ch
         return []
 
 
-def _site_names(alias: str) -> Iterator[CheckMessage]:
-    from wagtail.models import Site
+def _other_tables(alias: str) -> Iterator[CheckMessage]:
+    """Migrations that were made anew have their old names: to Django a database of before them is up to date."""
+    connection = connections[alias]
+    ours = apps.get_app_config("wagtail_kwiga").get_models(include_auto_created=True)
+    missing = sorted({model._meta.db_table for model in ours} - set(connection.introspection.table_names()))
+    if not missing:
+        return
+    loader = MigrationLoader(connection)
+    if set(loader.graph.leaf_nodes("wagtail_kwiga")) <= set(loader.applied_migrations):
+        yield error(
+            21,
+            f"The tables of wagtail_kwiga in this database are those of another version: {', '.join(missing)} missing, "
+            "although its migrations count as applied.",
+            "Versions before 0.1 cannot be brought over: empty the database (or drop the tables of wagtail_kwiga and its rows "
+            "in django_migrations) and migrate again.",
+        )
 
+
+def _site_names(alias: str) -> Iterator[CheckMessage]:
     if django_settings.DEBUG:
         return
     for hostname in (
@@ -123,8 +142,6 @@ def _missing_schedule(alias: str) -> Iterator[CheckMessage]:
 
 
 def _silent_worker(alias: str) -> Iterator[CheckMessage]:
-    from wagtail_kwiga.models import Order
-
     last = background.last_beat(background.SWEEP)
     limit = dt.timedelta(minutes=conf.settings.HEARTBEAT_STALE_MINUTES)
     if last is None:

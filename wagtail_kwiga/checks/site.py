@@ -9,11 +9,15 @@ from django.apps import apps
 from django.conf import settings as django_settings
 from django.core.checks import CheckMessage, Tags, register
 from django.utils.module_loading import import_string
+from wagtail.models import Page, get_page_models
 
-from wagtail_kwiga import conf
+from wagtail_kwiga import conf, redaction
 from wagtail_kwiga.checks.saying import error, warning
 from wagtail_kwiga.exceptions import ConfigurationFault
+from wagtail_kwiga.mailing.sending import mailers, timeouts
 from wagtail_kwiga.offers import languages
+from wagtail_kwiga.offers.models import OfferPage, OfferPageMixin
+from wagtail_kwiga.payments import registry
 
 
 @register("wagtail_kwiga")
@@ -27,8 +31,6 @@ def check_settings(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
 
 
 def _providers() -> Iterator[CheckMessage]:
-    from wagtail_kwiga.payments import registry
-
     for alias, options in conf.settings.PAYMENT_PROVIDERS.items():
         try:
             kind = registry.provider_class(alias, options)
@@ -94,8 +96,6 @@ def check_site(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
 @register("wagtail_kwiga")
 def check_mail(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
     """E012, W015, W016: whether there is anything that sends mails, and how long it may keep a worker waiting."""
-    from wagtail_kwiga.mailing import mailers, patience
-
     if not mailers.is_chosen():
         if django_settings.DEBUG:
             return []
@@ -112,20 +112,16 @@ def check_mail(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
         return [
             error(
                 12,
-                f"No mail can be sent, because the mail backend does not take the site's settings: {conf.hushed(str(problem))}",
+                f"No mail can be sent, because the mail backend does not take the site's settings: {redaction.redact(str(problem))}",
                 f"Mend {mailers.SETTING}; see how-to/install in the documentation of wagtail_kwiga.",
             )
         ]
-    return [warning(15, what, hint) for what, hint in patience.faults(backend)]
+    return [warning(15, what, hint) for what, hint in timeouts.faults(backend)]
 
 
 @register("wagtail_kwiga")
 def check_page_tree(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
     """W013: whether the site's own pages let an offer page stand below any of them."""
-    from wagtail.models import Page, get_page_models
-
-    from wagtail_kwiga.offers.models import OfferPage, OfferPageMixin
-
     pages = [kind for kind in get_page_models() if kind is not Page]
     offers = [kind for kind in pages if issubclass(kind, OfferPageMixin)]
     others = set(pages) - set(offers)

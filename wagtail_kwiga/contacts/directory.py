@@ -13,7 +13,7 @@ from wagtail_kwiga import conf, locking
 from wagtail_kwiga.contacts.addresses import normalise
 from wagtail_kwiga.contacts.models import Contact
 
-__all__ = ["find", "find_or_make", "held", "lock", "lock_many", "normalise", "remember"]
+__all__ = ["find", "find_or_make", "get_or_create_contact", "lock", "lock_many", "locked", "normalise"]
 
 
 def find(email: str) -> Contact | None:
@@ -21,7 +21,7 @@ def find(email: str) -> Contact | None:
     return _by_email(normalise(email)).first()
 
 
-def remember(
+def get_or_create_contact(
     *,
     email: str,
     name: str = "",
@@ -46,7 +46,7 @@ def remember(
         )
         is_held = locking.is_held(contact)
     if is_held:
-        locking.note_held(contact)  # in the caller's block, where there is one
+        locking.mark_locked(contact)  # in the caller's block, where there is one
     return contact
 
 
@@ -60,7 +60,7 @@ def find_or_make(
     now: dt.datetime | None = None,
     lock_known: bool = True,
 ) -> tuple[Contact, bool]:
-    """``remember``, and whether the contact was made just now. Call inside ``locking.atomic_write``; the contact comes
+    """``get_or_create_contact``, and whether the contact was made just now. Call inside ``locking.atomic_write``; the contact comes
     back locked (without ``lock_known`` only somebody new, or of whom something is learnt). One statement for somebody
     new, two for somebody known, three where something is learnt."""
     now = now or conf.now()
@@ -70,18 +70,18 @@ def find_or_make(
         "language": _clean(language, Contact, "language"),
     }
     contact = Contact(email=normalise(email), is_verified=verified, created_at=now, **given)
-    is_new = locking.insert_unless_there(contact)
+    is_new = locking.insert_or_ignore(contact)
     if is_new:
-        locking.note_held(contact)
+        locking.mark_locked(contact)
         return contact, True
     rows = _by_email(contact.email)
     if lock_known:
         contact = locking.locked(rows).get()
-        locking.note_held(contact)
+        locking.mark_locked(contact)
     else:
         contact = rows.get()
     if _news(contact, given, verified):
-        contact = held(contact)
+        contact = locked(contact)
         news = _news(contact, given, verified)
         for field, value in news.items():
             setattr(contact, field, value)
@@ -96,11 +96,11 @@ def lock(contact_id: int) -> Contact:
     Raises ``Contact.DoesNotExist``.
     """
     contact = locking.locked(Contact.objects.filter(pk=contact_id)).get()
-    locking.note_held(contact)
+    locking.mark_locked(contact)
     return contact
 
 
-def held(contact: Contact) -> Contact:
+def locked(contact: Contact) -> Contact:
     """``lock``, or ``contact`` itself where it came locked from this very transaction."""
     return contact if locking.is_held(contact) else lock(contact.pk)
 

@@ -16,7 +16,7 @@ from django.utils.crypto import salted_hmac
 from django.utils.translation import ngettext
 
 from wagtail_kwiga import conf
-from wagtail_kwiga.contacts.models import RateWindow
+from wagtail_kwiga.contacts.models import RateLimitWindow
 from wagtail_kwiga.exceptions import TooManyAttempts
 
 _SALT = "wagtail_kwiga.contacts.limits"
@@ -25,7 +25,7 @@ LONGEST_WINDOW_MINUTES = 24 * 60
 
 
 @dataclass(frozen=True)
-class Try:
+class RateLimit:
     """One try of ``key`` (``"checkout:ip:203.0.113.7"``), of which ``limit`` are allowed in a window."""
 
     key: str
@@ -53,10 +53,10 @@ class Try:
 
 def check(key: str, *, limit: int, now: dt.datetime | None = None, window_minutes: int = 60) -> None:
     """Count one try of ``key`` and refuse the one after the ``limit``-th; see ``check_many``."""
-    check_many([Try(key, limit, window_minutes)], now=now)
+    check_many([RateLimit(key, limit, window_minutes)], now=now)
 
 
-def check_many(tries: Sequence[Try], *, now: dt.datetime | None = None) -> None:
+def check_many(tries: Sequence[RateLimit], *, now: dt.datetime | None = None) -> None:
     """Count a try of each of several keys, in one statement; refuse it where one of them has had as many as it may.
 
     Raises ``TooManyAttempts``; its ``retry_after`` is the seconds until the next window. The keys are asked in the order
@@ -66,12 +66,12 @@ def check_many(tries: Sequence[Try], *, now: dt.datetime | None = None) -> None:
     """
     now = now or conf.now()
     counted = _count([each for each in tries if each.limit > 0], now)
-    for place, each in enumerate(tries):
+    for client_key, each in enumerate(tries):
         if each.hashed in counted:
             continue
-        for other in tries[place + 1 :]:
+        for other in tries[client_key + 1 :]:
             if other.hashed in counted:
-                RateWindow.objects.filter(key=other.hashed, window=other.window(now)).update(count=F("count") - 1)
+                RateLimitWindow.objects.filter(key=other.hashed, window=other.window(now)).update(count=F("count") - 1)
         raise refusal(each.retry_after(now), each.key)
 
 
@@ -98,7 +98,7 @@ def mailbox(email: str) -> str:
     return f"{local.split('+')[0].replace('.', '') or local}@{domain}"
 
 
-def _count(tries: Iterable[Try], now: dt.datetime) -> set[str]:
+def _count(tries: Iterable[RateLimit], now: dt.datetime) -> set[str]:
     """Count each try that is still allowed; the hashed keys of those. One statement, and a transaction by itself.
 
     The database decides among those who try at the same moment. Rows are locked in the order of their keys, so that two
@@ -107,8 +107,8 @@ def _count(tries: Iterable[Try], now: dt.datetime) -> set[str]:
     limits = {each.hashed: each for each in tries}
     if not limits:
         return set()
-    connection = connections[router.db_for_write(RateWindow)]
-    quote, fields = connection.ops.quote_name, RateWindow._meta
+    connection = connections[router.db_for_write(RateLimitWindow)]
+    quote, fields = connection.ops.quote_name, RateLimitWindow._meta
     table = quote(fields.db_table)
     key, window, count = (quote(fields.get_field(name).column) for name in ("key", "window", "count"))
     rows: list[object] = []
@@ -131,7 +131,7 @@ def _count(tries: Iterable[Try], now: dt.datetime) -> set[str]:
 def sweep(now: dt.datetime | None = None) -> int:
     """Delete windows that are long over; returns how many. One query, safe to run at any time."""
     now = now or conf.now()
-    return RateWindow.objects.filter(window__lt=now - dt.timedelta(days=2)).delete()[0]
+    return RateLimitWindow.objects.filter(window__lt=now - dt.timedelta(days=2)).delete()[0]
 
 
 def _message(retry_after: int) -> str:

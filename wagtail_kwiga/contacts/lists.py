@@ -43,6 +43,7 @@ class Absence(Enum):
         return False
 
 
+#: What ``member_until`` says of somebody who is not on the list; false in a condition.
 NOT_MEMBER: Final = Absence.NOT_MEMBER
 
 #: ``None`` (no end) or the instant at which membership ends.
@@ -50,7 +51,7 @@ Until = dt.datetime | None
 
 
 @dataclass(frozen=True)
-class Standing:
+class MembershipStatus:
     """How somebody stands to some lists taken together. ``until`` counts only for a member."""
 
     is_member: bool
@@ -141,7 +142,7 @@ def remove_many(rows: Iterable[tuple[int, int, str | None]], *, now: dt.datetime
         return ListMembership.objects.filter(pk__in=doomed, removed_at__isnull=True).update(removed_at=now)
 
 
-def put_on(
+def staff_add(
     list: ContactList, contact: Contact, *, until: Until = None, by: Any, now: dt.datetime | None = None
 ) -> ListMembership:
     """Staff put somebody on a list by hand; again sets the new end. It stands on the person's timeline."""
@@ -153,7 +154,7 @@ def put_on(
     return grant
 
 
-def take_off(
+def staff_remove(
     list: ContactList, contact_ids: Iterable[int], *, by: Any, now: dt.datetime | None = None
 ) -> builtins.list[int]:
     """Staff take people off a list: every grant of theirs ends at once, whoever made it. The rows stay.
@@ -232,13 +233,13 @@ def members(contact_ids: Iterable[int], list_ids: Iterable[int], at: dt.datetime
     return {pair: _latest(untils) for pair, untils in ends.items()}
 
 
-def standing(contact: Contact, list_ids: Iterable[int], at: dt.datetime) -> Standing:
+def membership_status(contact: Contact, list_ids: Iterable[int], at: dt.datetime) -> MembershipStatus:
     """Whether ``contact`` is on any of these lists at ``at``, until when, and whether they ever were. One query."""
     grants = builtins.list(
         ListMembership.objects.filter(contact=contact, list_id__in=set(list_ids)).values_list("until", "removed_at")
     )
     ends = [until for until, removed_at in grants if _holds(until, removed_at, at)]
-    return Standing(is_member=bool(ends), until=_latest(ends) if ends else None, was_member=bool(grants))
+    return MembershipStatus(is_member=bool(ends), until=_latest(ends) if ends else None, was_member=bool(grants))
 
 
 def _candidates(keys: Iterable[tuple[int, int, str | None]]) -> QuerySet[ListMembership]:

@@ -94,7 +94,7 @@ class ListMembership(models.Model):
         return f"{self.contact_id} on {self.list_id}"
 
 
-class RateWindow(models.Model):
+class RateLimitWindow(models.Model):
     """How often something was tried within an hour, by a hashed key: the checkout's limits without a shared cache."""
 
     key = models.CharField(max_length=80)

@@ -17,7 +17,7 @@ from django.utils.translation import ngettext
 from wagtail_kwiga import conf
 from wagtail_kwiga.contacts import lists
 from wagtail_kwiga.contacts.models import ContactList
-from wagtail_kwiga.coupons.models import Coupon, CouponList
+from wagtail_kwiga.coupons.models import Coupon, CouponListLimit
 from wagtail_kwiga.coupons.reasons import moment
 
 
@@ -46,7 +46,7 @@ def audiences(coupon_ids: Iterable[int], now: dt.datetime | None = None) -> dict
     """The audience of each coupon, in two queries whatever their number."""
     now = now or conf.now()
     wanted = list(coupon_ids)
-    links = CouponList.objects.filter(coupon_id__in=wanted)
+    links = CouponListLimit.objects.filter(coupon_id__in=wanted)
     chosen: dict[int, list[ContactList]] = {pk: [] for pk in wanted}
     for link in links.select_related("contact_list").order_by("contact_list__title", "pk"):
         chosen[link.coupon_id].append(link.contact_list)
@@ -113,7 +113,7 @@ def hindrance(coupon: Coupon, now: dt.datetime | None = None) -> str:
         return _("It is not active, so it works for nobody at present.")
     if coupon.valid_until and coupon.valid_until <= now:
         return _("It ended on %(when)s.") % {"when": moment(coupon.valid_until)}
-    if coupon.limit_total is not None and coupon.taken >= coupon.limit_total:
+    if coupon.limit_total is not None and coupon.used_count >= coupon.limit_total:
         return _("It has been used as often as it may be.")
     if coupon.valid_from and now < coupon.valid_from:
         return _("It begins on %(when)s.") % {"when": moment(coupon.valid_from)}

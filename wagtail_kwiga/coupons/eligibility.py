@@ -1,10 +1,10 @@
 """Does a coupon apply: to this offer, for this person, at this moment?
 
-Two independent gates must agree (spec kwiga 4, DESIGN 6): the coupon's own limits (validity, lists, offers, uses) and
-the offer's mode (*none*, *any*, *only these*). Everything is read at the moment of asking, by the clock and never by
-what a worker has got round to (promise 5).
+Two independent gates must agree, as in Kwiga's article “Discount coupons and possible settings”: the coupon's own limits
+(validity, lists, offers, uses) and the offer's mode (*none*, *any*, *only these*). Everything is read at the moment of
+asking, by the clock and never by what a worker has got round to (promise 5).
 
-The answer about uses is advice: ``coupons.uses.hold`` decides, under locks.
+The answer about uses is advice: ``coupons.uses.reserve`` decides, under locks.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from django.db import models, router
 from django.db.models import Count, Exists, OuterRef, Subquery, Value
 from django.db.models.functions import Coalesce, Upper
 
-from wagtail_kwiga import conf, statements
+from wagtail_kwiga import compiled_queries, conf
 from wagtail_kwiga.catalogue.models import Offer
+from wagtail_kwiga.compiled_queries import Param
 from wagtail_kwiga.contacts.models import Contact, ListMembership
-from wagtail_kwiga.coupons.models import Coupon, CouponUse, OfferCoupon
+from wagtail_kwiga.coupons.models import Coupon, CouponUse, OfferAllowedCoupon
 from wagtail_kwiga.coupons.reasons import Reason, message, moment
-from wagtail_kwiga.statements import Given
 
 #: What paste brings along at the ends of a code without anybody seeing it.
 _INVISIBLE_ENDS = "\u200b\u2060\ufeff"
@@ -134,13 +134,13 @@ def _judge(coupon: Any, offer: Offer, contact: Contact | None, now: dt.datetime,
         until = _earlier(until, membership.end)
 
     held_by_contact = coupon.fact_held_by_contact or (
-        holding is not None and holding.coupon_id == coupon.pk and holding.state == CouponUse.State.HELD
+        holding is not None and holding.coupon_id == coupon.pk and holding.state == CouponUse.State.RESERVED
     )
     # Only spent uses count here: a held one is most often that of the order which the buyer is about to replace.
     mine = coupon.limit_per_contact if contact is not None else None
     if mine is not None and coupon.fact_spent_by_contact >= mine:
         return _no(Reason.USED_BY_YOU, coupon)
-    full = coupon.limit_total is not None and coupon.taken >= coupon.limit_total
+    full = coupon.limit_total is not None and coupon.used_count >= coupon.limit_total
     if full and not coupon.fact_reclaimable and not held_by_contact:
         return _no(Reason.USED_UP, coupon)
     return Verdict(True, Reason.OK, message(Reason.OK), coupon, until)
@@ -182,36 +182,36 @@ def _read(which: dict[str, Any], by_code: bool, offer: Offer, contact: Contact |
 
 
 @cache
-def _question(by_code: bool, of_contact: bool) -> statements.Select:
+def _question(by_code: bool, of_contact: bool) -> compiled_queries.Select:
     def make() -> models.QuerySet[Any]:
         if by_code:
-            spelt = [Given(f"spelling{number}", models.CharField()) for number in range(_MOST_SPELLINGS)]
+            spelt = [Param(f"spelling{number}", models.CharField()) for number in range(_MOST_SPELLINGS)]
             wanted = Coupon.objects.annotate(folded=Upper("code")).filter(folded__in=[Upper(spelt[0]), *spelt])
         else:
-            wanted = Coupon.objects.filter(pk=Given("coupon", models.BigAutoField()))
+            wanted = Coupon.objects.filter(pk=Param("coupon", models.BigAutoField()))
         fields = [field.attname for field in Coupon._meta.concrete_fields]
         return _with_facts(wanted, of_contact).order_by().values_list(*fields, *_FACTS)
 
-    return statements.Select(make)
+    return compiled_queries.Select(make)
 
 
 def _with_facts(coupons: models.QuerySet[Coupon], of_contact: bool) -> models.QuerySet[Any]:
-    key, now = models.BigAutoField(), Given("now", models.DateTimeField())
+    key, now = models.BigAutoField(), Param("now", models.DateTimeField())
     lists = Coupon.contact_lists.through.objects.filter(coupon_id=OuterRef("pk"))
     offers = Coupon.offers.through.objects.filter(coupon_id=OuterRef("pk"))
-    held = CouponUse.objects.filter(coupon_id=OuterRef("pk"), state=CouponUse.State.HELD)
+    held = CouponUse.objects.filter(coupon_id=OuterRef("pk"), state=CouponUse.State.RESERVED)
     coupons = coupons.annotate(
         fact_has_lists=Exists(lists),
         fact_has_offers=Exists(offers),
-        fact_for_offer=Exists(offers.filter(offer_id=Given("offer", key))),
-        fact_named=Exists(OfferCoupon.objects.filter(coupon_id=OuterRef("pk"), offer_id=Given("offer", key))),
-        fact_reclaimable=Exists(held.filter(held_until__lte=now)),
+        fact_for_offer=Exists(offers.filter(offer_id=Param("offer", key))),
+        fact_named=Exists(OfferAllowedCoupon.objects.filter(coupon_id=OuterRef("pk"), offer_id=Param("offer", key))),
+        fact_reclaimable=Exists(held.filter(reserved_until__lte=now)),
     )
     if not of_contact:
         return coupons.annotate(fact_held_by_contact=Value(False), fact_spent_by_contact=Value(0))
-    contact = Given("contact", key)
+    contact = Param("contact", key)
     spent = (
-        CouponUse.objects.filter(coupon_id=OuterRef("pk"), contact_id=contact, state=CouponUse.State.SPENT)
+        CouponUse.objects.filter(coupon_id=OuterRef("pk"), contact_id=contact, state=CouponUse.State.REDEEMED)
         .order_by()
         .values("coupon_id")
         .annotate(number=Count("pk"))

@@ -14,7 +14,7 @@ from wagtail_kwiga.pricing.money import quantise
 
 
 class Coupon(models.Model):
-    """A code that takes something off. Its name is the code that buyers type (spec kwiga 4)."""
+    """A code that takes something off. Its name is the code that buyers type."""
 
     class Kind(models.TextChoices):
         PERCENT = "percent", _("percent of the price")
@@ -52,7 +52,7 @@ class Coupon(models.Model):
     )
     contact_lists = models.ManyToManyField(
         ContactList,
-        through="CouponList",
+        through="CouponListLimit",
         blank=True,
         related_name="coupons",
         verbose_name=_("only for people on"),
@@ -60,7 +60,7 @@ class Coupon(models.Model):
     )
     offers = models.ManyToManyField(
         Offer,
-        through="CouponForOffer",
+        through="CouponOfferLimit",
         blank=True,
         related_name="coupons_for",
         verbose_name=_("only for"),
@@ -68,7 +68,7 @@ class Coupon(models.Model):
     )
     is_active = models.BooleanField(_("active"), default=True)
     #: Uses held or spent at present; moved only by the conditional UPDATE in ``coupons.uses``.
-    taken = models.PositiveIntegerField(_("taken"), default=0, editable=False)
+    used_count = models.PositiveIntegerField(_("taken"), default=0, editable=False)
     created_at = models.DateTimeField(_("made"), auto_now_add=True)
 
     class Meta:
@@ -100,7 +100,7 @@ class Coupon(models.Model):
         # ``taken`` belongs to ``coupons.uses``: a form saved while somebody buys must not put an old count back.
         if not self._state.adding and kwargs.get("update_fields") is None and not (args or kwargs.get("force_insert")):
             own = (field for field in self._meta.concrete_fields if not field.primary_key)
-            kwargs["update_fields"] = [field.name for field in own if field.name != "taken"]
+            kwargs["update_fields"] = [field.name for field in own if field.name != "used_count"]
         super().save(*args, **kwargs)
 
     def clean(self):
@@ -114,7 +114,7 @@ class Coupon(models.Model):
             raise ValidationError({"amount": _("%(currency)s has no such small unit.") % {"currency": self.currency}})
 
 
-class CouponList(models.Model):
+class CouponListLimit(models.Model):
     """That a coupon is only for people on a list. Protects the list: a coupon that lost its last one would be for everybody."""
 
     coupon = models.ForeignKey(Coupon, on_delete=models.CASCADE, related_name="list_links")
@@ -129,7 +129,7 @@ class CouponList(models.Model):
         return f"{self.coupon_id} for {self.contact_list_id}"
 
 
-class CouponForOffer(models.Model):
+class CouponOfferLimit(models.Model):
     """That a coupon is only for an offer. Protects the offer, for the same reason."""
 
     coupon = models.ForeignKey(Coupon, on_delete=models.CASCADE, related_name="offer_links")
@@ -138,7 +138,7 @@ class CouponForOffer(models.Model):
     class Meta:
         verbose_name = _("offer of a coupon")
         verbose_name_plural = _("coupons that are only for it")
-        constraints = [models.UniqueConstraint(fields=["coupon", "offer"], name="kwiga_coupon_for_offer_unique")]
+        constraints = [models.UniqueConstraint(fields=["coupon", "offer"], name="kwiga_coupon_offer_unique")]
 
     def __str__(self) -> str:
         return f"{self.coupon_id} for {self.offer_id}"
@@ -148,19 +148,19 @@ class CouponUse(models.Model):
     """One use of a coupon by one contact: held, then spent or given back. An order points to its use."""
 
     class State(models.TextChoices):
-        HELD = "held", _("held")
-        SPENT = "spent", _("spent")
-        GIVEN_BACK = "given_back", _("given back")
+        RESERVED = "reserved", _("held")
+        REDEEMED = "redeemed", _("spent")
+        RELEASED = "released", _("given back")
 
     coupon = models.ForeignKey(Coupon, on_delete=models.PROTECT, related_name="uses", verbose_name=_("coupon"))
     contact = models.ForeignKey(
         Contact, on_delete=models.PROTECT, related_name="coupon_uses", verbose_name=_("contact")
     )
-    state = models.CharField(_("state"), max_length=12, choices=State.choices, default=State.HELD)
-    held_at = models.DateTimeField(_("held"))
-    held_until = models.DateTimeField(_("held until"))
-    spent_at = models.DateTimeField(_("spent"), null=True, blank=True)
-    given_back_at = models.DateTimeField(_("given back"), null=True, blank=True)
+    state = models.CharField(_("state"), max_length=12, choices=State.choices, default=State.RESERVED)
+    reserved_at = models.DateTimeField(_("held"))
+    reserved_until = models.DateTimeField(_("held until"))
+    redeemed_at = models.DateTimeField(_("spent"), null=True, blank=True)
+    released_at = models.DateTimeField(_("given back"), null=True, blank=True)
     #: Late money for a use whose place somebody else had taken meanwhile: booked all the same, and shown to a person.
     over_limit = models.BooleanField(_("over the limit"), default=False)
 
@@ -170,7 +170,9 @@ class CouponUse(models.Model):
         verbose_name = _("use of a coupon")
         verbose_name_plural = _("uses of coupons")
         indexes = [
-            models.Index(fields=["coupon", "held_until"], name="kwiga_use_held", condition=models.Q(state="held")),
+            models.Index(
+                fields=["coupon", "reserved_until"], name="kwiga_use_reserved", condition=models.Q(state="reserved")
+            ),
             models.Index(fields=["contact", "coupon"], name="kwiga_use_contact"),
         ]
 
@@ -178,7 +180,7 @@ class CouponUse(models.Model):
         return f"{self.coupon_id} by {self.contact_id}: {self.state}"
 
 
-class OfferCoupon(models.Model):
+class OfferAllowedCoupon(models.Model):
     """That an offer names a coupon under *only these coupons*; written when the offer's page is published."""
 
     offer = models.ForeignKey(Offer, on_delete=models.CASCADE, related_name="named_coupons")
@@ -187,7 +189,7 @@ class OfferCoupon(models.Model):
     class Meta:
         verbose_name = _("coupon named by an offer")
         verbose_name_plural = _("coupons named by offers")
-        constraints = [models.UniqueConstraint(fields=["offer", "coupon"], name="kwiga_offer_coupon_unique")]
+        constraints = [models.UniqueConstraint(fields=["offer", "coupon"], name="kwiga_offer_allowed_coupon_unique")]
 
     def __str__(self) -> str:
         return f"{self.offer_id} takes {self.coupon_id}"

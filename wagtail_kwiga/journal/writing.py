@@ -18,7 +18,7 @@ from django.db import models
 from django.db.models import QuerySet
 from django.utils import formats, timezone, translation
 
-from wagtail_kwiga import conf, statements
+from wagtail_kwiga import compiled_queries, conf, redaction
 from wagtail_kwiga.journal.models import TimelineEntry
 from wagtail_kwiga.pricing.formatting import format_money
 from wagtail_kwiga.pricing.money import Money
@@ -87,9 +87,9 @@ def write(
 _COLUMNS = [field.attname for field in TimelineEntry._meta.concrete_fields if not field.primary_key]
 
 
-def jot(entries: Iterable[TimelineEntry]) -> None:
+def insert_entries(entries: Iterable[TimelineEntry]) -> None:
     """``write_many`` for sweeps: the entries do not learn their keys, and no signal is sent. One query."""
-    statements.insert(TimelineEntry, _COLUMNS, ([getattr(entry, name) for name in _COLUMNS] for entry in entries))
+    compiled_queries.insert(TimelineEntry, _COLUMNS, ([getattr(entry, name) for name in _COLUMNS] for entry in entries))
 
 
 def write_many(entries: Iterable[TimelineEntry]) -> list[TimelineEntry]:
@@ -196,7 +196,7 @@ def _plain(value: Any) -> Any:
 
 def _text(value: Any) -> str:
     """As text without the site's secrets, and without NUL and half surrogates, neither of which PostgreSQL stores."""
-    return conf.hushed(str(value)).replace("\x00", "").encode("utf-8", "replace").decode("utf-8")
+    return redaction.redact(str(value)).replace("\x00", "").encode("utf-8", "replace").decode("utf-8")
 
 
 def _shown(value: Any) -> Any:

@@ -3,26 +3,15 @@
 from __future__ import annotations
 
 from django.db import models
+from django.utils.module_loading import import_string
 from django.utils.translation import gettext_lazy as _
 from wagtail.models import DraftStateMixin, PreviewableMixin, RevisionMixin, Site, TranslatableMixin
 
 from wagtail_kwiga.contacts.models import Contact
 from wagtail_kwiga.drafts import StaleDraftGuard
+from wagtail_kwiga.mailing.classification import Kind, holds_coupon
 from wagtail_kwiga.orders.models import Order
 from wagtail_kwiga.streams import OpenStreamField
-
-
-def _body_blocks():
-    from wagtail_kwiga.mailing import blocks
-
-    return blocks.body_blocks()
-
-
-class Kind(models.TextChoices):
-    """What a mail is, in the eyes of the law and of the reader."""
-
-    SERVICE = "service", _("service: about an order of theirs")
-    PROMOTION = "promotion", _("promotion: carries an advantage")
 
 
 class EmailTemplate(StaleDraftGuard, PreviewableMixin, DraftStateMixin, RevisionMixin, TranslatableMixin, models.Model):
@@ -44,7 +33,9 @@ class EmailTemplate(StaleDraftGuard, PreviewableMixin, DraftStateMixin, Revision
     preheader = models.CharField(
         _("preview line"), max_length=200, blank=True, help_text=_("Shown by mail programs behind the subject.")
     )
-    body = OpenStreamField(blocks=_body_blocks, blank=True, verbose_name=_("text"))
+    body = OpenStreamField(
+        blocks="wagtail_kwiga.mailing.authoring.blocks.body_blocks", blank=True, verbose_name=_("text")
+    )
 
     class Meta:
         verbose_name = _("e-mail")
@@ -67,9 +58,7 @@ class EmailTemplate(StaleDraftGuard, PreviewableMixin, DraftStateMixin, Revision
     @property
     def settled_kind(self) -> str:
         """The kind that counts: the editor's choice, else promotion where the mail holds a coupon, else service."""
-        from wagtail_kwiga.mailing import kinds
-
-        return self.kind or (Kind.PROMOTION if kinds.holds_coupon(self) else Kind.SERVICE)
+        return self.kind or (Kind.PROMOTION if holds_coupon(self) else Kind.SERVICE)
 
     @property
     def preview_modes(self):
@@ -91,9 +80,8 @@ class EmailTemplate(StaleDraftGuard, PreviewableMixin, DraftStateMixin, Revision
         return "wagtail_kwiga/mailing/preview.html"
 
     def serve_preview(self, request, mode_name):
-        from wagtail_kwiga.mailing import previewing
-
-        return previewing.preview(request, self, mode_name)
+        # By its path: Wagtail asks the model for its preview, and a preview stands above the models.
+        return import_string("wagtail_kwiga.mailing.authoring.previewing.preview")(request, self, mode_name)
 
 
 class EmailTemplateVersion(models.Model):
@@ -130,7 +118,7 @@ class OutgoingEmail(models.Model):
     class Status(models.TextChoices):
         QUEUED = "queued", _("waiting")
         LEASED = "leased", _("taken by a worker")
-        HANDING_OVER = "handing_over", _("being handed over")
+        SENDING = "sending", _("being handed over")
         SENT = "sent", _("sent")
         FAILED = "failed", _("failed")
         UNCERTAIN = "uncertain", _("uncertain")
@@ -174,7 +162,7 @@ class OutgoingEmail(models.Model):
     lease = models.CharField(max_length=32, blank=True)
     leased_until = models.DateTimeField(null=True, blank=True)
     attempts = models.PositiveSmallIntegerField(_("tries"), default=0)
-    handed_over_at = models.DateTimeField(null=True, blank=True)
+    sending_at = models.DateTimeField(null=True, blank=True)
     sent_at = models.DateTimeField(_("sent"), null=True, blank=True)
     message_id = models.CharField(max_length=255, blank=True)
     esp_status = models.CharField(max_length=60, blank=True)
@@ -198,9 +186,7 @@ class OutgoingEmail(models.Model):
             models.Index(fields=["family"], name="kwiga_email_family", condition=models.Q(family__isnull=False)),
             models.Index(fields=["message_id"], name="kwiga_email_message_id", condition=~models.Q(message_id="")),
             models.Index(fields=["-queued_at", "-id"], name="kwiga_email_newest"),
-            models.Index(
-                fields=["handed_over_at"], name="kwiga_email_uncertain", condition=models.Q(status="uncertain")
-            ),
+            models.Index(fields=["sending_at"], name="kwiga_email_uncertain", condition=models.Q(status="uncertain")),
         ]
 
     def __str__(self) -> str:

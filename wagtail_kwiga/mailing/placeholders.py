@@ -22,7 +22,7 @@ from wagtail_kwiga.contacts.models import Contact
 from wagtail_kwiga.coupons import discounts
 from wagtail_kwiga.coupons.models import Coupon
 from wagtail_kwiga.exceptions import ConfigurationFault
-from wagtail_kwiga.mailing import moments, sender, tokens
+from wagtail_kwiga.mailing import dates, placeholder_syntax, sender
 from wagtail_kwiga.orders.models import Order
 from wagtail_kwiga.pricing import formatting
 from wagtail_kwiga.pricing.money import Money
@@ -64,7 +64,7 @@ class Placeholder:
     """One name an editor may use.
 
     ``build`` gets the ``Situation``. For kind ``text`` it returns a string (empty where there is nothing to say); for
-    kind ``url`` an absolute address, or the row of ``OutgoingEmail.links`` that ``hyperlinks`` knows how to turn into
+    kind ``url`` an absolute address, or the row of ``OutgoingEmail.links`` that ``link_building`` knows how to turn into
     one. ``implies`` names other placeholders whose subject it speaks of, so that checks see them.
     """
 
@@ -89,7 +89,7 @@ class Placeholder:
 
 def registry() -> dict[str, Placeholder]:
     """All placeholders by name. A site adds with ``register_kwiga_placeholders``; it cannot replace ours."""
-    theirs = {placeholder.name: placeholder for placeholder in hooks.gather("register_kwiga_placeholders")}
+    theirs = {placeholder.name: placeholder for placeholder in hooks.collect("register_kwiga_placeholders")}
     return {**OURS, **theirs, **OURS}  # ours first where they are read, and last in force
 
 
@@ -142,7 +142,7 @@ class Writer:
 
 
 def _text(placeholder: Placeholder, situation: Situation) -> str:
-    return tokens.plain(placeholder.build(situation) or "", lines=placeholder.lines)
+    return placeholder_syntax.plain(placeholder.build(situation) or "", lines=placeholder.lines)
 
 
 def _what_is_shared(situation: Situation) -> tuple[Any, ...]:
@@ -164,7 +164,7 @@ _TITLES = {"dr", "dr.", "prof", "prof.", "mr", "mr.", "mrs", "mrs.", "ms", "ms."
 
 def decent_name(name: str) -> str:
     """A name fit to be printed: on one line, at most 80 characters, and empty where it carries a web address."""
-    name = tokens.one_line(name, 80)
+    name = placeholder_syntax.one_line(name, 80)
     return "" if _LOOKS_LIKE_ADDRESS.search(_BRACED.sub("", name)) else name
 
 
@@ -195,12 +195,12 @@ def _saved(situation: Situation) -> str:
 
 
 def _valid_until(situation: Situation) -> str:
-    return moments.told(situation.coupon_until, situation.language) if situation.coupon_until else ""
+    return dates.told(situation.coupon_until, situation.language) if situation.coupon_until else ""
 
 
 def _valid_hours(situation: Situation) -> str:
     until = situation.coupon_until
-    return moments.spelt(until - situation.now, situation.language) if until else ""
+    return dates.spelt(until - situation.now, situation.language) if until else ""
 
 
 def _deadline(situation: Situation) -> str:

@@ -10,8 +10,8 @@ from typing import Any
 
 from django.utils.translation import gettext_lazy as _
 
-from wagtail_kwiga import conf
-from wagtail_kwiga.mailing import tokens
+from wagtail_kwiga import redaction
+from wagtail_kwiga.mailing import placeholder_syntax
 
 
 class Why(StrEnum):
@@ -71,7 +71,7 @@ _SENTENCES: dict[str, Any] = {
 
 def told(why: Why, detail: object = "") -> str:
     """What is stored: the code, with what the other side said behind it."""
-    words = tokens.one_line(conf.hushed(str(detail)))
+    words = placeholder_syntax.one_line(redaction.redact(str(detail)))
     return f"{why}: {words}"[:255] if words else str(why)
 
 

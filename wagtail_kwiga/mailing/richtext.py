@@ -12,7 +12,7 @@ from html.parser import HTMLParser
 import nh3
 from wagtail.rich_text import expand_db_html
 
-from wagtail_kwiga.mailing import tokens
+from wagtail_kwiga.mailing import placeholder_syntax
 
 #: What a mail may contain, and all that the editor of the *text* block offers.
 TAGS = {"p", "b", "i", "strong", "em", "a", "ul", "ol", "li", "br"}
@@ -21,7 +21,7 @@ SCHEMES = {"http", "https", "mailto", "tel"}
 _EDGE = "\x00"
 _BLOCKS = {"p", "ul", "ol", "li", "h1", "h2", "h3", "h4", "h5", "h6", "div", "blockquote", "hr", "table", "tr", "td"}
 #: Links of the site itself start with this, and stay true on whichever of its hosts the mail is about.
-ROOT = str(tokens.Token("site.root"))
+ROOT = str(placeholder_syntax.Token("site.root"))
 
 _STYLES = {
     "p": "margin:0 0 14px",
@@ -104,7 +104,10 @@ def _with_whole_tokens(source: str) -> str:
     pieces.feed(source)
     pieces.close()
     words = "".join(piece for piece, is_tag in pieces.found if not is_tag)
-    spans = [(match.start(), match.end(), tokens.token_of(match)) for match in tokens.PATTERN.finditer(words)]
+    spans = [
+        (match.start(), match.end(), placeholder_syntax.token_of(match))
+        for match in placeholder_syntax.PATTERN.finditer(words)
+    ]
     out: list[str] = []
     at = 0  # how many words have been passed
     spans.reverse()  # the next one is the last
@@ -119,12 +122,12 @@ def _with_whole_tokens(source: str) -> str:
             start, stop, token = spans[-1] if spans else (end, end, None)
             if at < start or token is None:
                 upto = min(start, end)
-                out.append(tokens.escape_html(words[at:upto].replace(_EDGE, "")))
+                out.append(placeholder_syntax.escape_html(words[at:upto].replace(_EDGE, "")))
                 at = upto
                 continue
             at = min(stop, end)
             if at == stop:
-                out.append(tokens.to_html(str(token)))
+                out.append(placeholder_syntax.to_html(str(token)))
                 out.extend(behind)
                 behind.clear()
                 spans.pop()
@@ -170,8 +173,8 @@ class _Writer(HTMLParser):
             self._text.append("\n\n")
 
     def handle_data(self, data: str) -> None:
-        self._text.append(tokens.to_text(data))
-        self.html.append(self._with_links(data) if self._link is None else tokens.to_html(data))
+        self._text.append(placeholder_syntax.to_text(data))
+        self.html.append(self._with_links(data) if self._link is None else placeholder_syntax.to_html(data))
 
     def plain(self) -> str:
         rows = [row.rstrip() for row in "".join(self._text).split("\n")]
@@ -192,7 +195,7 @@ class _Writer(HTMLParser):
         self._link = (url, len(self._text))
         if url:
             style = f' style="{self.link_style}"' if self.link_style else ""
-            self.html.append(f'<a href="{tokens.to_html(url)}"{style}>')
+            self.html.append(f'<a href="{placeholder_syntax.to_html(url)}"{style}>')
 
     def _close_link(self) -> None:
         url, begin = self._link or ("", 0)
@@ -208,23 +211,23 @@ class _Writer(HTMLParser):
         """Running text; a link placeholder in it becomes a link that can be clicked."""
         out = []
         end = 0
-        for match in tokens.PATTERN.finditer(words):
-            token = tokens.token_of(match)
+        for match in placeholder_syntax.PATTERN.finditer(words):
+            token = placeholder_syntax.token_of(match)
             if not token.name.endswith("_url"):
                 continue
-            out.append(tokens.to_html(words[end : match.start()]))
+            out.append(placeholder_syntax.to_html(words[end : match.start()]))
             style = f' style="{self.link_style}"' if self.link_style else ""
             out.append(f'<a href="{token}"{style}>{token}</a>')
             end = match.end()
-        out.append(tokens.to_html(words[end:]))
+        out.append(placeholder_syntax.to_html(words[end:]))
         return "".join(out)
 
 
 def address(href: str) -> str:
     """A link's address as it may stand in a mail: absolute, or relative to the site, or one of our own; else empty."""
-    match = tokens.PATTERN.fullmatch(href.strip())
+    match = placeholder_syntax.PATTERN.fullmatch(href.strip())
     if match and match["name"].endswith("_url"):
-        return str(tokens.Token(match["name"]))
+        return str(placeholder_syntax.Token(match["name"]))
     if "{{" in href or "}}" in href:
         return ""
     href = href.strip().replace("{", "%7B").replace("}", "%7D")

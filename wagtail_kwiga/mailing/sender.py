@@ -11,7 +11,7 @@ from django.db.models import Q
 from django.utils.encoding import punycode
 from wagtail.models import Site
 
-from wagtail_kwiga.mailing import tokens
+from wagtail_kwiga.mailing import placeholder_syntax
 from wagtail_kwiga.site_settings import KwigaSettings, PromoPolicy
 
 
@@ -48,7 +48,7 @@ class Sender:
 def mailbox(name: str, address: str) -> str:
     """``"Ada Lovelace" <ada@example.com>`` with the name quoted and harmless; the bare address where there is no name."""
     # "=?" would begin an encoded word, which can bring back the line break that was taken out.
-    name = tokens.one_line(name, 100).replace("\\", "").replace('"', "'").replace("=?", "= ?")
+    name = placeholder_syntax.one_line(name, 100).replace("\\", "").replace('"', "'").replace("=?", "= ?")
     return f'"{name}" <{address}>' if name else address
 
 

@@ -6,7 +6,8 @@ import datetime as dt
 from collections.abc import Iterable
 
 from wagtail_kwiga import conf
-from wagtail_kwiga.mailing.models import Kind, Suppression
+from wagtail_kwiga.mailing.classification import Kind
+from wagtail_kwiga.mailing.models import Suppression
 
 #: address → scope → reason, as loaded.
 Known = dict[str, dict[str, str]]

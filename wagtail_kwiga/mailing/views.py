@@ -15,8 +15,8 @@ from django.views.decorators.csrf import csrf_exempt
 
 from wagtail_kwiga import conf
 from wagtail_kwiga.exceptions import BadToken
-from wagtail_kwiga.mailing import unsubscribe
 from wagtail_kwiga.mailing.models import Suppression
+from wagtail_kwiga.mailing.sending import unsubscribe
 from wagtail_kwiga.mailing.suppression import why_not
 
 

@@ -238,7 +238,7 @@ def offer_blocks() -> list[tuple[str, blocks.Block]]:
         "questions": QuestionsBlock(),
         "call_to_action": CallToActionBlock(),
     }
-    for name, block in hooks.gather("register_kwiga_offer_blocks"):
+    for name, block in hooks.collect("register_kwiga_offer_blocks"):
         ours[name] = _previewed(block)
     return list(ours.items())
 

@@ -15,11 +15,11 @@ from wagtail_kwiga.catalogue import selling
 from wagtail_kwiga.contacts import consent, directory, limits
 from wagtail_kwiga.coupons import eligibility
 from wagtail_kwiga.exceptions import KwigaError, OrderRefused, TooManyAttempts
-from wagtail_kwiga.offers import quoting, recognising, whence
+from wagtail_kwiga.offers import browser_proof, client_address, quoting
 from wagtail_kwiga.orders import placing
 from wagtail_kwiga.orders.statuses import PaymentKind
-from wagtail_kwiga.payments import attempts, books, registry
-from wagtail_kwiga.payments.provider import Handover, Provider
+from wagtail_kwiga.payments import attempts, ledger, registry
+from wagtail_kwiga.payments.provider import NextAction, Provider
 from wagtail_kwiga.pricing.money import Money
 from wagtail_kwiga.pricing.quotes import Quote
 
@@ -44,20 +44,20 @@ class PriceChanged(OrderRefused):
 
 
 @dataclass(frozen=True)
-class Result:
+class CheckoutResult:
     """The order placed and the attempt to pay it; ``started`` is ``None`` where there is nothing to pay.
 
     ``trouble`` says why paying could not be begun (the provider did not answer); the order stands all the same.
     """
 
     order: Order
-    started: attempts.Started | None = None
+    started: attempts.StartedAttempt | None = None
     trouble: KwigaError | None = None
 
     @property
-    def next(self) -> Handover | None:
+    def next(self) -> NextAction | None:
         """What the buyer does next: a redirect, a form to post on, instructions, or nothing."""
-        return self.started.next if self.started else None
+        return self.started.next_action if self.started else None
 
 
 def submit(
@@ -73,13 +73,13 @@ def submit(
     place: str = "",
     own_orders: Collection[int] = (),
     now: dt.datetime | None = None,
-) -> Result:
+) -> CheckoutResult:
     """Place an order from cleaned form data and begin to pay it.
 
     ``form_data``: name, email, phone, payment_method, terms, promo. ``code`` is a coupon code as typed. ``shown`` is the
     total the visitor saw: more than that is never charged (``PriceChanged``). Where ``resume`` is of the very address, what
-    is held already is not asked again. ``place`` is where it comes from (``offers.whence``). ``own_orders`` are those that
-    this browser has placed (``offers.recognising``): like a resume link of the very address they prove that it is the buyer
+    is held already is not asked again. ``place`` is where it comes from (``offers.client_address``). ``own_orders`` are those that
+    this browser has placed (``offers.browser_proof``): like a resume link of the very address they prove that it is the buyer
     who orders beside money that is on its way.
 
     Raises ``TooManyAttempts``, ``CouponRefused`` and ``OrderRefused`` (``AlreadyPartlyPaid``, ``OrderUnderWay`` and
@@ -88,7 +88,7 @@ def submit(
     now = now or conf.now()
     email = directory.normalise(form_data["email"])
     known = resume if resume is not None and resume.is_of(email) else None
-    proof = recognising.Proof(known is not None, own_orders)
+    proof = browser_proof.Proof(known is not None, own_orders)
     _count_order(email, place, code, proof, now)
     provider: Provider | None = None
     begun: list[PaymentAttempt] = []
@@ -138,12 +138,12 @@ def submit(
         )
         if provider is None or not order.total_amount:
             # In the same transaction: a free order is never left waiting for a payment that nobody will make.
-            return Result(books.settle_free(order, now).order)
+            return CheckoutResult(ledger.complete_free(order, now).order)
     # After commit: the provider may talk to the network, and the order stands whatever becomes of it.
     try:
-        return Result(order, attempts.hand_over(order, provider, begun[0], now=now))
+        return CheckoutResult(order, attempts.request_payment(order, provider, begun[0], now=now))
     except KwigaError as fault:
-        return Result(order, trouble=fault)
+        return CheckoutResult(order, trouble=fault)
 
 
 def price(*, offer: Offer, code: str, contact: Contact | None, now: dt.datetime) -> Quote:
@@ -173,29 +173,29 @@ def count_code(place: str, email: str, now: dt.datetime) -> None:
     tries = _codes(place)
     with contextlib.suppress(KwigaError):  # what is no address belongs to nobody
         key = f"apply:address:{limits.mailbox(directory.normalise(email))}"
-        tries.append(limits.Try(key, 3 * conf.settings.CHECKOUTS_PER_ADDRESS))
+        tries.append(limits.RateLimit(key, 3 * conf.settings.CHECKOUTS_PER_ADDRESS))
     _count(tries, place, now)
 
 
-def _count_order(email: str, place: str, code: str, proof: recognising.Proof, now: dt.datetime) -> None:
+def _count_order(email: str, place: str, code: str, proof: browser_proof.Proof, now: dt.datetime) -> None:
     """Outside the transaction of the order, so that a refused try counts as well.
 
     A stranger who uses up the tries of an address does not lock out whoever comes by the link of a mail to it.
     """
     who = f"{'resumed' if proof.by_mail else 'address'}:{limits.mailbox(email)}"
-    tries = [limits.Try(f"checkout:ip:{place}", conf.settings.CHECKOUTS_PER_IP)] if place else []
-    tries.append(limits.Try(f"checkout:{who}", conf.settings.CHECKOUTS_PER_ADDRESS))
+    tries = [limits.RateLimit(f"checkout:ip:{place}", conf.settings.CHECKOUTS_PER_IP)] if place else []
+    tries.append(limits.RateLimit(f"checkout:{who}", conf.settings.CHECKOUTS_PER_ADDRESS))
     _count([*tries, *(_codes(place) if code else [])], place, now)
 
 
-def _codes(place: str) -> list[limits.Try]:
-    return [whence.guess_of(place)] if place else []
+def _codes(place: str) -> list[limits.RateLimit]:
+    return [client_address.guess_of(place)] if place else []
 
 
-def _count(tries: list[limits.Try], place: str, now: dt.datetime) -> None:
+def _count(tries: list[limits.RateLimit], place: str, now: dt.datetime) -> None:
     try:
         limits.check_many(tries, now=now)
     except TooManyAttempts as refusal:
-        if place and refusal.key == whence.guess_of(place).key:
-            whence.note_over(place, now)
+        if place and refusal.key == client_address.guess_of(place).key:
+            client_address.note_over(place, now)
         raise

@@ -239,4 +239,4 @@ class CheckoutForm(forms.Form):
 
 def form_class() -> type[CheckoutForm]:
     """The site's form, or ours."""
-    return hooks.shape("construct_kwiga_checkout_form", CheckoutForm)
+    return hooks.transform("construct_kwiga_checkout_form", CheckoutForm)

@@ -15,6 +15,7 @@ from wagtail.coreutils import get_content_languages, get_supported_content_langu
 from wagtail.models import Site
 
 from wagtail_kwiga.offers import publishing
+from wagtail_kwiga.offers.choices import LanguageMode
 
 
 @dataclass(frozen=True)
@@ -89,8 +90,6 @@ def spoken_language(page: Any, own: str, request: HttpRequest) -> str:
 
     A fixed language that the site no longer has gives way to the page's own.
     """
-    from wagtail_kwiga.offers.models import LanguageMode
-
     if page.language_mode == LanguageMode.VISITOR:
         return translation.get_language_from_request(request)
     if page.language_mode == LanguageMode.FIXED and page.fixed_language in dict(settings.LANGUAGES):

@@ -18,44 +18,13 @@ from wagtail.search import index
 
 from wagtail_kwiga.catalogue.models import Offer
 from wagtail_kwiga.drafts import StaleDraftGuard
-from wagtail_kwiga.offers import localizing
+from wagtail_kwiga.offers import localize, submission
+from wagtail_kwiga.offers.choices import LanguageMode, PhoneMode
+from wagtail_kwiga.offers.languages import SpokenResponse
+from wagtail_kwiga.offers.page_context import Visit
 from wagtail_kwiga.offers.panels import OfferPageForm, editor, selling_panels
 from wagtail_kwiga.pricing.money import precision
 from wagtail_kwiga.streams import OpenStreamField
-
-
-def _offer_blocks():
-    from wagtail_kwiga.offers import blocks
-
-    return blocks.offer_blocks()
-
-
-def _product_blocks():
-    from wagtail_kwiga.offers import blocks
-
-    return blocks.product_blocks()
-
-
-def _coupon_blocks():
-    from wagtail_kwiga.offers import blocks
-
-    return blocks.coupon_blocks()
-
-
-class LanguageMode(models.TextChoices):
-    """Which language an offer page speaks (spec kwiga 23)."""
-
-    PAGE = "page", _("the page's own")
-    VISITOR = "visitor", _("the visitor's browser")
-    FIXED = "fixed", _("always the same")
-
-
-class PhoneMode(models.TextChoices):
-    """Whether the form asks for a phone number."""
-
-    NO = "no", _("do not ask")
-    OPTIONAL = "optional", _("ask, may be left empty")
-    REQUIRED = "required", _("must be given")
 
 
 class OfferPageMixin(StaleDraftGuard):
@@ -66,7 +35,10 @@ class OfferPageMixin(StaleDraftGuard):
     """
 
     body = OpenStreamField(
-        blocks=_offer_blocks, blank=True, verbose_name=_("page"), block_counts={"hero": {"max_num": 1}}
+        blocks="wagtail_kwiga.offers.blocks.offer_blocks",
+        blank=True,
+        verbose_name=_("page"),
+        block_counts={"hero": {"max_num": 1}},
     )
     price = models.DecimalField(
         _("price"),
@@ -84,13 +56,16 @@ class OfferPageMixin(StaleDraftGuard):
         help_text=_("Left empty: the site's default currency."),
     )
     products = OpenStreamField(
-        blocks=_product_blocks, blank=True, verbose_name=_("products"), help_text=_("What buyers get access to.")
+        blocks="wagtail_kwiga.offers.blocks.product_blocks",
+        blank=True,
+        verbose_name=_("products"),
+        help_text=_("What buyers get access to."),
     )
     coupon_mode = models.CharField(
         _("coupons"), max_length=8, choices=Offer.CouponMode.choices, default=Offer.CouponMode.NONE
     )
     coupons = OpenStreamField(
-        blocks=_coupon_blocks,
+        blocks="wagtail_kwiga.offers.blocks.coupon_blocks",
         blank=True,
         verbose_name=_("these coupons"),
         help_text=_("Counts under “only these coupons”."),
@@ -112,6 +87,8 @@ class OfferPageMixin(StaleDraftGuard):
     content_panels = [TitleFieldPanel("title"), FieldPanel("body")]
     #: The tab *Selling* of the editor; a page type of a site may change it like ``content_panels``.
     selling_panels = selling_panels()
+    #: How the rest of the package knows such a page, whatever type it has.
+    is_kwiga_offer = True
     allowed_http_methods = ["GET", "HEAD", "OPTIONS", "POST"]
 
     class Meta:
@@ -124,7 +101,7 @@ class OfferPageMixin(StaleDraftGuard):
     @classproperty
     def override_translatable_fields(cls) -> list[Any]:
         """For wagtail-localize, where a site has it. A page type with fields of its own adds to this list."""
-        return localizing.translatable_fields()
+        return localize.translatable_fields()
 
     def clean(self) -> None:
         super().clean()
@@ -150,9 +127,7 @@ class OfferPageMixin(StaleDraftGuard):
     # --- the way of a visitor -----------------------------------------------------------------------------------------
 
     def visit(self, request: HttpRequest) -> Any:
-        """The ``offers.visiting.Visit`` of this request, made once."""
-        from wagtail_kwiga.offers.visiting import Visit
-
+        """The ``offers.page_context.Visit`` of this request, made once."""
         kept = getattr(request, "_kwiga_visit", None)
         if kept is None or kept.page is not self:
             kept = request._kwiga_visit = Visit(self, request)  # type: ignore[attr-defined]
@@ -165,13 +140,11 @@ class OfferPageMixin(StaleDraftGuard):
 
     def serve(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         """The page; a POST to it is the checkout."""
-        from wagtail_kwiga.offers import answering
-
         request.is_preview = getattr(request, "is_preview", False)
         visit = self.visit(request)
         if request.method == "POST":
             with translation.override(visit.language):
-                answer = answering.answer(visit)
+                answer = submission.answer(visit)
             if answer is not None:
                 return self._marked(answer, visit)
         return self._rendered(
@@ -184,8 +157,6 @@ class OfferPageMixin(StaleDraftGuard):
         return self._rendered(request, template, self.get_preview_context(request, mode_name))
 
     def _rendered(self, request: HttpRequest, template: str, context: dict[str, Any]) -> HttpResponse:
-        from wagtail_kwiga.offers.languages import SpokenResponse
-
         visit = self.visit(request)
         response = SpokenResponse(request, template, context, language=visit.language, status=visit.status)
         return self._marked(response, visit)

@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy as _
 from wagtail.admin.forms import WagtailAdminPageForm
 from wagtail.admin.panels import FieldPanel, FieldRowPanel, MultiFieldPanel, ObjectList, Panel, TabbedInterface
 
-from wagtail_kwiga.offers import publishing
+from wagtail_kwiga.offers import choices, publishing
 from wagtail_kwiga.pricing.money import quantise
 
 
@@ -30,7 +30,7 @@ class OfferPageForm(WagtailAdminPageForm):
             self.initial["price"] = in_its_currency(self.instance)
         self.is_translation = publishing.is_translation(self.instance)
         if self.is_translation:
-            for name in publishing.SOURCE_FIELDS:
+            for name in choices.SOURCE_FIELDS:
                 self.fields.pop(name, None)
 
 

@@ -19,11 +19,9 @@ from wagtail_kwiga import locking
 from wagtail_kwiga.catalogue.models import Offer, OfferProduct
 from wagtail_kwiga.catalogue.terms import OfferTerms, ProductTerms
 from wagtail_kwiga.coupons import gates
+from wagtail_kwiga.offers.choices import SOURCE_FIELDS
 from wagtail_kwiga.pricing.money import Money
 from wagtail_kwiga.site_settings import KwigaSettings
-
-#: The fields that the source page owns; on translations they are shown, not edited.
-SOURCE_FIELDS = ("price", "currency", "products", "coupon_mode", "coupons", "is_listed", "sales_from", "sales_until")
 
 
 def page_model() -> type[models.Model]:
@@ -33,9 +31,7 @@ def page_model() -> type[models.Model]:
 
 def is_offer_page(page: Any) -> bool:
     """Whether a page (of whatever type a site has) is an offer."""
-    from wagtail_kwiga.offers.models import OfferPageMixin
-
-    return isinstance(page, OfferPageMixin)
+    return bool(getattr(page, "is_kwiga_offer", False))
 
 
 def source_id(translation_key: uuid.UUID) -> int | None:

@@ -59,7 +59,7 @@ def quote_for(verdict: eligibility.Verdict, offer: Offer, contact: Contact | Non
 def make(offer: Offer, coupon: Coupon | None, contact: Contact | None, now: dt.datetime) -> Quote:
     discount = discounts.discount_of(coupon) if coupon is not None else None
     draft = QuoteDraft(offer, offer.price, discount, coupon, contact, now)
-    draft = hooks.shape("construct_kwiga_quote", draft)
+    draft = hooks.transform("construct_kwiga_quote", draft)
     return make_quote(
         draft.list_price,
         draft.discount,

@@ -51,7 +51,7 @@ class Resume:
 
 def read(token: str, now: dt.datetime) -> Resume:
     """What a resume token stands for. Two queries. Raises ``BadToken``."""
-    order, payload = links.order_of(links.Purpose.RESUME, token, now)
+    order, payload = links.order_of(links.LinkPurpose.RESUME, token, now)
     wanted = payload.get("coupon")
     coupon = Coupon.objects.filter(pk=wanted).first() if isinstance(wanted, int) else None
     return Resume(token, order, coupon)

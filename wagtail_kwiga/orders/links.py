@@ -26,7 +26,7 @@ from wagtail_kwiga.orders.models import Order
 MAX_LENGTH = 400
 
 
-class Purpose(StrEnum):
+class LinkPurpose(StrEnum):
     """What a token is for; also the name of the URL that takes it."""
 
     PAY = "pay"
@@ -143,22 +143,22 @@ def order_of(purpose: str, token: str, now: dt.datetime | None = None) -> tuple[
 
 def pay_url(order: Order, now: dt.datetime | None = None) -> str:
     """Where the buyer pays."""
-    return absolute("pay", token_for(Purpose.PAY, order, now), site_id=order.site_id, language=order.language)
+    return absolute("pay", token_for(LinkPurpose.PAY, order, now), site_id=order.site_id, language=order.language)
 
 
 def order_url(order: Order, now: dt.datetime | None = None) -> str:
     """Where the buyer sees how the order stands, and the way in once it is paid."""
-    return absolute("order", token_for(Purpose.ORDER, order, now), site_id=order.site_id, language=order.language)
+    return absolute("order", token_for(LinkPurpose.ORDER, order, now), site_id=order.site_id, language=order.language)
 
 
 def return_url(order: Order, now: dt.datetime | None = None, **payload: Any) -> str:
     """Where a payment provider sends the buyer back to."""
-    token = token_for(Purpose.RETURN, order, now, **payload)
+    token = token_for(LinkPurpose.RETURN, order, now, **payload)
     return absolute("return", token, site_id=order.site_id, language=order.language)
 
 
 def resume_url(order: Order, coupon_id: int | None, now: dt.datetime | None = None) -> str:
     """Back to the offer, filled in, with the coupon applied."""
     payload = {"coupon": coupon_id} if coupon_id else {}
-    token = token_for(Purpose.RESUME, order, now, **payload)
+    token = token_for(LinkPurpose.RESUME, order, now, **payload)
     return absolute("resume", token, site_id=order.site_id, language=order.language)

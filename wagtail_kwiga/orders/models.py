@@ -42,7 +42,7 @@ class Order(models.Model):
     list_amount = models.DecimalField(_("list price"), max_digits=14, decimal_places=4)
     discount_amount = models.DecimalField(_("discount"), max_digits=14, decimal_places=4, default=0)
     total_amount = models.DecimalField(_("total"), max_digits=14, decimal_places=4)
-    #: Confirmed money minus refunds; written by ``transitions.record_money`` only.
+    #: Confirmed money minus refunds; written by ``transitions.apply_totals`` only.
     paid_amount = models.DecimalField(_("received"), max_digits=14, decimal_places=4, default=0, editable=False)
     refunded_amount = models.DecimalField(_("refunded"), max_digits=14, decimal_places=4, default=0, editable=False)
     coupon = models.ForeignKey(

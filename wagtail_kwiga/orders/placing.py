@@ -19,7 +19,7 @@ from wagtail_kwiga.coupons import discounts, eligibility, uses
 from wagtail_kwiga.coupons.models import CouponUse
 from wagtail_kwiga.exceptions import AlreadyPartlyPaid, OrderRefused
 from wagtail_kwiga.journal import writing
-from wagtail_kwiga.orders import families, numbers
+from wagtail_kwiga.orders import numbers, purchases
 from wagtail_kwiga.orders.events import OrderPlaced, PlaceOrder
 from wagtail_kwiga.orders.models import Order, OrderLine
 from wagtail_kwiga.orders.statuses import UNSETTLED, Origin, PaymentKind, Status
@@ -60,8 +60,8 @@ def place_order(
     In one transaction: the contact is locked; an older open order of the pair is superseded and its held coupon handed
     on where ``quote`` brings none (promise 2); the order, its lines and its timeline are written; ``OrderPlaced`` is told;
     the coupon is held last. ``hold_until`` says until when the payment method needs the coupon, or answers it for the order
-    about to be written (DESIGN 6): by default the gateway's hour, for a transfer until the order expires. ``title`` is what the buyer's page calls the offer, in the
-    buyer's language; by default the offer's own.
+    about to be written: by default the gateway's hour, for a transfer until the order expires. ``title`` is what the
+    buyer's page calls the offer, in the buyer's language; by default the offer's own.
 
     ``vouch`` is the web door's question, put under the contact's lock: whether whoever types this address has shown to be
     the buyer of a standing order that money is on its way to. Without it nobody asks (staff, the site's own code); with it
@@ -74,11 +74,11 @@ def place_order(
     """
     now = now or conf.now()
     with locking.atomic_write():
-        contact = directory.held(contact)
-        hooks.ask("before_kwiga_place_order", PlaceOrder(contact, offer, quote, site, origin))
+        contact = directory.locked(contact)
+        hooks.permit("before_kwiga_place_order", PlaceOrder(contact, offer, quote, site, origin))
         if origin == Origin.WEB and (why := selling.why_not_for_sale(offer, now)):
             raise OrderRefused(selling.message(why, offer), code=why)
-        standing = list(locking.locked(families.standing(contact.pk, offer.pk).select_related("coupon_use")))
+        standing = list(locking.locked(purchases.open_orders(contact.pk, offer.pk).select_related("coupon_use")))
         _mind_money(standing, vouch)
         older = next((order for order in standing if order.status in UNSETTLED), None)
         # A discount that is handed on to nobody knows whom lowers the price, but its code is not told.
@@ -90,7 +90,7 @@ def place_order(
         order = Order(
             number=numbers.new_number(),
             token=numbers.new_token(),
-            family=families.for_new_order(standing),
+            family=purchases.for_new_order(standing),
             contact=contact,
             offer=offer,
             origin=origin,
@@ -116,7 +116,7 @@ def place_order(
         until = hold_until(order) if callable(hold_until) else hold_until or default_hold(order, now)
         begun = None
         if order.coupon_id and inherited is None:
-            begun = uses.begin(order.coupon_id, contact.pk, until=until, now=now)
+            begun = uses.begin_reservation(order.coupon_id, contact.pk, until=until, now=now)
             order.coupon_use = begun.use
         order.save(force_insert=True)
         _write_lines(order, offer, quote.total)
@@ -170,12 +170,12 @@ def _inherit_coupon(
     back does not need a second use.
     """
     use = older.coupon_use if older else None
-    if use is None or use.state != CouponUse.State.HELD:
+    if use is None or use.state != CouponUse.State.RESERVED:
         return None, False, quote
     if quote.coupon_id is not None:
         return (use, True, quote) if use.coupon_id == quote.coupon_id else (None, False, quote)
     verdict = eligibility.check_coupon(use.coupon, offer=offer, contact=contact, now=now, holding=use)
-    if not verdict.ok and use.held_until <= now:
+    if not verdict.ok and use.reserved_until <= now:
         return None, False, quote
     discount = discounts.discount_of(use.coupon)
     inherited = make_quote(quote.list_price, discount, coupon_id=use.coupon_id, coupon_code=use.coupon.code)
@@ -204,7 +204,7 @@ def _write_lines(order: Order, offer: Offer, total: Money) -> None:
 def _move_uses(
     order: Order,
     returned: CouponUse | None,
-    begun: uses.Begun | None,
+    begun: uses.Reservation | None,
     renewed: CouponUse | None,
     until: dt.datetime,
     now: dt.datetime,
@@ -221,7 +221,7 @@ def _move_uses(
     if renewed is not None:
         moves.append((renewed.coupon_id, lambda: _renew(order, renewed, until, now)))
     if returned is not None:
-        moves.append((returned.coupon_id, lambda: uses.give_back(returned, now=now)))
+        moves.append((returned.coupon_id, lambda: uses.release(returned, now=now)))
     for _coupon_id, move in sorted(moves, key=lambda move: move[0]):
         move()
 

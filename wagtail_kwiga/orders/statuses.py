@@ -43,7 +43,7 @@ PAYABLE = frozenset({Status.OPEN, Status.PROCESSING, Status.PARTLY_PAID})
 CLOSED_UNPAID = frozenset({Status.SUPERSEDED, Status.CANCELLED, Status.EXPIRED})
 
 #: from → to. Money may reach an order in any status (promise 7), so ``PAID`` and ``PARTLY_PAID`` are reachable from all.
-MOVES: dict[Status, frozenset[Status]] = {
+TRANSITIONS: dict[Status, frozenset[Status]] = {
     Status.OPEN: frozenset(
         {Status.PROCESSING, Status.PARTLY_PAID, Status.PAID, Status.SUPERSEDED, Status.CANCELLED, Status.EXPIRED}
     ),
@@ -60,6 +60,6 @@ MOVES: dict[Status, frozenset[Status]] = {
 }
 
 
-def may_move(old: str, new: str) -> bool:
+def can_transition(old: str, new: str) -> bool:
     """Whether the table allows going from ``old`` to ``new``."""
-    return Status(new) in MOVES[Status(old)]
+    return Status(new) in TRANSITIONS[Status(old)]

@@ -1,7 +1,7 @@
 """The only doors to ``Order.status``.
 
-``_move`` checks the table, writes the row and its timeline; the public verbs take the locks (contact, then order), move,
-tell what happened, and touch the coupon's counter last. ``record_money`` is called by ``payments.books`` alone, which
+``_transition`` checks the table, writes the row and its timeline; the public verbs take the locks (contact, then order), move,
+tell what happened, and touch the coupon's counter last. ``apply_totals`` is called by ``payments.ledger`` alone, which
 holds the locks already.
 """
 
@@ -18,12 +18,12 @@ from wagtail_kwiga import conf, events, locking
 from wagtail_kwiga.contacts import directory
 from wagtail_kwiga.contacts.models import Contact
 from wagtail_kwiga.coupons import uses
-from wagtail_kwiga.exceptions import CouponRefused, MoveRefused
+from wagtail_kwiga.exceptions import CouponRefused, InvalidTransition
 from wagtail_kwiga.journal import writing
-from wagtail_kwiga.orders import families
+from wagtail_kwiga.orders import purchases
 from wagtail_kwiga.orders.events import OrderClosed, OrderPaid, OrderRefunded, OrdersClosed
 from wagtail_kwiga.orders.models import Order
-from wagtail_kwiga.orders.statuses import CLOSED_UNPAID, PAYABLE, UNSETTLED, Status, may_move
+from wagtail_kwiga.orders.statuses import CLOSED_UNPAID, PAYABLE, UNSETTLED, Status, can_transition
 
 
 def lock(order: Order | int) -> Order:
@@ -52,35 +52,35 @@ def supersede(order: Order, *, by: Any = None, now: dt.datetime | None = None) -
 
 
 def cancel(order: Order, *, by: Any = None, now: dt.datetime | None = None) -> Order:
-    """Close an unpaid order. Its coupon use is given back and its runs end. Raises ``MoveRefused`` for a paid one."""
+    """Close an unpaid order. Its coupon use is given back and its runs end. Raises ``InvalidTransition`` for a paid one."""
     return _close(order, Status.CANCELLED, by=by, now=now)
 
 
 def expire(order: Order, *, by: Any = None, now: dt.datetime | None = None) -> Order:
-    """Close an order whose time is over. ``orders.sweeping`` does it for all that are due."""
+    """Close an order whose time is over. ``orders.expiry`` does it for all that are due."""
     return _close(order, Status.EXPIRED, by=by, now=now)
 
 
 def reopen(order: Order, *, by: Any = None, now: dt.datetime | None = None) -> Order:
     """Let a cancelled or expired order be paid after all, at its old price, for another full term.
 
-    Raises ``MoveRefused`` where the purchase was made meanwhile, another order of the pair is open, or the coupon it was
+    Raises ``InvalidTransition`` where the purchase was made meanwhile, another order of the pair is open, or the coupon it was
     agreed with has no use left.
     """
     now = now or conf.now()
     with locking.atomic_write():
         fresh = lock(order)
         if fresh.status not in (Status.CANCELLED, Status.EXPIRED):
-            raise MoveRefused(_("Only a cancelled or expired order can be opened again."))
-        if families.is_paid(fresh.family):
-            raise MoveRefused(_("This purchase was made with another order."), code="family_paid")
+            raise InvalidTransition(_("Only a cancelled or expired order can be opened again."))
+        if purchases.is_paid(fresh.family):
+            raise InvalidTransition(_("This purchase was made with another order."), code="family_paid")
         rivals = Order.objects.filter(contact=fresh.contact_id, offer=fresh.offer_id, status__in=sorted(PAYABLE))
         if fresh.offer_id and rivals.exists():
-            raise MoveRefused(_("There is a newer open order for the same offer."), code="other_open")
+            raise InvalidTransition(_("There is a newer open order for the same offer."), code="other_open")
         fresh.price_holds_until = now + dt.timedelta(days=conf.settings.PRICE_HOLDS_DAYS)
         fresh.expires_at = now + dt.timedelta(days=conf.settings.ORDER_EXPIRES_DAYS)
         fresh.closed_at = None
-        _move(
+        _transition(
             fresh,
             Status.PARTLY_PAID if fresh.paid_amount > 0 else Status.OPEN,
             "order.reopened",
@@ -92,14 +92,14 @@ def reopen(order: Order, *, by: Any = None, now: dt.datetime | None = None) -> O
             try:
                 use = uses.renew(fresh.coupon_use, until=fresh.expires_at, now=now)
             except CouponRefused as refusal:
-                raise MoveRefused(refusal.message, code=refusal.code) from refusal
+                raise InvalidTransition(refusal.message, code=refusal.code) from refusal
             if use is not None and use.pk != fresh.coupon_use_id:
                 fresh.coupon_use = use
                 fresh.save(update_fields=["coupon_use"])
     return _adopt(order, fresh)
 
 
-def record_money(
+def apply_totals(
     order: Order,
     *,
     received: Decimal,
@@ -110,7 +110,7 @@ def record_money(
 ) -> Order:
     """Take note of the money an order has: ``received`` in all attempts together, ``refunded`` of it.
 
-    For ``payments.books`` only; ``order`` is locked, and so is its contact. Money is never refused (promise 7): whatever
+    For ``payments.ledger`` only; ``order`` is locked, and so is its contact. Money is never refused (promise 7): whatever
     the status, enough of it makes the order paid, closes its siblings and tells ``OrderPaid``; money that is late, double
     or too much is put on a person's list. Money stands up for the name and phone on the order, unless it is not clear that
     who paid is who ordered (``payer_known``).
@@ -122,7 +122,7 @@ def record_money(
     order.paid_amount, order.refunded_amount = net, refunded
     status = _status_for(order, net, refunded, more)
     becomes_paid = status == Status.PAID and not had_paid
-    first = becomes_paid and not families.is_paid(order.family)
+    first = becomes_paid and not purchases.is_paid(order.family)
     if becomes_paid:
         order.paid_at = now
     if status in (Status.PAID, Status.PARTLY_PAID):
@@ -130,7 +130,7 @@ def record_money(
     if status == before:
         order.save(update_fields=["paid_amount", "refunded_amount"])
     else:
-        _move(
+        _transition(
             order,
             status,
             f"order.{status}",
@@ -161,7 +161,7 @@ def record_money(
         events.publish(OrderPaid(order.pk, order.contact_id, order.offer_id, order.family, now, False, again=True))
     elif status == Status.REFUNDED and order.paid_at is None and order.coupon_use_id:
         # A part came and went back again: the order ends unpaid, and its coupon has a place for somebody else.
-        uses.give_back_many([order.coupon_use_id], now=now)
+        uses.release_many([order.coupon_use_id], now=now)
     return order
 
 
@@ -173,7 +173,7 @@ def close_superseded(older: Order, *, hand_on: bool, now: dt.datetime, by: Any =
     if hand_on:
         older.coupon_use = None
     older.closed_at = now
-    _move(older, Status.SUPERSEDED, "order.superseded", now=now, by=by, fields=("closed_at", "coupon_use"))
+    _transition(older, Status.SUPERSEDED, "order.superseded", now=now, by=by, fields=("closed_at", "coupon_use"))
     events.publish(OrdersClosed((closed_event(older, now),), now))
 
 
@@ -185,7 +185,7 @@ def close_many(orders: Sequence[Order], status: Status, *, now: dt.datetime, by:
     Order.objects.filter(pk__in=[order.pk for order in orders]).update(status=status, closed_at=now)
     writing.write_many(writing.draft(order, f"order.{status}", now=now, by=by, total=order.total) for order in orders)
     events.publish(OrdersClosed(tuple(closed_event(order, now) for order in orders), now))
-    uses.give_back_many([order.coupon_use_id for order in orders if order.coupon_use_id], now=now)
+    uses.release_many([order.coupon_use_id for order in orders if order.coupon_use_id], now=now)
 
 
 def closed_event(order: Order, now: dt.datetime) -> OrderClosed:
@@ -193,8 +193,8 @@ def closed_event(order: Order, now: dt.datetime) -> OrderClosed:
 
 
 def _check(order: Order, to: Status) -> None:
-    if not may_move(order.status, to):
-        raise MoveRefused(
+    if not can_transition(order.status, to):
+        raise InvalidTransition(
             _("Order %(number)s is “%(old)s” and cannot become “%(new)s”.")
             % {"number": order.number, "old": Status(order.status).label, "new": to.label},
             old=order.status,
@@ -202,7 +202,7 @@ def _check(order: Order, to: Status) -> None:
         )
 
 
-def _move(
+def _transition(
     order: Order, to: Status, code: str, *, now: dt.datetime, by: Any, fields: Sequence[str] = (), **facts: Any
 ) -> None:
     _check(order, to)
@@ -219,7 +219,7 @@ def _simple(
     with locking.atomic_write():
         fresh = lock(order)
         if fresh.status in only_from and not (to in UNSETTLED and _rival_open(fresh)):
-            _move(fresh, to, code, now=now, by=by)
+            _transition(fresh, to, code, now=now, by=by)
     return _adopt(order, fresh)
 
 
@@ -288,7 +288,9 @@ def _close_siblings(order: Order, *, now: dt.datetime, by: Any) -> list[Order]:
             )
             continue
         sibling.closed_at = now
-        _move(sibling, Status.CANCELLED, "order.sibling_paid", now=now, by=by, fields=("closed_at",), paid=order.number)
+        _transition(
+            sibling, Status.CANCELLED, "order.sibling_paid", now=now, by=by, fields=("closed_at",), paid=order.number
+        )
     closed = [sibling for sibling in siblings if sibling.status == Status.CANCELLED]
     if closed:
         events.publish(OrdersClosed(tuple(closed_event(sibling, now) for sibling in closed), now))
@@ -303,7 +305,7 @@ def _settle_uses(order: Order, siblings: Sequence[Order], *, now: dt.datetime) -
     spare = [sibling for sibling in siblings if sibling.coupon_use_id]
     if order.coupon_id:
         mine = order.coupon_use
-        if mine is None or mine.state == uses.State.GIVEN_BACK:
+        if mine is None or mine.state == uses.State.RELEASED:
             donor = next((s for s in spare if s.coupon_use.coupon_id == order.coupon_id), None)
             if donor is not None:
                 mine = donor.coupon_use
@@ -312,12 +314,12 @@ def _settle_uses(order: Order, siblings: Sequence[Order], *, now: dt.datetime) -
         # Counters in the order of their keys, as ``placing`` takes them: two swaps must not wait for one another.
         before = [s for s in spare if s.coupon_use.coupon_id < order.coupon_id]
         spare = [s for s in spare if s not in before]
-        uses.give_back_many([s.coupon_use_id for s in before], now=now)
+        uses.release_many([s.coupon_use_id for s in before], now=now)
         # Spends a held use; one reclaimed meanwhile, perhaps in this very moment, finds another place or goes over the limit.
-        mine = uses.spend_late(mine, order.coupon, order.contact, now=now)
+        mine = uses.redeem_late(mine, order.coupon, order.contact, now=now)
         if mine.over_limit:
             writing.write(order, "order.coupon_over_limit", now=now, attention=True, coupon=order.coupon.code)
         if order.coupon_use_id != mine.pk:
             order.coupon_use = mine
             Order.objects.filter(pk=order.pk).update(coupon_use=mine)
-    uses.give_back_many([sibling.coupon_use_id for sibling in spare], now=now)
+    uses.release_many([sibling.coupon_use_id for sibling in spare], now=now)

@@ -20,9 +20,9 @@ from wagtail_kwiga.journal import writing
 from wagtail_kwiga.orders import links, transitions
 from wagtail_kwiga.orders.models import Order
 from wagtail_kwiga.orders.statuses import UNSETTLED, PaymentKind, Status
-from wagtail_kwiga.payments import references, registry, wording  # noqa: F401  (importing wording registers sentences)
+from wagtail_kwiga.payments import references, registry
 from wagtail_kwiga.payments.models import Payment, PaymentAttempt
-from wagtail_kwiga.payments.provider import Form, Handover, Instructions, Provider, Redirect, Urls
+from wagtail_kwiga.payments.provider import Form, Instructions, NextAction, Provider, Redirect, Urls
 from wagtail_kwiga.pricing.money import Money
 
 logger = logging.getLogger("wagtail_kwiga.payments")
@@ -30,7 +30,7 @@ logger = logging.getLogger("wagtail_kwiga.payments")
 State = PaymentAttempt.State
 
 #: When a provider is asked by ourselves, counted from the attempt's last change: notices get lost.
-ASK_AFTER = (dt.timedelta(minutes=5), dt.timedelta(minutes=30), dt.timedelta(hours=3), dt.timedelta(hours=24))
+POLL_AFTER = (dt.timedelta(minutes=5), dt.timedelta(minutes=30), dt.timedelta(hours=3), dt.timedelta(hours=24))
 
 _REFUSALS = {
     Status.PAID: ("already_paid", _("This order is paid already.")),
@@ -42,15 +42,15 @@ _REFUSALS = {
 
 
 @dataclass(frozen=True)
-class Started:
-    """An attempt under way and what the buyer does ``next``: a ``Redirect``, a ``Form`` or ``Instructions``."""
+class StartedAttempt:
+    """An attempt under way and what the buyer does next (``next_action``): a ``Redirect``, a ``Form`` or ``Instructions``."""
 
     attempt: PaymentAttempt
-    next: Handover
+    next_action: NextAction
     order: Order
 
 
-def start(order: Order, *, method: str, now: dt.datetime | None = None) -> Started:
+def start(order: Order, *, method: str, now: dt.datetime | None = None) -> StartedAttempt:
     """Begin to pay what is left of ``order`` by ``method`` (an alias of ``PAYMENT_PROVIDERS``).
 
     One transaction writes the attempt, the choice of method and the longer hold on the coupon; after its commit the
@@ -74,12 +74,12 @@ def start(order: Order, *, method: str, now: dt.datetime | None = None) -> Start
         _renew_hold(fresh, provider, now)
     order.payment_method, order.payment_kind = fresh.payment_method, fresh.payment_kind
     order.coupon_use_id = fresh.coupon_use_id
-    return Started(attempt, _hand_over(provider, attempt, fresh, now), fresh)
+    return StartedAttempt(attempt, _request_payment(provider, attempt, fresh, now), fresh)
 
 
 def prepare(order: Order, provider: Provider, *, now: dt.datetime) -> PaymentAttempt:
     """The first half of ``start`` for an order that this very transaction has placed, with its coupon held for as long as
-    ``hold_until`` says. After the commit ``hand_over`` asks the provider. Three statements."""
+    ``hold_until`` says. After the commit ``request_payment`` asks the provider. Three statements."""
     payment = references.first_payment(order)
     return _new_attempt(order, payment, provider, now)
 
@@ -94,9 +94,9 @@ def hold_until(provider: Provider, now: dt.datetime) -> Callable[[Order], dt.dat
     return until
 
 
-def hand_over(order: Order, provider: Provider, attempt: PaymentAttempt, *, now: dt.datetime) -> Started:
+def request_payment(order: Order, provider: Provider, attempt: PaymentAttempt, *, now: dt.datetime) -> StartedAttempt:
     """The second half of ``start``: ask the provider, outside any transaction. Raises what ``start`` raises for it."""
-    return Started(attempt, _hand_over(provider, attempt, order, now), order)
+    return StartedAttempt(attempt, _request_payment(provider, attempt, order, now), order)
 
 
 def why_not_payable(order: Order, now: dt.datetime | None = None) -> PaymentRefused | None:
@@ -120,9 +120,9 @@ def why_not_payable(order: Order, now: dt.datetime | None = None) -> PaymentRefu
     return PaymentRefused(message, code=code, order=order.pk)
 
 
-def next_ask(changed_at: dt.datetime, now: dt.datetime) -> dt.datetime | None:
+def next_poll(changed_at: dt.datetime, now: dt.datetime) -> dt.datetime | None:
     """The next moment to ask a provider about an attempt that last changed at ``changed_at``; ``None`` after the last."""
-    return next((changed_at + span for span in ASK_AFTER if changed_at + span > now), None)
+    return next((changed_at + span for span in POLL_AFTER if changed_at + span > now), None)
 
 
 def _offered(order: Order, method: str) -> Provider:
@@ -154,7 +154,7 @@ def _new_attempt(order: Order, payment: Payment, provider: Provider, now: dt.dat
         currency=asked.currency,
         started_at=now,
         changed_at=now,
-        ask_at=next_ask(now, now) if provider.asks else None,
+        next_poll_at=next_poll(now, now) if provider.supports_polling else None,
     )
     writing.write(order, "payments.started", now=now, amount=asked, method=provider.alias)
     return attempt
@@ -177,7 +177,7 @@ def _renew_hold(order: Order, provider: Provider, now: dt.datetime) -> None:
         order.save(update_fields=["coupon_use"])
 
 
-def _hand_over(provider: Provider, attempt: PaymentAttempt, order: Order, now: dt.datetime) -> Handover:
+def _request_payment(provider: Provider, attempt: PaymentAttempt, order: Order, now: dt.datetime) -> NextAction:
     urls = Urls(
         return_url=links.return_url(order, now, attempt=attempt.pk),
         notify_url=links.absolute(
@@ -205,7 +205,7 @@ def _hand_over(provider: Provider, attempt: PaymentAttempt, order: Order, now: d
 def _mark_unstarted(attempt: PaymentAttempt, order: Order, now: dt.datetime) -> None:
     with locking.atomic_write():
         still = PaymentAttempt.objects.filter(pk=attempt.pk, state=State.STARTED)
-        if still.update(state=State.FAILED, changed_at=now, ask_at=None):
+        if still.update(state=State.FAILED, changed_at=now, next_poll_at=None):
             writing.write(order, "payments.unavailable", now=now, method=attempt.method)
 
 

@@ -56,8 +56,8 @@ class PaymentAttempt(models.Model):
     started_at = models.DateTimeField(_("started"))
     changed_at = models.DateTimeField(_("changed"))
     #: Next moment to ask the provider itself: notices get lost.
-    ask_at = models.DateTimeField(null=True, blank=True)
-    asked = models.PositiveSmallIntegerField(default=0)
+    next_poll_at = models.DateTimeField(null=True, blank=True)
+    poll_count = models.PositiveSmallIntegerField(default=0)
     data = models.JSONField(_("provider's data"), default=dict, blank=True)
 
     wagtail_reference_index_ignore = True
@@ -72,7 +72,9 @@ class PaymentAttempt(models.Model):
             ),
         ]
         indexes = [
-            models.Index(fields=["ask_at"], name="kwiga_attempt_ask", condition=models.Q(ask_at__isnull=False)),
+            models.Index(
+                fields=["next_poll_at"], name="kwiga_attempt_poll", condition=models.Q(next_poll_at__isnull=False)
+            ),
         ]
 
     def __str__(self) -> str:
@@ -107,7 +109,7 @@ class Refund(models.Model):
         return f"-{self.amount} {self.currency}"
 
 
-class ProviderNotice(models.Model):
+class ProviderEvent(models.Model):
     """What a provider told us, word for word, remembered once."""
 
     class Result(models.TextChoices):
@@ -142,7 +144,7 @@ class ProviderNotice(models.Model):
         verbose_name = _("provider's notice")
         verbose_name_plural = _("providers' notices")
         ordering = ["-received_at", "-pk"]
-        constraints = [models.UniqueConstraint(fields=["method", "event_id"], name="kwiga_notice_once")]
+        constraints = [models.UniqueConstraint(fields=["method", "event_id"], name="kwiga_event_once")]
 
     def __str__(self) -> str:
         return f"{self.method} {self.event_id}"

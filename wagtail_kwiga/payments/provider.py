@@ -2,7 +2,7 @@
 
 A provider translates between a payment system and five words of ours: *start* an attempt, *verify* what comes back,
 *fetch* when nothing comes back, *refund*, and the *instructions* of methods that need the buyer's own hands. It never
-touches orders and never decides whether something is paid: ``payments.notices`` compares, ``payments.books`` books.
+touches orders and never decides whether something is paid: ``payments.provider_events`` compares, ``payments.ledger`` books.
 
 To add one: subclass ``Provider``, write ``start`` and ``verify`` (and ``fetch``, because notices get lost), name the class
 in the settings. Everything else has a default that is right for an online gateway.
@@ -46,7 +46,7 @@ class Urls:
 
 
 @dataclass(frozen=True)
-class NoticeRequest:
+class WebhookRequest:
     """A notice as it came in: nothing of it is believed before ``Provider.verify``. ``at`` is when it came."""
 
     method: str
@@ -63,7 +63,7 @@ class NoticeRequest:
 
 
 @dataclass(frozen=True)
-class Notice:
+class ReportedEvent:
     """What a provider says, in our words.
 
     ``event_id`` is the provider's own id of this message (empty: a hash of the body is taken). ``attempt_token`` is the
@@ -125,7 +125,7 @@ class Instructions:
     context: Mapping[str, Any]
 
 
-Handover = Redirect | Form | Instructions
+NextAction = Redirect | Form | Instructions
 
 
 def _must_be_web_page(address: str) -> None:
@@ -152,7 +152,7 @@ class Provider(ABC):
     #: Currencies it takes; ``None`` means any.
     currencies: ClassVar[frozenset[str] | None] = None
     #: Whether ``fetch`` answers. Attempts of a provider that cannot be asked are left to notices and people.
-    asks: ClassVar[bool] = True
+    supports_polling: ClassVar[bool] = True
     #: Names of headers worth keeping with a notice (its signature, say). No other header is stored.
     notice_headers: ClassVar[tuple[str, ...]] = ("Content-Type",)
 
@@ -190,7 +190,7 @@ class Provider(ABC):
         return dt.timedelta(minutes=conf.settings.GATEWAY_HOLD_MINUTES)
 
     @abstractmethod
-    def start(self, attempt: PaymentAttempt, urls: Urls, now: dt.datetime) -> Handover:
+    def start(self, attempt: PaymentAttempt, urls: Urls, now: dt.datetime) -> NextAction:
         """Begin one attempt and say what the buyer does next.
 
         Called after the attempt is committed and outside any transaction, so it may talk to the network; a notice may
@@ -199,18 +199,18 @@ class Provider(ABC):
         ``PaymentRefused`` where it is not.
         """
 
-    def verify(self, request: NoticeRequest) -> Notice:
+    def verify(self, request: WebhookRequest) -> ReportedEvent:
         """Make sure that ``request`` comes from the provider and say what it means. No writing, no waiting.
 
         Raises ``BadSignature`` for everything that is not beyond doubt, be it malformed or too old.
         """
         raise BadSignature("This provider sends no notices.")
 
-    def fetch(self, attempt: PaymentAttempt, now: dt.datetime) -> Notice | NoticeRequest | None:
+    def fetch(self, attempt: PaymentAttempt, now: dt.datetime) -> ReportedEvent | WebhookRequest | None:
         """Ask the provider how an attempt stands; ``None``: nothing new, or it does not know.
 
         Called outside any transaction. An answer that the provider signs like a notice may be handed back as a
-        ``NoticeRequest``: it then goes through ``verify`` like any other. A ``Notice`` must have an ``event_id`` that stays the
+        ``WebhookRequest``: it then goes through ``verify`` like any other. A ``ReportedEvent`` must have an ``event_id`` that stays the
         same while the answer does.
         """
         return None
@@ -218,7 +218,7 @@ class Provider(ABC):
     def refund(self, attempt: PaymentAttempt, amount: Money, *, reason: str, now: dt.datetime) -> str:
         """Give ``amount`` of a confirmed attempt back; returns the provider's handle of the refund.
 
-        Outside any transaction; the caller books it with ``payments.books.refund`` afterwards. The default refuses, which
+        Outside any transaction; the caller books it with ``payments.ledger.record_refund`` afterwards. The default refuses, which
         leaves it to a person at the provider's own site.
         """
         raise PaymentRefused(_("This payment method cannot pay back by itself."), code="refund_by_hand")
@@ -232,5 +232,5 @@ class Provider(ABC):
         return ""
 
     def acknowledge(self, result: str) -> Acknowledgement:
-        """The answer to a notice that was taken in, whatever became of it (``result`` is a ``ProviderNotice.Result``)."""
+        """The answer to a notice that was taken in, whatever became of it (``result`` is a ``ProviderEvent.Result``)."""
         return Acknowledgement()

@@ -37,5 +37,5 @@ def first_payment(order: Order) -> Payment:
             due_at=order.expires_at,
             reference=new_reference(),
         )
-        if locking.insert_unless_there(payment):  # else that reference is taken: try the next
+        if locking.insert_or_ignore(payment):  # else that reference is taken: try the next
             return payment

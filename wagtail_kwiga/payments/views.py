@@ -26,13 +26,13 @@ from wagtail_kwiga.exceptions import (
     ProviderUnavailable,
     TooManyAttempts,
 )
-from wagtail_kwiga.orders import families, links
-from wagtail_kwiga.orders.links import Purpose
+from wagtail_kwiga.orders import links, purchases
+from wagtail_kwiga.orders.links import LinkPurpose
 from wagtail_kwiga.orders.models import Order
 from wagtail_kwiga.orders.statuses import PAYABLE, Status
-from wagtail_kwiga.payments import asking, attempts, books, notices, pages, presenting, registry
+from wagtail_kwiga.payments import attempts, ledger, pages, polling, presentation, provider_events, registry
 from wagtail_kwiga.payments.models import PaymentAttempt
-from wagtail_kwiga.payments.provider import Form, NoticeRequest, Redirect
+from wagtail_kwiga.payments.provider import Form, Redirect, WebhookRequest
 from wagtail_kwiga.payments.providers import gateway
 
 #: Bytes of a notice; the largest that any provider is known to send are a few thousand.
@@ -48,9 +48,9 @@ ASKS_AN_HOUR = 30
 def pay(request: HttpRequest, token: str) -> HttpResponse:
     """What is to be paid, and in which way; a POST starts to pay."""
     now = conf.now()
-    order, payload = links.order_of(Purpose.PAY, token, now)
+    order, payload = links.order_of(LinkPurpose.PAY, token, now)
     if order.status == Status.SUPERSEDED:
-        newest = families.newest(order.family)
+        newest = purchases.newest(order.family)
         if newest is not None and newest.pk != order.pk:
             return HttpResponseRedirect(
                 links.from_here(request, _pay_url_instead(newest, payload.get("instead", order.pk), now))
@@ -67,7 +67,7 @@ def pay(request: HttpRequest, token: str) -> HttpResponse:
 def _pay_url_instead(newest: Order, earlier_id: int, now: dt.datetime) -> str:
     """The pay page of the order that took the place of another. The link remembers which one, for the page to tell what
     is not the same; so nobody agrees unawares to other terms than those of the link they followed."""
-    token = links.token_for(Purpose.PAY, newest, now, instead=earlier_id)
+    token = links.token_for(LinkPurpose.PAY, newest, now, instead=earlier_id)
     return links.absolute("pay", token, site_id=newest.site_id, language=newest.language)
 
 
@@ -75,9 +75,9 @@ def _start(request: HttpRequest, order: Order, method: str, now: dt.datetime) ->
     try:
         limits.check(f"pay:{order.pk}", limit=STARTS_AN_HOUR, now=now)
         started = attempts.start(order, method=method, now=now)
-        if families.has_several_names(order.family):
+        if purchases.has_several_names(order.family):
             # Whoever follows a link need not be the one who ordered last: a stranger may have typed the address meanwhile.
-            attempts.remember(started.attempt, data={books.BY_LINK: True})
+            attempts.remember(started.attempt, data={ledger.BY_LINK: True})
     except TooManyAttempts as refusal:
         answer = _pay_page(request, order, now, error=refusal, status=429)
         answer["Retry-After"] = str(refusal.facts["retry_after"])
@@ -94,15 +94,15 @@ def _start(request: HttpRequest, order: Order, method: str, now: dt.datetime) ->
     return hand_over(request, started, now)
 
 
-def hand_over(request: HttpRequest, started: attempts.Started, now: dt.datetime | None = None) -> HttpResponse:
+def hand_over(request: HttpRequest, started: attempts.StartedAttempt, now: dt.datetime | None = None) -> HttpResponse:
     """The answer that sends a buyer on to pay: a redirect, a form to post on, or the order page with instructions.
 
     The checkout of the offers room ends with it too. Call it with the order's language active.
     """
-    if isinstance(started.next, Redirect):
-        return HttpResponseRedirect(links.from_here(request, started.next.url))
-    if isinstance(started.next, Form):
-        context = presenting.on_to_pay(started)
+    if isinstance(started.next_action, Redirect):
+        return HttpResponseRedirect(links.from_here(request, started.next_action.url))
+    if isinstance(started.next_action, Form):
+        context = presentation.on_to_pay(started)
         return pages.page(request, "hand_over", context, site_id=started.order.site_id)
     return HttpResponseRedirect(links.from_here(request, links.order_url(started.order, now)))
 
@@ -116,13 +116,13 @@ def _pay_page(
     instead_of: int | None = None,
     status: int = 200,
 ) -> HttpResponse:
-    context = {**presenting.to_pay(order, now, instead_of=instead_of), "error": error.message if error else ""}
+    context = {**presentation.to_pay(order, now, instead_of=instead_of), "error": error.message if error else ""}
     return pages.page(request, "pay", context, site_id=order.site_id, status=status)
 
 
 def _not_payable(request: HttpRequest, order: Order, refusal: KwigaError, now: dt.datetime) -> HttpResponse:
     """Why nothing is paid here, and what to do instead: today's price, or the way in."""
-    context = presenting.not_payable(order, refusal, now)
+    context = presentation.not_payable(order, refusal, now)
     status = 200 if request.method in ("GET", "HEAD") or refusal.code == "already_paid" else 409
     return pages.page(request, "not_payable", context, site_id=order.site_id, status=status)
 
@@ -132,9 +132,9 @@ def _not_payable(request: HttpRequest, order: Order, refusal: KwigaError, now: d
 def show_order(request: HttpRequest, token: str) -> HttpResponse:
     """How the order stands, what was bought, the way in once it is paid, and what to do where it is not."""
     now = conf.now()
-    order, _payload = links.order_of(Purpose.ORDER, token, now)
+    order, _payload = links.order_of(LinkPurpose.ORDER, token, now)
     with pages.speaking(order.language):
-        return pages.page(request, "order", presenting.order(order, now), site_id=order.site_id)
+        return pages.page(request, "order", presentation.order(order, now), site_id=order.site_id)
 
 
 @transaction.non_atomic_requests
@@ -148,20 +148,20 @@ def come_back(request: HttpRequest, token: str) -> HttpResponse:
     some providers send buyers back with a POST of their own, and because all it does is look.
     """
     now = conf.now()
-    order, payload = links.order_of(Purpose.RETURN, token, now)
+    order, payload = links.order_of(LinkPurpose.RETURN, token, now)
     attempt = PaymentAttempt.objects.filter(pk=links.key_in(payload, "attempt"), payment__order=order.pk).first()
     if request.method == "POST":
         if attempt is not None and order.status in PAYABLE:
             _ask(attempt, now)
         return HttpResponseRedirect(request.path)
     with pages.speaking(order.language):
-        return pages.page(request, "return", presenting.come_back(order, attempt, now), site_id=order.site_id)
+        return pages.page(request, "return", presentation.come_back(order, attempt, now), site_id=order.site_id)
 
 
 def _ask(attempt: PaymentAttempt, now: dt.datetime) -> None:
     try:
         limits.check(f"ask:{attempt.pk}", limit=ASKS_AN_HOUR, now=now)
-        asking.ask(attempt, now)
+        polling.poll(attempt, now)
     except (TooManyAttempts, ProviderUnavailable):
         return  # the page then says that we are still checking, and so it is
 
@@ -186,8 +186,8 @@ def notify(request: HttpRequest, alias: str) -> HttpResponse:
         return HttpResponse("Too large", status=413, content_type="text/plain")
     try:
         provider = registry.get(alias)
-        asked = NoticeRequest("POST", body, dict(request.headers), request.GET.dict(), at=conf.now())
-        outcome = notices.receive(alias, asked)
+        asked = WebhookRequest("POST", body, dict(request.headers), request.GET.dict(), at=conf.now())
+        outcome = provider_events.receive(alias, asked)
     except BadSignature:
         return HttpResponse("Bad signature", status=400, content_type="text/plain")
     except PaymentRefused as refusal:

@@ -10,7 +10,7 @@ from wagtail_kwiga.pricing.money import Money
 
 @dataclass(frozen=True)
 class Percent:
-    """So many hundredths of the price, from 1 to 100 (spec kwiga 4). Raises ``ValueError`` outside of that."""
+    """So many hundredths of the price, from 1 to 100. Raises ``ValueError`` outside of that."""
 
     percent: Decimal
 

@@ -17,9 +17,9 @@ NBSP = "\N{NO-BREAK SPACE}"
 
 @lru_cache(maxsize=1024)  # Babel takes a third of a millisecond, and a shop has few prices
 def format_money(money: Money, language: str) -> str:
-    """``Money(120, "EUR")`` in German: ``120,00 €``. The digits are the currency's own, spaces are no-break spaces.
+    """``money`` as a language writes it: ``Money(120, "EUR")`` in German is ``120,00 €``.
 
-    ``language`` is a Django code such as ``pt-br``; where Babel does not know it, English is used.
+    The digits are the currency's own, spaces are no-break spaces. ``language`` is a Django code such as ``pt-br``; where Babel does not know it, English is used.
     """
     locale = locale_for(language)
     pattern = locale.currency_formats["standard"].pattern

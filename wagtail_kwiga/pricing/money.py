@@ -14,7 +14,10 @@ from wagtail_kwiga.exceptions import MoneyMismatch
 
 @dataclass(frozen=True, order=False)
 class Money:
-    """``Money(Decimal("19.99"), "EUR")``. Kept in the currency's own precision (Babel's table), rounded half up."""
+    """An exact amount in a currency: ``Money(Decimal("19.99"), "EUR")``.
+
+    It is kept in the currency's own precision (Babel's table), rounded half up.
+    """
 
     amount: Decimal
     currency: str

@@ -16,7 +16,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from wagtail.models import Site
 
-from wagtail_kwiga.mailing import moments
+from wagtail_kwiga.mailing import dates
 from wagtail_kwiga.offers import base_templates
 from wagtail_kwiga.offers.base_templates import BaseNode
 from wagtail_kwiga.pricing import formatting
@@ -55,7 +55,7 @@ def instant(value: dt.datetime | None) -> SafeString | str:
     if value is None:
         return ""
     local = timezone.localtime(value)
-    zone = moments.zone_name(local, formatting.locale_for(translation.get_language() or "en"))
+    zone = dates.zone_name(local, formatting.locale_for(translation.get_language() or "en"))
     hour = f"{date_filter(local, 'TIME_FORMAT')} {zone}".replace(" ", "\xa0")
     words = f"{date_filter(local, 'DATE_FORMAT')}, {hour}"
     return format_html('<time datetime="{}">{}</time>', local.isoformat(timespec="seconds"), words)

@@ -16,9 +16,9 @@ from wagtail_kwiga import conf
 from wagtail_kwiga.automations.models import Scenario
 from wagtail_kwiga.backoffice.coupons import coupon_panels, gates
 from wagtail_kwiga.backoffice.parts import linking, policies
-from wagtail_kwiga.backoffice.parts.cards import Card, CopyLinks, Note, Notes, joined
+from wagtail_kwiga.backoffice.parts.cards import Card, CardNote, CopyLinks, Notes, joined
 from wagtail_kwiga.backoffice.parts.columns import NUMBER, Facts, TableCard, exact, shown_money, tag
-from wagtail_kwiga.catalogue import selling, wording
+from wagtail_kwiga.catalogue import selling, terms_text
 from wagtail_kwiga.catalogue.models import Offer, Product
 from wagtail_kwiga.catalogue.terms import OfferTerms
 from wagtail_kwiga.coupons import audience
@@ -155,7 +155,7 @@ def _products(offer: Offer, request: HttpRequest) -> TableCard:
 
     columns = [
         Column("product", label=_("Product"), accessor=title),
-        Column("access", label=_("Access"), accessor=lambda row: "; ".join(wording.access_in_words(row.access))),
+        Column("access", label=_("Access"), accessor=lambda row: "; ".join(terms_text.access_in_words(row.access))),
     ]
     return TableCard(columns, list(rows), _("It sells no product yet: choose one on its page."))
 
@@ -176,10 +176,10 @@ def _coupons(offer: Offer, coupons: list[Coupon], more: bool, request: HttpReque
         Offer.CouponMode.ANY: _("This offer takes any coupon that is not limited to other offers."),
         Offer.CouponMode.ONLY: _("This offer takes only the coupons that its page names."),
     }
-    told = [Note(modes[Offer.CouponMode(offer.coupon_mode)])]
+    told = [CardNote(modes[Offer.CouponMode(offer.coupon_mode)])]
     if more:
         words = _("Only the first %(number)s active coupons are shown here.") % {"number": MOST_COUPONS}
-        told.append(Note(words, "info", reverse("wagtail_kwiga_coupons:list"), _("Show all coupons")))
+        told.append(CardNote(words, "info", reverse("wagtail_kwiga_coupons:list"), _("Show all coupons")))
     if offer.coupon_mode == Offer.CouponMode.NONE:
         return Notes(told)
     who = audience.audiences([coupon.pk for coupon in coupons])

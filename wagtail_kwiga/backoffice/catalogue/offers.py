@@ -29,6 +29,7 @@ from wagtail_kwiga.backoffice.parts.filters import ReadableLocale
 from wagtail_kwiga.backoffice.parts.listings import GuidedIndexView
 from wagtail_kwiga.backoffice.recovery import winning_back
 from wagtail_kwiga.catalogue.models import Offer
+from wagtail_kwiga.offers.models import OfferPage
 from wagtail_kwiga.orders.models import Order
 
 
@@ -54,7 +55,7 @@ class OfferIndexView(GuidedIndexView):
     @cached_property
     def header_buttons(self) -> list[Any]:
         """An offer is made as a page: this leads to where the reader may add one."""
-        choosing = AddOfferPageView(model=_offer_page())
+        choosing = AddOfferPageView(model=OfferPage)
         choosing.setup(self.request)
         if not choosing.get_valid_parent_pages(self.request.user).exists():
             return []
@@ -78,12 +79,6 @@ class AddOfferPageView(ReadableLocale, ChooseParentView):
         if form.is_bound and not records.keys([form.data.get("parent_page", "")]):
             form.data = {**form.data.dict(), "parent_page": ""}
         return form
-
-
-def _offer_page() -> Any:
-    from wagtail_kwiga.offers.models import OfferPage
-
-    return OfferPage
 
 
 class OfferInspectView(InspectView):
@@ -172,7 +167,7 @@ class OfferViewSet(SnippetViewSet):
         return super().get_permissions_to_register().filter(codename="view_offer")
 
     def get_urlpatterns(self) -> list[Any]:
-        add_page = AddOfferPageView.as_view(model=_offer_page())
+        add_page = AddOfferPageView.as_view(model=OfferPage)
         return [*super().get_urlpatterns(), path("add-page/", add_page, name="add_page"), *winning_back.urlpatterns()]
 
 

@@ -22,7 +22,7 @@ from wagtail.coreutils import string_to_ascii
 from wagtail.snippets.views.snippets import InspectView, SnippetViewSet
 
 from wagtail_kwiga.backoffice.parts import linking
-from wagtail_kwiga.backoffice.parts.cards import Card, LivePanel, Note, Notes, joined
+from wagtail_kwiga.backoffice.parts.cards import Card, CardNote, LivePanel, Notes, joined
 from wagtail_kwiga.backoffice.parts.choosers import ProductChooser
 from wagtail_kwiga.backoffice.parts.columns import Facts
 from wagtail_kwiga.backoffice.parts.history import HistoryView
@@ -87,13 +87,13 @@ class ProductCreationForm(ProductForm):
 def offers(product: Product, request: HttpRequest) -> Component:
     """Which offers sell the product."""
     found = list(Offer.objects.filter(offer_products__product=product).order_by("title", "pk"))
-    told = [Note(joined(linking.linked(offer, offer.title, request.user) for offer in found))] if found else []
+    told = [CardNote(joined(linking.linked(offer, offer.title, request.user) for offer in found))] if found else []
     if not found:
         words = gettext("No offer sells this product yet. Choose it on an offer page.")
-        told.append(Note(words, "info", reverse("wagtailadmin_explore_root"), gettext("Go to the pages")))
+        told.append(CardNote(words, "info", reverse("wagtailadmin_explore_root"), gettext("Go to the pages")))
     elif not product.entry_url:
         told.append(
-            Note(
+            CardNote(
                 gettext("It has no address to lead buyers to: once they have paid, they are not led anywhere."),
                 "warning",
             )

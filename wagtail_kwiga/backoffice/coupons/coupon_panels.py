@@ -14,7 +14,7 @@ from wagtail.admin.ui.components import Component
 from wagtail_kwiga.automations.models import Scenario
 from wagtail_kwiga.backoffice.coupons import gates
 from wagtail_kwiga.backoffice.parts import linking, policies
-from wagtail_kwiga.backoffice.parts.cards import Card, CopyLinks, Note, Notes, joined
+from wagtail_kwiga.backoffice.parts.cards import Card, CardNote, CopyLinks, Notes, joined
 from wagtail_kwiga.backoffice.parts.columns import Facts, exact, tag
 from wagtail_kwiga.catalogue.models import Offer
 from wagtail_kwiga.contacts.models import ContactList, ListMembership
@@ -32,23 +32,25 @@ def size(coupon: Coupon) -> str:
 
 def left(coupon: Coupon) -> Any:
     """How many uses are left, in figures or words."""
-    return _("no limit") if coupon.limit_total is None else max(coupon.limit_total - coupon.taken, 0)
+    return _("no limit") if coupon.limit_total is None else max(coupon.limit_total - coupon.used_count, 0)
 
 
 def present(coupon: Coupon, request: HttpRequest) -> Notes:
     """For whom the coupon works at this moment, what stands in the way, and how often it was used."""
     who = audience.audience(coupon)
     url, label = _list_button(who, request.user)
-    told = [Note(audience.sentence(who), "warning" if who.is_nobody else "info", url, label)]
+    told = [CardNote(audience.sentence(who), "warning" if who.is_nobody else "info", url, label)]
     if words := audience.hindrance(coupon):
-        told.append(Note(words, "warning"))
+        told.append(CardNote(words, "warning"))
     held, spent = uses.counts([coupon.pk])[coupon.pk]
     words = _("Spent: %(spent)s. Held by orders that are not paid yet: %(held)s. Left: %(left)s.")
     words %= {"spent": spent, "held": held, "left": left(coupon)}
     if policies.may(request.user, "view", Order):
-        told.append(Note(words, "info", reverse("wagtail_kwiga_coupons:uses", args=[coupon.pk]), _("Show the uses")))
+        told.append(
+            CardNote(words, "info", reverse("wagtail_kwiga_coupons:uses", args=[coupon.pk]), _("Show the uses"))
+        )
     else:
-        told.append(Note(words))
+        told.append(CardNote(words))
     return Notes(told)
 
 

@@ -16,7 +16,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from wagtail.admin.forms import WagtailAdminModelForm
 
-from wagtail_kwiga.backoffice.parts import moments
+from wagtail_kwiga.backoffice.parts import calendar_bounds
 from wagtail_kwiga.backoffice.parts.filters import RowsField
 from wagtail_kwiga.catalogue.models import Offer
 from wagtail_kwiga.coupons import codes
@@ -54,7 +54,7 @@ class CouponForm(WagtailAdminModelForm):
         if "offers" in self.fields:
             self.fields["offers"].label_from_instance = _offer_label
         for name in {"valid_from", "valid_until"} & set(self.fields):
-            self.fields[name].validators.extend(moments.VALIDATORS)
+            self.fields[name].validators.extend(calendar_bounds.VALIDATORS)
         for name in {"limit_total", "limit_per_contact"} & set(self.fields):
             self.fields[name].widget.attrs["min"] = 1
 

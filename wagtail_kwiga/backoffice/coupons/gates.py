@@ -1,7 +1,7 @@
 """Where a coupon and an offer name each other in vain: said on both screens, and mended after a look at what will change.
 
 What is wrong is found by ``coupons.gates``. The coupon's side is mended there, the offer's side on its page
-(``offers.naming``), which is published at once or, while somebody is in the middle of changing it, left alone.
+(``offers.coupon_gate``), which is published at once or, while somebody is in the middle of changing it, left alone.
 """
 
 from __future__ import annotations
@@ -22,26 +22,26 @@ from wagtail.log_actions import LogFormatter, log
 
 from wagtail_kwiga import locking
 from wagtail_kwiga.backoffice.parts import linking, policies
-from wagtail_kwiga.backoffice.parts.cards import Note
+from wagtail_kwiga.backoffice.parts.cards import CardNote
 from wagtail_kwiga.catalogue.models import Offer
 from wagtail_kwiga.coupons import audience, gates
-from wagtail_kwiga.coupons.gates import Disagreement, Remedy
+from wagtail_kwiga.coupons.gates import Conflict, Fix
 from wagtail_kwiga.coupons.models import Coupon
 from wagtail_kwiga.coupons.reasons import Reason
 from wagtail_kwiga.exceptions import KwigaError
-from wagtail_kwiga.offers import naming, publishing
+from wagtail_kwiga.offers import coupon_gate, publishing
 
 #: Words of the buttons that lead to the confirmation.
 _LABELS: dict[str, Any] = {
-    Remedy.NAME_COUPON: gettext_lazy("Let the offer take it"),
-    Remedy.WIDEN_COUPON: gettext_lazy("Let the coupon work there too"),
-    Remedy.WAKE_COUPON: gettext_lazy("Make the coupon active"),
+    Fix.NAME_COUPON: gettext_lazy("Let the offer take it"),
+    Fix.WIDEN_COUPON: gettext_lazy("Let the coupon work there too"),
+    Fix.ACTIVATE_COUPON: gettext_lazy("Make the coupon active"),
 }
 #: Sentences in a coupon's history.
 _HISTORY: dict[str, Any] = {
-    Remedy.NAME_COUPON: gettext_lazy("The offer “%(offer)s” was made to take the coupon"),
-    Remedy.WIDEN_COUPON: gettext_lazy("The coupon was made to work for the offer “%(offer)s” too"),
-    Remedy.WAKE_COUPON: gettext_lazy("The coupon was made active for the offer “%(offer)s”"),
+    Fix.NAME_COUPON: gettext_lazy("The offer “%(offer)s” was made to take the coupon"),
+    Fix.WIDEN_COUPON: gettext_lazy("The coupon was made to work for the offer “%(offer)s” too"),
+    Fix.ACTIVATE_COUPON: gettext_lazy("The coupon was made active for the offer “%(offer)s”"),
 }
 
 
@@ -55,31 +55,31 @@ def source_pages(offers: Sequence[Offer]) -> dict[Any, Any]:
     return found
 
 
-def may_mend(user: Any, remedy: str, page: Any) -> bool:
+def may_fix(user: Any, remedy: str, page: Any) -> bool:
     """Whether ``user`` may do what ``remedy`` does; ``page`` is the offer's source page, if it has one."""
-    if remedy == Remedy.NAME_COUPON:
+    if remedy == Fix.NAME_COUPON:
         return page is not None and page.permissions_for_user(user).can_publish()
     return bool(remedy) and policies.may(user, "change", Coupon)
 
 
-def notes(subject: Coupon | Offer, user: Any, back: str) -> list[Note]:
+def notes(subject: Coupon | Offer, user: Any, back: str) -> list[CardNote]:
     """The disagreements of a coupon or an offer in words, each with its way out. At most five queries.
 
     ``back`` is where the confirmation leads to afterwards.
     """
-    faults = gates.disagreements(subject)
+    faults = gates.conflicts(subject)
     pages = source_pages([fault.offer for fault in faults if fault.offer is not None])
     found = []
     for fault in faults:
         page = pages.get(fault.offer.translation_key) if fault.offer is not None else None
         url, label = _way_out(fault, subject, page, user, back)
-        found.append(Note(fault.message, "warning", url, label))
+        found.append(CardNote(fault.message, "warning", url, label))
     return found
 
 
-def _way_out(fault: Disagreement, subject: Any, page: Any, user: Any, back: str) -> tuple[str, Any]:
+def _way_out(fault: Conflict, subject: Any, page: Any, user: Any, back: str) -> tuple[str, Any]:
     if fault.remedy:
-        if not may_mend(user, fault.remedy, page):
+        if not may_fix(user, fault.remedy, page):
             return "", ""
         address = reverse("wagtail_kwiga_coupons:mend", args=[fault.coupon.pk, fault.offer.pk, fault.code])
         return f"{address}?{urlencode({'next': back})}", _LABELS[fault.remedy]
@@ -100,16 +100,16 @@ def page_button(page: Any, user: Any) -> tuple[str, Any]:
 # --- mending ----------------------------------------------------------------------------------------------------------
 
 
-def mend(fault: Disagreement, *, by: Any) -> None:
+def fix(fault: Conflict, *, by: Any) -> None:
     """Do what the remedy of ``fault`` says. Raises ``KwigaError`` in words, and ``PermissionDenied``; then nothing changed."""
-    if fault.remedy != Remedy.NAME_COUPON:
-        gates.mend(fault.code, fault.coupon, fault.offer, by=by)
+    if fault.remedy != Fix.NAME_COUPON:
+        gates.fix(fault.code, fault.coupon, fault.offer, by=by)
         return
     page = source_pages([fault.offer]).get(fault.offer.translation_key)
     if page is None:
         raise KwigaError(_("This offer has no page any more, so nobody can choose its coupons."), code="no_page")
     with locking.atomic_write():
-        naming.name_coupon(page.specific, fault.coupon, by=by)
+        coupon_gate.name_coupon(page.specific, fault.coupon, by=by)
         offer = Offer.objects.get(pk=fault.offer.pk)
         if not gates.taking(fault.coupon).filter(pk=offer.pk).exists() and _still(fault):
             # The page names it already and the offer's terms lag behind: they are written again, from what is live.
@@ -118,30 +118,30 @@ def mend(fault: Disagreement, *, by: Any) -> None:
         log(instance=fault.coupon, action=gates.LOG_ACTION, user=by, content_changed=True, data=data)
 
 
-def _still(fault: Disagreement) -> bool:
+def _still(fault: Conflict) -> bool:
     return find(fault.coupon, fault.offer, fault.code) is not None
 
 
-def find(coupon: Coupon, offer: Offer, code: str) -> Disagreement | None:
+def find(coupon: Coupon, offer: Offer, code: str) -> Conflict | None:
     """The disagreement ``code`` between these two as it is now, or ``None``."""
-    told = gates.disagreements(coupon)
+    told = gates.conflicts(coupon)
     return next((fault for fault in told if fault.code == code and fault.offer == offer), None)
 
 
-def what_changes(fault: Disagreement, page: Any) -> list[str]:
+def what_changes(fault: Conflict, page: Any) -> list[str]:
     """What mending does, sentence by sentence. ``page`` is the specific source page where the page changes."""
     coupon, offer = fault.coupon.code, fault.offer.title
-    if fault.remedy == Remedy.WAKE_COUPON:
+    if fault.remedy == Fix.ACTIVATE_COUPON:
         return [
             _("The coupon %(coupon)s becomes active.") % {"coupon": coupon},
             audience.sentence(audience.audience(fault.coupon)),
         ]
-    if fault.remedy == Remedy.WIDEN_COUPON:
+    if fault.remedy == Fix.WIDEN_COUPON:
         return [
             _("The coupon %(coupon)s works for the offer “%(offer)s” too, beside those it is limited to.")
             % {"coupon": coupon, "offer": offer}
         ]
-    if naming.takes(page, fault.coupon):
+    if coupon_gate.takes(page, fault.coupon):
         return [_("The page “%(page)s” takes it already: its terms are written anew.") % {"page": page.title}]
     told = []
     if page.coupon_mode == Offer.CouponMode.NONE:
@@ -169,11 +169,11 @@ def confirm(request: HttpRequest, coupon_pk: int, offer_pk: int, code: str) -> H
     coupon = get_object_or_404(Coupon, pk=coupon_pk)
     offer = get_object_or_404(Offer, pk=offer_pk)
     back = linking.back(request, reverse("wagtail_kwiga_coupons:inspect", args=[coupon.pk]))
-    remedy = Disagreement(code, "", coupon, offer).remedy
+    remedy = Conflict(code, "", coupon, offer).remedy
     if not remedy:
         raise Http404
     page = source_pages([offer]).get(offer.translation_key)
-    if not may_mend(request.user, remedy, page):
+    if not may_fix(request.user, remedy, page):
         raise PermissionDenied
     fault = find(coupon, offer, code)
     if fault is None:
@@ -183,11 +183,11 @@ def confirm(request: HttpRequest, coupon_pk: int, offer_pk: int, code: str) -> H
             % {"coupon": coupon.code, "offer": offer.title},
         )
         return redirect(back)
-    specific = page.specific if remedy == Remedy.NAME_COUPON else None
-    refusal = naming.why_not_nameable(specific) if specific is not None else ""
+    specific = page.specific if remedy == Fix.NAME_COUPON else None
+    refusal = coupon_gate.why_not_nameable(specific) if specific is not None else ""
     if request.method == "POST" and not refusal:
         try:
-            mend(fault, by=request.user)
+            fix(fault, by=request.user)
         except KwigaError as told:
             refusal = str(told)
         else:
@@ -217,9 +217,9 @@ def confirm(request: HttpRequest, coupon_pk: int, offer_pk: int, code: str) -> H
     )
 
 
-def _say_done(request: HttpRequest, fault: Disagreement) -> None:
+def _say_done(request: HttpRequest, fault: Conflict) -> None:
     facts = {"coupon": fault.coupon.code, "offer": fault.offer.title}
-    rest = [other for other in gates.disagreements(fault.coupon) if other.offer == fault.offer]
+    rest = [other for other in gates.conflicts(fault.coupon) if other.offer == fault.offer]
     for other in rest:
         messages.warning(request, other.message)
     if not rest:

@@ -29,11 +29,11 @@ class UseFilterSet(WagtailFilterSet):
     state = django_filters.MultipleChoiceFilter(
         label=gettext_lazy("State"), choices=CouponUse.State.choices, widget=forms.CheckboxSelectMultiple
     )
-    held_at = filters.DayRangeFilter(label=gettext_lazy("Ordered"))
+    reserved_at = filters.DayRangeFilter(label=gettext_lazy("Ordered"))
 
     class Meta:
         model = CouponUse
-        fields = ["state", "held_at"]
+        fields = ["state", "reserved_at"]
 
 
 class CouponUsesView(RecordIndexView):
@@ -45,14 +45,14 @@ class CouponUsesView(RecordIndexView):
     search_fields = ["contact__email", "contact__name", "order__number"]
     search_backend_name = None
     paginate_by = 50
-    default_ordering = "-held_at"
+    default_ordering = "-reserved_at"
     header_icon = "tag"
     page_title = gettext_lazy("Uses")
     verbose_name = gettext_lazy("use")
     verbose_name_plural = gettext_lazy("uses")
     list_export = [
-        "contact.email", "contact.name", "order_number", "get_state_display", "held_at", "held_until", "spent_at",
-        "given_back_at", "over_limit",
+        "contact.email", "contact.name", "order_number", "get_state_display", "reserved_at", "reserved_until", "redeemed_at",
+        "released_at", "over_limit",
     ]  # fmt: skip
     export_headings = {
         "contact.email": gettext_lazy("E-mail"),
@@ -120,12 +120,12 @@ class CouponUsesView(RecordIndexView):
             Column("order", label=_("Order"), accessor=lambda use: _order(use, user), classname="w-whitespace-nowrap"),
             StatusTagColumn(
                 "state", label=_("State"), accessor="get_state_display", sort_key="state",
-                primary=lambda use: use.state == CouponUse.State.SPENT,
+                primary=lambda use: use.state == CouponUse.State.REDEEMED,
             ),
-            DateColumn("held_at", label=_("Ordered"), sort_key="held_at"),
-            DateColumn("held_until", label=_("Held until"), accessor=_held_until),
-            DateColumn("spent_at", label=_("Paid"), sort_key="spent_at"),
-            DateColumn("given_back_at", label=_("Given back"), sort_key="given_back_at"),
+            DateColumn("reserved_at", label=_("Ordered"), sort_key="reserved_at"),
+            DateColumn("reserved_until", label=_("Held until"), accessor=_held_until),
+            DateColumn("redeemed_at", label=_("Paid"), sort_key="redeemed_at"),
+            DateColumn("released_at", label=_("Given back"), sort_key="released_at"),
             StatusFlagColumn("over_limit", label=_("Note"), true_label=_("over the limit")),
         ]  # fmt: skip
 
@@ -136,4 +136,4 @@ def _order(use: CouponUse, user: Any) -> Any:
 
 
 def _held_until(use: CouponUse) -> Any:
-    return use.held_until if use.state == CouponUse.State.HELD else None
+    return use.reserved_until if use.state == CouponUse.State.RESERVED else None

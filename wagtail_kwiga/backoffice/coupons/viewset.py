@@ -35,7 +35,7 @@ from wagtail_kwiga.backoffice.parts.listings import GuidedIndexView
 from wagtail_kwiga.catalogue.models import Offer
 from wagtail_kwiga.contacts.models import ContactList
 from wagtail_kwiga.coupons import audience
-from wagtail_kwiga.coupons.gates import disagreements
+from wagtail_kwiga.coupons.gates import conflicts
 from wagtail_kwiga.coupons.models import Coupon, CouponUse
 from wagtail_kwiga.orders.models import Order
 
@@ -67,7 +67,7 @@ class CouponFilterSet(WagtailFilterSet):
         now = conf.now()
         over = Q(valid_until__lte=now)
         not_yet = Q(valid_from__gt=now)
-        full = Q(limit_total__isnull=False, taken__gte=F("limit_total"))
+        full = Q(limit_total__isnull=False, used_count__gte=F("limit_total"))
         wanted = {
             "yes": Q(is_active=True) & ~over & ~not_yet & ~full, "not_yet": not_yet & ~over, "over": over, "full": full,
         }  # fmt: skip
@@ -112,7 +112,7 @@ class _Forewarned:
         request = self.request  # type: ignore[attr-defined]
         if (who := audience.audience(coupon)).is_nobody:
             messages.warning(request, audience.sentence(who), buttons=look)
-        for fault in disagreements(coupon)[:3]:
+        for fault in conflicts(coupon)[:3]:
             messages.warning(request, fault.message, buttons=look)
         return response
 
@@ -267,10 +267,10 @@ class CouponViewSet(SnippetViewSet):
 
     def get_queryset(self, request: Any) -> Any:
         return Coupon.objects.annotate(
-            held_now=_number_of(Q(state=CouponUse.State.HELD, held_until__gt=conf.now())),
-            spent_uses=_number_of(Q(state=CouponUse.State.SPENT)),
+            held_now=_number_of(Q(state=CouponUse.State.RESERVED, reserved_until__gt=conf.now())),
+            spent_uses=_number_of(Q(state=CouponUse.State.REDEEMED)),
             left_now=Case(
-                When(limit_total__isnull=False, then=Greatest(F("limit_total") - F("taken"), 0)), default=None
+                When(limit_total__isnull=False, then=Greatest(F("limit_total") - F("used_count"), 0)), default=None
             ),
         ).order_by("code")
 

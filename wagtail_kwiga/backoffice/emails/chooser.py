@@ -21,7 +21,7 @@ from wagtail.snippets.views.chooser import (
 from wagtail_kwiga.backoffice.emails.forms import NewEmailForm
 from wagtail_kwiga.backoffice.parts.choosers import GuardedChooser
 from wagtail_kwiga.backoffice.parts.drafts import DraftStatusColumn, with_schedule
-from wagtail_kwiga.mailing import starters
+from wagtail_kwiga.mailing.authoring import default_content
 from wagtail_kwiga.mailing.models import EmailTemplate
 
 
@@ -81,7 +81,7 @@ class EmailMakeView(SnippetCreateView):
     def save_form(self, form: NewEmailForm) -> EmailTemplate:
         template = form.save(commit=False)
         template.locale = _own_locale()
-        starter = starters.win_back(template.locale.language_code)
+        starter = default_content.win_back(template.locale.language_code)
         template.preheader, template.body = starter.preheader, starter.body
         template.live = False
         template.save()

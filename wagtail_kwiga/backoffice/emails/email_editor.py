@@ -20,7 +20,7 @@ from wagtail.snippets.views import snippets
 
 from wagtail_kwiga.backoffice.emails.placeholder_help import PlaceholdersSidePanel
 from wagtail_kwiga.backoffice.parts.filters import ReadableLocale
-from wagtail_kwiga.mailing import previewing, proofreading, starters
+from wagtail_kwiga.mailing.authoring import default_content, previewing, validation
 from wagtail_kwiga.mailing.models import EmailTemplate
 
 
@@ -43,7 +43,7 @@ class _Editor:
 
 def advise(request: Any, template: EmailTemplate) -> None:
     """Say what a mail with a coupon leaves open."""
-    if hints := proofreading.hints(template):
+    if hints := validation.hints(template):
         listed = format_html_join("", "<li>{}</li>", ([hint] for hint in hints))
         messages.warning(
             request, format_html("{}<ul>{}</ul>", gettext("Saved. Please look at this once more:"), listed)
@@ -56,7 +56,7 @@ class EmailCreateView(ReadableLocale, _Editor, snippets.CreateView):
     def get_initial_form_instance(self) -> EmailTemplate:
         instance = super().get_initial_form_instance() or EmailTemplate(locale=Locale.get_default())
         if self.request.method == "GET":
-            starter = starters.win_back(instance.locale.language_code)
+            starter = default_content.win_back(instance.locale.language_code)
             instance.subject, instance.preheader, instance.body = starter.subject, starter.preheader, starter.body
         return instance
 

@@ -10,7 +10,7 @@ from django.views.decorators.clickjacking import xframe_options_sameorigin
 from django.views.decorators.http import require_POST
 
 from wagtail_kwiga.backoffice.parts import linking
-from wagtail_kwiga.mailing import previewing
+from wagtail_kwiga.mailing.authoring import previewing
 
 
 @require_POST

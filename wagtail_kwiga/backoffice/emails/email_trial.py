@@ -15,8 +15,9 @@ from wagtail.admin import messages
 from wagtail_kwiga import background
 from wagtail_kwiga.contacts import limits
 from wagtail_kwiga.exceptions import KwigaError
-from wagtail_kwiga.mailing import outbox, versions
+from wagtail_kwiga.mailing.authoring import versions
 from wagtail_kwiga.mailing.models import EmailTemplate
+from wagtail_kwiga.mailing.sending import outbox
 
 #: Tests that one person may send an hour: enough to try things out, too few to fill anybody's inbox.
 LIMIT = 20

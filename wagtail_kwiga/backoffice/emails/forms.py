@@ -10,8 +10,10 @@ from django.utils.translation import gettext_lazy as _
 from wagtail.admin.forms import WagtailAdminModelForm
 from wagtail.models import Locale
 
-from wagtail_kwiga.mailing import proofreading, tokens, versions
-from wagtail_kwiga.mailing.models import EmailTemplate, Kind
+from wagtail_kwiga.mailing import placeholder_syntax
+from wagtail_kwiga.mailing.authoring import validation, versions
+from wagtail_kwiga.mailing.classification import Kind
+from wagtail_kwiga.mailing.models import EmailTemplate
 
 
 class _Words:
@@ -21,8 +23,8 @@ class _Words:
         return self._line("subject")
 
     def _line(self, name: str) -> str:
-        line = tokens.one_line(self.cleaned_data.get(name) or "")
-        mistakes = proofreading.mistakes_in(line)
+        line = placeholder_syntax.one_line(self.cleaned_data.get(name) or "")
+        mistakes = validation.mistakes_in(line)
         if mistakes:
             raise ValidationError([message for message, _name in mistakes])
         return line

@@ -9,7 +9,7 @@ from django.utils.translation import gettext_lazy as _
 from wagtail.admin.ui.side_panels import BaseSidePanel
 from wagtail.models import Site
 
-from wagtail_kwiga.mailing import samples
+from wagtail_kwiga.mailing.authoring import sample_data
 
 
 class PlaceholdersSidePanel(BaseSidePanel):
@@ -32,8 +32,8 @@ class PlaceholdersSidePanel(BaseSidePanel):
 
     def get_context_data(self, parent_context: Any) -> dict[str, Any]:
         language = self.object.locale.language_code if self.object.locale_id else translation.get_language() or "en"
-        example = samples.situation(language=language, site=Site.find_for_request(self.request))
-        shown = samples.of_placeholders(example)
+        example = sample_data.situation(language=language, site=Site.find_for_request(self.request))
+        shown = sample_data.of_placeholders(example)
         return {
             **super().get_context_data(parent_context),
             "language": language,

@@ -28,7 +28,8 @@ from wagtail_kwiga.backoffice.emails.forms import EmailTemplateForm
 from wagtail_kwiga.backoffice.parts.drafts import DraftStatusColumn, with_schedule
 from wagtail_kwiga.backoffice.parts.filters import ReadableLocale
 from wagtail_kwiga.backoffice.parts.history import HistoryView
-from wagtail_kwiga.mailing.models import EmailTemplate, Kind
+from wagtail_kwiga.mailing.classification import Kind
+from wagtail_kwiga.mailing.models import EmailTemplate
 
 #: The kinds in a word, for a cell.
 KINDS = {Kind.SERVICE: _("service"), Kind.PROMOTION: _("promotion")}

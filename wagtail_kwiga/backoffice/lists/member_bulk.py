@@ -82,7 +82,7 @@ class TakeOffBulkAction(BulkAction):
                 say_removed(request, contact_list, [])
         number = 0
         for contact_list, contact_ids in people.items():
-            gone = lists.take_off(contact_list, contact_ids, by=request.user)
+            gone = lists.staff_remove(contact_list, contact_ids, by=request.user)
             say_removed(request, contact_list, gone)
             number += len(gone)
         return number, 0

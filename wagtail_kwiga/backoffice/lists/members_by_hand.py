@@ -18,7 +18,7 @@ from wagtail.admin.widgets import AdminDateTimeInput
 from wagtail_kwiga import conf
 from wagtail_kwiga.backoffice.lists import member_sources
 from wagtail_kwiga.backoffice.lists.members import crumbs, of_list
-from wagtail_kwiga.backoffice.parts import linking, moments, policies
+from wagtail_kwiga.backoffice.parts import calendar_bounds, linking, policies
 from wagtail_kwiga.backoffice.parts.columns import exact
 from wagtail_kwiga.contacts import directory, lists
 from wagtail_kwiga.contacts.models import Contact, ContactList, ListMembership
@@ -45,7 +45,7 @@ class MemberForm(forms.Form):
         label=gettext_lazy("Until"),
         required=False,
         widget=AdminDateTimeInput,
-        validators=moments.VALIDATORS,
+        validators=calendar_bounds.VALIDATORS,
         help_text=gettext_lazy("Empty: without an end. Whoever was put on it by hand before gets this end instead."),
     )
 
@@ -75,8 +75,8 @@ def add_member(request: HttpRequest, pk: int) -> HttpResponse:
     form = MemberForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
         data = form.cleaned_data
-        contact = directory.remember(email=data["email"], name=data["name"])
-        grant = lists.put_on(contact_list, contact, until=data["until"], by=request.user)
+        contact = directory.get_or_create_contact(email=data["email"], name=data["name"])
+        grant = lists.staff_add(contact_list, contact, until=data["until"], by=request.user)
         facts = {"person": contact, "list": contact_list.title, "until": exact(grant.until)}
         words = _("%(person)s is on “%(list)s” until %(until)s.") if grant.until else _("%(person)s is on “%(list)s”.")
         messages.success(request, words % facts)
@@ -93,7 +93,7 @@ def remove_member(request: HttpRequest, pk: int, contact_pk: int) -> HttpRespons
     contact = get_object_or_404(Contact.objects.filter(memberships__list=contact_list).distinct(), pk=contact_pk)
     people = linking.back(request, reverse("wagtail_kwiga_lists:members", args=[pk]))
     if request.method == "POST":
-        say_removed(request, contact_list, lists.take_off(contact_list, [contact.pk], by=request.user))
+        say_removed(request, contact_list, lists.staff_remove(contact_list, [contact.pk], by=request.user))
         return redirect(people)
     now = conf.now()
     grants = list(of_list(pk).filter(lists.holding(now), contact=contact).order_by("added_at"))

@@ -22,14 +22,14 @@ from wagtail_kwiga import conf
 from wagtail_kwiga.automations.models import Scenario
 from wagtail_kwiga.backoffice.lists import members, members_by_hand
 from wagtail_kwiga.backoffice.parts import linking, policies
-from wagtail_kwiga.backoffice.parts.cards import Card, LivePanel, Note, Notes, joined
+from wagtail_kwiga.backoffice.parts.cards import Card, CardNote, LivePanel, Notes, joined
 from wagtail_kwiga.backoffice.parts.choosers import ContactListChooser
 from wagtail_kwiga.backoffice.parts.columns import NUMBER, Facts
 from wagtail_kwiga.backoffice.parts.history import HistoryView
 from wagtail_kwiga.backoffice.parts.listings import GuidedIndexView
 from wagtail_kwiga.contacts.lists import holding, people_on
 from wagtail_kwiga.contacts.models import ContactList, ListMembership
-from wagtail_kwiga.coupons.models import Coupon, CouponList
+from wagtail_kwiga.coupons.models import Coupon, CouponListLimit
 
 
 class ContactListCreationForm(WagtailAdminModelForm):
@@ -79,20 +79,20 @@ def present(contact_list: ContactList, request: HttpRequest) -> Notes:
         told = gettext("Nobody is on this list now. A scenario or you can put people on it.")
         if policies.may(user, "add", ListMembership):
             url, label = reverse("wagtail_kwiga_lists:add_member", args=[contact_list.pk]), _("Put somebody on it")
-    notes = [Note(told, "info" if number or not coupons else "warning", url, label), Note(opens(coupons))]
+    notes = [CardNote(told, "info" if number or not coupons else "warning", url, label), CardNote(opens(coupons))]
     if alone := _closed(coupons) if not number else []:
         words = ngettext(
             "While it is empty, the coupon %(coupons)s works for nobody.",
             "While it is empty, the coupons %(coupons)s work for nobody.",
             len(alone),
         )
-        notes.append(Note(words % {"coupons": ", ".join(coupon.code for coupon in alone)}, "warning"))
+        notes.append(CardNote(words % {"coupons": ", ".join(coupon.code for coupon in alone)}, "warning"))
     return Notes(notes)
 
 
 def _closed(coupons: Sequence[Coupon]) -> list[Coupon]:
     """Those of ``coupons`` that no other list opens for anybody. One query."""
-    opened = CouponList.objects.filter(
+    opened = CouponListLimit.objects.filter(
         holding(conf.now(), "contact_list__memberships__"), coupon__in=[coupon.pk for coupon in coupons]
     )
     others = set(opened.values_list("coupon_id", flat=True))

@@ -70,7 +70,7 @@ class About(MailPanel):
             (_("Queued"), exact(email.queued_at)),
             (_("Not before"), exact(email.due_at) if email.due_at > email.queued_at else ""),
             (_("Not after"), exact(email.not_after)),
-            (_("Handed over"), exact(email.handed_over_at)),
+            (_("Handed over"), exact(email.sending_at)),
             (_("Sent"), exact(email.sent_at)),
             (_("Tries"), email.attempts or ""),
             (_("Message id"), email.message_id),

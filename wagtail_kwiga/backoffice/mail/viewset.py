@@ -28,8 +28,9 @@ from wagtail_kwiga.backoffice.parts.columns import breaking
 from wagtail_kwiga.backoffice.parts.policies import may
 from wagtail_kwiga.backoffice.parts.records import RecordIndexView, RecordViewSet
 from wagtail_kwiga.exceptions import KwigaError
-from wagtail_kwiga.mailing import outbox, reasons
+from wagtail_kwiga.mailing import reasons
 from wagtail_kwiga.mailing.models import OutgoingEmail
+from wagtail_kwiga.mailing.sending import outbox
 
 logger = logging.getLogger("wagtail_kwiga.backoffice")
 Status = OutgoingEmail.Status

@@ -18,8 +18,8 @@ from wagtail.admin.ui.components import Component
 from wagtail.admin.ui.tables import Column, DateColumn, StatusTagColumn, TitleColumn
 
 from wagtail_kwiga.access.models import AccessGrant
-from wagtail_kwiga.automations import explaining
 from wagtail_kwiga.automations.models import Run, StepRecord
+from wagtail_kwiga.automations.wording import descriptions
 from wagtail_kwiga.backoffice.orders import site_panels
 from wagtail_kwiga.backoffice.parts import linking, policies
 from wagtail_kwiga.backoffice.parts.columns import (
@@ -227,7 +227,7 @@ class Recovery(OrderPanel):
     icon = "tasks"
 
     def card(self) -> TableCard:
-        latest = StepRecord.objects.filter(run=OuterRef("pk")).order_by("-at", "-pk").values("because")[:1]
+        latest = StepRecord.objects.filter(run=OuterRef("pk")).order_by("-at", "-pk").values("reason")[:1]
         runs = (
             Run.objects.filter(order__family=self.order.family)
             .select_related("scenario")
@@ -259,7 +259,7 @@ def _is_inside(run: Run) -> bool:
 
 def _why_there(run: Any) -> str:
     code = run.reason or run.latest
-    return explaining.because_text(code) if code else ""
+    return descriptions.reason_text(code) if code else ""
 
 
 class Mails(OrderPanel):

@@ -32,7 +32,7 @@ from wagtail_kwiga.exceptions import ConfigurationFault, KwigaError
 from wagtail_kwiga.journal import writing
 from wagtail_kwiga.orders.models import Order
 from wagtail_kwiga.orders.statuses import Origin, PaymentKind, Status
-from wagtail_kwiga.payments import books, registry
+from wagtail_kwiga.payments import ledger, registry
 
 #: Statuses that are good news, shown as a filled tag.
 SETTLED = {Status.PAID}
@@ -155,7 +155,7 @@ def _method_for(order: Order) -> str:
     return order.payment_method if order.payment_kind == PaymentKind.TRANSFER and order.payment_method else "manual"
 
 
-def _book(order: Order, data: dict[str, Any], user: Any) -> books.Receipt:
+def _book(order: Order, data: dict[str, Any], user: Any) -> ledger.Receipt:
     """Book what a form says, unless money came since it was opened; a reference says by itself what was booked before."""
     reference = data["reference"].strip()
     with locking.atomic_write():
@@ -164,7 +164,7 @@ def _book(order: Order, data: dict[str, Any], user: Any) -> books.Receipt:
         if not reference and data["known"] not in ("", str(order.received.amount)):
             words = _("Money has been booked for this order since you opened this form. Please look at the sums again.")
             raise KwigaError(words, code="booked_meanwhile")
-        return books.receive_money(
+        return ledger.record_payment(
             order=order, amount=data["amount"], method=_method_for(order), reference=reference, by=user
         )
 

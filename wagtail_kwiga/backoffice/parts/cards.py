@@ -25,7 +25,7 @@ class Card(Component):
 
 
 @dataclass(frozen=True)
-class Note:
+class CardNote:
     """One sentence for the team. ``status`` is ``info``, ``warning`` or ``critical``; the button is left out without a url."""
 
     words: Any
@@ -39,7 +39,7 @@ class Notes(Component):
 
     template_name = "wagtail_kwiga/backoffice/notes.html"
 
-    def __init__(self, notes: Sequence[Note], none: Any = "") -> None:
+    def __init__(self, notes: Sequence[CardNote], none: Any = "") -> None:
         self.notes, self.none = list(notes), none
 
     def get_context_data(self, parent_context: Any = None) -> dict[str, Any]:

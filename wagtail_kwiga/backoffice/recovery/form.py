@@ -10,12 +10,12 @@ from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 from wagtail.admin.widgets import AdminAutoHeightTextInput
 
-from wagtail_kwiga.automations import preset_texts, presets
 from wagtail_kwiga.automations.models import Scenario
-from wagtail_kwiga.automations.preset_texts import Languages, Texts
-from wagtail_kwiga.automations.presets import Recovery
+from wagtail_kwiga.automations.recovery import preset_texts, presets
+from wagtail_kwiga.automations.recovery.preset_texts import Languages, Texts
+from wagtail_kwiga.automations.recovery.presets import Recovery
 from wagtail_kwiga.coupons.models import Coupon
-from wagtail_kwiga.mailing import proofreading
+from wagtail_kwiga.mailing.authoring import validation
 
 
 class _OneLine(forms.CharField):
@@ -105,16 +105,16 @@ class WinBackForm(forms.Form):
     # A method each, because Django asks them in the order of the fields and puts what they raise at the field.
 
     def clean_subject(self) -> str:
-        return self._proofread("subject", proofreading.mistakes_in)
+        return self._proofread("subject", validation.mistakes_in)
 
     def clean_heading(self) -> str:
-        return self._proofread("heading", proofreading.mistakes_in)
+        return self._proofread("heading", validation.mistakes_in)
 
     def clean_button(self) -> str:
-        return self._proofread("button", proofreading.mistakes_in)
+        return self._proofread("button", validation.mistakes_in)
 
     def clean_text(self) -> str:
-        return self._proofread("text", lambda text: proofreading.mistakes_in_rich_text(preset_texts.as_rich_text(text)))
+        return self._proofread("text", lambda text: validation.mistakes_in_rich_text(preset_texts.as_rich_text(text)))
 
     def _proofread(self, name: str, mistakes: Callable[[str], list[tuple[str, str]]]) -> str:
         words = self.cleaned_data[name]

@@ -10,11 +10,12 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from wagtail.admin.ui.tables import Column, StatusTagColumn, Table, TitleColumn
 
-from wagtail_kwiga.automations import compiling, preset_texts
-from wagtail_kwiga.automations.definitions import Definition
-from wagtail_kwiga.automations.preset_texts import Languages
-from wagtail_kwiga.automations.presets import DraftedRecovery, Recovery
-from wagtail_kwiga.automations.steps import AddToList
+from wagtail_kwiga.automations.core.definitions import Definition
+from wagtail_kwiga.automations.core.steps import AddToList
+from wagtail_kwiga.automations.editing import compiling
+from wagtail_kwiga.automations.recovery import preset_texts
+from wagtail_kwiga.automations.recovery.preset_texts import Languages
+from wagtail_kwiga.automations.recovery.presets import DraftedRecovery, Recovery
 from wagtail_kwiga.catalogue.models import Offer
 from wagtail_kwiga.exceptions import KwigaError
 from wagtail_kwiga.mailing.models import EmailTemplate

@@ -18,16 +18,18 @@ from django.utils.translation import gettext_lazy, ngettext
 from wagtail.admin.widgets.button import Button, HeaderButton
 
 from wagtail_kwiga import conf, locking
-from wagtail_kwiga.automations import cautions, preset_texts, presets, winnable
+from wagtail_kwiga.automations.editing import editor_warnings
 from wagtail_kwiga.automations.models import Scenario
-from wagtail_kwiga.automations.presets import DraftedRecovery, Recovery
+from wagtail_kwiga.automations.recovery import preset_texts, presets, readiness
+from wagtail_kwiga.automations.recovery.presets import DraftedRecovery, Recovery
 from wagtail_kwiga.backoffice.parts import policies
 from wagtail_kwiga.backoffice.recovery import showing
 from wagtail_kwiga.backoffice.recovery.form import WinBackForm
 from wagtail_kwiga.catalogue.models import Offer
 from wagtail_kwiga.coupons.discounts import size_text
 from wagtail_kwiga.exceptions import KwigaError
-from wagtail_kwiga.offers import naming, publishing
+from wagtail_kwiga.offers import coupon_gate, publishing
+from wagtail_kwiga.offers.models import OfferPageMixin
 
 TITLE = gettext_lazy("Win back unpaid orders")
 ICON = "mail"
@@ -75,8 +77,6 @@ def address(offer_id: int) -> str:
 
 
 def _page_button(page: Any, user: Any, *, priority: int) -> Iterator[Button]:
-    from wagtail_kwiga.offers.models import OfferPageMixin
-
     if not page.live or not issubclass(page.specific_class or object, OfferPageMixin) or not may(user, page):
         return
     if offer_id := _offers_by_source(user).get(page.pk):
@@ -103,8 +103,8 @@ def win_back(request: HttpRequest, pk: int) -> HttpResponse:
     """The form. POST with ``publish`` or ``draft`` makes it all, any other POST shows what the form says by now."""
     offer, page = _open(request, pk)
     now = conf.now()
-    live = winnable.live_scenarios(offer).first()
-    obstacle = winnable.why_not(offer, page, now=now)
+    live = readiness.live_scenarios(offer).first()
+    obstacle = readiness.why_not(offer, page, now=now)
     if obstacle or (live is not None and request.method != "POST"):
         return _explained(request, offer, page, obstacle, live)
     waiting = presets.drafts(offer).first()
@@ -168,8 +168,8 @@ def _form_context(request: HttpRequest, offer: Offer, page: Any, form: WinBackFo
         "language": form.languages.own.name,
         "no_words_in": ", ".join(spoken.name for spoken in form.languages.missing),
         "own_words": preset_texts.has_texts(form.languages.own.language),
-        "cannot_publish": naming.why_not_nameable(page, now=now),
-        "cautions": winnable.cautions(offer, page, now=now),
+        "cannot_publish": coupon_gate.why_not_nameable(page, now=now),
+        "cautions": readiness.cautions(offer, page, now=now),
         "gate": _gate(page),
         "page_url": _page_address(page),
         "conflict_url": showing.address(form.conflict) if form.conflict else "",
@@ -249,7 +249,7 @@ def _made_context(request: HttpRequest, drafted: DraftedRecovery, page: Any, ref
         "was_live": not is_live and scenario.version_id is not None,
         "seen": _state(drafted),
         "refusal": refusal,
-        "cannot_publish": "" if is_live or page is None else naming.why_not_nameable(page),
+        "cannot_publish": "" if is_live or page is None else coupon_gate.why_not_nameable(page),
         "sentence": presets.sentence_of(drafted),
         "cautions": _cautions(drafted, page),
         "table": showing.table(drafted),
@@ -265,8 +265,8 @@ def _made_context(request: HttpRequest, drafted: DraftedRecovery, page: Any, ref
 def _cautions(drafted: DraftedRecovery, page: Any | None) -> list[str]:
     """Of a draft only what concerns the offer: that its coupon is not active yet is what drafts are about."""
     if drafted.scenario.live:
-        return cautions.warnings(drafted.scenario)
-    return winnable.cautions(drafted.offer, page) if page is not None else []
+        return editor_warnings.warnings(drafted.scenario)
+    return readiness.cautions(drafted.offer, page) if page is not None else []
 
 
 def remove(request: HttpRequest, pk: int, scenario_id: int) -> HttpResponse:
@@ -301,7 +301,7 @@ def remove(request: HttpRequest, pk: int, scenario_id: int) -> HttpResponse:
 
 def _open(request: HttpRequest, pk: int) -> tuple[Offer, Any | None]:
     offer = get_object_or_404(Offer, pk=pk)
-    page = winnable.source_page(offer)
+    page = readiness.source_page(offer)
     if not may(request.user, page):
         raise PermissionDenied
     return offer, page

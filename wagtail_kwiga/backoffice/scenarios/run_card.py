@@ -10,9 +10,9 @@ from django.utils.translation import gettext as _
 from wagtail.admin.ui.tables import Column, StatusTagColumn
 
 from wagtail_kwiga import conf
-from wagtail_kwiga.automations import explaining
 from wagtail_kwiga.automations.models import Run, StepRecord
-from wagtail_kwiga.automations.retelling import Retelling
+from wagtail_kwiga.automations.wording import descriptions
+from wagtail_kwiga.automations.wording.run_history import Retelling
 from wagtail_kwiga.backoffice.parts import linking
 from wagtail_kwiga.backoffice.parts.cards import Card
 from wagtail_kwiga.backoffice.parts.columns import Facts, TableCard, exact, person, tag, timeline_card
@@ -50,7 +50,7 @@ def _standing(run: Run, told: Retelling, user: Any, now: dt.datetime) -> Facts:
         (_("Order"), linking.linked(run.order, run.order.number, user) if run.order else ""),
         (_("Offer"), linking.linked(run.offer, run.offer.title, user) if run.offer else ""),
         (_("Scenario"), linking.linked(run.scenario, version, user)),
-        (_("What it does"), explaining.sentence(definition, told.known) if definition else ""),
+        (_("What it does"), descriptions.sentence(definition, told.known) if definition else ""),
         (_("Entered"), exact(run.entered_at)),
         (_("First message"), exact(run.first_message_at)),
         (_("Last message"), exact(run.last_message_at)),
@@ -68,10 +68,10 @@ def _decisions(run: Run, records: list[StepRecord], told: Retelling, user: Any) 
             StatusTagColumn(
                 "outcome",
                 label=_("Outcome"),
-                accessor=lambda record: explaining.outcome_text(record.outcome),
+                accessor=lambda record: descriptions.outcome_text(record.outcome),
                 primary=lambda record: record.outcome == "acted",
             ),
-            Column("because", label=_("Why"), accessor=lambda record: explaining.because_text(record.because)),
+            Column("reason", label=_("Why"), accessor=lambda record: descriptions.reason_text(record.reason)),
             Column("facts", label=_("Based on"), accessor=lambda record: _lines(told.facts(record))),
             Column("at", label=_("When"), accessor=lambda record: exact(record.at)),
             Column("email", label=_("E-mail"), accessor=mail),

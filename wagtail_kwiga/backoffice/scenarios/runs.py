@@ -20,7 +20,7 @@ from wagtail.admin.widgets.button import Button, HeaderButton
 
 from wagtail_kwiga import conf
 from wagtail_kwiga.automations.models import Run, Scenario
-from wagtail_kwiga.automations.retelling import Retelling
+from wagtail_kwiga.automations.wording.run_history import Retelling
 from wagtail_kwiga.backoffice.parts import columns, filters, linking, long_lists
 from wagtail_kwiga.backoffice.parts.policies import may
 from wagtail_kwiga.backoffice.parts.records import RecordIndexView, RecordViewSet

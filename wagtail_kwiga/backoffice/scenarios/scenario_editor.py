@@ -22,17 +22,18 @@ from wagtail.blocks import StreamBlockValidationError, StreamValue, StructBlock,
 from wagtail.snippets.views import snippets
 
 from wagtail_kwiga import conf
-from wagtail_kwiga.automations import cautions, compiling, explaining, retelling
-from wagtail_kwiga.automations.faults import Problem
+from wagtail_kwiga.automations.core.steps import Wait
+from wagtail_kwiga.automations.core.triggers import OrderUnpaid
+from wagtail_kwiga.automations.editing import compiling, editor_warnings
 from wagtail_kwiga.automations.models import Run, Scenario
-from wagtail_kwiga.automations.steps import Wait
-from wagtail_kwiga.automations.triggers import OrderUnpaid
+from wagtail_kwiga.automations.problems import ScenarioProblem
+from wagtail_kwiga.automations.wording import descriptions, run_history
 from wagtail_kwiga.backoffice.parts import linking
 from wagtail_kwiga.backoffice.parts.policies import may
 from wagtail_kwiga.backoffice.scenarios import scenario_summary, stopping
 from wagtail_kwiga.exceptions import ScenarioFault
 
-#: How long a new scenario waits before it does anything (spec kwiga 21.1).
+#: How long a new scenario waits before it does anything, as in Kwiga's article “Sending Emails with Promo Codes (Unpaid Orders)”.
 FIRST_WAIT = {"amount": 30, "unit": "minutes"}
 
 
@@ -46,7 +47,7 @@ class ScenarioForm(WagtailAdminModelForm):
             self._place(compiling.read(Scenario(pk=self.instance.pk, **given)).found, given)
         return data
 
-    def _place(self, problems: list[Problem], given: dict[str, Any]) -> None:
+    def _place(self, problems: list[ScenarioProblem], given: dict[str, Any]) -> None:
         """Each problem where it is mended: at its step, at the stream, or above the form."""
         for stream in ("start", "steps"):
             here = [problem for problem in problems if problem.stream == stream]
@@ -56,7 +57,7 @@ class ScenarioForm(WagtailAdminModelForm):
             self.add_error(None, ValidationError([str(problem) for problem in rest]))
 
 
-def _at_blocks(problems: list[Problem], stream: StreamValue) -> StreamBlockValidationError:
+def _at_blocks(problems: list[ScenarioProblem], stream: StreamValue) -> StreamBlockValidationError:
     """Problems as the StreamField shows them: inside the block of a step, or above all."""
     above: list[Any] = []
     inside: dict[int, list[str]] = defaultdict(list)
@@ -122,11 +123,11 @@ class _Publishing:
         if not self.is_published_now:
             return super().get_success_message(instance)  # type: ignore[misc]
         scenario = Scenario.objects.select_related("version").get(pk=(instance or self.object).pk)
-        definitions = retelling.readable([scenario.version] if scenario.version else [])
+        definitions = run_history.readable([scenario.version] if scenario.version else [])
         told = {
             "title": scenario.title,
             "number": scenario.version.number if scenario.version else "",
-            "sentence": " ".join(explaining.sentence(one) for one in definitions.values()),
+            "sentence": " ".join(descriptions.sentence(one) for one in definitions.values()),
         }
         return (
             _(
@@ -138,7 +139,7 @@ class _Publishing:
 
     def save_action(self) -> HttpResponse:
         response = super().save_action()  # type: ignore[misc]
-        if self.is_published_now and (found := cautions.warnings(Scenario.objects.get(pk=self.object.pk))):
+        if self.is_published_now and (found := editor_warnings.warnings(Scenario.objects.get(pk=self.object.pk))):
             _say(self.request, django_messages.WARNING, _("Published, and worth a look:"), found)
         return response
 

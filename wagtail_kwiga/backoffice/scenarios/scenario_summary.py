@@ -10,8 +10,9 @@ from wagtail.admin.panels import Panel
 from wagtail.admin.ui.components import Component
 
 from wagtail_kwiga import conf
-from wagtail_kwiga.automations import cautions, compiling, explaining
+from wagtail_kwiga.automations.editing import compiling, editor_warnings
 from wagtail_kwiga.automations.models import Run, Scenario
+from wagtail_kwiga.automations.wording import descriptions
 from wagtail_kwiga.backoffice.scenarios import stopping
 
 #: The id of the element that holds it; what autosaving sends back is put there.
@@ -36,11 +37,11 @@ class Summary(Component):
         definition = self.reading.definition
         told: dict[str, Any] = {"scenario": self.scenario, "problems": self.reading.problems}
         if definition is not None:
-            known = explaining.names(definition)
+            known = descriptions.names(definition)
             told |= {
-                "sentence": explaining.sentence(definition, known),
-                "steps": [explaining.step_text(definition, index, known) for index in range(len(definition.steps))],
-                "cautions": cautions.of_many({self.scenario.pk: definition}, self.now)[self.scenario.pk],
+                "sentence": descriptions.sentence(definition, known),
+                "steps": [descriptions.step_text(definition, index, known) for index in range(len(definition.steps))],
+                "cautions": editor_warnings.of_many({self.scenario.pk: definition}, self.now)[self.scenario.pk],
             }
         if self.scenario.version_id:
             inside = Run.objects.filter(scenario=self.scenario.pk, state__in=stopping.INSIDE)

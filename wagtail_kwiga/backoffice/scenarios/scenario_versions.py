@@ -12,8 +12,8 @@ from wagtail.admin.ui.tables import Column, DateColumn, StatusFlagColumn, UserCo
 from wagtail.admin.views.generic.base import BaseListingView, BaseObjectMixin
 from wagtail.admin.views.generic.permissions import PermissionCheckedMixin
 
-from wagtail_kwiga.automations import explaining, retelling
 from wagtail_kwiga.automations.models import Scenario, ScenarioVersion
+from wagtail_kwiga.automations.wording import descriptions, run_history
 from wagtail_kwiga.backoffice.parts.columns import NUMBER
 from wagtail_kwiga.backoffice.scenarios.stopping import INSIDE
 
@@ -51,11 +51,11 @@ class ScenarioVersionsView(PermissionCheckedMixin, BaseObjectMixin, BaseListingV
 
     def get_table(self, object_list: Any) -> Any:
         rows = list(object_list)
-        definitions = retelling.readable(rows)
-        known = explaining.names(*definitions.values())
+        definitions = run_history.readable(rows)
+        known = descriptions.names(*definitions.values())
         for row in rows:
             definition = definitions.get(row.pk)
-            row.told = explaining.sentence(definition, known) if definition else _("It cannot be read here any more.")
+            row.told = descriptions.sentence(definition, known) if definition else _("It cannot be read here any more.")
         return super().get_table(rows)
 
     @cached_property

@@ -18,9 +18,9 @@ from wagtail.actions.unpublish import UnpublishAction
 from wagtail.admin.views.bulk_action import BulkAction
 
 from wagtail_kwiga import locking
-from wagtail_kwiga.automations import endings
 from wagtail_kwiga.automations.models import Run, Scenario
-from wagtail_kwiga.automations.retelling import Retelling
+from wagtail_kwiga.automations.running import endings
+from wagtail_kwiga.automations.wording.run_history import Retelling
 from wagtail_kwiga.backoffice.parts import linking
 from wagtail_kwiga.backoffice.parts.policies import may
 from wagtail_kwiga.backoffice.parts.records import keys

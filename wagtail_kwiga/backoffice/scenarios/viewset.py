@@ -18,8 +18,9 @@ from wagtail.admin.ui.tables import Column, UpdatedAtColumn
 from wagtail.admin.widgets import BooleanRadioSelect
 from wagtail.snippets.views import snippets
 
-from wagtail_kwiga.automations import cautions, explaining, retelling
+from wagtail_kwiga.automations.editing import editor_warnings
 from wagtail_kwiga.automations.models import Run, Scenario
+from wagtail_kwiga.automations.wording import descriptions, run_history
 from wagtail_kwiga.backoffice.parts import linking
 from wagtail_kwiga.backoffice.parts.choosers import GuardedChooser
 from wagtail_kwiga.backoffice.parts.columns import NUMBER
@@ -79,21 +80,21 @@ class ScenarioIndexView(snippets.IndexView):
 
     def get_table(self, object_list: Any) -> Any:
         rows = list(object_list)
-        definitions = retelling.readable(row.version for row in rows if row.version is not None)
-        known = explaining.names(*definitions.values())
+        definitions = run_history.readable(row.version for row in rows if row.version is not None)
+        known = descriptions.names(*definitions.values())
         running = {row.pk: definitions[row.version_id] for row in rows if row.live and row.version_id in definitions}
-        found = cautions.of_many(running) if running else {}
+        found = editor_warnings.of_many(running) if running else {}
         for row in rows:
             row.told = self._told(row, definitions, known)
             row.cautions = found.get(row.pk, [])
         return super().get_table(rows)
 
-    def _told(self, row: Scenario, definitions: Any, known: explaining.Names) -> str:
+    def _told(self, row: Scenario, definitions: Any, known: descriptions.Names) -> str:
         if row.version is None:
             return _("Not published yet")
         if row.version_id not in definitions:
             return _("It names something that nobody here knows, so it lets nobody in.")
-        return explaining.sentence(definitions[row.version_id], known)
+        return descriptions.sentence(definitions[row.version_id], known)
 
     @cached_property
     def list_display(self) -> list[Any]:

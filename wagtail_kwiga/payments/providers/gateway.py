@@ -11,7 +11,7 @@ from django.views.decorators.http import require_http_methods
 from wagtail_kwiga import conf
 from wagtail_kwiga.exceptions import PaymentRefused
 from wagtail_kwiga.orders import links
-from wagtail_kwiga.payments import notices, pages, registry
+from wagtail_kwiga.payments import pages, provider_events, registry
 from wagtail_kwiga.payments.models import PaymentAttempt
 from wagtail_kwiga.payments.provider import CONFIRMED
 from wagtail_kwiga.payments.providers.sandbox import CHOICES, SandboxProvider
@@ -35,7 +35,7 @@ def gateway(request: HttpRequest, token: str) -> HttpResponse:
         if not done:
             booked = provider.choose(attempt, choice, now)
             if dt.datetime.fromisoformat(booked["tell_at"]) <= now:
-                notices.receive(provider.alias, provider.notice_about(attempt, booked, now), now)
+                provider_events.receive(provider.alias, provider.notice_about(attempt, booked, now), now)
         return HttpResponseRedirect(links.from_here(request, back))
     order = attempt.payment.order
     with pages.speaking(order.language):

@@ -1,6 +1,6 @@
 """A payment gateway in a box, for demos and tests: its own small hosted page, its own signed notices, no real money.
 
-What it tells goes through the same door as a real gateway's, ``payments.notices.receive``, in process. It is off unless
+What it tells goes through the same door as a real gateway's, ``payments.provider_events.receive``, in process. It is off unless
 the option ``enabled`` is True, because whoever reaches its page gets courses for nothing::
 
     "sandbox": {"class": "wagtail_kwiga.payments.providers.sandbox.SandboxProvider", "enabled": True, "secret": "…"}
@@ -23,7 +23,16 @@ from wagtail_kwiga.exceptions import BadSignature, ConfigurationFault
 from wagtail_kwiga.orders import links
 from wagtail_kwiga.payments.minor_units import from_minor, to_minor
 from wagtail_kwiga.payments.models import PaymentAttempt
-from wagtail_kwiga.payments.provider import CONFIRMED, FAILED, PENDING, Notice, NoticeRequest, Provider, Redirect, Urls
+from wagtail_kwiga.payments.provider import (
+    CONFIRMED,
+    FAILED,
+    PENDING,
+    Provider,
+    Redirect,
+    ReportedEvent,
+    Urls,
+    WebhookRequest,
+)
 from wagtail_kwiga.pricing.money import Money
 
 #: A signature older or newer than this is refused, so that an overheard notice cannot be sent again next week.
@@ -59,7 +68,7 @@ class SandboxProvider(Provider):
         order = attempt.payment.order
         return links.absolute("sandbox_gateway", attempt.token, site_id=order.site_id, language=order.language)
 
-    def verify(self, request: NoticeRequest) -> Notice:
+    def verify(self, request: WebhookRequest) -> ReportedEvent:
         stamp, given = _parts(request.header(SIGNATURE))
         if not hmac.compare_digest(self._sign(stamp, request.body).encode(), given.encode()):
             raise BadSignature("The signature does not fit.")
@@ -68,7 +77,7 @@ class SandboxProvider(Provider):
         try:
             told = json.loads(request.body)
             amount = None if told["amount"] is None else from_minor(told["amount"], told["currency"])
-            return Notice(
+            return ReportedEvent(
                 event_id=told["id"],
                 attempt_token=told["token"],
                 reference=told["payment"],
@@ -80,7 +89,7 @@ class SandboxProvider(Provider):
         except (ValueError, KeyError, TypeError) as fault:
             raise BadSignature("The notice cannot be read.") from fault
 
-    def fetch(self, attempt: PaymentAttempt, now: dt.datetime) -> NoticeRequest | None:
+    def fetch(self, attempt: PaymentAttempt, now: dt.datetime) -> WebhookRequest | None:
         """What the gateway has to tell by now: the notice of a *late* payment, or one that got lost on its way."""
         booked = attempt.data.get("gateway")
         if not booked or dt.datetime.fromisoformat(booked["tell_at"]) > now:
@@ -92,7 +101,7 @@ class SandboxProvider(Provider):
     def choose(self, attempt: PaymentAttempt, choice: str, now: dt.datetime) -> dict[str, Any]:
         """Do at the gateway what the buyer pressed there, and return what the gateway has booked.
 
-        *late* is told ``LATE_BY`` from now, by whoever asks then (``payments.asking``); all else at once, by the caller.
+        *late* is told ``LATE_BY`` from now, by whoever asks then (``payments.polling``); all else at once, by the caller.
         """
         tell_at = now + LATE_BY if choice == "late" else now
         booked = {
@@ -105,12 +114,12 @@ class SandboxProvider(Provider):
             row = locking.locked(PaymentAttempt.objects.filter(pk=attempt.pk)).get()
             row.data = {**row.data, "gateway": booked}
             if choice == "late":
-                row.ask_at = tell_at
-            row.save(update_fields=["data", "ask_at"])
+                row.next_poll_at = tell_at
+            row.save(update_fields=["data", "next_poll_at"])
         attempt.data = row.data
         return booked
 
-    def notice_about(self, attempt: PaymentAttempt, booked: Mapping[str, Any], now: dt.datetime) -> NoticeRequest:
+    def notice_about(self, attempt: PaymentAttempt, booked: Mapping[str, Any], now: dt.datetime) -> WebhookRequest:
         """The signed notice that tells what the gateway has booked."""
         asked = Money(attempt.amount, attempt.currency)
         return self.signed(
@@ -127,12 +136,12 @@ class SandboxProvider(Provider):
             now,
         )
 
-    def signed(self, told: Mapping[str, Any], now: dt.datetime) -> NoticeRequest:
+    def signed(self, told: Mapping[str, Any], now: dt.datetime) -> WebhookRequest:
         """``told`` as the gateway would post it at ``now``."""
         body = json.dumps(told, separators=(",", ":")).encode()
         stamp = int(now.timestamp())
         headers = {"Content-Type": "application/json", SIGNATURE: f"t={stamp},v1={self._sign(stamp, body)}"}
-        return NoticeRequest("POST", body, headers, at=now)
+        return WebhookRequest("POST", body, headers, at=now)
 
     def _sign(self, stamp: int, body: bytes) -> str:
         secret = self.options.get("secret")

@@ -20,7 +20,7 @@ class TransferProvider(Provider):
 
     label = _("Bank transfer")
     kind = PaymentKind.TRANSFER
-    asks = False
+    supports_polling = False
 
     def is_ready(self, site: Any) -> bool:
         """Without an account number there is nowhere to send money to."""

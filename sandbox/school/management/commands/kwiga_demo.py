@@ -65,7 +65,7 @@ def fill(paint: Callable[[str], bytes] = washes.picture) -> str:
     building.home_pages(offers, painted)
     building.course(sold, offers["en"], painted)
     building.people(Group.objects.filter(name="Kwiga: Editors").first())
-    with clock.held_at(opened):
+    with clock.reserved_at(opened):
         shop.scenario(offers["en"], come_back, shop.mail())
     offer = Offer.objects.get(translation_key=offers["en"].translation_key)
     orders = past.tell(offer, coupon)

@@ -11,7 +11,7 @@ from wagtail.test.utils.form_data import nested_form_data, streamfield
 from walking import Reader
 
 from wagtail_kwiga import models as m
-from wagtail_kwiga.mailing import starters
+from wagtail_kwiga.mailing.authoring import default_content
 
 given = json.loads(sys.argv[1])
 admin, told = Reader(), {}
@@ -49,7 +49,7 @@ told["gate"] = admin.send(page, form, {gate["name"]: only, **streams(product, [c
 page = admin.open("/admin/kwiga/emails/add/")
 told["starter"] = page.text
 body = m.EmailTemplate._meta.get_field("body").stream_block
-value = body.to_python(starters.win_back("en").body)
+value = body.to_python(default_content.win_back("en").body)
 mail = nested_form_data({"body": posted(body, value)})
 told["email"] = admin.fill_in(page, {"Title": given["email"]}, mail, PUBLISH).text
 template = m.EmailTemplate.objects.get(title=given["email"])

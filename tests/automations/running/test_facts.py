@@ -1,0 +1,244 @@
+"""The snapshots tell the truth: the pure rules agree with those of the checkout, in every state of coupon and person."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tests.support import START, after
+from wagtail_kwiga import models as m
+from wagtail_kwiga.automations.running import facts
+from wagtail_kwiga.coupons import eligibility, gates
+
+pytestmark = pytest.mark.django_db
+
+instants = st.one_of(st.none(), st.sampled_from([after(hours=-1), START, after(hours=1), after(days=2)]))
+grants = st.lists(st.tuples(st.sampled_from(["", "run:9", "hand"]), instants, instants), max_size=3)
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    coupon=st.fixed_dictionaries(
+        {
+            "is_active": st.sampled_from([True, True, True, False]),
+            "valid_from": instants,
+            "valid_until": instants,
+            "limit_total": st.sampled_from([None, 1, 2]),
+            "used_count": st.sampled_from([0, 1, 2]),
+            "limit_per_contact": st.sampled_from([None, 1, 2]),
+        }
+    ),
+    fixed=st.sampled_from([None, None, "EUR", "PLN"]),
+    mode=st.sampled_from(["none", "any", "only"]),
+    named=st.booleans(),
+    for_offers=st.sampled_from(["all", "this", "other"]),
+    bound=st.booleans(),
+    grants=grants,
+    uses=st.lists(st.tuples(st.sampled_from(["reserved", "redeemed", "released"]), instants), max_size=3),
+)
+def test_a_coupon_works_in_the_mail_exactly_where_it_works_at_the_checkout(
+    story, coupon, fixed, mode, named, for_offers, bound, grants, uses
+):
+    from tests.support import make_contact, make_offer
+
+    ada = make_contact()
+    size = {"kind": "fixed", "amount": 5, "currency": fixed, "percent": None} if fixed else {
+        "kind": "percent", "percent": 15, "amount": None, "currency": "",
+    }  # fmt: skip
+    m.Coupon.objects.filter(pk=story.coupon.pk).update(**coupon, **size)
+    m.Offer.objects.filter(pk=story.offer.pk).update(coupon_mode=mode)
+    gates.name_coupons(story.offer, [story.coupon.pk] if named else [])
+    story.coupon.contact_lists.set([story.list] if bound else [])
+    story.coupon.offers.set({"all": [], "this": [story.offer], "other": [make_offer()]}[for_offers])
+    for source, until, removed_at in grants:
+        if m.ListMembership.objects.filter(contact=ada, source=source, removed_at__isnull=True).exists():
+            continue
+        m.ListMembership.objects.create(
+            list=story.list, contact=ada, source=source, added_at=START, until=until, removed_at=removed_at
+        )
+    for state, reserved_until in uses:
+        m.CouponUse.objects.create(
+            coupon=story.coupon,
+            contact=ada,
+            state=state,
+            reserved_at=START,
+            reserved_until=reserved_until or after(days=9),
+        )
+    offer = m.Offer.objects.get(pk=story.offer.pk)
+    run = m.Run(
+        pk=1, scenario=story.scenario, version=story.scenario.version, contact=ada, offer=offer, position="step-0",
+        due_at=START, stepped_at=START, entered_at=START,
+    )  # fmt: skip
+
+    known = facts.load([run], START).cases[1].facts
+    verdict = eligibility.check_coupon(story.coupon, offer=offer, contact=ada, now=START)
+
+    refusal = known.coupon_refusal(story.coupon.pk, START)
+    same = {"other_address": "not_on_list", "ended_for_you": "not_on_list", "ok": ""}
+    assert refusal == same.get(str(verdict.reason), str(verdict.reason))
+    if verdict.ok:
+        assert known.coupon_until(story.coupon.pk, START) == verdict.until
+
+
+def test_what_a_case_knows(story):
+    order = story.place()
+    run = story.run_of(order)
+    batch = facts.load([run], START)
+    case = batch.cases[run.pk]
+    assert case.run.source == f"run:{run.pk}"
+    assert [one.id for one in case.facts.orders] == [order.pk]
+    assert case.facts.offer.not_for_sale == ""
+    assert case.facts.templates[story.template.pk].tells_end
+    assert case.definition.event.kind == "order_unpaid"
+    assert batch.language_of(run, order.pk) == "en"
+
+
+def test_a_withdrawn_offer_is_known_as_such(story):
+    run = story.run_of(story.place())
+    m.Offer.objects.update(state="withdrawn")
+    assert facts.load([run], START).cases[run.pk].facts.offer.not_for_sale == "withdrawn"
+
+
+def test_one_faulty_template_does_not_take_the_others_with_it(story):
+    from tests.automations.story import make_template, stream
+
+    other = make_template(("text", {"text": "<p>{{ no.such }}</p>"}))
+    from wagtail_kwiga.automations.running import mail_facts
+
+    found = mail_facts.load([story.template.pk, other.pk, 999_999], ["en"]).in_language("en")
+    assert (found[story.template.pk].fault, bool(found[other.pk].fault), bool(found[999_999].fault)) == ("", True, True)
+    m.EmailTemplate.objects.filter(pk=other.pk).update(body=stream(("text", {"text": "<p>Hi</p>"})))
+    assert mail_facts.load([other.pk], ["en"]).in_language("en")[other.pk].fault == ""
+
+
+def test_bought_before_is_about_other_purchases():
+    from tests.automations.story import stream, tell
+    from tests.orders.shop import books_receive
+    from tests.support import make_contact
+    from wagtail_kwiga.automations.running import engine
+
+    asked = [{"type": "bought_before", "value": {"expected": "no"}, "id": "c"}]
+    story = tell(steps=stream(("wait", {"minutes": 30}), ("continue_if", {"condition": asked})))
+    ada, new = make_contact(), make_contact()
+    order = story.place(ada, payment_kind="transfer")
+    books_receive(order, "120.00", now=after(minutes=1))
+    story.place(ada, now=after(minutes=2))
+    story.place(new, now=after(minutes=2))
+    summary = engine.run_due(after(minutes=32))
+    assert (summary.left, summary.done) == (1, 1)
+    assert m.Run.objects.get(contact=ada).reason == "condition_fails"
+
+
+@pytest.mark.parametrize(("expected", "goes_on"), [("no", [True, False]), ("yes", [False, True])])
+def test_the_purchase_that_a_scenario_is_about_was_not_bought_before(expected, goes_on):
+    """*After paying, only if they never bought before*: the first purchase is the first."""
+    from tests.automations.story import stream, tell
+    from tests.orders.shop import books_receive
+    from tests.support import make_contact
+    from wagtail_kwiga.automations.running import engine
+
+    asked = [{"type": "bought_before", "value": {"expected": expected}, "id": "c"}]
+    story = tell(
+        start=stream(("order_paid", {"offers": []})),
+        steps=stream(("wait", {"minutes": 5}), ("continue_if", {"condition": asked})),
+    )
+    ada, bo = make_contact(), make_contact()
+    books_receive(story.place(bo), "120.00", now=START)  # somebody else's purchase is nothing of hers
+    engine.run_due(after(minutes=5))
+    found = []
+    for day in (1, 2):
+        order = story.place(ada, now=after(days=day))
+        books_receive(order, "120.00", now=after(days=day))
+        engine.run_due(after(days=day, minutes=5))
+        found.append(m.Run.objects.get(order=order).state == "done")
+    assert found == goes_on
+
+
+def test_what_was_ordered_and_never_paid_was_not_bought(story):
+    from tests.support import make_contact, make_offer
+    from wagtail_kwiga.automations.core.conditions import BoughtBefore
+    from wagtail_kwiga.automations.core.definitions import Definition
+    from wagtail_kwiga.automations.core.steps import ContinueIf
+    from wagtail_kwiga.automations.core.triggers import OrderUnpaid
+
+    definition = Definition(OrderUnpaid(), (ContinueIf("c", BoughtBefore()),))
+    m.ScenarioVersion.objects.update(definition=definition.to_json())
+    ada = make_contact()
+    run = story.run_of(story.place(ada))
+    mine, story.offer = story.offer, make_offer()
+    other = story.place(ada)
+    assert facts.load([run], START).cases[run.pk].facts.bought == frozenset()
+    m.Order.objects.filter(pk=other.pk).update(paid_at=START, status="paid")
+    assert facts.load([run], START).cases[run.pk].facts.bought == {story.offer.pk}
+    m.Order.objects.filter(offer=mine).update(paid_at=START)
+    assert facts.load([run], START).cases[run.pk].facts.bought == {story.offer.pk}
+
+
+# --- a newer order in another language -----------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def in_three_languages():
+    """A mail in English, German and Polish, sent twice: after half an hour and after one more."""
+    from tests.automations.story import make_template, stream, tell
+
+    english = make_template(("text", {"text": "<p>Hello</p>"}), kind="service")
+    for language, words in (("de", "Guten Tag"), ("pl", "Dzień dobry")):
+        make_template(
+            ("text", {"text": f"<p>{words}</p>"}), kind="service", title=language, subject=words, locale=language,
+            translation_key=english.translation_key,
+        )  # fmt: skip
+    mail = ("send_email", {"template": english.pk})
+    return tell(template=english, steps=stream(("wait", {"minutes": 30}), mail, ("wait", {"minutes": 60}), mail))
+
+
+@pytest.mark.parametrize("enrolment_hears", [True, False])
+@pytest.mark.parametrize("german_is_broken", [False, True])
+def test_a_mail_speaks_the_language_of_the_order_that_the_run_has_moved_to(
+    in_three_languages, enrolment_hears, german_is_broken
+):
+    """Ordered in German, written to, ordered anew in Polish: the next mail is Polish, whoever moves the run."""
+    from tests.automations.story import stream
+    from tests.orders.shop import order_for
+    from tests.support import make_contact
+    from wagtail_kwiga.automations.running import engine
+
+    story, ada = in_three_languages, make_contact(language="en")
+    old = order_for(ada, story.offer, language="de")
+    assert engine.run_due(after(minutes=30)).acted == 1
+    newer = order_for(ada, story.offer, language="pl", now=after(minutes=45))
+    old.refresh_from_db()
+    assert old.status == "superseded"
+    if not enrolment_hears:
+        m.Run.objects.update(order=old)
+    if german_is_broken:  # nobody is to be held for a template that is not theirs any more
+        m.EmailTemplate.objects.filter(title="de").update(body=stream(("text", {"text": "<p>{{ no.such }}</p>"})))
+    assert engine.run_due(after(minutes=90)).acted == 1
+    run = m.Run.objects.get()
+    assert (run.order, run.state) == (newer, "done")
+    mails = m.OutgoingEmail.objects.order_by("pk")
+    assert [(mail.language, mail.subject, mail.order) for mail in mails] == [
+        ("de", "Guten Tag", old), ("pl", "Dzień dobry", newer),
+    ]  # fmt: skip
+
+
+def test_loading_costs_the_same_for_one_and_for_twenty(story, django_assert_num_queries):
+    from django.db import connection
+    from django.test.utils import CaptureQueriesContext
+
+    runs = [story.run_of(story.place()) for _ in range(20)]
+    facts.load(runs[:1], START)  # the template is compiled once
+    with CaptureQueriesContext(connection) as one:
+        facts.load(runs[:1], START)
+    with django_assert_num_queries(len(one)):
+        facts.load(runs, START)
+    assert len(one) <= 20
+
+
+def test_instants_are_aware(story):
+    run = story.run_of(story.place())
+    assert facts.snapshot_of(m.Run.objects.get(pk=run.pk)).due_at.tzinfo is not None
+    assert facts.snapshot_of(run).due_at - dt.timedelta(minutes=30) == START

@@ -1,0 +1,180 @@
+"""Versions: compiled once, immutable, in the right language."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+from django.db import connection
+from wagtail.images.models import Image
+from wagtail.images.tests.utils import get_test_image_file
+from wagtail.models import Locale
+
+from tests.mailing.making import make_template, situation_for
+from wagtail_kwiga import models as m
+from wagtail_kwiga.exceptions import TemplateFault
+from wagtail_kwiga.mailing import placeholders, rendering
+from wagtail_kwiga.mailing.authoring import compiling, versions
+
+pytestmark = pytest.mark.django_db
+
+
+def test_the_same_content_is_compiled_once(django_assert_num_queries):
+    template = make_template()
+    first = versions.for_template(template, "en")
+    with django_assert_num_queries(2):
+        assert versions.for_template(template, "en") == first
+    assert m.EmailTemplateVersion.objects.count() == 1
+
+
+def test_editing_makes_another_version_and_keeps_the_old(django_assert_num_queries):
+    template = make_template()
+    before = versions.for_template(template, "en")
+    template.subject = "Another"
+    template.save()
+    after = versions.for_template(template, "en")
+    assert after != before
+    before.refresh_from_db()
+    assert "place is still free" in before.subject
+
+
+def test_a_draft_is_not_sent():
+    template = make_template()
+    live = versions.for_template(template, "en")
+    template.subject = "A draft"
+    template.save_revision()
+    assert versions.for_template(template, "en") == live
+
+
+def _translated(template, language, **given):
+    locale, _made = Locale.objects.get_or_create(language_code=language)
+    copy = template.copy_for_translation(locale)
+    for name, value in {"live": True, **given}.items():
+        setattr(copy, name, value)
+    copy.save()
+    return copy
+
+
+def test_the_language_chain():
+    """The order's language, its base language, the template itself."""
+    template = make_template()
+    _translated(template, "de", subject="Dein Platz ist noch frei")
+    _translated(template, "pl", subject="Miejsce czeka", live=False)
+    chosen = {
+        language: versions.for_template(template, language).subject[:4]
+        for language in ("de", "de-at", "DE", "pl", "uk", "en-gb", "")
+    }
+    start = template.subject[:4]
+    assert chosen == {"de": "Dein", "de-at": "Dein", "DE": "Dein", "pl": start, "uk": start, "en-gb": start, "": start}
+
+
+def test_the_chain_may_start_anywhere():
+    german = _translated(make_template(), "de", subject="Deutsch")
+    assert versions.for_template(german, "en").language == "en"
+    assert versions.for_template(german, "uk").subject == "Deutsch"
+
+
+def test_a_batch_takes_a_fixed_number_of_queries(django_assert_num_queries):
+    template, other = make_template(), make_template(subject="Other")
+    _translated(template, "de")
+    wanted = [(template.pk, "en"), (template.pk, "de"), (other.pk, "de"), (other.pk, "uk"), (template.pk, "en")]
+    versions.for_many(wanted)
+    with django_assert_num_queries(2):
+        found = versions.for_many(wanted)
+    assert {key: version.language for key, version in found.items()} == {
+        (template.pk, "en"): "en", (template.pk, "de"): "de", (other.pk, "de"): "en", (other.pk, "uk"): "en",
+    }  # fmt: skip
+
+
+def test_a_template_that_is_gone():
+    with pytest.raises(m.EmailTemplate.DoesNotExist):
+        versions.for_many([(0, "en")])
+
+
+def test_a_mistake_is_not_compiled():
+    template = make_template(subject="{{ order.secret }}")
+    with pytest.raises(TemplateFault):
+        versions.for_template(template, "en")
+    assert not m.EmailTemplateVersion.objects.exists()
+
+
+@pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
+def test_another_picture_is_another_mail(django_assert_num_queries):
+    image = Image.objects.create(title="A boat", file=get_test_image_file())
+    template = make_template([("image", {"image": image.pk, "alt": "A boat"})])
+    first = versions.for_template(template, "en")
+    image.file = get_test_image_file("another.png")
+    image.save()
+    image.renditions.all().delete()  # as the admin does for a new file
+    template = m.EmailTemplate.objects.get(pk=template.pk)
+    second = versions.for_template(template, "en")
+    assert second != first
+    assert "another" in second.html
+    with django_assert_num_queries(4):  # templates, the picture of the body, its file, versions
+        assert versions.for_template(template, "en") == second
+
+
+def test_an_old_compiler_does_not_speak_for_a_new_one(monkeypatch):
+    template = make_template()
+    first = versions.for_template(template, "en")
+    monkeypatch.setattr(compiling, "COMPILER", compiling.COMPILER + 1)
+    assert versions.for_template(template, "en") != first
+
+
+@pytest.mark.parametrize("language", ["en", "de", "pl", "uk", "es", "pt-br", ""])
+def test_the_receipt(language):
+    version = versions.builtin("receipt", language)
+    assert version.kind == "service"
+    assert version.builtin == "receipt" and version.template is None
+    assert set(version.placeholders) == {
+        "access_url", "order.number", "order.title", "order.total", "seller.name", "seller.address"
+    }  # fmt: skip
+    assert versions.builtin("receipt", language) == version
+    situation = situation_for(language=language)
+    texts, links = placeholders.build_context(version.placeholders, situation)
+    mail = rendering.fill(version, texts, {name: f"https://x.example/{name}" for name in links})
+    for words in (situation.order.number, "Watercolour", texts["order.total"], "https://x.example/access_url"):
+        assert words in mail.text
+        assert words in mail.html
+    assert situation.order.number in mail.subject
+
+
+def test_no_other_mail_is_built_in():
+    with pytest.raises(KeyError):
+        versions.builtin("nonsense", "en")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_compiled_by_several_at_once_there_is_one():
+    template = make_template([("heading", {"text": "At once"})])
+    found, gate = [], threading.Barrier(4)
+
+    def compile_it():
+        try:
+            gate.wait()
+            found.append(versions.for_template(template, "en").pk)
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=compile_it) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(found) == 4
+    assert len(set(found)) == 1
+
+
+def test_a_fresh_translation_is_a_draft_and_reaches_nobody():
+    """Wagtail's *Translate* of a live snippet would put the untranslated words live, those of its draft even."""
+    template = make_template(subject="Live words")
+    template.save_revision().publish()
+    template.subject = "Secret draft"
+    template.save_revision()
+    copy = template.copy_for_translation(Locale.objects.get_or_create(language_code="de")[0])
+    copy.save()
+    assert copy.subject == "Secret draft" and not copy.live and copy.has_unpublished_changes
+    assert (copy.live_revision, copy.latest_revision, copy.first_published_at) == (None, None, None)
+    assert versions.for_template(template, "de").subject == "Live words"
+    copy.save_revision().publish()
+    assert versions.for_template(template, "de").subject == "Secret draft"

@@ -1,0 +1,143 @@
+"""What providers report afterwards, repeated and out of order, through Anymail's real webhook signal."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+from anymail.signals import AnymailTrackingEvent, tracking
+
+from tests.mailing.making import queue_one
+from tests.support import START, after
+from wagtail_kwiga import models as m
+from wagtail_kwiga.journal import writing
+from wagtail_kwiga.mailing import timeline
+from wagtail_kwiga.mailing.sending import anymail_bridge, outbox
+from wagtail_kwiga.mailing.sending.delivery import deliver_due
+
+pytestmark = pytest.mark.django_db
+
+Status = m.OutgoingEmail.Status
+
+
+@pytest.fixture(autouse=True)
+def listening():
+    anymail_bridge.connect()
+    anymail_bridge.connect()
+
+
+def report(row, event, *, reject_reason=None, metadata=True, recipient=None, message_id="m-1", minutes=1):
+    given = AnymailTrackingEvent(
+        event_type=event,
+        timestamp=after(minutes=minutes),
+        event_id=None,
+        message_id=message_id,
+        recipient=recipient or row.to_email.upper(),
+        reject_reason=reject_reason,
+        metadata={"kwiga_email": str(row.pk)} if metadata else {},
+        tags=[],
+    )
+    tracking.send(sender=object, event=given, esp_name="Test")
+    row.refresh_from_db()
+
+
+def sent():
+    row = queue_one()
+    m.OutgoingEmail.objects.filter(pk=row.pk).update(
+        status=Status.SENT, sent_at=START, message_id="m-1", esp_status="queued"
+    )
+    row.refresh_from_db()
+    return row
+
+
+def uncertain(purpose="recovery"):
+    row = queue_one(purpose=purpose)
+    m.OutgoingEmail.objects.filter(pk=row.pk).update(
+        status=Status.UNCERTAIN, sending_at=START, why="no_answer", lease="w"
+    )
+    row.refresh_from_db()
+    timeline.note(row, "mailing.uncertain", now=START, attention=True)
+    return row
+
+
+def test_a_mail_only_moves_forward_whatever_order_reports_come_in():
+    events = ["queued", "sent", "delivered", "opened", "clicked"] * 2
+    for seed in range(5):
+        row = sent()
+        random.Random(seed).shuffle(events)
+        for event in events:
+            report(row, event)
+        assert row.esp_status == "clicked"
+        assert row.status == Status.SENT
+
+
+@pytest.mark.parametrize(
+    ("event", "reason", "scope", "why"),
+    [
+        ("bounced", "invalid", "all", "bounced"),
+        ("bounced", "bounced", "all", "bounced"),
+        ("complained", "spam", "promotion", "complained"),
+        ("unsubscribed", None, "promotion", "unsubscribed"),
+        ("bounced", "timed_out", None, None),
+        ("bounced", "blocked", None, None),
+        ("deferred", "other", None, None),
+    ],
+)
+def test_what_suppresses_an_address(event, reason, scope, why):
+    row = sent()
+    for _ in range(2):
+        report(row, event, reject_reason=reason)
+    found = list(m.Suppression.objects.values_list("email", "scope", "reason"))
+    assert found == ([(row.to_email, scope, why)] if scope else [])
+    if event == "unsubscribed":
+        assert m.Contact.objects.get(pk=row.contact_id).unsubscribed_at is not None
+
+
+@pytest.mark.parametrize(
+    ("event", "ends"),
+    [
+        ("delivered", Status.SENT),
+        ("queued", Status.SENT),
+        ("bounced", Status.SENT),
+        ("rejected", Status.FAILED),
+        ("failed", Status.FAILED),
+    ],
+)
+def test_a_report_settles_what_was_uncertain(event, ends):
+    row = uncertain()
+    report(row, event, metadata=True)
+    assert (row.status, row.lease) == (ends, "")
+    codes = [entry.code for entry in writing.open_attention()]
+    assert codes == ([] if ends == Status.SENT else ["mailing.failed"])
+    report(row, "delivered")
+    assert row.status == ends
+
+
+def test_a_receipt_that_was_reported_is_not_sent_again():
+    row = uncertain(purpose="receipt")
+    report(row, "delivered")
+    assert deliver_due(after(hours=2)).total == 0
+
+
+def test_a_mail_is_found_by_its_message_id_too():
+    row = sent()
+    report(row, "delivered", metadata=False)
+    assert row.esp_status == "delivered"
+
+
+def test_reports_about_others_are_left_alone():
+    row = sent()
+    report(row, "bounced", reject_reason="invalid", recipient="somebody@else.example")
+    report(row, "delivered", metadata=False, message_id="unknown")
+    report(row, "nonsense")
+    assert row.esp_status == "queued"
+    assert not m.Suppression.objects.exists()
+
+
+def test_what_waits_is_not_settled_by_a_report():
+    row = queue_one()
+    report(row, "delivered")
+    assert row.status == Status.QUEUED
+    outbox.cancel_family(row.family, now=START)
+    report(row, "delivered")
+    assert row.status == Status.CANCELLED

@@ -1,0 +1,1 @@
+"""From the forms that editors fill in to the version that people follow."""

@@ -1,0 +1,163 @@
+"""What an editor should know before publishing, though it does not stand in the way.
+
+All of it is told for many scenarios at once in a fixed number of queries, so that a list can show it.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Collection, Iterator, Mapping
+
+from django.utils.text import get_text_list
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from wagtail_kwiga import conf
+from wagtail_kwiga.automations.core.definitions import Definition
+from wagtail_kwiga.automations.core.snapshots import ContactSnapshot, CouponSnapshot, Facts, OfferSnapshot
+from wagtail_kwiga.automations.core.steps import AddToList, SendEmail
+from wagtail_kwiga.automations.editing import compiling, editor_context
+from wagtail_kwiga.automations.editing.editor_context import Circumstances
+from wagtail_kwiga.automations.models import Scenario
+from wagtail_kwiga.automations.problems import place
+from wagtail_kwiga.automations.wording import descriptions, offer_languages
+from wagtail_kwiga.catalogue.models import Offer
+from wagtail_kwiga.mailing.authoring import validation
+
+#: Reasons that are about one person and not about coupon and offer.
+_PERSONAL = frozenset({"not_on_list", "used_by_you"})
+#: More names than this are counted.
+_FEW = 3
+
+
+def warnings(scenario: Scenario, now: dt.datetime | None = None) -> list[str]:
+    """What to look at in ``scenario`` as it stands in memory, in the order of its steps.
+
+    Empty for a scenario that cannot be read yet: its problems come first.
+    """
+    definition = compiling.read(scenario).definition
+    return [] if definition is None else of_many({scenario.pk or 0: definition}, now)[scenario.pk or 0]
+
+
+def of_many(definitions: Mapping[int, Definition], now: dt.datetime | None = None) -> dict[int, list[str]]:
+    """``warnings`` for compiled scenarios, by the scenario's key (0: not saved yet). A fixed number of queries."""
+    now = now or conf.now()
+    around = editor_context.load(definitions, now)
+    return {pk: list(_Reader(pk, definition, around, now).cautions()) for pk, definition in definitions.items()}
+
+
+class _Reader:
+    """Reads one definition through."""
+
+    def __init__(self, scenario_id: int, definition: Definition, around: Circumstances, now: dt.datetime) -> None:
+        self.scenario_id, self.definition, self.around, self.now = scenario_id, definition, around, now
+        self.told: set[str] = set()
+
+    def cautions(self) -> Iterator[str]:
+        if self.definition.event.purpose == "recovery" and self.around.recovery_is_off:
+            yield _("Winning back unpaid orders is switched off in the sales settings, so nobody is let in.")
+        for index, step in enumerate(self.definition.steps):
+            found: Iterator[str] = iter(())
+            if isinstance(step, AddToList):
+                found = self._list(index, step)
+            elif isinstance(step, SendEmail):
+                found = self._mail(index, step)
+            for words in found:
+                if words not in self.told:  # the same coupon in three mails is one thing to look at
+                    self.told.add(words)
+                    label = _("Add to list") if isinstance(step, AddToList) else _("Send e-mail")
+                    yield _("%(where)s: %(message)s") % {"where": place(index, label), "message": words}
+
+    # --- add to list ----------------------------------------------------------------------------------------------------
+
+    def _list(self, index: int, step: AddToList) -> Iterator[str]:
+        title = self.around.names.lists.get(step.list_id, f"#{step.list_id}")
+        for coupon in self._coupons_of(step.list_id):
+            if step.length(self.definition, index) is None and coupon.valid_until is None:
+                words = _(
+                    "The discount of the coupon %(coupon)s never ends for these people: no later step takes them off the "
+                    "list “%(list)s”, no number of hours is said, and the coupon itself has no end."
+                )
+                yield words % {"coupon": self._code(coupon.id), "list": title}
+            yield from self._no_limit(coupon)
+        if self._coupons_of(step.list_id) and (ways := self._other_ways(step.list_id)):
+            words = _(
+                "People get on the list “%(list)s” in other ways too: %(ways)s. The coupon works for them as well, for as "
+                "long as they are on it."
+            )
+            yield words % {"list": title, "ways": ways}
+
+    def _coupons_of(self, list_id: int) -> list[CouponSnapshot]:
+        found = (self.around.coupons.get(pk) for pk in self.around.of_list.get(list_id, ()))
+        return [coupon for coupon in found if coupon is not None and coupon.is_active]
+
+    def _other_ways(self, list_id: int) -> str:
+        titles = self.around.other_scenarios(list_id, self.scenario_id)
+        ways = [_("the scenario “%(title)s”") % {"title": title} for title in titles[:_FEW]]
+        if more := len(titles[_FEW:]):
+            ways.append(ngettext("%(number)s more scenario", "%(number)s more scenarios", more) % {"number": more})
+        if people := self.around.members_otherwise.get(list_id, 0):
+            words = ngettext("%(number)s person added by your team", "%(number)s people added by your team", people)
+            ways.append(words % {"number": people})
+        return get_text_list(ways, _("and"))
+
+    # --- send e-mail ----------------------------------------------------------------------------------------------------
+
+    def _mail(self, index: int, step: SendEmail) -> Iterator[str]:
+        coupon = self.around.coupons.get(step.coupon_id or 0)
+        if coupon is not None:
+            yield from self._offers(coupon)
+            if not coupon.list_ids:
+                yield from self._for_everybody(index, coupon)
+            yield from self._no_limit(coupon)
+        template = self.around.templates.get(step.template_id)
+        if template is None:
+            return
+        if codes := self.around.languages_missing(step.template_id, self.definition):
+            names = get_text_list([offer_languages.language_name(code) for code in codes], _("and"))
+            words = _("The e-mail “%(mail)s” is not there in %(languages)s. Those buyers get it in %(own)s.")
+            own = offer_languages.language_name(template.locale.language_code)
+            yield words % {"mail": template, "languages": names, "own": own}
+        for hint in validation.hints(template):
+            yield _("The e-mail “%(mail)s”: %(hint)s") % {"mail": template, "hint": hint}
+
+    def _offers(self, coupon: CouponSnapshot) -> Iterator[str]:
+        """Offers whose orders this scenario is about, and for which the coupon works for nobody."""
+        offers = self.around.offers_of(self.definition)
+        refused: dict[str, list[Offer]] = {}
+        for offer in offers:
+            about = OfferSnapshot(offer.pk, offer.currency, str(offer.coupon_mode))
+            facts = Facts(ContactSnapshot(0), offer=about, coupons=self.around.coupons)
+            if (why := facts.coupon_refusal(coupon.id, self.now)) and why not in _PERSONAL:
+                refused.setdefault(why, []).append(offer)
+        for why, which in refused.items():
+            words = _("The coupon %(coupon)s does not work for %(offers)s, so nobody gets this mail about it. %(why)s")
+            told = {"coupon": self._code(coupon.id), "offers": _called(which)}
+            yield words % {**told, "why": descriptions.reason_text(f"coupon_{why}")}
+
+    def _for_everybody(self, index: int, coupon: CouponSnapshot) -> Iterator[str]:
+        """A coupon without a list does not care about the steps that add to one."""
+        lists = [step.list_id for step in self.definition.steps[:index] if isinstance(step, AddToList)]
+        if lists:
+            title = self.around.names.lists.get(lists[-1], f"#{lists[-1]}")
+            words = _(
+                "The coupon %(coupon)s works for everybody, so being on the list “%(list)s” changes nothing about it. "
+                "Choose this list at the coupon, and it is only for them."
+            )
+            yield words % {"coupon": self._code(coupon.id), "list": title}
+        if coupon.valid_until is None:
+            yield _("The coupon %(coupon)s works for everybody and never ends.") % {"coupon": self._code(coupon.id)}
+
+    def _no_limit(self, coupon: CouponSnapshot) -> Iterator[str]:
+        if coupon.limit_per_contact is None:
+            words = _("One person may use the coupon %(coupon)s as often as they like: it has no limit per person.")
+            yield words % {"coupon": self._code(coupon.id)}
+
+    def _code(self, coupon_id: int) -> str:
+        return self.around.names.coupons.get(coupon_id, f"#{coupon_id}")
+
+
+def _called(offers: Collection[Offer]) -> str:
+    if len(offers) > _FEW:
+        return ngettext("%(number)s offer", "%(number)s offers", len(offers)) % {"number": len(offers)}
+    return get_text_list([_("“%(title)s”") % {"title": offer} for offer in offers], _("or"))

@@ -1,0 +1,65 @@
+"""Publishing a scenario: from then on new people follow an immutable version. People inside stay on theirs."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+
+from wagtail.models import Revision
+
+from wagtail_kwiga import conf, locking
+from wagtail_kwiga.automations.core.definitions import SCHEMA, Definition
+from wagtail_kwiga.automations.editing import compiling
+from wagtail_kwiga.automations.editing.compiling import problems
+from wagtail_kwiga.automations.editing.editor_warnings import warnings
+from wagtail_kwiga.automations.models import Scenario, ScenarioVersion, ScenarioVersionLink
+from wagtail_kwiga.exceptions import ScenarioFault
+from wagtail_kwiga.journal import writing
+
+__all__ = ["problems", "publish", "warnings"]
+
+
+def publish(
+    scenario: Scenario, *, by: Any = None, now: dt.datetime | None = None, revision: Revision | None = None
+) -> ScenarioVersion:
+    """Compile ``scenario`` as it stands in memory and let new people follow the result; returns the version.
+
+    What was published before, word for word, makes no new version. Raises ``ScenarioFault``; its ``facts["problems"]``
+    say in words all that is in the way, and nothing is changed.
+    """
+    now = now or conf.now()
+    definition = compiling.compile_scenario(scenario, revision)
+    if any(step.id.startswith("new-") for step in definition.steps):
+        raise ScenarioFault("Save the scenario before publishing it: its steps have no ids yet.", problems=[])
+    with locking.atomic_write():
+        locking.locked(Scenario.objects.filter(pk=scenario.pk)).get()
+        version = ScenarioVersion.objects.filter(scenario=scenario).order_by("-number").first()
+        if version is None or (version.schema, version.definition) != (SCHEMA, definition.to_json()):
+            version = _store(scenario, definition, version.number + 1 if version else 1, by, now)
+        Scenario.objects.filter(pk=scenario.pk).update(version=version)
+    scenario.version = version
+    return version
+
+
+def _store(scenario: Scenario, definition: Definition, number: int, by: Any, now: dt.datetime) -> ScenarioVersion:
+    version = ScenarioVersion.objects.create(
+        scenario=scenario,
+        number=number,
+        schema=SCHEMA,
+        event=definition.event.kind,
+        definition=definition.to_json(),
+        published_at=now,
+        published_by=by if getattr(by, "pk", None) else None,
+    )
+    uses = definition.uses()
+    named = {
+        "contact_list_id": uses.lists,
+        "coupon_id": uses.coupons,
+        "template_id": uses.templates,
+        "offer_id": uses.offers,
+    }
+    ScenarioVersionLink.objects.bulk_create(
+        ScenarioVersionLink(version=version, **{field: pk}) for field, pks in named.items() for pk in sorted(pks)
+    )
+    writing.write(scenario, "automations.published", now=now, by=by, number=number)
+    return version

@@ -1,0 +1,1 @@
+"""The ready-made recovery of unpaid orders, as one form makes it."""

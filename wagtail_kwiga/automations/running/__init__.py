@@ -1,0 +1,1 @@
+"""The sweep: entering, leasing due runs, deciding, carrying out, ending."""

@@ -1,0 +1,76 @@
+"""The coupons that a batch's mails speak of, with every limit that ``coupons.eligibility`` asks about. Six queries."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections import defaultdict
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, field
+
+from django.db.models import Exists, OuterRef
+
+from wagtail_kwiga.automations.core.snapshots import CouponSnapshot
+from wagtail_kwiga.coupons.models import Coupon, CouponUse, OfferAllowedCoupon
+
+
+@dataclass
+class Coupons:
+    """Rows and snapshots by coupon; what contacts have spent and hold."""
+
+    rows: dict[int, Coupon] = field(default_factory=dict)
+    snapshots: dict[int, CouponSnapshot] = field(default_factory=dict)
+    #: Lists that some coupon is bound to.
+    lists: set[int] = field(default_factory=set)
+    #: Contact → coupon → uses spent; contact → coupons of which a use is held.
+    spent: dict[int, dict[int, int]] = field(default_factory=dict)
+    held: dict[int, set[int]] = field(default_factory=dict)
+
+
+def load(coupon_ids: Collection[int], contact_ids: Collection[int], now: dt.datetime) -> Coupons:
+    """What decisions may know about these coupons and contacts at ``now``."""
+    found = Coupons()
+    if not coupon_ids:
+        return found
+    expired = CouponUse.objects.filter(
+        coupon_id=OuterRef("pk"), state=CouponUse.State.RESERVED, reserved_until__lte=now
+    )
+    found.rows = Coupon.objects.annotate(fact_reclaimable=Exists(expired)).in_bulk(list(coupon_ids))
+    lists = _pairs(Coupon.contact_lists.through.objects.values_list("coupon_id", "contact_list_id"), coupon_ids)
+    offers = _pairs(Coupon.offers.through.objects.values_list("coupon_id", "offer_id"), coupon_ids)
+    named = _pairs(OfferAllowedCoupon.objects.values_list("coupon_id", "offer_id"), coupon_ids)
+    for coupon in found.rows.values():
+        full = coupon.limit_total is not None and coupon.used_count >= coupon.limit_total
+        found.snapshots[coupon.pk] = CouponSnapshot(
+            id=coupon.pk,
+            is_active=coupon.is_active,
+            valid_from=coupon.valid_from,
+            valid_until=coupon.valid_until,
+            currency=coupon.currency if coupon.kind == Coupon.Kind.FIXED else "",
+            list_ids=frozenset(lists[coupon.pk]),
+            offer_ids=frozenset(offers[coupon.pk]),
+            named_by=frozenset(named[coupon.pk]),
+            used_up=full and not coupon.fact_reclaimable,
+            limit_per_contact=coupon.limit_per_contact,
+        )
+        found.lists |= lists[coupon.pk]
+    _load_uses(found, coupon_ids, contact_ids)
+    return found
+
+
+def _pairs(rows: Iterable[tuple[int, int]], coupon_ids: Collection[int]) -> dict[int, set[int]]:
+    found: dict[int, set[int]] = defaultdict(set)
+    for coupon_id, other_id in rows.filter(coupon_id__in=list(coupon_ids)):  # type: ignore[attr-defined]
+        found[coupon_id].add(other_id)
+    return found
+
+
+def _load_uses(found: Coupons, coupon_ids: Collection[int], contact_ids: Collection[int]) -> None:
+    uses = CouponUse.objects.filter(coupon_id__in=list(coupon_ids), contact_id__in=list(contact_ids)).exclude(
+        state=CouponUse.State.RELEASED
+    )
+    for contact_id, coupon_id, state in uses.values_list("contact_id", "coupon_id", "state"):
+        if state == CouponUse.State.REDEEMED:
+            spent = found.spent.setdefault(contact_id, {})
+            spent[coupon_id] = spent.get(coupon_id, 0) + 1
+        else:
+            found.held.setdefault(contact_id, set()).add(coupon_id)

@@ -1,0 +1,286 @@
+"""Everything the decisions of one batch may know, in a fixed number of queries however many runs there are."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.db.models import Q
+from wagtail.models import Site
+
+from wagtail_kwiga.automations import registry
+from wagtail_kwiga.automations.core.conditions import BoughtBefore
+from wagtail_kwiga.automations.core.definitions import Definition
+from wagtail_kwiga.automations.core.snapshots import (
+    ContactSnapshot,
+    Facts,
+    GrantSnapshot,
+    OfferSnapshot,
+    OrderSnapshot,
+    Past,
+    RunSnapshot,
+    source_of,
+)
+from wagtail_kwiga.automations.core.steps import ContinueIf
+from wagtail_kwiga.automations.models import Run, ScenarioVersion, StepRecord
+from wagtail_kwiga.automations.running import coupon_facts, mail_facts
+from wagtail_kwiga.catalogue import selling
+from wagtail_kwiga.catalogue.models import Offer
+from wagtail_kwiga.contacts.models import Contact, ListMembership
+from wagtail_kwiga.coupons.models import Coupon
+from wagtail_kwiga.exceptions import ScenarioFault
+from wagtail_kwiga.mailing import sender, suppression
+from wagtail_kwiga.mailing.models import EmailTemplateVersion
+from wagtail_kwiga.orders.models import Order
+from wagtail_kwiga.payments import polling
+from wagtail_kwiga.site_settings import PromoPolicy
+
+
+@dataclass(frozen=True)
+class Case:
+    """One run with all that its decision may know. Without a definition, ``fault`` says why it cannot be read."""
+
+    run: RunSnapshot
+    definition: Definition | None
+    facts: Facts
+    fault: str = ""
+
+
+@dataclass
+class Batch:
+    """The cases of a batch by run id, and the rows behind them, which the effects need again."""
+
+    cases: dict[int, Case] = field(default_factory=dict)
+    runs: dict[int, Run] = field(default_factory=dict)
+    contacts: Mapping[int, Contact] = field(default_factory=dict)
+    orders: dict[int, Order] = field(default_factory=dict)
+    offers: dict[int, Offer] = field(default_factory=dict)
+    coupons: dict[int, Coupon] = field(default_factory=dict)
+    #: (template, language) → the version to send.
+    mails: dict[tuple[int, str], EmailTemplateVersion] = field(default_factory=dict)
+
+    def language_of(self, run: Run, order_id: int | None) -> str:
+        """The language in which this person is written to: that of the order, else their own."""
+        order = self.orders.get(order_id) if order_id else None
+        return order.language if order else self.contacts[run.contact_id].language
+
+
+def load(runs: Sequence[Run], now: dt.datetime, contacts: Mapping[int, Contact] | None = None) -> Batch:
+    """The facts about ``runs`` at ``now``. ``contacts``: the rows, where the caller has locked them already."""
+    if contacts is None:
+        contacts = Contact.objects.in_bulk({run.contact_id for run in runs})
+    definitions, faults = _definitions({run.version_id for run in runs})
+    batch = Batch(runs={run.pk: run for run in runs}, contacts=contacts)
+    world = _World(batch, list(definitions.values()), now)
+    for run in runs:
+        snapshot = snapshot_of(run)
+        definition = definitions.get(run.version_id)
+        facts = world.facts(run, snapshot, definition)
+        batch.cases[run.pk] = Case(snapshot, definition, facts, faults.get(run.version_id, ""))
+    return batch
+
+
+def snapshot_of(run: Run) -> RunSnapshot:
+    """The row as the pure core sees it."""
+    return RunSnapshot(
+        id=run.pk,
+        contact_id=run.contact_id,
+        position=run.position,
+        due_at=run.due_at or run.stepped_at,
+        stepped_at=run.stepped_at,
+        offer_id=run.offer_id,
+        order_id=run.order_id,
+        family=run.family,
+        in_flight_since=run.in_flight_since,
+        first_message_at=run.first_message_at,
+    )
+
+
+def order_snapshot(order: Order) -> OrderSnapshot:
+    """The row as the pure core sees it."""
+    return OrderSnapshot(
+        id=order.pk,
+        status=str(order.status),
+        placed_at=order.placed_at,
+        total=order.total,
+        offer_id=order.offer_id,
+        family=order.family,
+        paid_at=order.paid_at,
+        payment_kind=str(order.payment_kind),
+        origin=str(order.origin),
+    )
+
+
+def _definitions(version_ids: Iterable[int]) -> tuple[dict[int, Definition], dict[int, str]]:
+    """The definitions by version, and why some cannot be read: an unknown step parks its runs, it is never left out."""
+    kinds = registry.kinds()
+    read, faults = {}, {}
+    for pk, data in ScenarioVersion.objects.filter(pk__in=list(version_ids)).values_list("pk", "definition"):
+        try:
+            read[pk] = Definition.from_json(data, kinds)
+        except ScenarioFault as fault:
+            faults[pk] = str(fault)
+    return read, faults
+
+
+class _World:
+    """What the database says about everybody in the batch. Each question is one query, asked once."""
+
+    def __init__(self, batch: Batch, definitions: list[Definition], now: dt.datetime):
+        self.batch, self.now = batch, now
+        self.runs = list(batch.runs.values())
+        self.steps = [step for definition in definitions for step in definition.steps]
+        self.lists = {pk for definition in definitions for pk in definition.uses().lists}
+        coupon_ids = {pk for definition in definitions for pk in definition.uses().coupons}
+        template_ids = {pk for definition in definitions for pk in definition.uses().templates}
+        self._load_orders()
+        self._load_offers()
+        self.in_flight = set()
+        if any(definition.event.minds_payment for definition in definitions):
+            self.in_flight = {batch.orders[pk].family for pk in polling.in_flight(batch.orders)}
+        self.coupons = coupon_facts.load(coupon_ids, list(batch.contacts), now)
+        batch.coupons = self.coupons.rows
+        self.grants = self._load_grants()
+        self.known = suppression.known_among(contact.email for contact in batch.contacts.values())
+        self.senders = sender.for_sites({self._site_id(run) for run in self.runs})
+        languages = {batch.language_of(run, run.order_id) for run in self.runs}
+        self.mails = mail_facts.load(template_ids, languages | self._languages())
+        batch.mails = self.mails.versions
+        self.history = self._load_history()
+        self.bought = self._load_bought()
+        self.extra = self._load_extra()
+
+    def _languages(self) -> set[str]:
+        """Those of the whole families: a run may go on with a newer order in another language."""
+        return {order.language for order in self.batch.orders.values()}
+
+    # --- queries ----------------------------------------------------------------------------------------------------
+
+    def _load_orders(self) -> None:
+        families = {run.family for run in self.runs if run.family}
+        ids = {run.order_id for run in self.runs if run.order_id}
+        rows = Order.objects.filter(Q(family__in=families) | Q(pk__in=ids)).order_by("pk")
+        self.batch.orders = {order.pk: order for order in rows} if families or ids else {}
+        # A shop has a handful of sites: one object each, and not one an order.
+        sites = Site.objects.in_bulk({order.site_id for order in self.batch.orders.values() if order.site_id})
+        for order in self.batch.orders.values():
+            order.site = sites.get(order.site_id)
+        self.families: dict[Any, list[OrderSnapshot]] = defaultdict(list)
+        for order in self.batch.orders.values():
+            self.families[order.family].append(order_snapshot(order))
+
+    def _load_offers(self) -> None:
+        ids = {run.offer_id for run in self.runs if run.offer_id}
+        self.batch.offers = Offer.objects.in_bulk(ids) if ids else {}
+        self.offers = {
+            offer.pk: OfferSnapshot(
+                offer.pk,
+                offer.currency,
+                str(offer.coupon_mode),
+                selling.why_not_for_sale(offer, self.now) or "",
+                offer.sales_until,
+            )
+            for offer in self.batch.offers.values()
+        }
+
+    def _load_grants(self) -> dict[int, list[GrantSnapshot]]:
+        """Grants on the lists that matter, and all that the runs themselves made: leaving may end those."""
+        found: dict[int, list[GrantSnapshot]] = defaultdict(list)
+        sources = [source_of(run.pk) for run in self.runs]
+        lists = self.lists | self.coupons.lists
+        rows = ListMembership.objects.filter(Q(removed_at__isnull=True) | Q(removed_at__gt=self.now)).filter(
+            Q(list_id__in=lists) | Q(source__in=sources), contact_id__in=list(self.batch.contacts)
+        )
+        for contact_id, list_id, source, until, removed_at in rows.values_list(
+            "contact_id", "list_id", "source", "until", "removed_at"
+        ):
+            end = min((one for one in (until, removed_at) if one is not None), default=None)
+            found[contact_id].append(GrantSnapshot(list_id, source, end))
+        return found
+
+    def _load_history(self) -> dict[int, tuple[tuple[Past, ...], frozenset[str]]]:
+        """What was recorded at each step before, and the steps whose mail exists."""
+        past: dict[int, list[Past]] = defaultdict(list)
+        mailed: dict[int, set[str]] = defaultdict(set)
+        rows = StepRecord.objects.filter(run_id__in=[run.pk for run in self.runs]).order_by("at", "pk")
+        for run_id, step, outcome, email_id in rows.values_list("run_id", "step", "outcome", "email_id"):
+            past[run_id].append(Past(step, outcome))
+            if email_id is not None:
+                mailed[run_id].add(step)
+        return {run.pk: (tuple(past[run.pk]), frozenset(mailed[run.pk])) for run in self.runs}
+
+    def _load_bought(self) -> dict[int, set[tuple[Any, int | None]]]:
+        """Families that the contacts have paid, with their offers; only where a condition asks."""
+        found: dict[int, set[tuple[Any, int | None]]] = defaultdict(set)
+        if any(isinstance(step, ContinueIf) and isinstance(step.condition, BoughtBefore) for step in self.steps):
+            paid = Order.objects.filter(contact_id__in=list(self.batch.contacts), paid_at__isnull=False)
+            for contact_id, family, offer_id in paid.values_list("contact_id", "family", "offer_id"):
+                found[contact_id].add((family, offer_id))
+        return found
+
+    def _load_extra(self) -> dict[str, dict[int, Any]]:
+        """What the site's own steps and conditions load for themselves."""
+        classes = {type(step) for step in self.steps}
+        classes |= {type(step.condition) for step in self.steps if isinstance(step, ContinueIf)}
+        snapshots = tuple(snapshot_of(run) for run in self.runs)
+        return {one.kind: one.load(snapshots, self.now) for one in sorted(classes, key=lambda one: one.kind)}
+
+    # --- one run ----------------------------------------------------------------------------------------------------
+
+    def facts(self, run: Run, snapshot: RunSnapshot, definition: Definition | None) -> Facts:
+        contact = self.batch.contacts[run.contact_id]
+        rules = self.senders[self._site_id(run)]
+        family = tuple(self.families.get(run.family, ()))
+        history, mailed = self.history[run.pk]
+        return Facts(
+            contact=self._contact(contact),
+            orders=family or self._single(run),
+            offer=self.offers.get(run.offer_id),
+            in_flight=run.family in self.in_flight,
+            grants=tuple(self.grants.get(contact.pk, ())),
+            coupons=self.coupons.snapshots,
+            spent=self.coupons.spent.get(contact.pk, {}),
+            held=frozenset(self.coupons.held.get(contact.pk, ())),
+            templates=self.mails.in_language(self.batch.language_of(run, self._newest_id(run))),
+            recovery_on=rules.recovery_on,
+            consent_needed=rules.promo_policy != PromoPolicy.EVERYBODY,
+            bought=frozenset(offer for other, offer in self.bought.get(contact.pk, ()) if other != run.family),
+            history=history,
+            mailed=mailed,
+            extra={kind: values.get(run.pk) for kind, values in self.extra.items()},
+        )
+
+    def _single(self, run: Run) -> tuple[OrderSnapshot, ...]:
+        order = self.batch.orders.get(run.order_id) if run.order_id else None
+        return (order_snapshot(order),) if order else ()
+
+    def _newest_id(self, run: Run) -> int | None:
+        """The order whose language counts: the run's own, or the one that has replaced it."""
+        waiting = [
+            one for one in self.families.get(run.family, ()) if one.status in ("open", "processing", "partly_paid")
+        ]
+        own = self.batch.orders.get(run.order_id) if run.order_id else None
+        if own is not None and own.status == "superseded" and waiting:
+            return max(waiting, key=lambda one: (one.placed_at, one.id)).id
+        return run.order_id
+
+    def _contact(self, contact: Contact) -> ContactSnapshot:
+        return ContactSnapshot(
+            id=contact.pk,
+            is_placeholder=contact.is_placeholder,
+            consented=contact.consented_at is not None,
+            unsubscribed=contact.unsubscribed_at is not None,
+            suppressed=frozenset(self.known.get(contact.email.strip().lower(), {})),
+        )
+
+    def _site_id(self, run: Run) -> int | None:
+        order = self.batch.orders.get(run.order_id) if run.order_id else None
+        return order.site_id if order else None
+
+
+def site_of(order: Order | None) -> Site | None:
+    """The Wagtail site a mail about ``order`` is sent from."""
+    return order.site if order else None

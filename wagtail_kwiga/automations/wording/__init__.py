@@ -1,0 +1,1 @@
+"""Scenarios, decisions and their reasons in words, in the active language."""

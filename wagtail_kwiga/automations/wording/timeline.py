@@ -1,0 +1,23 @@
+"""The sentences that this room writes on timelines."""
+
+from __future__ import annotations
+
+from django.utils.translation import gettext_lazy as _
+
+from wagtail_kwiga.journal import writing
+
+SENTENCES = {
+    "automations.published": _("Published as version %(number)s."),
+    "automations.unpublished": _("Unpublished: nobody new is let in. People inside go on."),
+    "automations.not_published": _("Could not be published: %(problems)s"),
+    "automations.parked": _("A scenario is held here: something is wrong. %(error)s"),
+    "automations.stopped": _("Stopped by staff; mail that still waited was called back."),
+    "automations.stopped_all": _("All runs stopped by staff: %(runs)s."),
+    "automations.let_go_on": _("Set going again by staff."),
+    "automations.enrolment_failed": _("The scenarios could not take note of this (%(what)s): %(error)s"),
+}
+
+
+def register() -> None:
+    """Make the sentences known. Called when Django is ready, so that every process has them."""
+    writing.register_sentences(SENTENCES)

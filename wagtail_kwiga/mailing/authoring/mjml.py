@@ -1,0 +1,213 @@
+"""Each block as mail: its MJML and its plain text, both with placeholders kept.
+
+What an editor wrote never enters the MJML itself: it waits in a *slot* and is put in after compiling, escaped. So no
+word of an editor can break the layout or be read as markup.
+"""
+
+from __future__ import annotations
+
+import re
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.utils.translation import get_language_bidi, gettext, pgettext
+from wagtail.images.exceptions import InvalidFilterSpecError
+from wagtail.images.models import SourceImageIOError
+
+from wagtail_kwiga.mailing import placeholder_syntax, richtext
+from wagtail_kwiga.mailing.authoring import styles
+from wagtail_kwiga.mailing.placeholder_syntax import Token
+
+
+@dataclass
+class Canvas:
+    """The slots of one mail while it is being compiled."""
+
+    _mark: str = field(default_factory=lambda: secrets.token_hex(6))
+    _slots: list[str] = field(default_factory=list)
+    #: Whether the mail has its heading; later ones are of the second rank.
+    headed: bool = False
+
+    def slot(self, html: str) -> str:
+        """A stand-in for finished HTML."""
+        self._slots.append(html)
+        return f"kw{self._mark}x{len(self._slots) - 1}x"
+
+    def words(self, text: str) -> str:
+        """A stand-in for words with placeholders."""
+        return self.slot(placeholder_syntax.to_html(text))
+
+    def url(self, name: str) -> str:
+        """A stand-in for one of our own links, for a whole attribute."""
+        return self.slot(str(Token(name)))
+
+    def filled(self, compiled: str) -> str:
+        """``compiled`` with every slot put in. One pass: what is in a slot is not looked at again."""
+        return re.sub(f"kw{self._mark}x([0-9]+)x", lambda match: self._slots[int(match[1])], compiled)
+
+
+@dataclass(frozen=True)
+class RenderedBlock:
+    """One block as mail; ``mjml`` stands in the one column that a mail has."""
+
+    mjml: str
+    text: str
+
+
+def render_block(block_type: str, value: Any, sheet: Canvas) -> RenderedBlock | None:
+    """The block as mail, in the active language; ``None`` where there is nothing to show."""
+    return BUILDERS[block_type](value, sheet)
+
+
+def _start() -> str:
+    return "right" if get_language_bidi() else "left"
+
+
+def _heading(value: Any, sheet: Canvas) -> RenderedBlock:
+    text = value["text"]
+    tag, size = ("h2", 21) if sheet.headed else ("h1", 27)
+    sheet.headed = True
+    html = sheet.slot(
+        f'<{tag} style="margin:0;font-family:{styles.DISPLAY};font-size:{size}px;line-height:1.25;font-weight:600">'
+        f"{placeholder_syntax.to_html(text)}</{tag}>"
+    )
+    return RenderedBlock(
+        f'<mj-text css-class="kw-ink kw-edge" padding="6px 32px 10px" align="{_start()}">{html}</mj-text>', text
+    )
+
+
+def _text(value: Any, sheet: Canvas) -> RenderedBlock | None:
+    rich = richtext.render(getattr(value["text"], "source", "") or "", link_style=styles.LINK)
+    if not rich.text:
+        return None
+    body = sheet.slot(rich.html)
+    return RenderedBlock(
+        f'<mj-text css-class="kw-ink kw-text kw-edge" padding="6px 32px 0" align="{_start()}">{body}</mj-text>',
+        rich.text,
+    )
+
+
+def _image(value: Any, sheet: Canvas) -> RenderedBlock | None:
+    if value["image"] is None:
+        return None
+    alt = placeholder_syntax.without(value["alt"] or "")
+    try:
+        # Twice the width it is shown at, for sharp screens.
+        rendition = value["image"].get_rendition(f"width-{2 * styles.INNER_WIDTH}")
+    except (SourceImageIOError, InvalidFilterSpecError, OSError):
+        return RenderedBlock("", alt) if alt else None  # the file is gone; the mail goes out with its words
+    url = rendition.url
+    source = sheet.slot(
+        placeholder_syntax.escape_html(url)
+        if "://" in url
+        else richtext.ROOT + placeholder_syntax.escape_html("/" + url.lstrip("/"))
+    )
+    width = min(styles.INNER_WIDTH, rendition.width)
+    return RenderedBlock(
+        f'<mj-image css-class="kw-edge" padding="10px 32px" src="{source}" alt="{sheet.slot(placeholder_syntax.escape_html(alt))}" '
+        f'width="{width}px" border-radius="8px" />',
+        alt,
+    )
+
+
+#: Where a button may lead: its ``where`` → link placeholder.
+TARGETS = {"resume": "resume_url", "pay": "pay_url", "order": "order_url", "access": "access_url"}
+
+
+def _button(value: Any, sheet: Canvas) -> RenderedBlock:
+    label = value["label"]
+    name = TARGETS.get(value["where"])
+    if name:
+        href, url = sheet.url(name), str(Token(name))
+    else:
+        url = richtext.address(value["url"] or "")
+        href = sheet.slot(placeholder_syntax.to_html(url))
+    return RenderedBlock(
+        f'<mj-button css-class="kw-button kw-edge" padding="14px 32px 18px" align="{_start()}" href="{href}">'
+        f"{sheet.words(label)}</mj-button>",
+        f"{label}:\n{url}",
+    )
+
+
+def _coupon_card(value: Any, sheet: Canvas) -> RenderedBlock:
+    title = value.get("title") or gettext("Your discount")
+    code, size = Token("coupon.code"), Token("coupon.size")
+    off = gettext("%(size)s off") % {"size": size}
+    rows = [
+        f'<div class="kw-soft" style="font-size:14px;color:{styles.SOFT}">{placeholder_syntax.to_html(title)}</div>',
+        f'<div class="kw-size" style="font-family:{styles.DISPLAY};font-size:28px;line-height:1.3;font-weight:600;'
+        f'color:{styles.ACCENT}">{placeholder_syntax.to_html(off)}</div>',
+    ]
+    text = [f"{title}: {off}"]
+    if value.get("show_prices", True):
+        before, after = Token("price.before"), Token("price.after")
+        rows.append(
+            f'<div class="kw-ink" style="padding-top:4px;font-size:17px;color:{styles.INK}"><strong>{after}</strong> '
+            f'<span class="kw-soft" style="color:{styles.SOFT};white-space:nowrap">'
+            + placeholder_syntax.to_html(gettext("instead of %(price)s") % {"price": "\x00"}).replace(
+                "\x00", f"<s>{before}</s>"
+            )
+            + "</span></div>"
+        )
+        text.append(gettext("%(after)s instead of %(before)s") % {"after": after, "before": before})
+    rows.append(
+        f'<div class="kw-soft" style="padding-top:14px;font-size:14px;color:{styles.SOFT}">{placeholder_syntax.to_html(pgettext("of a coupon", "Code"))}</div>'
+        f'<div class="kw-code" style="font-family:{styles.MONO};font-size:24px;line-height:1.3;letter-spacing:2px;font-weight:700;'
+        f'color:{styles.ACCENT};word-break:break-word">{code}</div>'
+    )
+    text.append(f"{gettext('Code')}: {code}")
+    if value.get("show_deadline", True):
+        deadline = Token("coupon.deadline")
+        rows.append(f'<div class="kw-ink" style="padding-top:10px;font-size:14px;color:{styles.INK}">{deadline}</div>')
+        text.append(str(deadline))
+    card = (
+        f'<table class="kw-coupon" role="presentation" width="100%" cellpadding="0" cellspacing="0" style="width:100%;'
+        f'border-collapse:separate;background-color:{styles.TINT};border:1px dashed {styles.ACCENT};border-radius:10px">'
+        f'<tr><td style="padding:18px 22px">{"".join(rows)}</td></tr></table>'
+    )
+    return RenderedBlock(
+        f'<mj-text css-class="kw-edge" padding="10px 32px" align="{_start()}">{sheet.slot(card)}</mj-text>',
+        "\n".join(text),
+    )
+
+
+def _order_summary(value: Any, sheet: Canvas) -> RenderedBlock:
+    title = value.get("title") or gettext("Your order")
+    rows = [
+        (gettext("Order number"), Token("order.number")),
+        (pgettext("what was ordered", "What"), Token("order.title")),
+        (pgettext("of an order", "Total"), Token("order.total")),
+    ]
+    html = "".join(
+        f'<tr class="kw-row"><td class="kw-soft" style="padding:9px 16px 9px 0;border-top:1px solid {styles.LINE};'
+        f'color:{styles.SOFT};vertical-align:top;white-space:nowrap">{placeholder_syntax.to_html(label)}</td>'
+        f'<td style="padding:9px 0;border-top:1px solid {styles.LINE};text-align:{"left" if get_language_bidi() else "right"};'
+        f'word-break:break-word">{token if label != rows[-1][0] else f"<strong>{token}</strong>"}</td></tr>'
+        for label, token in rows
+    )
+    head = f'<div style="font-weight:600">{placeholder_syntax.to_html(title)}</div>'
+    return RenderedBlock(
+        f'<mj-text css-class="kw-ink kw-edge" padding="10px 32px 6px" align="{_start()}">{sheet.slot(head)}</mj-text>'
+        f'<mj-table css-class="kw-ink kw-edge" padding="0 32px 12px" font-size="15px" line-height="1.5" color="{styles.INK}">{sheet.slot(html)}</mj-table>',
+        "\n".join([title, *(f"{label}: {token}" for label, token in rows)]),
+    )
+
+
+def _divider(value: Any, sheet: Canvas) -> RenderedBlock:
+    return RenderedBlock(
+        f'<mj-divider css-class="kw-rule kw-edge" padding="14px 32px" border-width="1px" border-color="{styles.LINE}" />',
+        "———",
+    )
+
+
+BUILDERS: dict[str, Callable[[Any, Canvas], RenderedBlock | None]] = {
+    "heading": _heading,
+    "text": _text,
+    "image": _image,
+    "button": _button,
+    "coupon_card": _coupon_card,
+    "order_summary": _order_summary,
+    "divider": _divider,
+}

@@ -1,0 +1,299 @@
+"""Templates as compiled: found or made when first needed, immutable ever after.
+
+A version is known by the checksum of all that went into it, so compiling the same thing twice, at once or a year apart,
+gives one row. Editing a template makes another version; mails already queued keep theirs.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from django.db.models import Model
+from django.utils import translation
+from django.utils.translation import gettext
+from wagtail.images import get_image_model
+
+from wagtail_kwiga import __version__, conf
+from wagtail_kwiga.mailing.authoring import compiling, validation
+from wagtail_kwiga.mailing.authoring.compiling import Block
+from wagtail_kwiga.mailing.classification import Kind
+from wagtail_kwiga.mailing.models import EmailTemplate, EmailTemplateVersion
+
+#: Which template in which language, by the template's key and a language code.
+Wanted = tuple[int, str]
+
+
+@dataclass(frozen=True)
+class _Content:
+    """Everything that makes a version what it is."""
+
+    template: EmailTemplate | None
+    builtin: str
+    language: str
+    kind: str
+    subject: str
+    preheader: str
+    blocks: Sequence[Any]
+    raw: Any
+
+    def checksum(self) -> str:
+        parts = [
+            __version__,
+            compiling.COMPILER,
+            self.template.pk if self.template else None,
+            self.builtin,
+            self.language,
+            self.kind,
+            self.subject,
+            self.preheader,
+            self.raw,
+        ]
+        return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()
+
+
+def for_template(template: EmailTemplate, language: str, *, now: dt.datetime | None = None) -> EmailTemplateVersion:
+    """The version of ``template`` for somebody who reads ``language``, compiled if it is not there yet.
+
+    The translation in that language, else in its base language, else the template itself; drafts are not looked at.
+    Raises ``TemplateFault`` where the live content has a mistake.
+    """
+    return for_many([(template.pk, language)], now=now)[template.pk, language]
+
+
+def for_many(wanted: Iterable[Wanted], *, now: dt.datetime | None = None) -> dict[Wanted, EmailTemplateVersion]:
+    """``for_template`` for a whole batch: three queries (two without pictures), plus two for each version not seen before.
+
+    Raises ``EmailTemplate.DoesNotExist`` for a key that is gone, ``TemplateFault`` for a mistake.
+    """
+    wanted = list(dict.fromkeys(wanted))
+    ids = {pk for pk, _language in wanted}
+    translations = EmailTemplate.objects.filter(
+        translation_key__in=EmailTemplate.objects.filter(pk__in=ids).values("translation_key")
+    ).select_related("locale")
+    rows = list(translations)
+    by_id = {row.pk: row for row in rows}
+    chosen: dict[Wanted, EmailTemplate] = {}
+    for pk, language in wanted:
+        if pk not in by_id:
+            raise EmailTemplate.DoesNotExist(f"There is no e-mail template {pk}.")
+        chosen[pk, language] = _in_language(by_id[pk], rows, language)
+    contents = _contents(set(chosen.values()))
+    made = _versions(contents.values(), now)
+    return {key: made[contents[template.pk].checksum()] for key, template in chosen.items()}
+
+
+def builtin(name: str, language: str, *, now: dt.datetime | None = None) -> EmailTemplateVersion:
+    """A mail that the package itself brings, in ``language``: one of ``BUILTINS``. Raises ``KeyError`` for another name."""
+    with translation.override(language or None):
+        subject, preheader, blocks = BUILTINS[name]()
+    raw = [(block.block_type, block.value if isinstance(block.value, dict) else str(block.value)) for block in blocks]
+    content = _Content(None, name, language, Kind.SERVICE, subject, preheader, blocks, _plain(raw))
+    return _versions([content], now)[content.checksum()]
+
+
+def compiled(template: EmailTemplate) -> compiling.Compiled:
+    """``template`` as it stands in memory, a draft too, compiled and not stored: for previews. Raises ``TemplateFault``."""
+    return _compile(_contents([template])[template.pk])
+
+
+def of_draft(template: EmailTemplate, *, now: dt.datetime | None = None) -> EmailTemplateVersion:
+    """``template`` as it stands in memory, compiled and stored: for sending a test. Raises ``TemplateFault``."""
+    content = _contents([template])[template.pk]
+    return _versions([content], now)[content.checksum()]
+
+
+def problems(template: EmailTemplate) -> list[validation.TemplateProblem]:
+    """Everything an editor must mend before ``template`` can be sent, as it stands in memory; each names its place."""
+    found = validation.read_through(template)
+    if not found:
+        size = compiled(template).size
+        if size > compiling.MAX_BYTES:
+            message = gettext("This mail is too long: %(size)d kB. Gmail would cut it off; %(limit)d kB is the limit.")
+            found.append(
+                validation.TemplateProblem(
+                    gettext("text"), message % {"size": size // 1000, "limit": compiling.MAX_BYTES // 1000}
+                )
+            )
+    return found
+
+
+def languages_missing(template: EmailTemplate, languages: Iterable[str]) -> list[str]:
+    """Those of ``languages`` whose readers would get ``template`` in another language, in the order given. One query.
+
+    ``template`` itself counts as there, published or not, and ``de`` serves ``de-at`` too: the rule of ``for_template``.
+    """
+    rows = list(EmailTemplate.objects.filter(translation_key=template.translation_key).select_related("locale"))
+    there = _readable(template, rows)
+    return [code for code in dict.fromkeys(languages) if not any(one in there for one in _codes(code))]
+
+
+def _in_language(template: EmailTemplate, rows: Iterable[EmailTemplate], language: str) -> EmailTemplate:
+    there = _readable(template, rows)
+    return next((there[code] for code in _codes(language) if code in there), template)
+
+
+def _readable(template: EmailTemplate, rows: Iterable[EmailTemplate]) -> dict[str, EmailTemplate]:
+    """The translations that may be sent, by language."""
+    return {
+        row.locale.language_code.lower(): row
+        for row in rows
+        if row.translation_key == template.translation_key and (row.live or row.pk == template.pk)
+    }
+
+
+def _codes(language: str) -> tuple[str, str]:
+    """A language and the one it is a variant of."""
+    return language.lower(), language.lower().split("-")[0]
+
+
+def _contents(templates: Iterable[EmailTemplate]) -> dict[int, _Content]:
+    """What the templates contain, by key. One query where there are pictures, for the files they have now."""
+    templates = list(templates)
+    pictures = _pictures(templates)
+    found = {}
+    for template in templates:
+        raw = [[child.block_type, child.block.get_prep_value(child.value)] for child in template.body]
+        shown = [pictures.get(value.get("image")) for kind, value in raw if kind == "image"]
+        found[template.pk] = _Content(
+            template,
+            "",
+            template.locale.language_code,
+            template.settled_kind,
+            template.subject,
+            template.preheader,
+            list(template.body),
+            _plain([raw, shown]),
+        )
+    return found
+
+
+def _pictures(templates: Iterable[EmailTemplate]) -> dict[int, str]:
+    ids = {
+        child.value["image"].pk
+        for template in templates
+        for child in template.body
+        if child.block_type == "image" and child.value["image"]
+    }
+    if not ids:
+        return {}
+    model: type[Model] = get_image_model()
+    return dict(model._default_manager.filter(pk__in=ids).values_list("pk", "file"))
+
+
+def _plain(raw: Any) -> Any:
+    return json.loads(json.dumps(raw, default=str))
+
+
+def _versions(contents: Iterable[_Content], now: dt.datetime | None) -> dict[str, EmailTemplateVersion]:
+    by_checksum = {content.checksum(): content for content in contents}
+    found = {row.checksum: row for row in EmailTemplateVersion.objects.filter(checksum__in=by_checksum)}
+    for checksum, content in by_checksum.items():
+        if checksum not in found:
+            found[checksum] = _store(checksum, content, now or conf.now())
+    return found
+
+
+def _store(checksum: str, content: _Content, now: dt.datetime) -> EmailTemplateVersion:
+    built = _compile(content)
+    row = EmailTemplateVersion(
+        template=content.template,
+        builtin=content.builtin,
+        language=content.language,
+        kind=content.kind,
+        checksum=checksum,
+        subject=built.subject,
+        html=built.html,
+        text=built.text,
+        placeholders=built.placeholders,
+        compiled_at=now,
+    )
+    # Somebody else may have compiled it meanwhile: the same checksum is the same mail, so theirs will do.
+    EmailTemplateVersion.objects.bulk_create([row], ignore_conflicts=True)
+    return EmailTemplateVersion.objects.get(checksum=checksum)
+
+
+def _compile(content: _Content) -> compiling.Compiled:
+    return compiling.compile_mail(
+        subject=content.subject,
+        preheader=content.preheader,
+        kind=content.kind,
+        blocks=content.blocks,
+        language=content.language,
+    )
+
+
+class _Rich:
+    """Rich text of a built-in mail, where a StreamField has a ``RichText``."""
+
+    def __init__(self, source: str) -> None:
+        self.source = source
+
+    def __str__(self) -> str:
+        return self.source
+
+
+def _receipt() -> tuple[str, str, list[Block]]:
+    """What was bought, for how much, from whom, and the way in."""
+    arrived = gettext("Your order is complete. Here is your receipt, and the way in.")
+    return (
+        gettext("Your order %(number)s: thank you") % {"number": "{{ order.number }}"},
+        arrived,
+        [
+            Block("heading", {"text": gettext("Thank you for your order")}),
+            Block("text", {"text": _Rich(f"<p>{arrived}</p>")}),
+            Block("button", {"label": gettext("Open what you bought"), "where": "access", "url": ""}),
+            Block("order_summary", {"title": gettext("Your receipt")}),
+            Block(
+                "text",
+                {"text": _Rich("<p>" + gettext("Please keep this mail as your receipt.") + "</p>")},
+            ),
+        ],
+    )
+
+
+def _waiting_rest() -> tuple[str, str, list[Block]]:
+    """To the buyer of an order paid in part, when somebody orders anew with that address."""
+    news = gettext("A part of your order is paid. Here is the link to pay the rest.")
+    return _waiting(news, Block("button", {"label": gettext("Pay the rest"), "where": "pay", "url": ""}))
+
+
+def _waiting_payment() -> tuple[str, str, list[Block]]:
+    """The same where the bank has not confirmed yet."""
+    news = gettext("The payment for your order is under way. Here is the link to see how it stands.")
+    return _waiting(news, Block("button", {"label": gettext("See your order"), "where": "order", "url": ""}))
+
+
+def _waiting(news: str, button: Block) -> tuple[str, str, list[Block]]:
+    why = gettext(
+        "You get this mail because somebody has just filled in the order form with your e-mail address. "
+        "If it was not you, you need not do anything: nothing has changed."
+    )
+    return (
+        gettext("Your order is waiting"),
+        news,
+        [
+            Block("heading", {"text": gettext("Your order is waiting")}),
+            Block("text", {"text": _Rich(f"<p>{news}</p>")}),
+            button,
+            Block("order_summary", {"title": ""}),
+            Block("text", {"text": _Rich(f"<p>{why}</p>")}),
+        ],
+    )
+
+
+#: Name → what makes its subject, preview line and blocks, in the active language.
+BUILTINS = {"receipt": _receipt, "waiting_rest": _waiting_rest, "waiting_payment": _waiting_payment}
+
+
+def formatting_language(written: str, wanted: str) -> str:
+    """The language for dates and amounts in a mail written in ``written`` for somebody who reads ``wanted``.
+
+    One mail, one language: the reader's own variant where it is the same language, else that of the words.
+    """
+    same = wanted and written.lower().split("-")[0] == wanted.lower().split("-")[0]
+    return wanted if same else written or wanted

@@ -1,0 +1,76 @@
+"""What an e-mail speaks of, read from its stored words alone: no query, nothing compiled, so a list can afford it a row.
+
+A mail with a coupon is promotion unless an editor says otherwise: whoever has unsubscribed must not get it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from typing import Any
+
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from wagtail_kwiga.mailing import placeholder_syntax, richtext
+
+
+class Kind(models.TextChoices):
+    """What a mail is, in the eyes of the law and of the reader."""
+
+    SERVICE = "service", _("service: about an order of theirs")
+    PROMOTION = "promotion", _("promotion: carries an advantage")
+
+
+#: Placeholders that make no sense without a coupon, beside all whose name begins with ``coupon.``.
+PRICES = frozenset({"price.after", "price.saved"})
+#: Placeholders that tell until when a coupon holds.
+ENDS = frozenset({"coupon.deadline", "coupon.valid_until", "coupon.valid_hours"})
+
+
+def speaks_of_coupon(names: Collection[str]) -> bool:
+    """Whether a mail with these placeholders makes no sense without a coupon."""
+    return any(name.startswith("coupon.") or name in PRICES for name in names)
+
+
+def holds_coupon(template: Any) -> bool:
+    """Whether an ``EmailTemplate``, as it stands in memory, offers a coupon."""
+    return speaks_of_coupon(names_used(template))
+
+
+def names_used(template: Any) -> set[str]:
+    """The placeholders that ``template`` names: in its words, and through its coupon card."""
+    names = {
+        token.name
+        for text in (template.subject, template.preheader)
+        for token in placeholder_syntax.found_in(text or "")
+    }
+    for block in template.body.raw_data if template.body else ():
+        kind, value = block["type"], block["value"]
+        if kind == "coupon_card":
+            names |= _on_card(value)
+        for words in _strings(value):
+            names.update(
+                token.name for token in placeholder_syntax.found_in(richtext.plain(words) if kind == "text" else words)
+            )
+    return names
+
+
+def _on_card(value: Any) -> set[str]:
+    """What ``mjml`` puts on a coupon card."""
+    names = {"coupon.code", "coupon.size"}
+    if value.get("show_prices", True):
+        names |= {"price.before", "price.after"}
+    if value.get("show_deadline", True):
+        names.add("coupon.deadline")
+    return names
+
+
+def _strings(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        for part in value.values():
+            yield from _strings(part)
+    elif isinstance(value, list | tuple):
+        for part in value:
+            yield from _strings(part)

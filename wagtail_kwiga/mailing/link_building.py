@@ -1,0 +1,56 @@
+"""Turning what a mail's links are to say into addresses, at hand-over. The same mail gives the same addresses each time."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping
+from typing import Any
+
+from wagtail_kwiga.mailing.models import OutgoingEmail
+from wagtail_kwiga.orders import links
+
+#: Unsubscribing must work for years: people clean up their mail when they feel like it.
+UNSUBSCRIBE_DAYS = 3 * 366
+
+
+def of(email: OutgoingEmail) -> dict[str, str]:
+    """Link placeholder → absolute address. Reads ``email.order`` and nothing else of the database (sites are cached)."""
+    return {name: address(name, row, email) for name, row in email.links.items()}
+
+
+def address(name: str, row: Mapping[str, Any], email: OutgoingEmail) -> str:
+    """The address of one link of ``email``. A link about an order that the mail no longer has is the site's root."""
+    root = links.site_root(email.site_id)
+    if "url" in row:
+        return str(row["url"])
+    if "to" in row:
+        target = str(row["to"])
+        return target if target.startswith(("http://", "https://")) else f"{root}/{target.lstrip('/')}"
+    if "root" in row:
+        return root
+    at = dt.datetime.fromtimestamp(row["at"], dt.UTC)
+    if "contact" in row:
+        return unsubscribe_url(row["contact"], at=at, site_id=email.site_id, language=email.language)
+    if email.order is None:
+        return root
+    if name == "resume_url":
+        return links.resume_url(email.order, row.get("coupon"), at)
+    if name == "pay_url":
+        return links.pay_url(email.order, at)
+    return links.order_url(email.order, at)
+
+
+def unsubscribe_url(contact_id: int, *, at: dt.datetime, site_id: int | None, language: str) -> str:
+    """Where a contact unsubscribes: one token a contact, naming the language the page should speak."""
+    token = links.make(
+        links.LinkPurpose.UNSUBSCRIBE,
+        expires=at + dt.timedelta(days=UNSUBSCRIBE_DAYS),
+        contact=contact_id,
+        lang=language,
+    )
+    return links.absolute("unsubscribe", token, site_id=site_id, language=language)
+
+
+def neutral(email: OutgoingEmail) -> dict[str, str]:
+    """The links of ``email`` made harmless, for staff who look at it: ``#resume_url`` leads nowhere."""
+    return {name: links.site_root(email.site_id) if "root" in row else f"#{name}" for name, row in email.links.items()}

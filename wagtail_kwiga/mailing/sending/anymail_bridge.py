@@ -1,0 +1,174 @@
+"""What an e-mail provider says through Anymail, in the package's own words. The only module that knows Anymail.
+
+Works without Anymail in ``INSTALLED_APPS``, with any other backend, and even with Anymail not installed.
+"""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+try:
+    import requests
+    from anymail import exceptions
+    from anymail.signals import tracking
+except ImportError:  # pragma: no cover - Anymail is a dependency; a site may still have thrown it out
+    exceptions = None
+    tracking = None
+
+from wagtail_kwiga.mailing import placeholder_syntax
+from wagtail_kwiga.mailing.sending.tracking import Report, record
+
+
+@dataclass(frozen=True)
+class Reading:
+    """``refused``, ``not_now``, ``no_connection``, ``configuration``, ``permanent`` or ``unknown``."""
+
+    meaning: str
+    retry_after: int = 0
+
+
+@dataclass(frozen=True)
+class Status:
+    """What the provider said about a message it was given."""
+
+    words: str = ""
+    message_id: str = ""
+    refused: bool = False
+    failed: bool = False
+
+
+def read_error(error: Exception) -> Reading | None:
+    """What an Anymail error means; ``None`` for an error of somebody else."""
+    if exceptions is None or not isinstance(error, exceptions.AnymailError):
+        return None
+    if isinstance(error, exceptions.AnymailRecipientsRefused):
+        return Reading("refused")
+    if isinstance(error, exceptions.AnymailAPIError):
+        return _read_api_error(error)
+    # Unsupported feature, invalid address, serialisation, cancelled by a listener: all before anything was sent.
+    return Reading("permanent")
+
+
+def read_status(message: Any) -> Status:
+    """What ``message.anymail_status`` says after sending; an empty status with other backends."""
+    given = getattr(message, "anymail_status", None)
+    statuses = getattr(given, "status", None) or set()
+    message_id = getattr(given, "message_id", None)
+    return Status(
+        words=",".join(sorted(str(status or "unknown") for status in statuses))[:60],
+        message_id=str(message_id)[:255] if isinstance(message_id, str | int) else "",
+        refused=bool(statuses) and statuses <= {"invalid", "rejected"},
+        failed=bool(statuses) and statuses == {"failed"},
+    )
+
+
+def connect() -> None:
+    """Listen to the provider's events (``anymail.urls``). Called once when the app is ready; calling it again is harmless."""
+    if tracking is not None:
+        tracking.connect(_on_event, dispatch_uid="wagtail_kwiga.mailing.sending.anymail_bridge")
+
+
+#: Answers about the account, its key or the address of the interface, and so about every mail: keys are refused, bills are not
+#: paid, the sending domain does not exist there.
+_ABOUT_US = {401, 402, 403, 404, 405, 407}
+
+
+def _read_api_error(error: Any) -> Reading:
+    status = error.status_code or _status_of_sdk(error.__cause__)
+    if status is None:
+        if _never_began(error.__cause__):
+            return Reading("configuration")
+        return Reading("no_connection" if _never_connected(error.__cause__) else "unknown")
+    if status == 429:
+        return Reading("not_now", retry_after=_retry_after(error.response))
+    if status in _ABOUT_US:
+        return Reading("configuration")
+    if status == 408:  # it gave up on us while we still spoke, or so it says
+        return Reading("unknown")
+    if 400 <= status < 500:
+        return Reading("permanent")
+    # 5xx: some providers have taken the mail all the same. 2xx with an unreadable body: they most likely have.
+    return Reading("unknown")
+
+
+def _status_of_sdk(cause: Any) -> int | None:
+    """The HTTP status where a provider is spoken to through a library of its own (Amazon SES)."""
+    answer = getattr(cause, "response", None)
+    if isinstance(answer, dict):
+        status = (answer.get("ResponseMetadata") or {}).get("HTTPStatusCode")
+        throttled = (answer.get("Error") or {}).get("Code") in ("Throttling", "TooManyRequestsException")
+        return 429 if throttled else status
+    return None
+
+
+def _never_began(cause: Any) -> bool:
+    """Whether the request could not even be written: an address that is none, a key with a line break in it."""
+    wrong = requests.exceptions
+    return isinstance(
+        cause,
+        wrong.MissingSchema | wrong.InvalidSchema | wrong.InvalidURL | wrong.InvalidHeader | wrong.InvalidProxyURL,
+    )
+
+
+def _never_connected(cause: Any) -> bool:
+    """Whether a network error proves that no connection came about. A broken or timed-out one proves nothing."""
+    if isinstance(cause, requests.exceptions.ConnectTimeout | requests.exceptions.ProxyError):
+        return True
+    if isinstance(cause, requests.exceptions.SSLError):
+        return any(_while_greeting(error) for error in _chain(cause) if isinstance(error, ssl.SSLError))
+    if not isinstance(cause, requests.exceptions.ConnectionError):
+        return False
+    inner = cause.args[0] if cause.args else None
+    reason = getattr(inner, "reason", None)
+    return any(kind.__name__ in ("NewConnectionError", "NameResolutionError") for kind in type(reason).__mro__)
+
+
+def _chain(error: Any) -> Iterator[BaseException]:
+    """``error`` and all it was made from, however the libraries between wrapped it."""
+    seen: list[BaseException] = []
+    waiting = [error]
+    while waiting and len(seen) < 50:
+        each = waiting.pop()
+        if not isinstance(each, BaseException) or any(each is known for known in seen):
+            continue
+        seen.append(each)
+        yield each
+        waiting += [each.__cause__, each.__context__, getattr(each, "reason", None), *each.args]
+
+
+def _while_greeting(error: ssl.SSLError) -> bool:
+    """Whether TLS failed before anything could be said. It may fail as well when the mail has long been handed over."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return True
+    last = error.__traceback__
+    while last is not None and last.tb_next is not None:
+        last = last.tb_next
+    return last is not None and last.tb_frame.f_code.co_name == "do_handshake"
+
+
+def _retry_after(response: Any) -> int:
+    value = getattr(response, "headers", {}).get("Retry-After", "")
+    return min(int(value), 6 * 3600) if _is_number(str(value)) else 0
+
+
+def _is_number(text: str) -> bool:
+    """A whole number of a size that a database takes. (``isdigit`` finds digits in ``²`` too.)"""
+    return text.isascii() and text.isdigit() and len(text) <= 18
+
+
+def _on_event(sender: Any, event: Any, **more: Any) -> None:
+    metadata = event.metadata if isinstance(event.metadata, dict) else {}
+    given = str(metadata.get("kwiga_email", ""))
+    record(
+        Report(
+            email_id=int(given) if _is_number(given) else None,
+            message_id=placeholder_syntax.one_line(str(event.message_id or "")),
+            recipient=placeholder_syntax.one_line(str(event.recipient or "")).lower(),
+            event=str(event.event_type or "unknown"),
+            reject_reason=str(event.reject_reason or ""),
+            at=event.timestamp,
+        )
+    )

@@ -1,0 +1,402 @@
+"""Taking due mails out of the outbox and handing them over, each at most once without somebody knowing.
+
+queued → leased → handing over → sent | failed | uncertain | suppressed | missed | cancelled
+
+A worker leases a batch. Then, mail by mail: a short transaction under the contact's lock asks once more whether the mail
+may go and marks it *handing over*; the hand-over happens outside any transaction; a short transaction books the result.
+A worker killed at any point leaves at most one mail *uncertain*; the rest of its batch goes back by itself.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime as dt
+import logging
+import secrets
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from django.db.models import CharField, DateTimeField, QuerySet
+from django.db.models import PositiveSmallIntegerField as SmallNumber
+
+from wagtail_kwiga import conf, hooks, locking
+from wagtail_kwiga.compiled_queries import ExistsMany, Param, Update
+from wagtail_kwiga.contacts import consent
+from wagtail_kwiga.contacts.models import Contact
+from wagtail_kwiga.coupons import eligibility
+from wagtail_kwiga.coupons.reasons import Reason
+from wagtail_kwiga.mailing import sender, suppression, timeline
+from wagtail_kwiga.mailing.classification import Kind
+from wagtail_kwiga.mailing.events import EmailSent
+from wagtail_kwiga.mailing.models import EmailTemplateVersion, OutgoingEmail, Suppression
+from wagtail_kwiga.mailing.reasons import Why, told
+from wagtail_kwiga.mailing.sending import mail_connection, presend_checks
+from wagtail_kwiga.mailing.sending.outbox import BY_ITSELF
+from wagtail_kwiga.mailing.sending.outcomes import DeliveryResult, Outcome
+
+logger = logging.getLogger("wagtail_kwiga.mailing")
+
+Status = OutgoingEmail.Status
+Purpose = OutgoingEmail.Purpose
+
+#: Why a discount that held when the mail was written holds no more.
+_ENDED = {Reason.INACTIVE, Reason.EXPIRED, Reason.ENDED_FOR_YOU}
+#: Minutes until the next try, by how often a mail has been tried.
+BACKOFF = (2, 10, 60, 240, 480)
+
+
+@dataclass
+class DeliverySummary:
+    """How many mails a sweep brought to which end. ``later`` went back to the queue."""
+
+    sent: int = 0
+    failed: int = 0
+    uncertain: int = 0
+    suppressed: int = 0
+    missed: int = 0
+    cancelled: int = 0
+    later: int = 0
+
+    @property
+    def total(self) -> int:
+        return sum(dataclasses.astuple(self))
+
+    def count(self, status: str | None) -> None:
+        name = "later" if status == Status.QUEUED else status
+        if name and hasattr(self, name):
+            setattr(self, name, getattr(self, name) + 1)
+
+
+def deliver_due(
+    now: dt.datetime | None = None, *, batch: int | None = None, seconds: float | None = None
+) -> DeliverySummary:
+    """Hand over what is due at ``now``, in batches, until nothing is left or ``seconds`` have passed.
+
+    Several workers may do this at once. Not to be called within a transaction: what it marks must be seen by others
+    before the hand-over begins.
+    """
+    now = now or conf.now()
+    size = batch or conf.settings.SWEEP_BATCH
+    began = time.monotonic()
+    budget = conf.settings.SWEEP_SECONDS if seconds is None else seconds
+    summary = DeliverySummary()
+    is_due, is_broken, is_doubtful = _ANYTHING.ask(now=now, since=_receipts_before(now))
+    if is_broken or is_doubtful:
+        for status in _tidy_up(now):
+            summary.count(status)
+    if not (is_due or is_broken or is_doubtful):
+        return summary
+    with mail_connection.MailConnection() as post:
+        while not post.is_down and (passed := time.monotonic() - began) < budget:
+            lease = secrets.token_hex(16)
+            emails, senders = _take(lease, now, passed, size)
+            if not emails:
+                break
+            waiting = len(emails)
+            try:
+                for email in emails:
+                    if post.is_down or time.monotonic() - began >= budget:
+                        break
+                    by = senders[email.site_id]
+                    summary.count(_deliver_safely(email, by, post, now, began))
+                    waiting -= 1
+            finally:
+                if waiting:
+                    _give_back(lease)
+    return summary
+
+
+def due_count(now: dt.datetime | None = None) -> int:
+    """How many mails wait to be handed over at ``now``. One query on a partial index."""
+    return _due(now or conf.now()).count()
+
+
+def _due(now: dt.datetime) -> Any:
+    return OutgoingEmail.objects.filter(status=Status.QUEUED, due_at__lte=now)
+
+
+def _overdue(now: Any) -> QuerySet[OutgoingEmail]:
+    """Leases that have run out. Only what is leased or being handed over has one, and by that the index knows them."""
+    return OutgoingEmail.objects.filter(status__in=[Status.LEASED, Status.SENDING], leased_until__lte=now)
+
+
+def _receipts_before(now: dt.datetime) -> dt.datetime:
+    return now - dt.timedelta(minutes=conf.settings.RECEIPT_RETRY_MINUTES)
+
+
+def _doubtful_receipts(since: Any) -> QuerySet[OutgoingEmail]:
+    """Receipts of uncertain end that get their second try."""
+    return OutgoingEmail.objects.filter(
+        status=Status.UNCERTAIN, purpose=Purpose.RECEIPT, settled_by="", sending_at__lte=since
+    )
+
+
+#: Whether anything is due, anything was left behind, any receipt is to be tried again: all that an idle sweep asks.
+_ANYTHING = ExistsMany(
+    lambda: (
+        _due(Param("now", DateTimeField())),
+        _overdue(Param("now", DateTimeField())),
+        _doubtful_receipts(Param("since", DateTimeField())),
+    )
+)
+
+Senders = dict[int | None, sender.Sender]
+
+
+def _take(lease: str, now: dt.datetime, passed: float, size: int) -> tuple[list[OutgoingEmail], Senders]:
+    """Lease up to ``size`` due mails that nobody else is about to lease, and who sends them. Five queries, one for nothing."""
+    until = now + dt.timedelta(seconds=passed + conf.settings.LEASE_SECONDS)
+    with locking.atomic_write():
+        due = _due(now).order_by("due_at", "pk")
+        ids = list(locking.locked(due, skip=True).values_list("pk", flat=True)[:size])
+        if not ids:
+            return [], {}
+        OutgoingEmail.objects.filter(pk__in=ids).update(status=Status.LEASED, lease=lease, leased_until=until)
+    emails = list(OutgoingEmail.objects.filter(pk__in=ids).select_related("order").order_by("due_at", "pk"))
+    versions = EmailTemplateVersion.objects.in_bulk({email.version_id for email in emails})
+    for email in emails:
+        email.version = versions[email.version_id]
+    return emails, sender.for_sites({email.site_id for email in emails})
+
+
+def _give_back(lease: str) -> None:
+    """What a batch did not come to waits for the next sweep, untouched."""
+    # What is leased has an end of its lease; said aloud, because that is what the index is made of.
+    mine = OutgoingEmail.objects.filter(lease=lease, status=Status.LEASED, leased_until__isnull=False)
+    mine.update(status=Status.QUEUED, lease="", leased_until=None)
+
+
+def _deliver_safely(
+    email: OutgoingEmail, by: sender.Sender, post: mail_connection.MailConnection, now: dt.datetime, began: float
+) -> str | None:
+    """``_deliver``, but one mail that nobody foresaw does not keep all others from leaving, today and in every sweep."""
+    try:
+        return _deliver(email, by, post, now, began)
+    except Exception as error:
+        logger.exception("Mail %s stumbled", email.pk)
+        # If this fails too, the database is in trouble and the sweep ends. A mail whose hand-over had begun is not touched.
+        return _book(email, DeliveryResult(Outcome.LATER, told(Why.STUMBLED, error)), now, was=Status.LEASED)
+
+
+def _deliver(
+    email: OutgoingEmail, by: sender.Sender, post: mail_connection.MailConnection, now: dt.datetime, began: float
+) -> str | None:
+    """See one leased mail through; returns the status it came to, ``None`` where somebody else has it by now."""
+    try:
+        message = mail_connection.compose(email, by)
+    except Exception as error:
+        logger.exception("Mail %s could not be composed", email.pk)
+        return _book(email, DeliveryResult(Outcome.FAILED, told(Why.CANNOT_COMPOSE, error)), now, was=Status.LEASED)
+    down = post.ready()
+    if down is not None:
+        logger.error("No connection to the mail server: %s", down.why)
+        return _book(email, down, now, was=Status.LEASED)
+    # Asked only now: a slow server may have kept us waiting for the connection, and the lease must outlast the hand-over.
+    stopped = _claim(email, by, now, time.monotonic() - began)
+    if stopped is not None:
+        return stopped or None
+    verdict = post.give(message)
+    if not verdict.message_id:
+        verdict = dataclasses.replace(verdict, message_id=message.extra_headers.get("Message-ID", ""))
+    if verdict.fate is not Outcome.SENT:
+        logger.warning("Mail %s: %s (%s)", email.pk, verdict.fate, verdict.why)
+    return _book(email, verdict, now, was=Status.SENDING)
+
+
+def _claim(email: OutgoingEmail, by: sender.Sender, now: dt.datetime, passed: float) -> str | None:
+    """Under the contact's lock: may the mail still go? Then it is marked *handing over* and ``None`` is returned.
+
+    Otherwise the status it got instead, or an empty string where it is no longer ours. Whoever pays holds the same lock:
+    either this commits first, or it sees the payment (promise 1).
+    """
+    with locking.atomic_write():
+        status, why = _objection(email, by, now)
+        if status:
+            mine = OutgoingEmail.objects.filter(pk=email.pk, status=Status.LEASED, lease=email.lease)
+            if not mine.update(status=status, why=str(why)[:255], lease="", leased_until=None):
+                return ""
+            email.status, email.why = status, str(why)
+            timeline.note(email, timeline.CODES[status], now=now)
+            return status
+        until = now + dt.timedelta(seconds=passed + conf.settings.LEASE_SECONDS)
+        if not _MARK.run(email=email.pk, lease=email.lease, attempts=email.attempts + 1, now=now, until=until):
+            return ""
+    email.attempts += 1
+    email.sending_at = now
+    return None
+
+
+def _mine(status: Any) -> QuerySet[OutgoingEmail]:
+    return OutgoingEmail.objects.filter(
+        pk=Param("email", OutgoingEmail._meta.pk), lease=Param("lease", CharField()), status=status
+    )
+
+
+_MARK = Update(
+    lambda: (
+        _mine(Status.LEASED),
+        {
+            "status": Status.SENDING,
+            "attempts": Param("attempts", SmallNumber()),
+            "sending_at": Param("now", DateTimeField()),
+            "leased_until": Param("until", DateTimeField()),
+            "why": "",
+        },
+    )
+)
+_TELL = Update(
+    lambda: (
+        _mine(Param("was", CharField())),
+        {"lease": "", "leased_until": None, **{name: Param(name, field) for name, field in _TOLD.items()}},
+    )
+)
+#: What the end of a hand-over may change.
+_TOLD = {
+    name: OutgoingEmail._meta.get_field(name)
+    for name in ("status", "attempts", "why", "message_id", "esp_status", "sent_at", "due_at")
+}
+
+
+def _objection(email: OutgoingEmail, by: sender.Sender, now: dt.datetime) -> tuple[str, str]:
+    """Why the mail must not go after all, as (status, why), or two empty strings. The contact is locked from here on.
+
+    Two queries (two more for a mail that names a coupon and leads to none): the lock, and then everything at once.
+    """
+    contact = presend_checks.lock_contact(email.contact_id) if email.contact_id else None
+    coupon_id = _coupon_in_links(email)
+    found = presend_checks.pre_send_check(email, site_id=by.site_id, coupon_id=coupon_id, now=now)
+    if found is None:  # the mail is gone; the claim will find that too
+        return "", ""
+    if email.purpose == Purpose.RECOVERY:
+        if email.family and not found.is_waiting:
+            return Status.CANCELLED, Why.PAID if found.family_paid else Why.NOT_WAITING
+        if found.recovery_on is False:
+            return Status.CANCELLED, Why.RECOVERY_OFF
+    if contact is not None:
+        if contact.is_placeholder:
+            return Status.SUPPRESSED, Why.PLACEHOLDER
+        policy = found.promo_policy or by.promo_policy
+        refusal = consent.why_not_promote(contact, policy) if email.kind == Kind.PROMOTION else None
+        if refusal:
+            return Status.SUPPRESSED, refusal
+    refusal = found.suppressed or (found.promotion_suppressed if email.kind == Kind.PROMOTION else None)
+    if refusal:
+        return Status.SUPPRESSED, refusal
+    if email.not_after is not None and now > email.not_after:
+        return Status.MISSED, Why.TOO_LATE
+    if contact is not None and _promises_a_discount(email):
+        over = found.coupon_is_over(now) if coupon_id else _named_discount_is_over(email, contact, now)
+        if over:
+            return Status.MISSED, Why.TOO_LATE
+    return "", ""
+
+
+def _promises_a_discount(email: OutgoingEmail) -> bool:
+    """A receipt tells what was, and promises nothing."""
+    return email.order_id is not None and email.purpose != Purpose.RECEIPT
+
+
+def _coupon_in_links(email: OutgoingEmail) -> int | None:
+    return next((row["coupon"] for row in email.links.values() if row.get("coupon")), None)
+
+
+def _named_discount_is_over(email: OutgoingEmail, contact: Contact, now: dt.datetime) -> bool:
+    """``PreSendCheck.coupon_is_over`` for a coupon of which only the code stands in the mail."""
+    code = email.context.get("coupon.code")
+    if not code or email.order is None or email.order.offer is None:
+        return False
+    return eligibility.check(code=code, offer=email.order.offer, contact=contact, now=now).reason in _ENDED
+
+
+def _book(email: OutgoingEmail, verdict: DeliveryResult, now: dt.datetime, *, was: str) -> str | None:
+    """Write down what came of it, if the mail is still ours. Two queries for a mail that was sent."""
+    changes = _changes(email, verdict, now, before_hand_over=was == Status.LEASED)
+    status = changes["status"]
+    with locking.atomic_write():
+        values = {name: getattr(email, name) for name in _TOLD} | changes
+        if not _TELL.run(email=email.pk, lease=email.lease, was=was, **values):
+            # Another worker may have thought this one dead and the mail uncertain; now the end of it is known.
+            doubted = OutgoingEmail.objects.filter(pk=email.pk, lease=email.lease, status=Status.UNCERTAIN)
+            if was != Status.SENDING or not doubted.update(lease="", leased_until=None, **changes):
+                logger.warning("Mail %s was settled by somebody else meanwhile; not booked: %s", email.pk, verdict)
+                return None
+            timeline.tick_off(email, now=now)
+        for name, value in changes.items():
+            setattr(email, name, value)
+        if verdict.fate is Outcome.REFUSED:
+            suppression.suppress(
+                email.to_email,
+                scope=Suppression.Scope.ALL,
+                reason=Suppression.Reason.REFUSED,
+                source=f"mail {email.pk}",
+                now=now,
+            )
+        if status != Status.QUEUED:
+            timeline.note(email, _code(email), now=now, attention=_needs_a_person(email))
+        if status == Status.SENT:
+            hooks.notify(
+                "after_kwiga_email_sent", EmailSent(email.pk, email.contact_id, email.order_id, email.purpose, now)
+            )
+    return status
+
+
+def _changes(
+    email: OutgoingEmail, verdict: DeliveryResult, now: dt.datetime, *, before_hand_over: bool
+) -> dict[str, Any]:
+    attempts = email.attempts + 1 if before_hand_over else email.attempts
+    changes: dict[str, Any] = {"attempts": attempts, "why": verdict.why[:255]}
+    if not before_hand_over:
+        changes |= {"message_id": verdict.message_id[:255], "esp_status": verdict.esp_status[:60]}
+    match verdict.fate:
+        case Outcome.SENT:
+            return changes | {"status": Status.SENT, "sent_at": now}
+        case Outcome.REFUSED:
+            return changes | {"status": Status.SUPPRESSED}
+        case Outcome.UNCERTAIN:
+            return changes | {"status": Status.UNCERTAIN}
+        case Outcome.LATER if attempts < conf.settings.MAX_ATTEMPTS:
+            wait = dt.timedelta(minutes=BACKOFF[min(attempts, len(BACKOFF)) - 1])
+            return changes | {
+                "status": Status.QUEUED,
+                "due_at": now + max(wait, dt.timedelta(seconds=verdict.retry_after)),
+            }
+        case Outcome.LATER:
+            return changes | {"status": Status.FAILED, "why": told(Why.GAVE_UP, verdict.why)}
+    return changes | {"status": Status.FAILED}
+
+
+def _tidy_up(now: dt.datetime) -> Iterator[str]:
+    """What killed workers left behind, and receipts of uncertain end that get their second try."""
+    with locking.atomic_write():  # whose hand-over had not begun
+        idle = locking.locked(_overdue(now).filter(status=Status.LEASED).order_by("pk"), skip=True)
+        OutgoingEmail.objects.filter(pk__in=list(idle.values_list("pk", flat=True)), status=Status.LEASED).update(
+            status=Status.QUEUED, lease="", leased_until=None
+        )
+    for email in _overdue(now).filter(status=Status.SENDING).order_by("pk"):
+        email.status, email.why = Status.UNCERTAIN, told(Why.WORKER_STOPPED)
+        this = _overdue(now).filter(pk=email.pk, status=Status.SENDING, lease=email.lease)
+        with locking.atomic_write():
+            # Its name stays on it: should that worker be alive after all, it can still tell how it ended.
+            is_news = this.update(status=email.status, why=email.why, leased_until=None)
+            if is_news:
+                timeline.note(email, _code(email), now=now, attention=_needs_a_person(email))
+        if is_news:
+            yield email.status
+    _doubtful_receipts(_receipts_before(now)).update(
+        status=Status.QUEUED, due_at=now, lease="", leased_until=None, settled_by=BY_ITSELF
+    )
+
+
+def _will_try_again(email: OutgoingEmail) -> bool:
+    """A receipt without a clear end is sent once more: having it twice is better than not at all."""
+    return email.status == Status.UNCERTAIN and email.purpose == Purpose.RECEIPT and not email.settled_by
+
+
+def _needs_a_person(email: OutgoingEmail) -> bool:
+    return email.status in (Status.FAILED, Status.UNCERTAIN) and not _will_try_again(email)
+
+
+def _code(email: OutgoingEmail) -> str:
+    return "mailing.trying_again" if _will_try_again(email) else timeline.CODES[email.status]

@@ -1,0 +1,252 @@
+"""Putting mails into the outbox, and taking them out again before they leave. Everything a mail says is frozen here.
+
+A key is unique: queueing the same key again gives the row that is there. A mail that may not be sent becomes a row too,
+*suppressed* with the reason, so that the refusal can be seen.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import uuid
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import Any
+
+from django.db import router
+from django.db.models import Prefetch, prefetch_related_objects
+from django.utils.translation import gettext
+
+from wagtail_kwiga import compiled_queries, conf, locking
+from wagtail_kwiga.contacts import consent
+from wagtail_kwiga.exceptions import KwigaError
+from wagtail_kwiga.journal import writing
+from wagtail_kwiga.mailing import placeholder_syntax, placeholders, rendering, sender, suppression, timeline
+from wagtail_kwiga.mailing.authoring import sample_data, versions
+from wagtail_kwiga.mailing.classification import Kind
+from wagtail_kwiga.mailing.models import EmailTemplate, EmailTemplateVersion, OutgoingEmail
+from wagtail_kwiga.mailing.placeholders import Situation
+from wagtail_kwiga.mailing.reasons import Why, told
+from wagtail_kwiga.orders.models import Order, OrderLine
+
+Status = OutgoingEmail.Status
+Purpose = OutgoingEmail.Purpose
+
+#: What ``settled_by`` says where no person but the retry of a receipt has settled an uncertain mail.
+BY_ITSELF = "by_itself"
+
+
+@dataclass(frozen=True)
+class QueuedMail:
+    """One mail to be queued. Not before ``due_at`` (default: at once), and after ``not_after`` rather not at all."""
+
+    key: str
+    purpose: str
+    version: EmailTemplateVersion
+    situation: Situation
+    due_at: dt.datetime | None = None
+    not_after: dt.datetime | None = None
+
+
+def queue(
+    *,
+    key: str,
+    purpose: str,
+    version: EmailTemplateVersion,
+    situation: Situation,
+    due_at: dt.datetime | None = None,
+    not_after: dt.datetime | None = None,
+    now: dt.datetime | None = None,
+) -> OutgoingEmail:
+    """Queue one mail to ``situation.contact``; returns its row, or the one that bears ``key`` already."""
+    return queue_many([QueuedMail(key, purpose, version, situation, due_at, not_after)], now=now)[0]
+
+
+def queue_many(mails: Iterable[QueuedMail], *, now: dt.datetime | None = None) -> list[OutgoingEmail]:
+    """Queue mails, each to the contact of its situation; returns their rows in the same order.
+
+    A fixed number of queries however many there are: known keys, senders, suppressions, ways in (where asked for),
+    insert, read back, and timeline (where one is suppressed). No locks are taken; call it within the deciding transaction.
+    """
+    now = now or conf.now()
+    mails = list(mails)
+    if not mails:
+        return []
+    with locking.atomic_write():
+        keys = [mail.key for mail in mails]
+        there = set(OutgoingEmail.objects.filter(key__in=keys).values_list("key", flat=True))
+        fresh = {mail.key: mail for mail in mails if mail.key not in there}
+        rows = _rows(list(fresh.values()), now)
+        # Another transaction may queue the same key right now; the database lets one in.
+        written = compiled_queries.insert(OutgoingEmail, _COLUMNS, rows, or_ignore=True)
+        by_key = _read_back(keys, rows if written == len(rows) else [])
+        refused = [by_key[key] for key in fresh if by_key[key].status == Status.SUPPRESSED]
+        if refused:
+            writing.write_many([timeline.draft(row, timeline.CODES[Status.SUPPRESSED], now=now) for row in refused])
+    for mail in mails:
+        row = by_key[mail.key]
+        row.version, row.contact, row.order = mail.version, mail.situation.contact, mail.situation.order
+    return [by_key[key] for key in keys]
+
+
+def cancel_family(family: uuid.UUID, *, now: dt.datetime | None = None, why: str = Why.PAID) -> int:
+    """Cancel the recovery mail of a family that has not begun to be handed over; returns how many. One query.
+
+    Whoever calls it because of a payment holds the contact's lock. Delivery claims under the same lock, so once that
+    transaction has committed no hand-over of these mails can begin (promise 1).
+    """
+    waiting = OutgoingEmail.objects.filter(
+        family=family, purpose=Purpose.RECOVERY, status__in=[Status.QUEUED, Status.LEASED]
+    )
+    return waiting.update(status=Status.CANCELLED, why=str(why)[:255], lease="", leased_until=None)
+
+
+def send_receipt(order: Order, now: dt.datetime | None = None) -> OutgoingEmail:
+    """Queue the receipt of a paid order, once per order however often it is asked for."""
+    now = now or conf.now()
+    situation = Situation(contact=order.contact, order=order, site=order.site, language=order.language, now=now)
+    version = versions.builtin("receipt", order.language, now=now)
+    return queue(key=f"receipt:{order.pk}", purpose=Purpose.RECEIPT, version=version, situation=situation, now=now)
+
+
+def send_test(template: EmailTemplate, *, to: str, language: str = "", now: dt.datetime | None = None) -> OutgoingEmail:
+    """Queue ``template`` as it stands in memory, filled with sample data, to an address of the team.
+
+    Its links lead nowhere, and its subject says in the active language that it is a test. Raises ``TemplateFault``.
+    """
+    now = now or conf.now()
+    version = versions.of_draft(template, now=now)
+    example = sample_data.situation(language=language or version.language, now=now)
+    texts, links = sample_data.values(version, example)
+    subject = gettext("Test: %(subject)s") % {"subject": rendering.subject(version, texts)}
+    return OutgoingEmail.objects.create(
+        key=f"test:{uuid.uuid4()}",
+        purpose=Purpose.TEST,
+        kind=version.kind,
+        version=version,
+        site=example.site,
+        language=version.language,
+        to_email=to,
+        subject=placeholder_syntax.one_line(subject),
+        context=texts,
+        links={name: {"url": url} for name, url in links.items()},
+        queued_at=now,
+        due_at=now,
+    )
+
+
+def settle(email: OutgoingEmail, verdict: str, *, by: Any = None, now: dt.datetime | None = None) -> None:
+    """A person decides about a mail: ``was_sent`` (an uncertain one), or ``send_again`` (an uncertain or failed one).
+
+    Sending again uses the same row and asks all questions anew: a paid family stays silent, a late mail is missed.
+    Raises ``KwigaError``: ``unknown_verdict``, or ``not_open`` where the mail is not in doubt (any more).
+    """
+    now = now or conf.now()
+    changes: dict[str, Any] = {"settled_by": verdict, "lease": "", "leased_until": None}
+    match verdict:
+        case "was_sent":
+            open_states = [Status.UNCERTAIN]
+            changes |= {"status": Status.SENT, "sent_at": email.sending_at or now, "why": ""}
+            code = "mailing.settled_sent"
+        case "send_again":
+            open_states = [Status.UNCERTAIN, Status.FAILED]
+            changes |= {"status": Status.QUEUED, "due_at": now, "attempts": 0, "why": told(Why.SEND_AGAIN)}
+            code = "mailing.settled_again"
+        case _:
+            raise KwigaError(f"There is no verdict {verdict!r}.", code="unknown_verdict")  # a programmer's mistake
+    with locking.atomic_write():
+        if not OutgoingEmail.objects.filter(pk=email.pk, status__in=open_states).update(**changes):
+            raise KwigaError(gettext("This mail is not in doubt any more."), code="not_open")
+        for name, value in changes.items():
+            setattr(email, name, value)
+        timeline.tick_off(email, now=now, by=by)
+        timeline.note(email, code, now=now, by=by)
+
+
+#: The columns of a mail, all but its key in the table; and a row of their values.
+_COLUMNS = [field.attname for field in OutgoingEmail._meta.concrete_fields if not field.primary_key]
+_Row = list[Any]
+#: What a mail begins with.
+_DEFAULTS = {
+    name: OutgoingEmail._meta.get_field(name).get_default()
+    for name in (
+        "lease",
+        "leased_until",
+        "attempts",
+        "sending_at",
+        "sent_at",
+        "message_id",
+        "esp_status",
+        "settled_by",
+    )
+}
+
+
+def _read_back(keys: list[str], written: list[_Row]) -> dict[str, OutgoingEmail]:
+    """The mails of these keys. What was written just now is not read again but for the ids: one query where that is all."""
+    ids = dict(OutgoingEmail.objects.filter(key__in=keys).values_list("key", "pk"))
+    using, names = router.db_for_write(OutgoingEmail), ["id", *_COLUMNS]
+    known = {row[0]: OutgoingEmail.from_db(using, names, [ids[row[0]], *row]) for row in written}
+    others = [key for key in keys if key not in known]
+    return known | {row.key: row for row in (OutgoingEmail.objects.filter(key__in=others) if others else ())}
+
+
+def _rows(mails: list[QueuedMail], now: dt.datetime) -> list[_Row]:
+    senders = sender.for_sites({_site_id(mail.situation) for mail in mails})
+    known = suppression.known_among(mail.situation.contact.email for mail in mails)
+    orders = [
+        mail.situation.order for mail in mails if mail.situation.order and "access_url" in mail.version.placeholders
+    ]
+    if orders:
+        prefetch_related_objects(orders, Prefetch("lines", OrderLine.objects.select_related("product")))
+    writer = placeholders.Writer()
+    return [_row(mail, senders[_site_id(mail.situation)], known, now, writer) for mail in mails]
+
+
+def _row(
+    mail: QueuedMail, by: sender.Sender, known: suppression.Known, now: dt.datetime, writer: placeholders.Writer
+) -> _Row:
+    version = mail.version
+    language = versions.formatting_language(version.language, mail.situation.language)
+    situation = replace(mail.situation, seller=by, language=language, now=now)
+    texts, links = writer.build(version.placeholders, situation)
+    contact, order = situation.contact, situation.order
+    why = _why_not(mail, by, known)
+    values = {
+        "key": mail.key,
+        "purpose": str(mail.purpose),
+        "kind": version.kind,
+        "status": str(Status.SUPPRESSED if why else Status.QUEUED),
+        "why": str(why or ""),
+        "contact_id": contact.pk,
+        "order_id": order.pk if order else None,
+        "family": order.family if order else None,
+        "version_id": version.pk,
+        "site_id": _site_id(situation),
+        "language": language,
+        "to_email": contact.email,
+        "to_name": placeholders.decent_name(contact.name or (order.buyer_name if order else "")),
+        "subject": rendering.subject(version, texts),
+        "context": texts,
+        "links": links,
+        "queued_at": now,
+        "due_at": mail.due_at or now,
+        "not_after": mail.not_after,
+    } | _DEFAULTS
+    return [values[name] for name in _COLUMNS]
+
+
+def _why_not(mail: QueuedMail, by: sender.Sender, known: suppression.Known) -> str | None:
+    contact, kind = mail.situation.contact, mail.version.kind
+    if contact.is_placeholder:
+        return Why.PLACEHOLDER
+    if kind == Kind.PROMOTION:
+        why = consent.why_not_promote(contact, by.promo_policy)
+        if why:
+            return why
+    return suppression.why_not(contact.email, kind, known)
+
+
+def _site_id(situation: Situation) -> int | None:
+    if situation.site is not None:
+        return situation.site.pk
+    return situation.order.site_id if situation.order else None

@@ -1,0 +1,105 @@
+"""What the timeline says about mail. Entries stand on the order; a mail without one is told on its contact."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+
+from django.utils.translation import gettext_lazy as _
+
+from wagtail_kwiga.contacts.models import Contact
+from wagtail_kwiga.journal import writing
+from wagtail_kwiga.journal.models import TimelineEntry
+from wagtail_kwiga.mailing import reasons
+from wagtail_kwiga.mailing.models import OutgoingEmail
+from wagtail_kwiga.orders.models import Order
+
+#: Codes by the status they tell of.
+CODES = {
+    OutgoingEmail.Status.SENT: "mailing.sent",
+    OutgoingEmail.Status.FAILED: "mailing.failed",
+    OutgoingEmail.Status.UNCERTAIN: "mailing.uncertain",
+    OutgoingEmail.Status.SUPPRESSED: "mailing.suppressed",
+    OutgoingEmail.Status.MISSED: "mailing.missed",
+    OutgoingEmail.Status.CANCELLED: "mailing.cancelled",
+}
+
+
+class _Explained:
+    """A sentence with *why* in it: kept as a code in the facts, in words where it is read."""
+
+    def __init__(self, words: Any) -> None:
+        self.words = words
+
+    def __mod__(self, facts: dict[str, Any]) -> str:
+        why = reasons.sentence(str(facts.get("why") or ""))
+        return str(self.words % type(facts)({**facts, "why": why}))
+
+
+SENTENCES = {
+    "mailing.sent": _("Mail sent: “%(title)s”"),
+    "mailing.failed": _Explained(_("Mail could not be sent: “%(title)s” (%(why)s)")),
+    "mailing.uncertain": _("It is not known whether this mail arrived: “%(title)s”. Please look and decide"),
+    "mailing.trying_again": _("It is not known whether this mail arrived: “%(title)s”. It will be sent once more"),
+    "mailing.suppressed": _Explained(_("Mail not sent: “%(title)s” (%(why)s)")),
+    "mailing.missed": _("Mail not sent, it would have come too late: “%(title)s”"),
+    "mailing.cancelled": _("Mail not sent, no longer needed: “%(title)s”"),
+    "mailing.bounced": _Explained(_("This mail came back: “%(title)s” (%(why)s)")),
+    "mailing.settled_sent": _("Counted as sent: “%(title)s”"),
+    "mailing.settled_again": _("To be sent once more: “%(title)s”"),
+}
+
+
+def register() -> None:
+    """Make the sentences known. Called when Django is ready, so that every process has them."""
+    writing.register_sentences(SENTENCES)
+
+
+def draft(
+    email: OutgoingEmail,
+    code: str,
+    *,
+    now: dt.datetime,
+    by: Any = None,
+    attention: bool = False,
+    why: str | None = None,
+) -> TimelineEntry:
+    """An entry about ``email``, not saved yet. ``why`` defaults to the mail's own."""
+    why = email.why if why is None else why
+    facts = {"email": email.pk, "title": email.subject, "purpose": email.purpose, "why": why}
+    return writing.draft(_subject(email), code, now=now, by=by, attention=attention, **facts)
+
+
+def note(
+    email: OutgoingEmail,
+    code: str,
+    *,
+    now: dt.datetime,
+    by: Any = None,
+    attention: bool = False,
+    why: str | None = None,
+) -> None:
+    """Write an entry about ``email``. One query."""
+    draft(email, code, now=now, by=by, attention=attention, why=why).save(force_insert=True)
+
+
+def is_told(email: OutgoingEmail, code: str) -> bool:
+    """Whether the timeline has an entry of this code about ``email``."""
+    return writing.timeline(_subject(email)).filter(code=code, facts__email=email.pk).exists()
+
+
+def tick_off(email: OutgoingEmail, *, now: dt.datetime, by: Any = None) -> None:
+    """What asked for a person's eye on ``email`` has been seen to."""
+    open_entries = writing.timeline(_subject(email)).filter(
+        needs_attention=True, attended_at__isnull=True, code__startswith="mailing.", facts__email=email.pk
+    )
+    for entry in open_entries:
+        writing.attend(entry, by, now)
+
+
+def _subject(email: OutgoingEmail) -> writing.Subject:
+    if email.order_id:
+        return Order, email.order_id
+    if email.contact_id:
+        return Contact, email.contact_id
+    return OutgoingEmail, email.pk

@@ -1,0 +1,65 @@
+"""What is sold, in words: the terms of access, and the way in once it is paid."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from wagtail_kwiga.catalogue import terms_text
+from wagtail_kwiga.catalogue.terms import OfferTerms
+
+if TYPE_CHECKING:
+    from wagtail_kwiga.catalogue.models import Offer
+    from wagtail_kwiga.orders.models import Order
+
+
+@dataclass(frozen=True)
+class Sold:
+    """One product of an offer, as visitors read it."""
+
+    title: str
+    access: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class WayIn:
+    """Where a buyer goes; ``url`` is empty where the product has no address."""
+
+    title: str
+    url: str
+
+
+def products(offer: Offer) -> list[Sold]:
+    """The products of ``offer`` with their terms, in the active language. No query."""
+    return [
+        Sold(row.title, terms_text.access_in_words(row.access)) for row in OfferTerms.from_json(offer.terms).products
+    ]
+
+
+def ways_in(order: Order) -> list[WayIn]:
+    """Where the buyer of ``order`` goes now, product by product. One query."""
+    lines = order.lines.select_related("product")
+    return [WayIn(line.title, _address(line.product.entry_url)) for line in lines]
+
+
+def title(page: Any, seller: str) -> str:
+    """What the browser shows on the tab of an offer page; without ``seller``, the page's own title alone."""
+    title = getattr(page, "seo_title", "") or page.title
+    return f"{title} – {seller}" if seller else title
+
+
+def picture(page: Any) -> Any:
+    """The rendition that stands for a page where it is shared: of the first picture on it. ``None`` without one."""
+    for block in page.body:
+        image = (
+            block.value.get("image") if block.block_type in ("hero", "image") and hasattr(block.value, "get") else None
+        )
+        if image is not None:
+            return image.get_rendition("fill-1200x630|format-jpeg")
+    return None
+
+
+def _address(entry: str) -> str:
+    """Only an address that goes to this site or to a web page: an editor's slip must not become a script."""
+    is_own = entry.startswith("/") and not entry.startswith(("//", "/\\"))
+    return entry if is_own or entry.startswith(("https://", "http://")) else ""
