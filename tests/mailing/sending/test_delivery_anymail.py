@@ -254,9 +254,9 @@ settings.INSTALLED_APPS.remove("anymail")
 import django
 django.setup()
 from anymail.exceptions import AnymailRecipientsRefused
-from wagtail_kwiga.mailing import espstatus
-espstatus.connect()
-print(espstatus.read_error(AnymailRecipientsRefused()).meaning)
+from wagtail_kwiga.mailing.sending import anymail_bridge
+anymail_bridge.connect()
+print(anymail_bridge.read_error(AnymailRecipientsRefused()).meaning)
 """
 
 
