@@ -8,6 +8,7 @@ import re
 
 import pytest
 from django.urls import reverse
+from django.utils import timezone
 
 from tests.backoffice.screens import (
     MARKUP,
@@ -430,3 +431,14 @@ def test_usage_and_history_are_there(admin_client):
     admin_client.post(edit(coupon), typed(percent="20"))
     says(page_of(admin_client, reverse("wagtail_kwiga_coupons:usage", args=[coupon.pk])), "Watercolour")
     says(page_of(admin_client, reverse("wagtail_kwiga_coupons:history", args=[coupon.pk])), "Edited")
+
+
+def test_an_end_to_come_is_told_as_a_day_and_not_as_just_now(admin_client):
+    """Wagtail's own column of instants knows only the past."""
+    coupon = make_coupon("SPRING", valid_until=conf.now() + dt.timedelta(days=400))
+    year = timezone.localtime(coupon.valid_until).strftime("%Y")
+    html = admin_client.get(LIST).content.decode()
+    assert re.search(rf'<time datetime="{year}-[^"]+"', html)
+    order_for(make_contact("ada@example.com"), make_offer(coupon_mode="any"), coupon=coupon, now=conf.now())
+    held = m.CouponUse.objects.get().reserved_until
+    assert timezone.localtime(held).isoformat() in admin_client.get(uses(coupon)).content.decode()

@@ -16,7 +16,7 @@ from django.utils.translation import gettext_lazy
 from wagtail.admin.filters import WagtailFilterSet
 from wagtail.admin.ui.tables import Column, DateColumn, StatusFlagColumn, StatusTagColumn
 
-from wagtail_kwiga.backoffice.parts import filters, linking, policies
+from wagtail_kwiga.backoffice.parts import columns, filters, linking, policies
 from wagtail_kwiga.backoffice.parts.columns import person
 from wagtail_kwiga.backoffice.parts.records import RecordIndexView
 from wagtail_kwiga.coupons.models import Coupon, CouponUse
@@ -123,7 +123,7 @@ class CouponUsesView(RecordIndexView):
                 primary=lambda use: use.state == CouponUse.State.REDEEMED,
             ),
             DateColumn("reserved_at", label=_("Ordered"), sort_key="reserved_at"),
-            DateColumn("reserved_until", label=_("Held until"), accessor=_held_until),
+            Column("reserved_until", label=_("Held until"), accessor=_held_until),
             DateColumn("redeemed_at", label=_("Paid"), sort_key="redeemed_at"),
             DateColumn("released_at", label=_("Given back"), sort_key="released_at"),
             StatusFlagColumn("over_limit", label=_("Note"), true_label=_("over the limit")),
@@ -136,4 +136,4 @@ def _order(use: CouponUse, user: Any) -> Any:
 
 
 def _held_until(use: CouponUse) -> Any:
-    return use.reserved_until if use.state == CouponUse.State.RESERVED else None
+    return columns.coming(use.reserved_until if use.state == CouponUse.State.RESERVED else None)

@@ -18,7 +18,7 @@ from wagtail.admin import messages
 from wagtail.admin.filters import WagtailFilterSet
 from wagtail.admin.panels import FieldPanel, FieldRowPanel, MultiFieldPanel, ObjectList
 from wagtail.admin.ui.components import MediaContainer
-from wagtail.admin.ui.tables import BooleanColumn, Column, DateColumn
+from wagtail.admin.ui.tables import BooleanColumn, Column
 from wagtail.admin.widgets.button import HeaderButton
 from wagtail.snippets.views.snippets import CopyView, CreateView, EditView, InspectView, SnippetViewSet
 
@@ -26,7 +26,7 @@ from wagtail_kwiga import conf
 from wagtail_kwiga.backoffice.coupons import coupon_panels, gates
 from wagtail_kwiga.backoffice.coupons.forms import CouponForm
 from wagtail_kwiga.backoffice.coupons.uses import CouponUsesView
-from wagtail_kwiga.backoffice.parts import filters, policies
+from wagtail_kwiga.backoffice.parts import columns, filters, policies
 from wagtail_kwiga.backoffice.parts.cards import LivePanel
 from wagtail_kwiga.backoffice.parts.choosers import CouponChooser
 from wagtail_kwiga.backoffice.parts.columns import NUMBER
@@ -261,7 +261,12 @@ class CouponViewSet(SnippetViewSet):
             Column("held", label=_("Held"), accessor="held_now", classname=NUMBER, sort_key="held_now"),
             Column("spent", label=_("Spent"), accessor="spent_uses", classname=NUMBER, sort_key="spent_uses"),
             Column("left", label=_("Left"), accessor=coupon_panels.left, classname=NUMBER, sort_key="left_now"),
-            DateColumn("valid_until", label=_("Ends"), sort_key="valid_until"),
+            Column(
+                "valid_until",
+                label=_("Ends"),
+                accessor=lambda coupon: columns.coming(coupon.valid_until),
+                sort_key="valid_until",
+            ),
             BooleanColumn("is_active", label=_("Active"), sort_key="is_active"),
         ]
 

@@ -26,6 +26,7 @@ from wagtail_kwiga.backoffice.parts.columns import (
     NUMBER,
     Facts,
     TableCard,
+    coming,
     exact,
     language_name,
     shown_money,
@@ -202,7 +203,7 @@ class Access(OrderPanel):
             [
                 Column("title", label=_("Product"), accessor=lambda row: row[0].title),
                 Column("state", label=_("Access"), accessor=lambda row: _access_told(row[1])),
-                DateColumn("starts", label=_("From"), accessor=lambda row: row[1] and row[1].starts_at),
+                Column("starts", label=_("From"), accessor=lambda row: coming(row[1] and row[1].starts_at)),
                 Column(
                     "ends", label=_("Until"), accessor=lambda row: row[1] and (exact(row[1].ends_at) or _("no end"))
                 ),
@@ -245,7 +246,9 @@ class Recovery(OrderPanel):
                 ),
                 StatusTagColumn("state", label=_("State"), accessor="get_state_display", primary=_is_inside),
                 Column("why", label=_("Why"), accessor=_why_there),
-                DateColumn("due_at", label=_("Goes on"), accessor=lambda run: run.due_at if _is_inside(run) else None),
+                Column(
+                    "due_at", label=_("Goes on"), accessor=lambda run: coming(run.due_at if _is_inside(run) else None)
+                ),
                 DateColumn("entered_at", label=_("Entered")),
             ],
             list(runs[:ROWS]),

@@ -78,7 +78,8 @@ def person(contact: Any) -> SafeString:
 
 
 def coming(instant: Any) -> Any:
-    """An instant that lies ahead, to the minute; the exact one on hover. (Wagtail's own column knows only the past.)"""
+    """An instant that lies ahead, or may, to the minute; the exact one on hover. (Wagtail's own column knows only the past:
+    it says *Just now* of next year.)"""
     if instant is None:
         return ""
     local = timezone.localtime(instant)
