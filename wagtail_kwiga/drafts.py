@@ -60,4 +60,6 @@ class StaleDraftGuard(models.Model):
             if owner.filter(pk=self.pk, live=False).update(live=False) or not owner.filter(pk=self.pk).exists():
                 super().save(*args, **kwargs)
             else:
-                logger.warning("%s %s was published meanwhile: this draft is not written over it", self._meta.label, self.pk)
+                logger.warning(
+                    "%s %s was published meanwhile: this draft is not written over it", self._meta.label, self.pk
+                )
