@@ -17,6 +17,7 @@ from tests.orders.shop import books_receive, order_for
 from tests.payments.shop import new_attempt, path_of, tell
 from tests.support import START, after, make_contact, make_coupon, make_list
 from wagtail_kwiga import models as m
+from wagtail_kwiga import signing
 from wagtail_kwiga.contacts import consent, lists
 from wagtail_kwiga.orders import links
 
@@ -249,8 +250,8 @@ def test_a_cookie_that_is_not_of_this_browser_proves_nothing(shopfront, ada, spo
     )
     forged = {
         "cut": cookie[:-2],
-        "other": links.make("pay", expires=after(days=9), orders=[order.pk]),
-        "older": links.make("browser", expires=after(days=-1), orders=[order.pk]),
+        "other": signing.make("pay", expires=after(days=9), orders=[order.pk]),
+        "older": signing.make("browser", expires=after(days=-1), orders=[order.pk]),
         "pasted": cookie.swapcase(),
     }
     eve.cookies[name] = forged[spoil]

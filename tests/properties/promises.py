@@ -10,10 +10,10 @@ from tests.properties.stage import Stage
 from wagtail_kwiga import models as m
 from wagtail_kwiga.contacts import consent
 from wagtail_kwiga.coupons import eligibility
+from wagtail_kwiga.formatting.money import format_money
 from wagtail_kwiga.mailing import sender
 from wagtail_kwiga.offers import quoting
 from wagtail_kwiga.orders import purchases
-from wagtail_kwiga.pricing.formatting import format_money
 
 ORDER, EMAIL, RUN, USE = (f"wagtail_kwiga_{name}" for name in ("order", "outgoingemail", "run", "couponuse"))
 

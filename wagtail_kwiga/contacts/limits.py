@@ -12,14 +12,12 @@ from dataclasses import dataclass
 
 from django.db import connections, router
 from django.db.models import F
-from django.utils.crypto import salted_hmac
 from django.utils.translation import ngettext
 
-from wagtail_kwiga import conf
+from wagtail_kwiga import conf, signing
 from wagtail_kwiga.contacts.models import RateLimitWindow
 from wagtail_kwiga.exceptions import TooManyAttempts
 
-_SALT = "wagtail_kwiga.contacts.limits"
 #: Windows may be a day long at most; ``sweep`` keeps two days.
 LONGEST_WINDOW_MINUTES = 24 * 60
 
@@ -84,7 +82,7 @@ def refusal(retry_after: int, key: str) -> TooManyAttempts:
 
 def hashed(text: str) -> str:
     """``text`` as it may be kept: a keyed hash, never an address."""
-    return salted_hmac(_SALT, text, algorithm="sha256").hexdigest()
+    return signing.keyed_hash(signing.Purpose.RATE_LIMIT, text)
 
 
 def mailbox(email: str) -> str:

@@ -18,7 +18,7 @@ from wagtail_kwiga import conf
 from wagtail_kwiga.contacts import lists
 from wagtail_kwiga.contacts.models import ContactList
 from wagtail_kwiga.coupons.models import Coupon, CouponListLimit
-from wagtail_kwiga.coupons.reasons import moment
+from wagtail_kwiga.formatting import instants
 
 
 @dataclass(frozen=True)
@@ -112,11 +112,11 @@ def hindrance(coupon: Coupon, now: dt.datetime | None = None) -> str:
     if not coupon.is_active:
         return _("It is not active, so it works for nobody at present.")
     if coupon.valid_until and coupon.valid_until <= now:
-        return _("It ended on %(when)s.") % {"when": moment(coupon.valid_until)}
+        return _("It ended on %(when)s.") % {"when": instants.moment(coupon.valid_until)}
     if coupon.limit_total is not None and coupon.used_count >= coupon.limit_total:
         return _("It has been used as often as it may be.")
     if coupon.valid_from and now < coupon.valid_from:
-        return _("It begins on %(when)s.") % {"when": moment(coupon.valid_from)}
+        return _("It begins on %(when)s.") % {"when": instants.moment(coupon.valid_from)}
     return ""
 
 

@@ -25,7 +25,8 @@ from wagtail_kwiga.catalogue.models import Offer
 from wagtail_kwiga.compiled_queries import Param
 from wagtail_kwiga.contacts.models import Contact, ListMembership
 from wagtail_kwiga.coupons.models import Coupon, CouponUse, OfferAllowedCoupon
-from wagtail_kwiga.coupons.reasons import Reason, message, moment
+from wagtail_kwiga.coupons.reasons import Reason, message
+from wagtail_kwiga.formatting.instants import moment_lazy
 
 #: What paste brings along at the ends of a code without anybody seeing it.
 _INVISIBLE_ENDS = "\u200b\u2060\ufeff"
@@ -110,9 +111,9 @@ def _judge(coupon: Any, offer: Offer, contact: Contact | None, now: dt.datetime,
     if not coupon.is_active:
         return _no(Reason.INACTIVE, coupon)
     if coupon.valid_from and now < coupon.valid_from:
-        return _no(Reason.NOT_YET, coupon, when=moment(coupon.valid_from))
+        return _no(Reason.NOT_YET, coupon, when=moment_lazy(coupon.valid_from))
     if coupon.valid_until and coupon.valid_until <= now:
-        return _no(Reason.EXPIRED, coupon, coupon.valid_until, when=moment(coupon.valid_until))
+        return _no(Reason.EXPIRED, coupon, coupon.valid_until, when=moment_lazy(coupon.valid_until))
     if offer.coupon_mode == Offer.CouponMode.NONE:
         return _no(Reason.OFFER_TAKES_NONE, coupon)
     if offer.coupon_mode == Offer.CouponMode.ONLY and not coupon.fact_named:
@@ -130,7 +131,7 @@ def _judge(coupon: Any, offer: Offer, contact: Contact | None, now: dt.datetime,
         if membership is None:
             return _no(Reason.OTHER_ADDRESS, coupon)
         if not membership.holds:
-            return _no(Reason.ENDED_FOR_YOU, coupon, membership.end, when=moment(membership.end))
+            return _no(Reason.ENDED_FOR_YOU, coupon, membership.end, when=moment_lazy(membership.end))
         until = _earlier(until, membership.end)
 
     held_by_contact = coupon.fact_held_by_contact or (

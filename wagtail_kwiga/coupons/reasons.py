@@ -6,13 +6,9 @@ was used. They are lazy, so the language that counts is the one in which the pag
 
 from __future__ import annotations
 
-import datetime as dt
 from enum import StrEnum
 from typing import Any
 
-from django.utils import timezone
-from django.utils.formats import date_format
-from django.utils.functional import lazy
 from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
 
@@ -63,12 +59,3 @@ _MESSAGES: dict[Reason, Any] = {
 def message(reason: Reason, **facts: Any) -> Any:
     """The buyer's words for ``reason``, lazy. ``facts`` fill the places in it (``when``, ``theirs``, ``ours``)."""
     return format_lazy(_MESSAGES[reason], **facts) if facts else _MESSAGES[reason]
-
-
-def _moment(at: dt.datetime) -> str:
-    local = timezone.localtime(at)
-    return f"{date_format(local, 'DATETIME_FORMAT')} ({local.tzname()})"
-
-
-#: An instant in words of the active language and zone, the zone named: a deadline without its zone is a guess.
-moment = lazy(_moment, str)

@@ -16,11 +16,11 @@ from typing import Any
 from django.contrib.contenttypes.models import ContentType
 from django.db import models
 from django.db.models import QuerySet
-from django.utils import formats, timezone, translation
 
 from wagtail_kwiga import compiled_queries, conf, redaction
+from wagtail_kwiga.formatting import instants
+from wagtail_kwiga.formatting.money import money_for_reader
 from wagtail_kwiga.journal.models import TimelineEntry
-from wagtail_kwiga.pricing.formatting import format_money
 from wagtail_kwiga.pricing.money import Money
 
 logger = logging.getLogger("wagtail_kwiga.journal")
@@ -203,11 +203,9 @@ def _shown(value: Any) -> Any:
     """A fact as the reader sees it."""
     if isinstance(value, Mapping):
         if set(value) == {"money", "currency"}:
-            return format_money(Money(Decimal(value["money"]), value["currency"]), translation.get_language() or "")
+            return money_for_reader(Money(Decimal(value["money"]), value["currency"]))
         if set(value) == {"instant"}:
-            instant = dt.datetime.fromisoformat(value["instant"])
-            local = timezone.localtime(instant) if timezone.is_aware(instant) else instant
-            return formats.date_format(local, "SHORT_DATETIME_FORMAT")
+            return instants.short_moment(dt.datetime.fromisoformat(value["instant"]))
     if isinstance(value, list):
         return ", ".join(str(_shown(inner)) for inner in value)
     return value

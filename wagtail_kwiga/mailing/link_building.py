@@ -6,11 +6,9 @@ import datetime as dt
 from collections.abc import Mapping
 from typing import Any
 
+from wagtail_kwiga import signing
 from wagtail_kwiga.mailing.models import OutgoingEmail
 from wagtail_kwiga.orders import links
-
-#: Unsubscribing must work for years: people clean up their mail when they feel like it.
-UNSUBSCRIBE_DAYS = 3 * 366
 
 
 def of(email: OutgoingEmail) -> dict[str, str]:
@@ -40,14 +38,9 @@ def address(name: str, row: Mapping[str, Any], email: OutgoingEmail) -> str:
     return links.order_url(email.order, at)
 
 
-def unsubscribe_url(contact_id: int, *, at: dt.datetime, site_id: int | None, language: str) -> str:
-    """Where a contact unsubscribes: one token a contact, naming the language the page should speak."""
-    token = links.make(
-        links.LinkPurpose.UNSUBSCRIBE,
-        expires=at + dt.timedelta(days=UNSUBSCRIBE_DAYS),
-        contact=contact_id,
-        lang=language,
-    )
+def unsubscribe_url(contact: int, *, at: dt.datetime, site_id: int | None, language: str) -> str:
+    """Where the contact of that handle unsubscribes: one token a contact, naming the language the page should speak."""
+    token = signing.make(signing.Purpose.UNSUBSCRIBE, at, contact=contact, lang=language)
     return links.absolute("unsubscribe", token, site_id=site_id, language=language)
 
 

@@ -7,7 +7,6 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from django import forms
-from django.core import signing
 from django.core.exceptions import ValidationError
 from django.forms.renderers import DjangoTemplates
 from django.forms.utils import flatatt
@@ -15,16 +14,16 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
-from wagtail_kwiga import hooks
+from wagtail_kwiga import hooks, signing
 from wagtail_kwiga.contacts import directory
 from wagtail_kwiga.coupons.models import Coupon
 from wagtail_kwiga.exceptions import KwigaError
 from wagtail_kwiga.payments.provider import Provider
 from wagtail_kwiga.pricing.money import Money
+from wagtail_kwiga.signing import Purpose
 
 #: Characters that turn the direction of the text around them: in a name they only ever deceive.
 _TURNING = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
-_SHOWN = signing.Signer(salt="wagtail_kwiga.offers.shown")
 
 
 def one_line(text: str) -> str:
@@ -39,15 +38,15 @@ def one_line(text: str) -> str:
 
 def seal(offer_id: int, total: Money) -> str:
     """The total a page shows, signed, so that the checkout knows what was agreed to."""
-    return _SHOWN.sign(f"{offer_id}:{total.amount}:{total.currency}")
+    return signing.seal(Purpose.SHOWN_TOTAL, f"{offer_id}:{total.amount}:{total.currency}")
 
 
 def unseal(offer_id: int, sealed: str) -> Money | None:
     """The total that ``seal`` wrote for this offer; ``None`` for anything else."""
     try:
-        key, amount, currency = _SHOWN.unsign(sealed).split(":")
+        key, amount, currency = (signing.unseal(Purpose.SHOWN_TOTAL, sealed) or "").split(":")
         return Money(amount, currency) if int(key) == offer_id else None  # type: ignore[arg-type]
-    except (signing.BadSignature, ValueError):
+    except ValueError:
         return None
 
 

@@ -176,7 +176,7 @@ class Visit:
 
     @cached_property
     def own_orders(self) -> tuple[int, ...]:
-        """The orders that this browser has placed lately."""
+        """The handles of the orders that this browser has placed lately."""
         return browser_proof.orders_of(self.request, self.now)
 
     @cached_property

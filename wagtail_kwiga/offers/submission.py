@@ -8,6 +8,7 @@ from typing import Any
 from django.http import HttpResponse, HttpResponseRedirect, QueryDict
 from django.utils.translation import gettext as _
 
+from wagtail_kwiga import signing
 from wagtail_kwiga.coupons import eligibility
 from wagtail_kwiga.coupons.reasons import Reason
 from wagtail_kwiga.exceptions import AlreadyPartlyPaid, CouponRefused, OrderRefused, TooManyAttempts
@@ -117,7 +118,7 @@ class _Sent:
             self._show_again(refusal.message)
             return None
         answer = self._on_to_pay(result)
-        browser_proof.remember(self.visit.request, answer, result.order.pk, self.visit.now)
+        browser_proof.remember(self.visit.request, answer, signing.handle_of(result.order), self.visit.now)
         return answer
 
     def _on_to_pay(self, result: checkout.CheckoutResult) -> HttpResponse:

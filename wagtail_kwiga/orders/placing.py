@@ -6,10 +6,9 @@ import datetime as dt
 from collections.abc import Callable
 from typing import Any
 
-from django.utils import translation
 from django.utils.translation import gettext as _
 
-from wagtail_kwiga import conf, events, hooks, locking
+from wagtail_kwiga import conf, events, hooks, locking, signing
 from wagtail_kwiga.catalogue import selling
 from wagtail_kwiga.catalogue.models import Offer
 from wagtail_kwiga.catalogue.terms import OfferTerms
@@ -18,6 +17,7 @@ from wagtail_kwiga.contacts.models import Contact
 from wagtail_kwiga.coupons import discounts, eligibility, uses
 from wagtail_kwiga.coupons.models import CouponUse
 from wagtail_kwiga.exceptions import AlreadyPartlyPaid, OrderRefused
+from wagtail_kwiga.formatting import languages
 from wagtail_kwiga.journal import writing
 from wagtail_kwiga.orders import numbers, purchases
 from wagtail_kwiga.orders.events import OrderPlaced, PlaceOrder
@@ -89,7 +89,7 @@ def place_order(
             close_superseded(older, hand_on=inherited is not None, now=now, by=by)
         order = Order(
             number=numbers.new_number(),
-            token=numbers.new_token(),
+            token=signing.random_token(),
             family=purchases.for_new_order(standing),
             contact=contact,
             offer=offer,
@@ -105,7 +105,7 @@ def place_order(
             coupon_code=quote.coupon_code if tells_code else "",
             coupon_use=inherited,
             site=site,
-            language=language or contact.language or translation.get_language() or "en",
+            language=language or contact.language or languages.active(),
             buyer_name=name or ("" if vouch else contact.name),
             buyer_phone=phone or ("" if vouch else contact.phone),
             placed_at=now,

@@ -8,7 +8,6 @@ is never refused (promise 7): what is odd about it, that verb puts on a person's
 from __future__ import annotations
 
 import datetime as dt
-import secrets
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -16,7 +15,7 @@ from typing import Any
 from django.db.models import Sum
 from django.utils.translation import gettext as _
 
-from wagtail_kwiga import conf, locking
+from wagtail_kwiga import conf, locking, signing
 from wagtail_kwiga.exceptions import MoneyMismatch, PaymentRefused
 from wagtail_kwiga.journal import writing
 from wagtail_kwiga.orders import transitions
@@ -233,7 +232,7 @@ def _row_for(
     return PaymentAttempt(
         payment=references.payment_of(order),
         method=method,
-        token=secrets.token_urlsafe(32),
+        token=signing.random_token(),
         amount=money.amount,
         currency=money.currency,
         started_at=now,

@@ -6,21 +6,21 @@ import datetime as dt
 from dataclasses import dataclass
 from typing import Any
 
-from django.utils import translation
 from django.utils.functional import Promise
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
+from wagtail_kwiga import signing
 from wagtail_kwiga.catalogue import selling, terms_text
 from wagtail_kwiga.catalogue.terms import AccessTerms
 from wagtail_kwiga.exceptions import KwigaError, PaymentRefused
+from wagtail_kwiga.formatting.money import money_for_reader
 from wagtail_kwiga.orders import links, purchases
 from wagtail_kwiga.orders.models import Order, OrderLine
 from wagtail_kwiga.orders.statuses import CLOSED_UNPAID, PAYABLE, PaymentKind, Status
 from wagtail_kwiga.payments import attempts, registry
 from wagtail_kwiga.payments.models import PaymentAttempt
 from wagtail_kwiga.payments.provider import Instructions
-from wagtail_kwiga.pricing import formatting
 from wagtail_kwiga.pricing.money import Money
 
 State = PaymentAttempt.State
@@ -64,7 +64,7 @@ def asked(attempt: PaymentAttempt) -> Money:
 def to_pay(order: Order, now: dt.datetime, *, instead_of: int | None = None) -> dict[str, Any]:
     """The pay page: what it costs, the ways to pay, and a payment that is under way already.
 
-    ``instead_of`` is the key of the earlier order whose link led here: what is not as that link promised is told before
+    ``instead_of`` is the handle of the earlier order whose link led here: what is not as that link promised is told before
     anything is agreed to.
     """
     methods = registry.available(order.offer, currency=order.currency, site=order.site)
@@ -170,7 +170,7 @@ def changes(earlier: Order, order: Order) -> list[str]:
     if order.total != earlier.total:
         told.append(
             gettext("It costs %(now)s. In the earlier order it was %(before)s.")
-            % {"now": _in_words(order.total), "before": _in_words(earlier.total)}
+            % {"now": money_for_reader(order.total), "before": money_for_reader(earlier.total)}
         )
     if earlier.coupon_code and earlier.coupon_id != order.coupon_id:
         told.append(gettext("The discount code %(code)s is no longer part of it.") % {"code": earlier.coupon_code})
@@ -190,16 +190,12 @@ def changes(earlier: Order, order: Order) -> list[str]:
     return told
 
 
-def _changes_since(earlier_id: int | None, order: Order) -> list[str] | None:
+def _changes_since(earlier_handle: int | None, order: Order) -> list[str] | None:
     """``changes`` since the order of an older link; ``None`` where the link is about ``order`` itself."""
-    if not isinstance(earlier_id, int) or earlier_id == order.pk:
+    if earlier_handle == signing.handle_of(order):
         return None
-    earlier = Order.objects.filter(pk=earlier_id, family=order.family).first()
+    earlier = signing.with_handle(Order.objects.filter(family=order.family), earlier_handle).first()
     return changes(earlier, order) if earlier is not None else None
-
-
-def _in_words(money: Money) -> str:
-    return formatting.format_money(money, translation.get_language() or formatting.FALLBACK)
 
 
 def _status_by_clock(order: Order, now: dt.datetime) -> Status:

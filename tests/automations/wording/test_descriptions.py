@@ -92,9 +92,9 @@ def test_a_coupon_that_ends_says_so():
     ends = dt.datetime(2027, 5, 1, 10, tzinfo=dt.UTC)
     known = replace(KNOWN, discounts={COUPON: replace(FIFTEEN, until=ends)})
     told = descriptions.sentence(STORY, known)
-    assert "15% for 24 hours, until May 1, 2027, noon CEST at the latest" in told
+    assert "15% for 24 hours, until May 1, 2027, noon\xa0CEST at the latest" in told
     forever = Definition(PAID, (ADD, MAIL))
-    assert "15% until May 1, 2027, noon CEST, one e-mail" in descriptions.sentence(forever, known)
+    assert "15% until May 1, 2027, noon\xa0CEST, one e-mail" in descriptions.sentence(forever, known)
 
 
 def test_of_several_coupons_of_a_list_those_count_that_a_mail_speaks_of():

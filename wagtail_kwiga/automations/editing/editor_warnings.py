@@ -20,8 +20,9 @@ from wagtail_kwiga.automations.editing import compiling, editor_context
 from wagtail_kwiga.automations.editing.editor_context import Circumstances
 from wagtail_kwiga.automations.models import Scenario
 from wagtail_kwiga.automations.problems import place
-from wagtail_kwiga.automations.wording import descriptions, offer_languages
+from wagtail_kwiga.automations.wording import descriptions
 from wagtail_kwiga.catalogue.models import Offer
+from wagtail_kwiga.formatting import languages
 from wagtail_kwiga.mailing.authoring import validation
 
 #: Reasons that are about one person and not about coupon and offer.
@@ -114,9 +115,9 @@ class _Reader:
         if template is None:
             return
         if codes := self.around.languages_missing(step.template_id, self.definition):
-            names = get_text_list([offer_languages.language_name(code) for code in codes], _("and"))
+            names = get_text_list([languages.name(code) for code in codes], _("and"))
             words = _("The e-mail “%(mail)s” is not there in %(languages)s. Those buyers get it in %(own)s.")
-            own = offer_languages.language_name(template.locale.language_code)
+            own = languages.name(template.locale.language_code)
             yield words % {"mail": template, "languages": names, "own": own}
         for hint in validation.hints(template):
             yield _("The e-mail “%(mail)s”: %(hint)s") % {"mail": template, "hint": hint}

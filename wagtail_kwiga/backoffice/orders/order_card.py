@@ -27,11 +27,11 @@ from wagtail_kwiga.backoffice.parts.columns import (
     Facts,
     TableCard,
     exact,
-    language_name,
-    shown_money,
     tag,
     timeline_card,
 )
+from wagtail_kwiga.formatting import languages
+from wagtail_kwiga.formatting.money import money_for_reader
 from wagtail_kwiga.mailing import reasons
 from wagtail_kwiga.mailing.models import OutgoingEmail
 from wagtail_kwiga.orders.models import Order, OrderLine
@@ -76,8 +76,8 @@ class Summary(OrderPanel):
         return Facts(
             (_("Payment"), tag(order.get_status_display(), primary=order.status == Status.PAID)),
             (_("What"), linking.linked(order.offer, order.title, self.user) if order.offer else order.title),
-            (_("Total"), shown_money(order.total)),
-            (_("To pay"), shown_money(order.outstanding) if order.outstanding else ""),
+            (_("Total"), money_for_reader(order.total)),
+            (_("To pay"), money_for_reader(order.outstanding) if order.outstanding else ""),
             (_("Replaced by"), linking.linked(newer, newer.number, self.user) if newer else ""),
             (
                 _("Coupon"),
@@ -85,7 +85,7 @@ class Summary(OrderPanel):
             ),
             (_("Payment method"), method or order.get_payment_kind_display()),
             (_("Made by"), order.get_origin_display()),
-            (_("Language"), language_name(order.language)),
+            (_("Language"), languages.name(order.language)),
             (_("Site"), order.site or ""),
             (_("Placed"), exact(order.placed_at)),
             (_("Price holds until"), exact(order.price_holds_until)),
@@ -142,7 +142,7 @@ class Prices(OrderPanel):
         return TableCard(
             [
                 Column("what", label=_("What"), accessor=lambda row: row[0]),
-                Column("sum", label=_("Sum"), accessor=lambda row: shown_money(row[1]), classname=NUMBER),
+                Column("sum", label=_("Sum"), accessor=lambda row: money_for_reader(row[1]), classname=NUMBER),
             ],
             rows,
             "",
@@ -178,12 +178,12 @@ def _is_confirmed(attempt: PaymentAttempt) -> bool:
 
 
 def _money_of(name: str) -> Any:
-    return lambda row: shown_money(Money(getattr(row, name), row.currency))
+    return lambda row: money_for_reader(Money(getattr(row, name), row.currency))
 
 
 def _given_back(attempt: PaymentAttempt) -> str:
     refunds = [Money(refund.amount, refund.currency) for refund in attempt.refunds.all()]
-    return shown_money(sum(refunds[1:], refunds[0])) if refunds else ""
+    return money_for_reader(sum(refunds[1:], refunds[0])) if refunds else ""
 
 
 class Access(OrderPanel):
@@ -317,7 +317,9 @@ class Family(OrderPanel):
                     "number", label=_("Order number"), get_url=lambda order: linking.address(Order, order.pk, user)
                 ),
                 DateColumn("placed_at", label=_("Placed")),
-                Column("total", label=_("Total"), accessor=lambda order: shown_money(order.total), classname=NUMBER),
+                Column(
+                    "total", label=_("Total"), accessor=lambda order: money_for_reader(order.total), classname=NUMBER
+                ),
                 StatusTagColumn("status", label=_("Payment"), accessor="get_status_display", primary=_is_paid),
                 Column("coupon_code", label=_("Coupon")),
             ],

@@ -24,11 +24,12 @@ from wagtail.admin.widgets.button import HeaderButton
 from wagtail_kwiga import locking
 from wagtail_kwiga.backoffice.orders import order_card
 from wagtail_kwiga.backoffice.parts import filters, linking, long_lists
-from wagtail_kwiga.backoffice.parts.columns import MoneyColumn, person, shown_money
+from wagtail_kwiga.backoffice.parts.columns import MoneyColumn, person
 from wagtail_kwiga.backoffice.parts.records import RecordIndexView, RecordViewSet
 from wagtail_kwiga.catalogue.models import Offer
 from wagtail_kwiga.contacts import directory
 from wagtail_kwiga.exceptions import ConfigurationFault, KwigaError
+from wagtail_kwiga.formatting.money import money_for_reader
 from wagtail_kwiga.journal import writing
 from wagtail_kwiga.orders.models import Order
 from wagtail_kwiga.orders.statuses import Origin, PaymentKind, Status
@@ -197,7 +198,7 @@ def money_arrived(request: HttpRequest, pk: int) -> HttpResponse:
             "order": order,
             "form": form,
             "card": card,
-            "outstanding": shown_money(order.outstanding),
+            "outstanding": money_for_reader(order.outstanding),
             "header_icon": "check",
             "page_title": _("Money arrived"),
             "page_subtitle": order.number,
