@@ -6,7 +6,7 @@ import datetime as dt
 from collections.abc import Mapping
 from typing import Any
 
-from wagtail_kwiga import signing
+from wagtail_kwiga import signing, web_addresses
 from wagtail_kwiga.mailing.models import OutgoingEmail
 from wagtail_kwiga.orders import links
 
@@ -17,13 +17,13 @@ def of(email: OutgoingEmail) -> dict[str, str]:
 
 
 def address(name: str, row: Mapping[str, Any], email: OutgoingEmail) -> str:
-    """The address of one link of ``email``. A link about an order that the mail no longer has is the site's root."""
+    """The address of one link of ``email``. A link about an order that the mail no longer has, or to
+    where nobody may be sent, is the site's root."""
     root = links.site_root(email.site_id)
     if "url" in row:
         return str(row["url"])
     if "to" in row:
-        target = str(row["to"])
-        return target if target.startswith(("http://", "https://")) else f"{root}/{target.lstrip('/')}"
+        return web_addresses.destination(str(row["to"]), site_root=root) or root
     if "root" in row:
         return root
     at = dt.datetime.fromtimestamp(row["at"], dt.UTC)

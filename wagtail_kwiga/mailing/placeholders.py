@@ -17,7 +17,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from wagtail.models import Site
 
-from wagtail_kwiga import hooks, signing
+from wagtail_kwiga import hooks, signing, web_addresses
 from wagtail_kwiga.contacts.models import Contact
 from wagtail_kwiga.coupons import discounts
 from wagtail_kwiga.coupons.models import Coupon
@@ -229,7 +229,7 @@ def _access(situation: Situation) -> dict[str, Any] | None:
         return None
     ways = {line.product.entry_url for line in situation.order.lines.all()}
     only = ways.pop() if len(ways) == 1 else ""
-    return {"to": only} if only else _about_order(situation)
+    return {"to": only} if web_addresses.destination(only) else _about_order(situation)
 
 
 def _unsubscribe(situation: Situation) -> dict[str, Any] | None:

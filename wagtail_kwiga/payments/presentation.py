@@ -10,7 +10,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from wagtail_kwiga import signing
+from wagtail_kwiga import signing, web_addresses
 from wagtail_kwiga.catalogue import selling, terms_text
 from wagtail_kwiga.catalogue.terms import AccessTerms
 from wagtail_kwiga.exceptions import KwigaError, PaymentRefused
@@ -227,8 +227,13 @@ def _other_url(order: Order, other: Order | None, now: dt.datetime) -> str:
 
 
 def _bought(order: Order, *, paid: bool) -> list[Bought]:
+    root = links.site_root(order.site_id) if paid else ""
     return [
-        Bought(line.title, _access(line), _way_in(order, line.product.entry_url) if paid else "")
+        Bought(
+            line.title,
+            _access(line),
+            web_addresses.destination(line.product.entry_url, site_root=root) if paid else "",
+        )
         for line in order.lines.select_related("product")
     ]
 
@@ -239,12 +244,6 @@ def _access(line: OrderLine) -> tuple[str, ...]:
         return terms_text.access_in_words(AccessTerms.from_json(line.access_terms))
     except KwigaError:
         return ()
-
-
-def _way_in(order: Order, entry: str) -> str:
-    if entry.startswith("/") and not entry.startswith("//"):
-        return links.site_root(order.site_id) + entry
-    return entry if entry.startswith(("https://", "http://")) else ""
 
 
 def _latest(order: Order) -> PaymentAttempt | None:
