@@ -29,8 +29,9 @@ def test_fallbacks_go_from_the_nearest_to_the_base(language, codes):
         ("pt-br", ["pt", "pt-BR"], "pt-BR"),
         ("zh-hant-tw", ["zh", "zh-hant"], "zh-hant"),  # two copies of the rule knew the base only
         ("DE_at", ["de"], "de"),
-        ("de", ["de-ch"], None),
-        ("de-at", ["de-ch"], None),
+        ("de", ["de-ch"], "de-ch"),  # the pages' copy of the rule knew that, the mails' did not
+        ("de-at", ["en", "de-ch", "de-li"], "de-ch"),
+        ("de-at", ["de-ch", "de"], "de"),
         ("fr", ["en", "de"], None),
         ("", ["en"], None),
         ("de", [], None),
@@ -38,6 +39,12 @@ def test_fallbacks_go_from_the_nearest_to_the_base(language, codes):
 )
 def test_the_nearest_of_several(wanted, there, found):
     assert languages.nearest(wanted, there) == found
+
+
+def test_the_distance_grows_with_what_is_left_out():
+    steps = [languages.distance("zh-hant-tw", code) for code in ("zh-Hant-TW", "zh_hant", "zh", "zh-hans", "en")]
+    assert steps == [0, 1, 2, 3, None]
+    assert languages.distance("", "en") is None
 
 
 def test_the_same_language():

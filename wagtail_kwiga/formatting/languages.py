@@ -30,24 +30,37 @@ def fallbacks(language: str) -> tuple[str, ...]:
 
     In small letters with hyphens. No language, no fallbacks.
     """
-    parts = language.lower().replace("_", "-").split("-") if language else []
+    parts = _normal(language).split("-") if language else []
     return tuple("-".join(parts[:length]) for length in range(len(parts), 0, -1))
 
 
-def nearest(wanted: str, available: Iterable[str]) -> str | None:
-    """The one of ``available`` (as it is written there) that serves a reader of ``wanted`` best: that very language, else the
-    nearest that it is a variant of.
+def distance(wanted: str, spoken: str) -> int | None:
+    """How far ``spoken`` is from what a reader of ``wanted`` reads: 0 for that very language, then the languages it is a variant
+    of, the nearest first, and last its other variants (``de-ch`` for ``de-at``, ``pt-br`` for ``pt``). ``None`` for another
+    language."""
+    codes = fallbacks(wanted)
+    code = _normal(spoken)
+    if code in codes:
+        return codes.index(code)
+    return len(codes) if is_same(wanted, spoken) else None
 
-    ``None`` where there is neither, and the caller's default is due. A variant never serves its base language or another
-    variant: whoever reads ``de`` is not given ``de-ch`` unasked.
+
+def nearest(wanted: str, available: Iterable[str]) -> str | None:
+    """The one of ``available`` (as it is written there) with the least ``distance`` from ``wanted``, of several the first.
+
+    ``None`` where all are other languages, and the caller's default is due.
     """
-    there = {code.lower().replace("_", "-"): code for code in available}
-    return next((there[code] for code in fallbacks(wanted) if code in there), None)
+    steps = [(step, code) for code in available if (step := distance(wanted, code)) is not None]
+    return min(steps, key=lambda each: each[0])[1] if steps else None
 
 
 def is_same(one: str, other: str) -> bool:
     """Whether both are the same language or variants of it, such as ``pt`` and ``pt-br``."""
     return bool(one and other) and fallbacks(one)[-1] == fallbacks(other)[-1]
+
+
+def _normal(language: str) -> str:
+    return language.lower().replace("_", "-")
 
 
 def name(language: str) -> str:
@@ -74,12 +87,12 @@ def own_name(language: str) -> str:
 
 def has_words(language: str) -> bool:
     """Whether the package itself speaks ``language``, or a language that it is a variant of."""
-    return nearest(language, _catalogues()) is not None
+    return not _catalogues().isdisjoint(fallbacks(language))
 
 
 @lru_cache(maxsize=1)
 def _catalogues() -> frozenset[str]:
-    return frozenset(folder.name for folder in _CATALOGUES.iterdir() if folder.is_dir())
+    return frozenset(_normal(folder.name) for folder in _CATALOGUES.iterdir() if folder.is_dir())
 
 
 @lru_cache(maxsize=256)

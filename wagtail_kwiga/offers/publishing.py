@@ -19,6 +19,7 @@ from wagtail_kwiga import locking
 from wagtail_kwiga.catalogue.models import Offer, OfferProduct
 from wagtail_kwiga.catalogue.terms import OfferTerms, ProductTerms
 from wagtail_kwiga.coupons import gates
+from wagtail_kwiga.formatting import languages
 from wagtail_kwiga.offers.choices import SOURCE_FIELDS
 from wagtail_kwiga.pricing.money import Money
 from wagtail_kwiga.site_settings import KwigaSettings
@@ -126,7 +127,8 @@ def withdraw(translation_key: uuid.UUID, *, leaving: Iterable[int] = ()) -> bool
 
 
 def page_for(offer: Offer, language: str, site: Site | None = None) -> Any | None:
-    """The live page that sells ``offer``, as Wagtail's base page: in ``language``, else in its base language, else the source.
+    """The live page that sells ``offer``, as Wagtail's base page: in ``language``, else in the nearest of its
+    variants, else the source.
 
     Pages of ``site`` come first. ``None`` where no page is live. One query.
     """
@@ -208,16 +210,9 @@ def _default_currency(page: Any) -> str:
     return settings.default_currency
 
 
-def _distance(page: Any, language: str, site: Site | None) -> tuple[bool, int, int]:
+def _distance(page: Any, language: str, site: Site | None) -> tuple[bool, bool, int, int]:
     """How far ``page`` is from what was asked for; the smallest wins."""
     parts = page.get_url_parts()
     elsewhere = site is not None and (parts is None or parts[0] != site.pk)
-    spoken = page.locale.language_code.lower()
-    wanted = (language or "").lower()
-    if spoken == wanted:
-        step = 0
-    elif spoken.split("-")[0] == wanted.split("-")[0]:
-        step = 1
-    else:
-        step = 2
-    return elsewhere, step, page.pk
+    step = languages.distance(language, page.locale.language_code)
+    return elsewhere, step is None, step or 0, page.pk

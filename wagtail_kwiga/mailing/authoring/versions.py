@@ -60,7 +60,7 @@ class _Content:
 def for_template(template: EmailTemplate, language: str, *, now: dt.datetime | None = None) -> EmailTemplateVersion:
     """The version of ``template`` for somebody who reads ``language``, compiled if it is not there yet.
 
-    The translation in that language, else in the nearest it is a variant of, else the template itself; drafts are not looked at.
+    The translation in that language, else in the nearest of its variants, else the template itself; drafts are not looked at.
     Raises ``TemplateFault`` where the live content has a mistake.
     """
     return for_many([(template.pk, language)], now=now)[template.pk, language]
@@ -126,7 +126,7 @@ def problems(template: EmailTemplate) -> list[validation.TemplateProblem]:
 def languages_missing(template: EmailTemplate, wanted: Iterable[str]) -> list[str]:
     """Those languages of ``wanted`` whose readers would get ``template`` in another language, in the order given. One query.
 
-    ``template`` itself counts as there, published or not, and ``de`` serves ``de-at`` too: the rule of ``for_template``.
+    ``template`` itself counts as there, published or not, and ``de`` serves ``de-at`` too, as ``de-ch`` does: the rule of ``for_template``.
     """
     rows = list(EmailTemplate.objects.filter(translation_key=template.translation_key).select_related("locale"))
     there = _readable(template, rows)
