@@ -50,6 +50,13 @@ def test_one_changed_character_is_noticed(position, character):
             signing.read(Purpose.PAY, changed, START)
 
 
+def test_a_token_longer_than_any_of_ours_is_not_even_looked_at():
+    longest = signing.make(Purpose.PAY, expires=after(days=1), note="x" * 200)
+    assert signing.read(Purpose.PAY, longest, START)
+    with pytest.raises(BadToken):
+        signing.read(Purpose.PAY, signing.make(Purpose.PAY, expires=after(days=1), note="x" * 400), START)
+
+
 # --- purposes and ages
 
 
