@@ -18,7 +18,7 @@ from wagtail_kwiga.catalogue import selling
 from wagtail_kwiga.catalogue.models import Offer
 from wagtail_kwiga.contacts import directory, limits
 from wagtail_kwiga.coupons import discounts, eligibility
-from wagtail_kwiga.coupons.reasons import Reason
+from wagtail_kwiga.coupons.rules import Reason
 from wagtail_kwiga.exceptions import KwigaError
 from wagtail_kwiga.offers import (
     base_templates,

@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 
 from wagtail_kwiga import signing
 from wagtail_kwiga.coupons import eligibility
-from wagtail_kwiga.coupons.reasons import Reason
+from wagtail_kwiga.coupons.rules import Reason
 from wagtail_kwiga.exceptions import AlreadyPartlyPaid, CouponRefused, OrderRefused, TooManyAttempts
 from wagtail_kwiga.offers import browser_proof, checkout, forms, order_reminder
 from wagtail_kwiga.offers.page_context import KEEPS_CODE, PageMessage, Visit

@@ -237,7 +237,7 @@ def test_a_mail_after_the_list_was_taken_back_does_not_depend_on_it():
         ({"mailed": frozenset({"mail"})}, "already_sent"),
         ({"offer": OfferSnapshot(OFFER, "EUR", "only", not_for_sale="withdrawn")}, "coupon_not_for_sale"),
         ({"offer": OfferSnapshot(OFFER, "EUR", "none")}, "coupon_offer_takes_none"),
-        ({"coupons": {}}, "coupon_gone"),
+        ({"coupons": {}}, "coupon_unknown"),
         ({"spent": {COUPON: 1}}, ""),
     ],
 )
@@ -257,9 +257,9 @@ def test_a_mail_is_skipped_and_the_run_goes_on(changes, reason):
         ({"named_by": frozenset()}, "coupon_offer_takes_others"),
         ({"offer_ids": frozenset({99})}, "coupon_wrong_offer"),
         ({"currency": "PLN"}, "coupon_other_currency"),
-        ({"list_ids": frozenset({99})}, "coupon_not_on_list"),
+        ({"list_ids": frozenset({99})}, "coupon_other_address"),
         ({"limit_per_contact": 0}, "coupon_used_by_you"),
-        ({"used_up": True}, "coupon_used_up"),
+        ({"limit_total": 1, "used_count": 1}, "coupon_used_up"),
         ({"list_ids": frozenset()}, "no_end_to_tell"),
     ],
 )
@@ -269,7 +269,7 @@ def test_a_mail_never_promises_what_the_checkout_would_refuse(changes, reason):
 
 
 def test_a_used_up_coupon_of_which_they_hold_a_use_still_works():
-    held = with_coupon(facts(held=frozenset({COUPON})), used_up=True)
+    held = with_coupon(facts(held=frozenset({COUPON})), limit_total=1, used_count=1)
     assert len(ask(after(minutes=30), facts=held).mails) == 1
 
 

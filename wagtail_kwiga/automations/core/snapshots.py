@@ -9,9 +9,11 @@ from __future__ import annotations
 import datetime as dt
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
+from wagtail_kwiga.coupons import rules
+from wagtail_kwiga.coupons.rules import CouponFacts, CustomerFacts, Links, OfferFacts, Verdict
 from wagtail_kwiga.pricing.money import Money
 
 
@@ -77,46 +79,46 @@ class OrderSnapshot:
     origin: str = "web"
 
 
-@dataclass(frozen=True)
-class OfferSnapshot:
-    """What the offer says to coupons, and whether it is for sale (empty) or why not."""
-
-    id: int
-    currency: str
-    coupon_mode: str = "any"
-    not_for_sale: str = ""
-    sales_until: dt.datetime | None = None
+#: What the offer says to coupons, and whether it is for sale.
+OfferSnapshot = OfferFacts
 
 
 @dataclass(frozen=True)
 class GrantSnapshot:
-    """One grant of membership that has not been removed."""
+    """One grant of membership. ``until`` is its end; ``removed``: it was taken back, at its end at the latest."""
 
     list_id: int
     source: str = ""
     until: dt.datetime | None = None
+    removed: bool = False
+
+    def end(self, now: dt.datetime) -> dt.datetime | None:
+        """When it ends or ended; one that was taken back in this very pass ends now."""
+        return rules.earlier(self.until, now) if self.removed else self.until
 
     def holds(self, now: dt.datetime) -> bool:
-        return self.until is None or now < self.until
+        end = self.end(now)
+        return end is None or now < end
 
 
 @dataclass(frozen=True)
-class CouponSnapshot:
-    """A coupon that a step names: every limit that ``coupons.eligibility`` asks about."""
+class CouponSnapshot(CouponFacts):
+    """A coupon that a step names: its limits, and what it is tied to."""
 
     id: int
-    is_active: bool = True
-    valid_from: dt.datetime | None = None
-    valid_until: dt.datetime | None = None
-    #: Currency of a fixed amount; empty for a percentage.
-    currency: str = ""
     list_ids: frozenset[int] = frozenset()
     offer_ids: frozenset[int] = frozenset()
     #: Offers that name it under *only these coupons*.
     named_by: frozenset[int] = frozenset()
-    #: No use left for somebody who holds none, and none to reclaim.
-    used_up: bool = False
-    limit_per_contact: int | None = None
+
+    def links(self, offer_id: int) -> Links:
+        """How it is tied to lists and offers, this one above all."""
+        return Links(
+            has_lists=bool(self.list_ids),
+            has_offers=bool(self.offer_ids),
+            is_for_offer=offer_id in self.offer_ids,
+            is_named=offer_id in self.named_by,
+        )
 
 
 @dataclass(frozen=True)
@@ -201,8 +203,11 @@ class Facts:
         return self._but(grants=(*kept, new))
 
     def without_grant(self, list_id: int, source: str) -> Facts:
-        kept = tuple(old for old in self.grants if (old.list_id, old.source) != (list_id, source))
-        return self._but(grants=kept)
+        """After the grant of this source on this list was taken back: it is over, and known to have been."""
+        grants = tuple(
+            replace(old, removed=True) if (old.list_id, old.source) == (list_id, source) else old for old in self.grants
+        )
+        return self._but(grants=grants)
 
     # --- history and mail -------------------------------------------------------------------------------------------
 
@@ -231,44 +236,21 @@ class Facts:
 
     # --- coupons ----------------------------------------------------------------------------------------------------
 
-    def coupon_refusal(self, coupon_id: int, now: dt.datetime) -> str:
-        """Why the coupon would not work for this person at ``now``; empty when it would.
-
-        The rules of ``coupons.eligibility``, over snapshots; a test holds the two against each other.
-        """
+    def coupon_verdict(self, coupon_id: int, now: dt.datetime) -> Verdict:
+        """Whether a mail may promise the coupon to this person at ``now``, by the rules of the checkout."""
         coupon, offer = self.coupons.get(coupon_id), self.offer
-        if coupon is None:
-            return "gone"
-        if offer is None or offer.not_for_sale:
-            return "not_for_sale"
-        if not coupon.is_active:
-            return "inactive"
-        if coupon.valid_from and now < coupon.valid_from:
-            return "not_yet"
-        if coupon.valid_until and coupon.valid_until <= now:
-            return "expired"
-        if offer.coupon_mode == "none":
-            return "offer_takes_none"
-        if offer.coupon_mode == "only" and offer.id not in coupon.named_by:
-            return "offer_takes_others"
-        if coupon.offer_ids and offer.id not in coupon.offer_ids:
-            return "wrong_offer"
-        if coupon.currency and coupon.currency != offer.currency:
-            return "other_currency"
-        if coupon.list_ids and not any(self.is_on(list_id, now) for list_id in coupon.list_ids):
-            return "not_on_list"
-        if coupon.limit_per_contact is not None and self.spent.get(coupon_id, 0) >= coupon.limit_per_contact:
-            return "used_by_you"
-        return "used_up" if coupon.used_up and coupon_id not in self.held else ""
+        if coupon is None or offer is None:
+            return rules.judge_promise(coupon, offer, Links(), None, now)
+        return rules.judge_promise(coupon, offer, coupon.links(offer.id), self._customer_of(coupon, now), now)
 
-    def coupon_until(self, coupon_id: int, now: dt.datetime) -> dt.datetime | None:
-        """Until when the checkout honours the coupon for this person: the earlier of membership end and coupon end."""
-        coupon = self.coupons[coupon_id]
-        sale = self.offer.sales_until if self.offer else None
-        ends = [end for end in (coupon.valid_until, sale) if end is not None]
-        if coupon.list_ids:
-            grants = [grant for grant in self.grants if grant.list_id in coupon.list_ids and grant.holds(now)]
-            until = [grant.until for grant in grants if grant.until is not None]
-            if until and len(until) == len(grants):  # any of the lists will do, so the membership that ends last counts
-                ends.append(max(until))
-        return min(ends, default=None)
+    def coupon_refusal(self, coupon_id: int, now: dt.datetime) -> str:
+        """Why the coupon would not work for this person at ``now``; empty when it would."""
+        verdict = self.coupon_verdict(coupon_id, now)
+        return "" if verdict.ok else str(verdict.reason)
+
+    def _customer_of(self, coupon: CouponSnapshot, now: dt.datetime) -> CustomerFacts:
+        return CustomerFacts(
+            membership_ends=tuple(grant.end(now) for grant in self.grants if grant.list_id in coupon.list_ids),
+            redeemed=self.spent.get(coupon.id, 0),
+            holds_use=coupon.id in self.held,
+        )

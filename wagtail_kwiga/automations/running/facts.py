@@ -18,7 +18,6 @@ from wagtail_kwiga.automations.core.snapshots import (
     ContactSnapshot,
     Facts,
     GrantSnapshot,
-    OfferSnapshot,
     OrderSnapshot,
     Past,
     RunSnapshot,
@@ -27,9 +26,9 @@ from wagtail_kwiga.automations.core.snapshots import (
 from wagtail_kwiga.automations.core.steps import ContinueIf
 from wagtail_kwiga.automations.models import Run, ScenarioVersion, StepRecord
 from wagtail_kwiga.automations.running import coupon_facts, mail_facts
-from wagtail_kwiga.catalogue import selling
 from wagtail_kwiga.catalogue.models import Offer
 from wagtail_kwiga.contacts.models import Contact, ListMembership
+from wagtail_kwiga.coupons import eligibility, rules
 from wagtail_kwiga.coupons.models import Coupon
 from wagtail_kwiga.exceptions import ScenarioFault
 from wagtail_kwiga.mailing import sender, suppression
@@ -175,30 +174,22 @@ class _World:
     def _load_offers(self) -> None:
         ids = {run.offer_id for run in self.runs if run.offer_id}
         self.batch.offers = Offer.objects.in_bulk(ids) if ids else {}
-        self.offers = {
-            offer.pk: OfferSnapshot(
-                offer.pk,
-                offer.currency,
-                str(offer.coupon_mode),
-                selling.why_not_for_sale(offer, self.now) or "",
-                offer.sales_until,
-            )
-            for offer in self.batch.offers.values()
-        }
+        self.offers = {offer.pk: eligibility.facts_of_offer(offer, self.now) for offer in self.batch.offers.values()}
 
     def _load_grants(self) -> dict[int, list[GrantSnapshot]]:
-        """Grants on the lists that matter, and all that the runs themselves made: leaving may end those."""
+        """Grants on the lists that matter, those that are over among them: who was on a coupon's list is told so. And all
+        that the runs themselves made: leaving may end those."""
         found: dict[int, list[GrantSnapshot]] = defaultdict(list)
         sources = [source_of(run.pk) for run in self.runs]
         lists = self.lists | self.coupons.lists
-        rows = ListMembership.objects.filter(Q(removed_at__isnull=True) | Q(removed_at__gt=self.now)).filter(
+        rows = ListMembership.objects.filter(
             Q(list_id__in=lists) | Q(source__in=sources), contact_id__in=list(self.batch.contacts)
         )
         for contact_id, list_id, source, until, removed_at in rows.values_list(
             "contact_id", "list_id", "source", "until", "removed_at"
         ):
-            end = min((one for one in (until, removed_at) if one is not None), default=None)
-            found[contact_id].append(GrantSnapshot(list_id, source, end))
+            is_removed = removed_at is not None and removed_at <= self.now
+            found[contact_id].append(GrantSnapshot(list_id, source, rules.earlier(until, removed_at), is_removed))
         return found
 
     def _load_history(self) -> dict[int, tuple[tuple[Past, ...], frozenset[str]]]:
