@@ -113,7 +113,7 @@ def test_an_older_sibling_that_was_paid_silences_the_family(outgoing):
 
 
 def test_a_later_purchase_is_another_family(outgoing):
-    contact, offer = make_contact(), make_offer()
+    contact, offer = make_contact(), make_offer(coupon_mode="any")
     first = order_for(contact, offer, now=START)
     pay(first)
     second = order_for(contact, offer, now=after(days=40))
@@ -250,7 +250,7 @@ def test_promise_one_no_hand_over_begins_after_the_payment_committed(order_of_th
     template = make_template()
     for _ in range(rounds):
         contact = make_contact()
-        order = order_for(contact, make_offer())
+        order = order_for(contact, make_offer(coupon_mode="any"))
         queue_one(contact, order=order, template=template)
         gate = threading.Barrier(2)
         claimed_before_commit = threading.Event()
