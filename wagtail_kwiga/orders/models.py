@@ -11,6 +11,7 @@ from django.utils.translation import gettext_lazy as _
 from wagtail_kwiga.catalogue.models import Offer, Product
 from wagtail_kwiga.contacts.models import Contact
 from wagtail_kwiga.coupons.models import Coupon, CouponUse
+from wagtail_kwiga.orders.labels import ORIGIN_CHOICES, PAYMENT_KIND_CHOICES, STATUS_CHOICES
 from wagtail_kwiga.orders.statuses import UNSETTLED, Origin, PaymentKind, Status
 from wagtail_kwiga.pricing.money import Money
 
@@ -30,11 +31,13 @@ class Order(models.Model):
     offer = models.ForeignKey(
         Offer, on_delete=models.PROTECT, null=True, blank=True, related_name="orders", verbose_name=_("offer")
     )
-    status = models.CharField(_("payment"), max_length=12, choices=Status.choices, default=Status.OPEN, editable=False)
-    origin = models.CharField(_("made by"), max_length=8, choices=Origin.choices, default=Origin.WEB)
+    status = models.CharField(
+        _("payment"), max_length=12, choices=STATUS_CHOICES, default=Status.OPEN.value, editable=False
+    )
+    origin = models.CharField(_("made by"), max_length=8, choices=ORIGIN_CHOICES, default=Origin.WEB.value)
     payment_method = models.CharField(_("payment method"), max_length=40, blank=True)
     payment_kind = models.CharField(
-        _("kind of payment"), max_length=10, choices=PaymentKind.choices, default=PaymentKind.ONLINE
+        _("kind of payment"), max_length=10, choices=PAYMENT_KIND_CHOICES, default=PaymentKind.ONLINE.value
     )
 
     title = models.CharField(_("what"), max_length=255)
@@ -80,7 +83,7 @@ class Order(models.Model):
         constraints = [
             models.UniqueConstraint(
                 fields=["contact", "offer"],
-                condition=models.Q(status__in=sorted(UNSETTLED)),
+                condition=models.Q(status__in=sorted(str(status) for status in UNSETTLED)),
                 name="kwiga_order_one_open",
             ),
             models.CheckConstraint(
@@ -88,7 +91,7 @@ class Order(models.Model):
                 name="kwiga_order_amounts_not_negative",
             ),
             models.CheckConstraint(
-                condition=models.Q(status__in=sorted(Status.values)), name="kwiga_order_status_known"
+                condition=models.Q(status__in=sorted(str(status) for status in Status)), name="kwiga_order_status_known"
             ),
         ]
         indexes = [

@@ -22,6 +22,7 @@ from wagtail_kwiga.exceptions import CouponRefused, InvalidTransition
 from wagtail_kwiga.journal import writing
 from wagtail_kwiga.orders import purchases
 from wagtail_kwiga.orders.events import OrderClosed, OrderPaid, OrderRefunded, OrdersClosed
+from wagtail_kwiga.orders.labels import STATUS_LABELS
 from wagtail_kwiga.orders.models import Order
 from wagtail_kwiga.orders.statuses import CLOSED_UNPAID, PAYABLE, UNSETTLED, Status, can_transition
 
@@ -196,7 +197,7 @@ def _check(order: Order, to: Status) -> None:
     if not can_transition(order.status, to):
         raise InvalidTransition(
             _("Order %(number)s is “%(old)s” and cannot become “%(new)s”.")
-            % {"number": order.number, "old": Status(order.status).label, "new": to.label},
+            % {"number": order.number, "old": STATUS_LABELS[Status(order.status)], "new": STATUS_LABELS[to]},
             old=order.status,
             new=str(to),
         )

@@ -12,6 +12,7 @@ from wagtail_kwiga.automations.running import facts
 
 pytestmark = pytest.mark.django_db
 
+
 def test_what_a_case_knows(story):
     order = story.place()
     run = story.run_of(order)

@@ -14,6 +14,7 @@ from typing import Any
 
 from wagtail_kwiga.coupons import rules
 from wagtail_kwiga.coupons.rules import CouponFacts, CustomerFacts, Links, OfferFacts, Verdict
+from wagtail_kwiga.orders.statuses import PAYABLE, Origin, PaymentKind, Status
 from wagtail_kwiga.pricing.money import Money
 
 
@@ -66,7 +67,7 @@ class ContactSnapshot:
 
 @dataclass(frozen=True)
 class OrderSnapshot:
-    """One order of the family, in the words of ``orders.statuses``."""
+    """One order of the family. The words are those of ``orders.statuses``, as the database keeps them."""
 
     id: int
     status: str
@@ -75,8 +76,8 @@ class OrderSnapshot:
     offer_id: int | None = None
     family: uuid.UUID | None = None
     paid_at: dt.datetime | None = None
-    payment_kind: str = "online"
-    origin: str = "web"
+    payment_kind: str = PaymentKind.ONLINE.value
+    origin: str = Origin.WEB.value
 
 
 #: What the offer says to coupons, and whether it is for sale.
@@ -178,18 +179,18 @@ class Facts:
     @property
     def is_paid(self) -> bool:
         """Some order of the family was ever paid; a refund does not undo that."""
-        return any(order.paid_at is not None or order.status == "paid" for order in self.orders)
+        return any(order.paid_at is not None or order.status == Status.PAID for order in self.orders)
 
     @property
     def is_partly_paid(self) -> bool:
-        return any(order.status == "partly_paid" for order in self.orders)
+        return any(order.status == Status.PARTLY_PAID for order in self.orders)
 
     def order(self, order_id: int | None) -> OrderSnapshot | None:
         return next((order for order in self.orders if order.id == order_id), None)
 
     def newest_open(self) -> OrderSnapshot | None:
         """The order placed last among those that wait for money."""
-        waiting = [order for order in self.orders if order.status in ("open", "processing", "partly_paid")]
+        waiting = [order for order in self.orders if order.status in PAYABLE]
         return max(waiting, key=lambda order: (order.placed_at, order.id), default=None)
 
     # --- lists ------------------------------------------------------------------------------------------------------

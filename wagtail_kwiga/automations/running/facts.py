@@ -34,6 +34,7 @@ from wagtail_kwiga.exceptions import ScenarioFault
 from wagtail_kwiga.mailing import sender, suppression
 from wagtail_kwiga.mailing.models import EmailTemplateVersion
 from wagtail_kwiga.orders.models import Order
+from wagtail_kwiga.orders.statuses import PAYABLE, Status
 from wagtail_kwiga.payments import polling
 from wagtail_kwiga.site_settings import PromoPolicy
 
@@ -250,11 +251,9 @@ class _World:
 
     def _newest_id(self, run: Run) -> int | None:
         """The order whose language counts: the run's own, or the one that has replaced it."""
-        waiting = [
-            one for one in self.families.get(run.family, ()) if one.status in ("open", "processing", "partly_paid")
-        ]
+        waiting = [one for one in self.families.get(run.family, ()) if one.status in PAYABLE]
         own = self.batch.orders.get(run.order_id) if run.order_id else None
-        if own is not None and own.status == "superseded" and waiting:
+        if own is not None and own.status == Status.SUPERSEDED and waiting:
             return max(waiting, key=lambda one: (one.placed_at, one.id)).id
         return run.order_id
 

@@ -21,7 +21,7 @@ from wagtail_kwiga.automations.wording.reasons import outcome_text, reason_text,
 from wagtail_kwiga.formatting import instants
 from wagtail_kwiga.formatting.durations import exact_duration
 from wagtail_kwiga.formatting.money import money_for_reader
-from wagtail_kwiga.orders.statuses import Origin, PaymentKind
+from wagtail_kwiga.orders.labels import ORIGIN_CHOICES, PAYMENT_KIND_CHOICES
 
 __all__ = ["Names", "names", "outcome_text", "reason_text", "register_words", "sentence", "step_text"]
 
@@ -90,8 +90,8 @@ def _filters(event: StartEvent) -> list[str]:
     if not isinstance(event, OrderUnpaid):
         return []
     usual, told = OrderUnpaid(), []
-    kinds = [str(kind.label) for kind in PaymentKind if kind in event.payment_kinds]
-    origins = [str(origin.label) for origin in Origin if origin in event.origins]
+    kinds = [str(label) for kind, label in PAYMENT_KIND_CHOICES if kind in event.payment_kinds]
+    origins = [str(label) for origin, label in ORIGIN_CHOICES if origin in event.origins]
     if set(event.payment_kinds) != set(usual.payment_kinds):
         told.append(_("%(filter)s: %(chosen)s") % {"filter": _("Paying"), "chosen": ", ".join(kinds)})
     if set(event.origins) != set(usual.origins):

@@ -31,8 +31,9 @@ from wagtail_kwiga.contacts import directory
 from wagtail_kwiga.exceptions import ConfigurationFault, KwigaError
 from wagtail_kwiga.formatting.money import money_for_reader
 from wagtail_kwiga.journal import writing
+from wagtail_kwiga.orders.labels import ORIGIN_CHOICES, PAYMENT_KIND_CHOICES, STATUS_CHOICES, STATUS_LABELS
 from wagtail_kwiga.orders.models import Order
-from wagtail_kwiga.orders.statuses import Origin, PaymentKind, Status
+from wagtail_kwiga.orders.statuses import PaymentKind, Status
 from wagtail_kwiga.payments import ledger, registry
 
 #: Statuses that are good news, shown as a filled tag.
@@ -54,7 +55,7 @@ class OrderFilterSet(WagtailFilterSet):
     """
 
     status = django_filters.MultipleChoiceFilter(
-        label=_("Payment"), choices=Status.choices, widget=forms.CheckboxSelectMultiple, distinct=False
+        label=_("Payment"), choices=STATUS_CHOICES, widget=forms.CheckboxSelectMultiple, distinct=False
     )
     attention = django_filters.ChoiceFilter(
         label=_("Needs a person"),
@@ -68,10 +69,10 @@ class OrderFilterSet(WagtailFilterSet):
         label=_("Payment method"), choices=_methods, widget=forms.CheckboxSelectMultiple, distinct=False
     )
     payment_kind = django_filters.MultipleChoiceFilter(
-        label=_("Kind of payment"), choices=PaymentKind.choices, widget=forms.CheckboxSelectMultiple, distinct=False
+        label=_("Kind of payment"), choices=PAYMENT_KIND_CHOICES, widget=forms.CheckboxSelectMultiple, distinct=False
     )
     origin = django_filters.MultipleChoiceFilter(
-        label=_("Made by"), choices=Origin.choices, widget=forms.CheckboxSelectMultiple, distinct=False
+        label=_("Made by"), choices=ORIGIN_CHOICES, widget=forms.CheckboxSelectMultiple, distinct=False
     )
     placed_at = filters.DayRangeFilter(label=_("Placed"))
 
@@ -261,7 +262,7 @@ class OrderViewSet(RecordViewSet):
             Column("title", label=_("What"), sort_key="title"),
             MoneyColumn("total", label=_("Total"), sort_key="total_amount"),
             StatusTagColumn(
-                "status", label=_("Payment"), accessor=lambda order: Status(order.status).label, sort_key="status",
+                "status", label=_("Payment"), accessor=lambda order: STATUS_LABELS[Status(order.status)], sort_key="status",
                 primary=lambda order: order.status in SETTLED,
             ),
             StatusFlagColumn("needs_person", label=_("Needs a person"), true_label=_("look here")),
