@@ -19,6 +19,7 @@ from tests.support import START, after, make_contact, make_coupon, make_list
 from wagtail_kwiga import models as m
 from wagtail_kwiga import signing
 from wagtail_kwiga.contacts import consent, lists
+from wagtail_kwiga.mailing import permission, suppression
 from wagtail_kwiga.orders import links
 
 pytestmark = pytest.mark.django_db
@@ -169,7 +170,9 @@ def test_a_stranger_subscribes_nobody_again(eve, shopfront, ada):
     send(eve, shopfront.url, promo="on")
     ada.refresh_from_db()
     assert ada.unsubscribed_at == before[-1]
-    assert consent.why_not_promote(ada, "consented") == consent.why_not_promote(ada, "everybody") == "unsubscribed"
+    reader = suppression.recipient(ada, {})
+    for policy in ("consented", "everybody"):
+        assert permission.refusal(reader, kind="promotion", policy=policy) == "unsubscribed"
 
 
 def test_a_stranger_gets_no_link_that_unsubscribes(eve, shopfront, ada):

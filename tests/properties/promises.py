@@ -8,7 +8,6 @@ from typing import Any
 
 from tests.properties.stage import Stage
 from wagtail_kwiga import models as m
-from wagtail_kwiga.contacts import consent
 from wagtail_kwiga.coupons import eligibility
 from wagtail_kwiga.formatting.money import format_money
 from wagtail_kwiga.mailing import sender
@@ -251,7 +250,10 @@ class Promises:
             self._after_thirty_quiet_minutes(email)
         if email.kind == "promotion":
             policy = sender.for_site(email.site_id).promo_policy
-            assert consent.why_not_promote(email.contact, policy) is None, "promotion to somebody who said no"
+            reader = email.contact
+            assert not reader.is_placeholder, "promotion to an address that was made up"
+            assert reader.unsubscribed_at is None, "promotion to somebody who said no"
+            assert policy == "everybody" or reader.consented_at is not None, "promotion to somebody who did not agree"
         blocked = m.Suppression.objects.filter(email=email.to_email)
         assert not blocked.filter(scope__in=["all", email.kind]).exists(), "a suppressed address"
         assert email.not_after is None or now <= email.not_after, "too late"

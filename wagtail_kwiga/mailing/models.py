@@ -9,6 +9,7 @@ from wagtail.models import DraftStateMixin, PreviewableMixin, RevisionMixin, Sit
 
 from wagtail_kwiga.contacts.models import Contact
 from wagtail_kwiga.drafts import StaleDraftGuard
+from wagtail_kwiga.mailing import permission
 from wagtail_kwiga.mailing.classification import Kind, holds_coupon
 from wagtail_kwiga.orders.models import Order
 from wagtail_kwiga.streams import OpenStreamField
@@ -197,8 +198,8 @@ class Suppression(models.Model):
     """An address that gets no mail of some scope, whoever it belongs to."""
 
     class Scope(models.TextChoices):
-        PROMOTION = "promotion", _("promotional mail")
-        ALL = "all", _("all mail")
+        PROMOTION = permission.PROMOTIONAL_MAIL, _("promotional mail")
+        ALL = permission.ALL_MAIL, _("all mail")
 
     class Reason(models.TextChoices):
         UNSUBSCRIBED = "unsubscribed", _("unsubscribed")

@@ -33,6 +33,11 @@ class Recipient:
     suppressed: str = ""
     promotion_suppressed: str = ""
 
+    @property
+    def has_unsubscribed(self) -> bool:
+        """They have said no to promotion, as this person or from this address."""
+        return self.unsubscribed or UNSUBSCRIBED in (self.suppressed, self.promotion_suppressed)
+
 
 #: A trial mail goes to an address of the team, which is nobody's contact and is not asked for consent.
 TEAM = Recipient(consented=True)

@@ -229,11 +229,11 @@ def test_a_mail_after_the_list_was_taken_back_does_not_depend_on_it():
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [
-        ({"contact": ContactSnapshot(5, is_placeholder=True)}, "placeholder_address"),
+        ({"contact": ContactSnapshot(5, is_placeholder=True)}, "placeholder"),
         ({"contact": ContactSnapshot(5, unsubscribed=True)}, "unsubscribed"),
-        ({"contact": ContactSnapshot(5, suppressed=frozenset({"promotion"}))}, "unsubscribed"),
-        ({"contact": ContactSnapshot(5, suppressed=frozenset({"all"}))}, "suppressed"),
-        ({"consent_needed": True}, "no_consent"),
+        ({"contact": ContactSnapshot(5, promotion_suppressed="complained")}, "complained"),
+        ({"contact": ContactSnapshot(5, suppressed="bounced")}, "bounced"),
+        ({"promo_policy": "consented"}, "no_consent"),
         ({"mailed": frozenset({"mail"})}, "already_sent"),
         ({"offer": OfferSnapshot(OFFER, "EUR", "only", not_for_sale="withdrawn")}, "coupon_not_for_sale"),
         ({"offer": OfferSnapshot(OFFER, "EUR", "none")}, "coupon_offer_takes_none"),

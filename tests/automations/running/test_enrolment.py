@@ -183,7 +183,7 @@ def test_no_address_and_the_switch_are_refusals_with_a_reason(story):
     settings.save()
     story.place(site=site)
     story.place()  # an order without a site obeys the default one
-    assert refused().count("recovery_off") == 2 and "placeholder_address" in refused()
+    assert refused().count("recovery_off") == 2 and "placeholder" in refused()
     assert engine.run_due(after(hours=1)) == engine.EngineSummary()
 
 

@@ -14,6 +14,8 @@ from typing import Any
 
 from wagtail_kwiga.coupons import rules
 from wagtail_kwiga.coupons.rules import CouponFacts, CustomerFacts, Links, OfferFacts, Verdict
+from wagtail_kwiga.mailing import permission
+from wagtail_kwiga.mailing.permission import Recipient
 from wagtail_kwiga.orders.statuses import PAYABLE, Origin, PaymentKind, Status
 from wagtail_kwiga.pricing.money import Money
 
@@ -54,15 +56,10 @@ def source_of(run_id: int) -> str:
 
 
 @dataclass(frozen=True)
-class ContactSnapshot:
-    """The person: may they get mail?"""
+class ContactSnapshot(Recipient):
+    """The person, and whether they may get mail."""
 
     id: int
-    is_placeholder: bool = False
-    consented: bool = False
-    unsubscribed: bool = False
-    #: Scopes under which the address is suppressed: ``promotion``, ``all``.
-    suppressed: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -127,7 +124,7 @@ class TemplateSnapshot:
     """An e-mail as it stands for this person's language. ``fault`` says why it cannot be sent."""
 
     id: int
-    kind: str = "promotion"
+    kind: str = permission.PROMOTION
     #: It names the end of the coupon, so there must be one.
     tells_end: bool = False
     fault: str = ""
@@ -157,8 +154,8 @@ class Facts:
     held: frozenset[int] = frozenset()
     templates: Mapping[int, TemplateSnapshot] = field(default_factory=dict)
     recovery_on: bool = True
-    #: Promotional mail only for people who ticked the box.
-    consent_needed: bool = False
+    #: The site's rule who may get promotional mail.
+    promo_policy: str = permission.EVERYBODY
     #: Offers the contact has paid for outside this family (``None``: an offer that is gone).
     bought: frozenset[int | None] = frozenset()
     history: tuple[Past, ...] = ()
@@ -224,16 +221,7 @@ class Facts:
 
     def mail_refusal(self, kind: str) -> str:
         """Why this person gets no mail of ``kind``; empty when they may."""
-        contact = self.contact
-        if contact.is_placeholder:
-            return "placeholder_address"
-        if "all" in contact.suppressed:
-            return "suppressed"
-        if kind != "promotion":
-            return ""
-        if contact.unsubscribed or "promotion" in contact.suppressed:
-            return "unsubscribed"
-        return "no_consent" if self.consent_needed and not contact.consented else ""
+        return permission.refusal(self.contact, kind=kind, policy=self.promo_policy)
 
     # --- coupons ----------------------------------------------------------------------------------------------------
 

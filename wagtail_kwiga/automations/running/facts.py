@@ -36,7 +36,6 @@ from wagtail_kwiga.mailing.models import EmailTemplateVersion
 from wagtail_kwiga.orders.models import Order
 from wagtail_kwiga.orders.statuses import PAYABLE, Status
 from wagtail_kwiga.payments import polling
-from wagtail_kwiga.site_settings import PromoPolicy
 
 
 @dataclass(frozen=True)
@@ -224,7 +223,7 @@ class _World:
 
     def facts(self, run: Run, snapshot: RunSnapshot, definition: Definition | None) -> Facts:
         contact = self.batch.contacts[run.contact_id]
-        rules = self.senders[self._site_id(run)]
+        site_rules = self.senders[self._site_id(run)]
         family = tuple(self.families.get(run.family, ()))
         history, mailed = self.history[run.pk]
         return Facts(
@@ -237,8 +236,8 @@ class _World:
             spent=self.coupons.spent.get(contact.pk, {}),
             held=frozenset(self.coupons.held.get(contact.pk, ())),
             templates=self.mails.in_language(self.batch.language_of(run, self._newest_id(run))),
-            recovery_on=rules.recovery_on,
-            consent_needed=rules.promo_policy != PromoPolicy.EVERYBODY,
+            recovery_on=site_rules.recovery_on,
+            promo_policy=str(site_rules.promo_policy),
             bought=frozenset(offer for other, offer in self.bought.get(contact.pk, ()) if other != run.family),
             history=history,
             mailed=mailed,
@@ -258,16 +257,13 @@ class _World:
         return run.order_id
 
     def _contact(self, contact: Contact) -> ContactSnapshot:
-        return ContactSnapshot(
-            id=contact.pk,
-            is_placeholder=contact.is_placeholder,
-            consented=contact.consented_at is not None,
-            unsubscribed=contact.unsubscribed_at is not None,
-            suppressed=frozenset(self.known.get(contact.email.strip().lower(), {})),
-        )
+        recipient = suppression.recipient_among(contact, self.known)
+        return ContactSnapshot(contact.pk, **vars(recipient))
 
     def _site_id(self, run: Run) -> int | None:
-        order = self.batch.orders.get(run.order_id) if run.order_id else None
+        """The site whose rules count: that of the order which the mail will be about."""
+        order_id = self._newest_id(run)
+        order = self.batch.orders.get(order_id) if order_id else None
         return order.site_id if order else None
 
 

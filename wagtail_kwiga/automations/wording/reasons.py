@@ -24,11 +24,9 @@ _WORDS: dict[str, Any] = {
     "list_missed": _("Missed, because adding to the list was missed."),
     # no mail
     "already_sent": _("This mail was sent at this step before."),
-    "placeholder_address": _("There is no real e-mail address."),
     "placeholder": _("There is no real e-mail address."),
     "unsubscribed": _("The person has unsubscribed from promotional mail."),
     "no_consent": _("The person has not agreed to promotional mail."),
-    "suppressed": _("The address gets no mail any more."),
     "complained": _("The person complained about an earlier mail."),
     "bounced": _("The address does not accept mail."),
     "refused": _("The mail server refused the address."),

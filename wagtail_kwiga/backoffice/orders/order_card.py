@@ -32,7 +32,7 @@ from wagtail_kwiga.backoffice.parts.columns import (
 )
 from wagtail_kwiga.formatting import languages
 from wagtail_kwiga.formatting.money import money_for_reader
-from wagtail_kwiga.mailing import reasons
+from wagtail_kwiga.mailing import permission, reasons, sender, suppression
 from wagtail_kwiga.mailing.models import OutgoingEmail
 from wagtail_kwiga.orders.models import Order, OrderLine
 from wagtail_kwiga.orders.statuses import Status
@@ -118,8 +118,13 @@ class Buyer(OrderPanel):
 
     def _promotional_mail(self) -> Any:
         contact = self.order.contact
-        if contact.unsubscribed_at:
+        recipient = suppression.recipient_among(contact, suppression.known_among([contact.email]))
+        policy = sender.for_site(self.order.site_id).promo_policy
+        why_not = permission.refusal(recipient, kind=permission.PROMOTION, policy=policy)
+        if why_not == permission.UNSUBSCRIBED and contact.unsubscribed_at:
             return gettext("unsubscribed on %(moment)s") % {"moment": exact(contact.unsubscribed_at)}
+        if why_not:
+            return reasons.sentence(why_not)
         if contact.consented_at:
             return gettext("agreed on %(moment)s") % {"moment": exact(contact.consented_at)}
         return gettext("never asked for, never refused")

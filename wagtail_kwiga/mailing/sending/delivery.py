@@ -24,11 +24,9 @@ from django.db.models import PositiveSmallIntegerField as SmallNumber
 from wagtail_kwiga import conf, hooks, locking
 from wagtail_kwiga.catalogue import selling
 from wagtail_kwiga.compiled_queries import ExistsMany, Param, Update
-from wagtail_kwiga.contacts import consent
 from wagtail_kwiga.contacts.models import Contact
 from wagtail_kwiga.coupons import eligibility
-from wagtail_kwiga.mailing import sender, suppression, timeline
-from wagtail_kwiga.mailing.classification import Kind
+from wagtail_kwiga.mailing import permission, sender, suppression, timeline
 from wagtail_kwiga.mailing.events import EmailSent
 from wagtail_kwiga.mailing.models import EmailTemplateVersion, OutgoingEmail, Suppression
 from wagtail_kwiga.mailing.reasons import Why, told
@@ -272,16 +270,9 @@ def _objection(email: OutgoingEmail, by: sender.Sender, now: dt.datetime) -> tup
             return Status.CANCELLED, Why.PAID if found.family_paid else Why.NOT_WAITING
         if found.recovery_on is False:
             return Status.CANCELLED, Why.RECOVERY_OFF
-    if contact is not None:
-        if contact.is_placeholder:
-            return Status.SUPPRESSED, Why.PLACEHOLDER
-        policy = found.promo_policy or by.promo_policy
-        refusal = consent.why_not_promote(contact, policy) if email.kind == Kind.PROMOTION else None
-        if refusal:
-            return Status.SUPPRESSED, refusal
-    refusal = found.suppressed or (found.promotion_suppressed if email.kind == Kind.PROMOTION else None)
-    if refusal:
-        return Status.SUPPRESSED, refusal
+    recipient = presend_checks.recipient(contact, found)
+    if why := permission.refusal(recipient, kind=email.kind, policy=found.promo_policy or by.promo_policy):
+        return Status.SUPPRESSED, why
     if email.not_after is not None and now > email.not_after:
         return Status.MISSED, Why.TOO_LATE
     if contact is not None and _promises_a_discount(email):

@@ -17,12 +17,10 @@ from django.db.models import Prefetch, prefetch_related_objects
 from django.utils.translation import gettext
 
 from wagtail_kwiga import compiled_queries, conf, locking
-from wagtail_kwiga.contacts import consent
 from wagtail_kwiga.exceptions import KwigaError
 from wagtail_kwiga.journal import writing
-from wagtail_kwiga.mailing import placeholder_syntax, placeholders, rendering, sender, suppression, timeline
+from wagtail_kwiga.mailing import permission, placeholder_syntax, placeholders, rendering, sender, suppression, timeline
 from wagtail_kwiga.mailing.authoring import sample_data, versions
-from wagtail_kwiga.mailing.classification import Kind
 from wagtail_kwiga.mailing.models import EmailTemplate, EmailTemplateVersion, OutgoingEmail
 from wagtail_kwiga.mailing.placeholders import Situation
 from wagtail_kwiga.mailing.reasons import Why, told
@@ -210,13 +208,14 @@ def _row(
     situation = replace(mail.situation, seller=by, language=language, now=now)
     texts, links = writer.build(version.placeholders, situation)
     contact, order = situation.contact, situation.order
-    why = _why_not(mail, by, known)
+    recipient = suppression.recipient_among(contact, known)
+    why = permission.refusal(recipient, kind=version.kind, policy=by.promo_policy)
     values = {
         "key": mail.key,
         "purpose": str(mail.purpose),
         "kind": version.kind,
         "status": str(Status.SUPPRESSED if why else Status.QUEUED),
-        "why": str(why or ""),
+        "why": why,
         "contact_id": contact.pk,
         "order_id": order.pk if order else None,
         "family": order.family if order else None,
@@ -233,17 +232,6 @@ def _row(
         "not_after": mail.not_after,
     } | _DEFAULTS
     return [values[name] for name in _COLUMNS]
-
-
-def _why_not(mail: QueuedMail, by: sender.Sender, known: suppression.Known) -> str | None:
-    contact, kind = mail.situation.contact, mail.version.kind
-    if contact.is_placeholder:
-        return Why.PLACEHOLDER
-    if kind == Kind.PROMOTION:
-        why = consent.why_not_promote(contact, by.promo_policy)
-        if why:
-            return why
-    return suppression.why_not(contact.email, kind, known)
 
 
 def _site_id(situation: Situation) -> int | None:

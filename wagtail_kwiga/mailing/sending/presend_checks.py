@@ -32,6 +32,7 @@ from wagtail_kwiga.contacts.models import Contact, ListMembership
 from wagtail_kwiga.coupons import eligibility, rules
 from wagtail_kwiga.coupons.models import Coupon, CouponUse, OfferAllowedCoupon
 from wagtail_kwiga.coupons.rules import Verdict
+from wagtail_kwiga.mailing import permission, suppression
 from wagtail_kwiga.mailing.models import OutgoingEmail, Suppression
 from wagtail_kwiga.orders import purchases
 from wagtail_kwiga.orders.models import Order
@@ -94,6 +95,14 @@ def pre_send_check(
         return None
     split = len(dataclasses.fields(PreSendCheck)) - 1
     return PreSendCheck(*row[:split], coupon=_verdict(dict(zip(_COUPON_FACTS, row[split:], strict=True)), now))
+
+
+def recipient(contact: Contact | None, found: PreSendCheck) -> permission.Recipient:
+    """Whom the mail goes to, as the rules about mail see them; ``contact`` is ``None`` for one to the team."""
+    known = {permission.ALL_MAIL: found.suppressed or "", permission.PROMOTIONAL_MAIL: found.promotion_suppressed or ""}
+    if contact is None:
+        return dataclasses.replace(permission.TEAM, **permission.suppressions(known))
+    return suppression.recipient(contact, known)
 
 
 def _verdict(found: dict[str, Any], now: dt.datetime) -> Verdict:
