@@ -102,7 +102,8 @@ class Order(models.Model):
             models.Index(
                 fields=["expires_at"],
                 name="kwiga_order_expiring",
-                condition=models.Q(status__in=["open", "partly_paid", "processing"]),
+                # What ``orders.expiry`` asks for: an order with a part of its money does not expire.
+                condition=models.Q(status__in=sorted(UNSETTLED)),
             ),
         ]
 
