@@ -17,7 +17,7 @@ from django.contrib.contenttypes.models import ContentType
 from django.db import models
 from django.db.models import QuerySet
 
-from wagtail_kwiga import compiled_queries, conf, redaction
+from wagtail_kwiga import conf, redaction
 from wagtail_kwiga.formatting import instants
 from wagtail_kwiga.formatting.money import money_for_reader
 from wagtail_kwiga.journal.models import TimelineEntry
@@ -81,15 +81,6 @@ def write(
     entry = draft(subject, code, now=now, by=by, attention=attention, **facts)
     entry.save(force_insert=True)
     return entry
-
-
-#: The columns of an entry, all but its key.
-_COLUMNS = [field.attname for field in TimelineEntry._meta.concrete_fields if not field.primary_key]
-
-
-def insert_entries(entries: Iterable[TimelineEntry]) -> None:
-    """``write_many`` for sweeps: the entries do not learn their keys, and no signal is sent. One query."""
-    compiled_queries.insert(TimelineEntry, _COLUMNS, ([getattr(entry, name) for name in _COLUMNS] for entry in entries))
 
 
 def write_many(entries: Iterable[TimelineEntry]) -> list[TimelineEntry]:

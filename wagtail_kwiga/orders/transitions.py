@@ -24,7 +24,7 @@ from wagtail_kwiga.orders import purchases
 from wagtail_kwiga.orders.events import OrderClosed, OrderPaid, OrderRefunded, OrdersClosed
 from wagtail_kwiga.orders.labels import STATUS_LABELS
 from wagtail_kwiga.orders.models import Order
-from wagtail_kwiga.orders.statuses import CLOSED_UNPAID, PAYABLE, UNSETTLED, Status, can_transition
+from wagtail_kwiga.orders.statuses import CLOSED_UNPAID, PAYABLE, Status, can_transition
 
 
 def lock(order: Order | int) -> Order:
@@ -97,7 +97,7 @@ def reopen(order: Order, *, by: Any = None, now: dt.datetime | None = None) -> O
             if use is not None and use.pk != fresh.coupon_use_id:
                 fresh.coupon_use = use
                 fresh.save(update_fields=["coupon_use"])
-    return _adopt(order, fresh)
+    return copy_columns(order, fresh)
 
 
 def apply_totals(
@@ -219,16 +219,9 @@ def _simple(
     now = now or conf.now()
     with locking.atomic_write():
         fresh = lock(order)
-        if fresh.status in only_from and not (to in UNSETTLED and _rival_open(fresh)):
+        if fresh.status in only_from:
             _transition(fresh, to, code, now=now, by=by)
-    return _adopt(order, fresh)
-
-
-def _rival_open(order: Order) -> bool:
-    return (
-        order.status not in UNSETTLED
-        and Order.objects.filter(contact=order.contact_id, offer=order.offer_id, status__in=sorted(UNSETTLED)).exists()
-    )
+    return copy_columns(order, fresh)
 
 
 def _close(order: Order, to: Status, *, by: Any, now: dt.datetime | None) -> Order:
@@ -237,11 +230,11 @@ def _close(order: Order, to: Status, *, by: Any, now: dt.datetime | None) -> Ord
         fresh = lock(order)
         if fresh.status != to:
             close_many([fresh], to, now=now, by=by)
-    return _adopt(order, fresh)
+    return copy_columns(order, fresh)
 
 
-def _adopt(order: Order, fresh: Order) -> Order:
-    """Let the caller's instance show what the row says now, so that nobody goes on with a stale status."""
+def copy_columns(order: Order, fresh: Order) -> Order:
+    """``order``, the caller's own instance, with the columns of ``fresh``: nobody goes on with a stale status. No query."""
     for field in Order._meta.concrete_fields:
         setattr(order, field.attname, getattr(fresh, field.attname))
     return order

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import uuid
+
 import pytest
 from wagtail.models import Locale, Page, Site
 
@@ -153,7 +155,7 @@ def page_of(offer, locale="en", **given):
 
 @pytest.fixture
 def sold(story):
-    story.offer.translation_key = m.Offer.new_key()
+    story.offer.translation_key = uuid.uuid4()
     story.offer.save()
     page_of(story.offer)
     return story

@@ -70,11 +70,6 @@ def on_orders_closed(event: OrdersClosed) -> None:
         _guarded("order_closed", closed[0].order_id, _closed, closed, event.at)
 
 
-def on_order_closed(event: OrderClosed) -> None:
-    """``on_orders_closed`` for one."""
-    on_orders_closed(OrdersClosed((event,), event.at))
-
-
 def enter(
     kind: str,
     *,
