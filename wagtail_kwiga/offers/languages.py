@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -58,18 +57,16 @@ def _site_languages() -> list[str]:
     return list(dict.fromkeys(code.lower() for code in codes))
 
 
-def languages_of(page: Any, request: HttpRequest, versions: Iterable[Any] | None = None) -> Languages:
-    """The languages of ``page``, in one query; in none on a site of a single language, or where ``versions`` (the page in
-    every language, oldest first) have been read already. An alias stands for its original."""
+def languages_of(page: Any, request: HttpRequest) -> Languages:
+    """The languages of ``page``. One query; none on a site of a single language. An alias stands for its original."""
     if page.alias_of_id and page.alias_of.translation_key != page.translation_key:
         page = page.alias_of.specific
     if not getattr(settings, "WAGTAIL_I18N_ENABLED", False) or len(get_content_languages()) < 2:
         own = get_supported_content_language_variant(settings.LANGUAGE_CODE)
         here = _alternate(page, own, request, is_own=True)
         return Languages(own, (here,) if here else ())
-    if versions is None:
-        pages = publishing.page_model().objects.filter(translation_key=page.translation_key).select_related("locale")
-        versions = pages.only("url_path", "live", "locale__language_code").order_by("pk")
+    pages = publishing.page_model().objects.filter(translation_key=page.translation_key).select_related("locale")
+    versions = pages.only("url_path", "live", "locale__language_code").order_by("pk")
     own = ""
     found = []
     for version in versions:
