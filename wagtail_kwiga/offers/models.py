@@ -18,8 +18,8 @@ from wagtail.search import index
 
 from wagtail_kwiga.catalogue.models import Offer
 from wagtail_kwiga.drafts import StaleDraftGuard
-from wagtail_kwiga.offers import localize, submission
-from wagtail_kwiga.offers.choices import LanguageMode, PhoneMode
+from wagtail_kwiga.offers import localize, publishing, submission
+from wagtail_kwiga.offers.choices import SOURCE_FIELDS, LanguageMode, PhoneMode
 from wagtail_kwiga.offers.languages import SpokenResponse
 from wagtail_kwiga.offers.page_context import Visit
 from wagtail_kwiga.offers.panels import OfferPageForm, editor, selling_panels
@@ -123,6 +123,26 @@ class OfferPageMixin(StaleDraftGuard):
             faults["products"] = _("A product stands here twice. Please keep one of them.")
         if faults:
             raise ValidationError(faults)
+
+    # --- revisions ----------------------------------------------------------------------------------------------------
+
+    def serializable_data(self) -> dict[str, Any]:
+        """What a revision keeps. One of a translation leaves out what its source page decides. One query."""
+        data = super().serializable_data()  # type: ignore[misc]
+        if publishing.is_translation(self):
+            for name in SOURCE_FIELDS:
+                data.pop(name, None)
+        return data
+
+    def with_content_json(self, content: dict[str, Any]) -> Any:
+        """This page as a revision has it. What a translation does not decide comes from its row, which follows the source:
+        so no revision, however old, brings back a price of then. One query."""
+        page = super().with_content_json(content)
+        follows = publishing.is_translation(self)
+        for name in SOURCE_FIELDS:
+            if follows or name not in content:  # not there: it was a translation when the revision was made
+                setattr(page, name, getattr(self, name))
+        return page
 
     # --- the way of a visitor -----------------------------------------------------------------------------------------
 

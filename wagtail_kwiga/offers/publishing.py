@@ -177,21 +177,16 @@ def _write(page: Any, state: str) -> Offer:
 
 
 def _hand_down(page: Any) -> None:
-    """Write what the source decides into its translations as well, into their rows and their drafts.
+    """Write what the source decides into the rows of its translations as well. Their revisions hold nothing of it.
 
     They show and sell what the source says anyway. But one of them becomes the source when this page is deleted, and then
     it must not go on with the price of the day it was copied.
     """
     followers = page_model().objects.filter(translation_key=page.translation_key).exclude(pk=page.pk)
-    drafted = page.serializable_data()
     for follower in followers.specific():
-        if not is_offer_page(follower):
-            continue
-        row = type(follower)._default_manager.filter(pk=follower.pk)
-        row.update(**{name: getattr(page, name) for name in SOURCE_FIELDS})
-        if draft := follower.latest_revision:
-            content = {**draft.content, **{name: drafted[name] for name in SOURCE_FIELDS}}
-            type(draft)._default_manager.filter(pk=draft.pk).update(content=content)
+        if is_offer_page(follower):
+            row = type(follower)._default_manager.filter(pk=follower.pk)
+            row.update(**{name: getattr(page, name) for name in SOURCE_FIELDS})
 
 
 def _list_products(offer: Offer, product_ids: list[int]) -> None:
