@@ -7,7 +7,17 @@ from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 #: The fields that the source page owns; on translations they are shown, not edited.
-SOURCE_FIELDS = ("price", "currency", "products", "coupon_mode", "coupons", "is_listed", "sales_from", "sales_until")
+SOURCE_FIELDS = (
+    "price",
+    "currency",
+    "payment_methods",
+    "products",
+    "coupon_mode",
+    "coupons",
+    "is_listed",
+    "sales_from",
+    "sales_until",
+)
 
 
 class LanguageMode(models.TextChoices):

@@ -55,6 +55,13 @@ class OfferPageMixin(StaleDraftGuard):
         validators=[RegexValidator(r"^[A-Z]{3}$", _("Three capital letters, such as EUR."))],
         help_text=_("Left empty: the site's default currency."),
     )
+    #: Aliases of ``PAYMENT_PROVIDERS``; empty: all.
+    payment_methods = models.JSONField(
+        _("payment methods"),
+        default=list,
+        blank=True,
+        help_text=_("How buyers may pay for this offer. None ticked: in every way this site has."),
+    )
     products = OpenStreamField(
         blocks="wagtail_kwiga.offers.blocks.product_blocks",
         blank=True,
@@ -121,6 +128,9 @@ class OfferPageMixin(StaleDraftGuard):
         sold = [block.value["product"].pk for block in self.products if block.value.get("product")]
         if len(sold) != len(set(sold)):
             faults["products"] = _("A product stands here twice. Please keep one of them.")
+        methods = self.payment_methods
+        if not isinstance(methods, list) or not all(isinstance(alias, str) for alias in methods):
+            faults["payment_methods"] = _("Please give a list of payment methods.")
         if faults:
             raise ValidationError(faults)
 

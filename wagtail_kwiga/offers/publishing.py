@@ -70,6 +70,7 @@ def fields_of(page: Any) -> dict[str, Any]:
         "title": page.title,
         "amount": Money(page.price, currency).amount,
         "currency": currency,
+        "payment_methods": list(page.payment_methods),
         "coupon_mode": page.coupon_mode,
         "is_listed": page.is_listed,
         "sales_from": page.sales_from,
