@@ -15,6 +15,7 @@ from wagtail_kwiga import hooks, signing
 from wagtail_kwiga.contacts import directory
 from wagtail_kwiga.coupons.models import Coupon
 from wagtail_kwiga.exceptions import KwigaError
+from wagtail_kwiga.orders import answers
 from wagtail_kwiga.payments.provider import Provider
 from wagtail_kwiga.pricing.money import Money
 from wagtail_kwiga.signing import Purpose
@@ -189,6 +190,20 @@ class CheckoutForm(forms.Form):
                 _("This form was filled in by a program, it seems: a field that people do not see had something in it.")
             )
         return ""
+
+    def full_clean(self) -> None:
+        super().full_clean()
+        for name, answer in self.answers().items():
+            if answers.is_too_long(answer):
+                self.add_error(name, _("This is too long."))
+
+    def answers(self) -> dict[str, Any]:
+        """The cleaned values of the fields that a site has added, as they are kept on the order (``Order.answers``).
+
+        A site that wants less kept (a riddle against programs, say) overrides this.
+        """
+        cleaned = getattr(self, "cleaned_data", {})
+        return {name: cleaned[name] for name in self.fields if name in cleaned and name not in CheckoutForm.base_fields}
 
     # --- for the template ---------------------------------------------------------------------------------------------
 

@@ -98,6 +98,7 @@ class _Sent:
                 title=self.visit.page.title,
                 place=self.visit.place,
                 own_orders=self.visit.own_orders,
+                answers=form.answers(),
                 now=self.visit.now,
             )
         except OrderUnderWay as refusal:

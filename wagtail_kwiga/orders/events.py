@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import datetime as dt
 import uuid
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 
@@ -17,6 +18,8 @@ class PlaceOrder:
     quote: Any
     site: Any
     origin: str
+    #: What the site's own fields of the order form were answered, as ``Order.answers`` will hold it.
+    answers: Mapping[str, Any] = field(default_factory=dict, hash=False)
 
 
 @dataclass(frozen=True)
@@ -29,6 +32,8 @@ class OrderPlaced:
     family: uuid.UUID
     superseded_ids: tuple[int, ...]
     at: dt.datetime
+    #: ``Order.answers``: what the site's own fields of the order form were answered.
+    answers: Mapping[str, Any] = field(default_factory=dict, hash=False)
 
 
 @dataclass(frozen=True)

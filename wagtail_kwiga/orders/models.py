@@ -71,6 +71,8 @@ class Order(models.Model):
     superseded_by = models.ForeignKey(
         "self", on_delete=models.SET_NULL, null=True, blank=True, related_name="supersedes", editable=False
     )
+    #: What the site's own fields of the order form were answered, by name (``orders.answers``).
+    answers = models.JSONField(_("answers"), default=dict, blank=True, editable=False)
     agreed_terms_at = models.DateTimeField(_("agreed to the terms of sale"), null=True, blank=True)
 
     wagtail_reference_index_ignore = True

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from django.utils.translation import gettext as _
@@ -19,6 +19,7 @@ from wagtail_kwiga.coupons.models import CouponUse
 from wagtail_kwiga.exceptions import AlreadyPartlyPaid, OrderRefused
 from wagtail_kwiga.formatting import languages
 from wagtail_kwiga.journal import writing
+from wagtail_kwiga.orders import answers as order_answers
 from wagtail_kwiga.orders import numbers, purchases
 from wagtail_kwiga.orders.events import OrderPlaced, PlaceOrder
 from wagtail_kwiga.orders.models import Order, OrderLine
@@ -49,6 +50,7 @@ def place_order(
     name: str = "",
     phone: str = "",
     agreed_terms: bool = False,
+    answers: Mapping[str, Any] | None = None,
     hold_until: dt.datetime | Callable[[Order], dt.datetime] | None = None,
     by: Any = None,
     vouch: Callable[[Order], bool] | None = None,
@@ -68,14 +70,17 @@ def place_order(
     the order carries name and phone as they were given, and nothing that is known of the contact. ``beside`` is called with
     the order where more is to be written in the same transaction, before a coupon's counter is locked.
 
+    ``answers`` are the cleaned values of fields that the site has added to the order form; they are kept in ``Order.answers``.
+
     Raises ``OrderRefused`` (not for sale, or a site's veto), ``AlreadyPartlyPaid`` (``facts["order"]`` is to be finished),
     ``OrderUnderWay`` (``vouch`` said no),
     ``CouponRefused`` (the coupon of the quote has no use left); then nothing was written.
     """
     now = now or conf.now()
+    kept = order_answers.as_json(answers or {})
     with locking.atomic_write():
         contact = directory.locked(contact)
-        hooks.permit("before_kwiga_place_order", PlaceOrder(contact, offer, quote, site, origin))
+        hooks.permit("before_kwiga_place_order", PlaceOrder(contact, offer, quote, site, origin, kept))
         if origin == Origin.WEB and (why := selling.why_not_for_sale(offer, now)):
             raise OrderRefused(selling.message(why, offer), code=why)
         standing = list(locking.locked(purchases.open_orders(contact.pk, offer.pk).select_related("coupon_use")))
@@ -112,6 +117,7 @@ def place_order(
             price_holds_until=now + dt.timedelta(days=conf.settings.PRICE_HOLDS_DAYS),
             expires_at=now + dt.timedelta(days=conf.settings.ORDER_EXPIRES_DAYS),
             agreed_terms_at=now if agreed_terms else None,
+            answers=kept,
         )
         until = hold_until(order) if callable(hold_until) else hold_until or default_hold(order, now)
         begun = None
@@ -132,7 +138,8 @@ def place_order(
             origin=str(origin),
             supersedes=older.number if older else "",
         )
-        events.publish(OrderPlaced(order.pk, contact.pk, offer.pk, order.family, (older.pk,) if older else (), now))
+        replaced = (older.pk,) if older else ()
+        events.publish(OrderPlaced(order.pk, contact.pk, offer.pk, order.family, replaced, now, kept))
         if beside is not None:
             beside(order)
         if begun or inherited or returned:

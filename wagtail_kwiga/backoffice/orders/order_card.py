@@ -20,7 +20,7 @@ from wagtail.admin.ui.tables import Column, DateColumn, StatusTagColumn, TitleCo
 from wagtail_kwiga.access.models import AccessGrant
 from wagtail_kwiga.automations.models import Run, StepRecord
 from wagtail_kwiga.automations.wording import descriptions
-from wagtail_kwiga.backoffice.orders import site_panels
+from wagtail_kwiga.backoffice.orders import answers, site_panels
 from wagtail_kwiga.backoffice.parts import linking, policies
 from wagtail_kwiga.backoffice.parts.columns import (
     NUMBER,
@@ -128,6 +128,19 @@ class Buyer(OrderPanel):
         if contact.consented_at:
             return gettext("agreed on %(moment)s") % {"moment": exact(contact.consented_at)}
         return gettext("never asked for, never refused")
+
+
+class Answers(OrderPanel):
+    """What the site's own fields of the order form were answered."""
+
+    heading = _("Answers on the order form")
+    icon = "edit"
+
+    def is_shown(self) -> bool:
+        return bool(self.order.answers)
+
+    def card(self) -> Facts:
+        return Facts(*answers.told(self.order))
 
 
 class Prices(OrderPanel):
@@ -356,7 +369,7 @@ class Timeline(OrderPanel):
         return timeline_card(self.order)
 
 
-FIRST = (Summary, Buyer, Prices, Payments, Access, Recovery, Mails, Family)
+FIRST = (Summary, Buyer, Answers, Prices, Payments, Access, Recovery, Mails, Family)
 LAST = (Timeline,)
 
 

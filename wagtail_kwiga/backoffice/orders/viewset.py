@@ -22,7 +22,7 @@ from wagtail.admin.views import generic
 from wagtail.admin.widgets.button import HeaderButton
 
 from wagtail_kwiga import locking
-from wagtail_kwiga.backoffice.orders import order_card
+from wagtail_kwiga.backoffice.orders import answers, order_card
 from wagtail_kwiga.backoffice.parts import filters, linking, long_lists
 from wagtail_kwiga.backoffice.parts.columns import MoneyColumn, person
 from wagtail_kwiga.backoffice.parts.records import RecordIndexView, RecordViewSet
@@ -86,6 +86,8 @@ class OrderFilterSet(WagtailFilterSet):
 
 class OrderIndexView(RecordIndexView):
     """All orders, newest first."""
+
+    exported = {"answers": answers.in_one_cell}
 
     @staticmethod
     def beginnings(words: str) -> list[Q]:
@@ -233,7 +235,7 @@ class OrderViewSet(RecordViewSet):
     list_export = [
         "number", "placed_at", "get_status_display", "contact.name", "contact.email", "buyer_name", "buyer_phone", "title",
         "list_price.amount", "discount.amount", "total.amount", "received.amount", "currency", "coupon_code",
-        "payment_method", "get_payment_kind_display", "get_origin_display", "language", "paid_at",
+        "payment_method", "get_payment_kind_display", "get_origin_display", "language", "paid_at", "answers",
     ]  # fmt: skip
     export_headings = {
         "get_status_display": _("Payment"),
@@ -245,6 +247,7 @@ class OrderViewSet(RecordViewSet):
         "received.amount": _("Received"),
         "get_payment_kind_display": _("Kind of payment"),
         "get_origin_display": _("Made by"),
+        "answers": _("Answers on the order form"),
     }
 
     @property
