@@ -92,7 +92,7 @@ class EmailMakeView(SnippetCreateView):
 
 def _own_locale() -> Locale:
     """The site's locale for the language that the editor's admin speaks, else the default one."""
-    known = {locale.language_code: locale for locale in Locale.objects.all()}
+    known = {locale.language_code: locale for locale in Locale.objects.order_by("pk")}
     code = languages.nearest(languages.active(), known)
     return known[code] if code is not None else Locale.get_default()
 

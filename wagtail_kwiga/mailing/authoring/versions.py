@@ -76,7 +76,7 @@ def for_many(wanted: Iterable[Wanted], *, now: dt.datetime | None = None) -> dic
     translations = EmailTemplate.objects.filter(
         translation_key__in=EmailTemplate.objects.filter(pk__in=ids).values("translation_key")
     ).select_related("locale")
-    rows = list(translations)
+    rows = list(translations.order_by("pk"))  # of two that are as near, the older serves
     by_id = {row.pk: row for row in rows}
     chosen: dict[Wanted, EmailTemplate] = {}
     for pk, language in wanted:
