@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from wagtail_kwiga import locking, readable_codes
+from wagtail_kwiga import readable_codes, upserts
 from wagtail_kwiga.orders.models import Order
 from wagtail_kwiga.payments.models import Payment
 
@@ -31,5 +31,5 @@ def first_payment(order: Order) -> Payment:
             due_at=order.expires_at,
             reference=new_reference(),
         )
-        if locking.insert_or_ignore(payment):  # else that reference is taken: try the next
+        if upserts.insert_or_ignore(payment):  # else that reference is taken: try the next
             return payment
