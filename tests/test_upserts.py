@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import threading
+import time
 
 import pytest
-from django.db import connection, transaction
+from django.db import OperationalError, connection, transaction
 from django.db.models.signals import post_save
 
 from tests.support import START, after, make_contact
@@ -106,23 +107,42 @@ def test_nothing_to_count_asks_nothing(django_assert_num_queries):
 @pytest.mark.django_db(transaction=True)
 def test_two_who_count_the_same_rows_in_another_order_both_count():
     """Rows are locked in one order, so neither is killed by the other (PostgreSQL would call it a deadlock)."""
-    gate, failed = threading.Barrier(2), []
+    count(**dict.fromkeys("abcdef", 1000))
+    failed = []
 
     def work(letters):
         try:
-            gate.wait(timeout=30)
-            for _ in range(30):
-                with transaction.atomic():
-                    count(**dict.fromkeys(letters, 1000))
-        except Exception as fault:
+            count(**dict.fromkeys(letters, 1000))
+        except OperationalError as fault:
             failed.append(fault)
         finally:
             connection.close()
 
     threads = [threading.Thread(target=work, args=(letters,)) for letters in ("abcdef", "fedcba")]
-    for thread in threads:
-        thread.start()
+    with transaction.atomic():
+        # Whoever began at the other end would hold what the first one needs next, and wait for this row as well.
+        m.RateLimitWindow.objects.select_for_update().get(key="c")
+        for thread in threads:
+            thread.start()
+        wait_until(lambda: waiting() == 2)
     for thread in threads:
         thread.join()
     assert failed == []
-    assert set(counters().values()) == {60}
+    assert set(counters().values()) == {3}
+
+
+def waiting():
+    """How many sessions wait for a lock in this database."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT count(DISTINCT pid) FROM pg_locks WHERE NOT granted"
+            " AND pid IN (SELECT pid FROM pg_stat_activity WHERE datname = current_database())"
+        )
+        return cursor.fetchone()[0]
+
+
+def wait_until(is_so):
+    end = time.monotonic() + 30
+    while not is_so():
+        assert time.monotonic() < end
+        time.sleep(0.02)

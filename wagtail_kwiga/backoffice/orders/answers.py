@@ -16,7 +16,7 @@ from wagtail_kwiga.orders.models import Order
 
 
 def told(order: Order) -> list[tuple[str, str]]:
-    """(label, answer) of each, in the reader's language, as the form of today words them.
+    """(label, answer) of each, in the reader's language, as the form of today words and orders them.
 
     A field that the form does not declare any more keeps its name and the value as it is. One query for each answer that
     chooses rows.
@@ -24,12 +24,15 @@ def told(order: Order) -> list[tuple[str, str]]:
     if not order.answers:
         return []
     fields = form_class().base_fields
-    return [_told(name, fields.get(name), answer) for name, answer in order.answers.items()]
+    # PostgreSQL keeps no order of names.
+    names = [name for name in fields if name in order.answers]
+    names += sorted(set(order.answers) - set(names))
+    return [_told(name, fields.get(name), order.answers[name]) for name in names]
 
 
 def in_one_cell(order: Order) -> str:
     """All answers as a spreadsheet gets them: names and values as they are kept. No query."""
-    return "; ".join(f"{name}: {answers.text_of(answer)}" for name, answer in order.answers.items())
+    return "; ".join(f"{name}: {answers.text_of(answer)}" for name, answer in sorted(order.answers.items()))
 
 
 def _told(name: str, field: forms.Field | None, answer: Any) -> tuple[str, str]:
