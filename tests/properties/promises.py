@@ -260,7 +260,7 @@ class Promises:
         if (told := self._told(email)) is not None:
             coupon, until = told
             verdict = eligibility.check_coupon(coupon, offer=email.order.offer, contact=email.contact, now=now)
-            assert verdict.ok or verdict.reason in ("used_up", "used_by_you"), f"told of a discount: {verdict.reason}"
+            assert verdict.ok, f"told of a discount: {verdict.reason}"
             assert now < until, "told of a time that is over"
 
     def _after_thirty_quiet_minutes(self, email: m.OutgoingEmail) -> None:
