@@ -23,7 +23,7 @@ from wagtail_kwiga import upserts
 
 
 class Param(Expression):
-    """A value that is put in at each run: ``Order.objects.filter(family=Param("family", UUIDField()))``."""
+    """A value that is put in at each run: ``Order.objects.filter(number=Param("number", CharField()))``."""
 
     def __init__(self, name: str, output_field: models.Field) -> None:
         super().__init__(output_field=output_field)

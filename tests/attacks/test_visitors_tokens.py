@@ -202,6 +202,6 @@ def test_no_link_gives_a_session_or_shows_the_person(tokens):
 
 
 def test_the_keys_of_rows_open_nothing(visitor, order):
-    for key in (order.pk, order.number, order.token, str(order.family), order.contact_id, 0, -1):
+    for key in (order.pk, order.number, order.token, str(order.purchase_id), order.contact_id, 0, -1):
         for door in PURPOSES:
             assert visitor.get(f"/shop/{door}/{key}/").status_code == 404, (door, key)

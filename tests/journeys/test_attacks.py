@@ -96,7 +96,7 @@ def test_a_stranger_does_not_end_a_discount_that_is_held():
     lists.add(members, contact, until=after(hours=24), now=START)
     mine = order_for(contact, offer, coupon=coupon, payment_kind="transfer", now=after(hours=23))
     order_for(contact, offer, now=after(hours=25))
-    newest = purchases.newest(mine.family)
+    newest = purchases.newest(mine.purchase_id)
     assert newest.total == mine.total
     assert newest.coupon_use.reserved_until == mine.expires_at
 

@@ -59,7 +59,7 @@ class Promises:
         self.nothing(
             "paid means silent",
             f"SELECT e.id, e.status FROM {EMAIL} e WHERE e.purpose = 'recovery' AND e.status IN ('queued', 'leased')"
-            f" AND EXISTS (SELECT 1 FROM {ORDER} o WHERE o.family = e.family AND o.paid_at IS NOT NULL)"
+            f" AND EXISTS (SELECT 1 FROM {ORDER} o WHERE o.purchase_id = e.purchase_id AND o.paid_at IS NOT NULL)"
             " AND e.attempts = 0 AND e.settled_by = ''",  # one that comes back from a hand-over is asked again there
         )
 
@@ -76,7 +76,7 @@ class Promises:
         )
         self.nothing(
             "paid closes the siblings",
-            f"SELECT o.id FROM {ORDER} o JOIN {ORDER} p ON p.family = o.family AND p.status = 'paid'"
+            f"SELECT o.id FROM {ORDER} o JOIN {ORDER} p ON p.purchase_id = o.purchase_id AND p.status = 'paid'"
             " WHERE o.status IN ('open', 'processing')",
         )
         for pk, status in self.stage.rows(f"SELECT id, status FROM {ORDER}"):
@@ -92,7 +92,7 @@ class Promises:
     def what_was_agreed_stays(self) -> None:
         rows = self.stage.rows(
             f"SELECT o.id, o.title, o.currency, o.list_amount, o.discount_amount, o.total_amount, o.coupon_id,"
-            f" o.site_id, o.family, o.contact_id, o.offer_id, (SELECT group_concat(amount || access_terms) FROM"
+            f" o.site_id, o.purchase_id, o.contact_id, o.offer_id, (SELECT group_concat(amount || access_terms) FROM"
             f" wagtail_kwiga_orderline l WHERE l.order_id = o.id) FROM {ORDER} o"
         )
         for pk, *agreed in rows:
@@ -244,7 +244,7 @@ class Promises:
         email = m.OutgoingEmail.objects.select_related("contact", "order__offer", "version").get(pk=pk)
         assert email.status == "sending", f"handed over while {email.status}"
         if email.purpose == "recovery":
-            assert not purchases.is_paid(email.family), "paid means silent"
+            assert not purchases.is_paid(email.purchase_id), "paid means silent"
             assert email.order.status not in ("cancelled", "expired"), "recovery of an order that is over"
             assert sender.for_site(email.site_id).recovery_on, "recovery that is switched off"
             self._after_thirty_quiet_minutes(email)
@@ -270,7 +270,7 @@ class Promises:
         """
         run = m.Run.objects.get(records__email=email)
         if run.first_message_at == email.queued_at:
-            earlier = m.Order.objects.filter(family=email.family, placed_at__lt=email.queued_at)
+            earlier = m.Order.objects.filter(purchase_id=email.purchase_id, placed_at__lt=email.queued_at)
             placed = earlier.latest("placed_at").placed_at
             assert email.queued_at - placed >= dt.timedelta(minutes=30), "a mail while somebody was still busy"
 
@@ -310,7 +310,7 @@ class Promises:
     ) -> None:
         given: Any = {"coupon": m.Coupon(pk=coupon), "offer": email.order.offer, "contact": email.contact}
         moment = until - dt.timedelta(seconds=1)
-        if now < until and not purchases.is_paid(email.family):
+        if now < until and not purchases.is_paid(email.purchase_id):
             check = eligibility.check_coupon(**given, now=moment)
             assert check.ok or check.reason in ("used_up", "used_by_you"), (
                 f"told until {until}, but the checkout then says {check.reason}"

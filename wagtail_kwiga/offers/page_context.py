@@ -135,7 +135,7 @@ class Visit:
     @cached_property
     def bought(self) -> list[presentation.WayIn] | None:
         """The ways in, where the link is about a purchase that is paid; ``None`` where it is not."""
-        if self.resume is None or not purchases.is_theirs(self.resume.order.family):
+        if self.resume is None or not purchases.is_theirs(self.resume.order.purchase_id):
             return None
         return presentation.ways_in(self.resume.order)
 

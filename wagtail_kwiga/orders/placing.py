@@ -95,7 +95,7 @@ def place_order(
         order = Order(
             number=numbers.new_number(),
             token=signing.random_token(),
-            family=purchases.for_new_order(standing),
+            purchase_id=purchases.for_new_order(standing, contact_id=contact.pk, offer_id=offer.pk, now=now),
             contact=contact,
             offer=offer,
             origin=origin,
@@ -125,6 +125,7 @@ def place_order(
             begun = uses.begin_reservation(order.coupon_id, contact.pk, until=until, now=now)
             order.coupon_use = begun.use
         order.save(force_insert=True)
+        purchases.note_placed(order)
         _write_lines(order, offer, quote.total)
         if older:
             Order.objects.filter(pk=older.pk).update(superseded_by=order)
@@ -139,7 +140,7 @@ def place_order(
             supersedes=older.number if older else "",
         )
         replaced = (older.pk,) if older else ()
-        events.publish(OrderPlaced(order.pk, contact.pk, offer.pk, order.family, replaced, now, kept))
+        events.publish(OrderPlaced(order.pk, contact.pk, offer.pk, order.purchase_id, replaced, now, kept))
         if beside is not None:
             beside(order)
         if begun or inherited or returned:

@@ -117,7 +117,7 @@ def order(order: Order, now: dt.datetime) -> dict[str, Any]:
     heading, sentence = _STANDS[status]
     is_open = status in PAYABLE
     attempt = _latest(order) if is_open else None
-    newer = purchases.newest(order.family) if status == Status.SUPERSEDED else None
+    newer = purchases.newest(order.purchase_id) if status == Status.SUPERSEDED else None
     paid = _paid_instead(order) if status in CLOSED_UNPAID else None
     if paid is not None:
         heading, sentence = _("You have it"), _("This purchase was paid with another order of yours.")
@@ -194,7 +194,7 @@ def _changes_since(earlier_handle: int | None, order: Order) -> list[str] | None
     """``changes`` since the order of an older link; ``None`` where the link is about ``order`` itself."""
     if earlier_handle == signing.handle_of(order):
         return None
-    earlier = signing.with_handle(Order.objects.filter(family=order.family), earlier_handle).first()
+    earlier = signing.with_handle(Order.objects.filter(purchase_id=order.purchase_id), earlier_handle).first()
     return changes(earlier, order) if earlier is not None else None
 
 
@@ -219,7 +219,7 @@ def _paid_instead(order: Order) -> Order | None:
     """The paid order of the same purchase, where it was not this one that was paid."""
     if order.paid_at is not None:
         return None
-    return Order.objects.filter(family=order.family, paid_at__isnull=False, status=Status.PAID).first()
+    return Order.objects.filter(purchase_id=order.purchase_id, paid_at__isnull=False, status=Status.PAID).first()
 
 
 def _other_url(order: Order, other: Order | None, now: dt.datetime) -> str:

@@ -50,7 +50,7 @@ def pay(request: HttpRequest, token: str) -> HttpResponse:
     now = conf.now()
     order, payload = links.order_of(Purpose.PAY, token, now)
     if order.status == Status.SUPERSEDED:
-        newest = purchases.newest(order.family)
+        newest = purchases.newest(order.purchase_id)
         if newest is not None and newest.pk != order.pk:
             return HttpResponseRedirect(
                 links.from_here(
@@ -77,7 +77,7 @@ def _start(request: HttpRequest, order: Order, method: str, now: dt.datetime) ->
     try:
         limits.check(f"pay:{order.pk}", limit=STARTS_AN_HOUR, now=now)
         started = attempts.start(order, method=method, now=now)
-        if purchases.has_several_names(order.family):
+        if purchases.has_several_names(order.purchase_id):
             # Whoever follows a link need not be the one who ordered last: a stranger may have typed the address meanwhile.
             attempts.remember(started.attempt, data={ledger.BY_LINK: True})
     except TooManyAttempts as refusal:

@@ -91,10 +91,10 @@ def test_24_hours_later_off_the_list_and_through():
 @pytest.mark.parametrize(
     ("orders", "reason"),
     [
-        ([order(1, "paid", paid_at=after(minutes=29))], "family_paid"),
-        ([order(1, "superseded"), order(2, "paid", paid_at=after(minutes=29))], "family_paid"),
-        ([order(1, "paid", paid_at=START), order(2, "cancelled")], "family_paid"),
-        ([order(1, "refunded", paid_at=START)], "family_paid"),
+        ([order(1, "paid", paid_at=after(minutes=29))], "purchase_paid"),
+        ([order(1, "superseded"), order(2, "paid", paid_at=after(minutes=29))], "purchase_paid"),
+        ([order(1, "paid", paid_at=START), order(2, "cancelled")], "purchase_paid"),
+        ([order(1, "refunded", paid_at=START)], "purchase_paid"),
         ([order(1, "partly_paid")], "partly_paid"),
         ([order(1, "cancelled")], "order_cancelled"),
         ([order(1, "expired")], "order_expired"),

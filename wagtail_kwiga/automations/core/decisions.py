@@ -177,7 +177,7 @@ class _Walk:
 
     def _left(self, reason: str) -> Decision:
         """Memberships carry the end that was told, so they stay; but who has paid needs the advantage no longer."""
-        if reason == "family_paid":
+        if reason == "purchase_paid":
             mine = sorted(
                 {grant.list_id for grant in self.facts.grants if grant.source == self.run.source and not grant.removed}
             )

@@ -7,7 +7,6 @@ them (``with_grant`` and so on), so the next step of the same pass sees what the
 from __future__ import annotations
 
 import datetime as dt
-import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -40,7 +39,7 @@ class RunSnapshot:
     stepped_at: dt.datetime
     offer_id: int | None = None
     order_id: int | None = None
-    family: uuid.UUID | None = None
+    purchase_id: int | None = None
     in_flight_since: dt.datetime | None = None
     first_message_at: dt.datetime | None = None
 
@@ -64,14 +63,14 @@ class ContactSnapshot(Recipient):
 
 @dataclass(frozen=True)
 class OrderSnapshot:
-    """One order of the family. The words are those of ``orders.statuses``, as the database keeps them."""
+    """One order of the purchase. The words are those of ``orders.statuses``, as the database keeps them."""
 
     id: int
     status: str
     placed_at: dt.datetime
     total: Money
     offer_id: int | None = None
-    family: uuid.UUID | None = None
+    purchase_id: int | None = None
     paid_at: dt.datetime | None = None
     payment_kind: str = PaymentKind.ONLINE.value
     origin: str = Origin.WEB.value
@@ -145,7 +144,7 @@ class Facts:
     contact: ContactSnapshot
     orders: tuple[OrderSnapshot, ...] = ()
     offer: OfferSnapshot | None = None
-    #: A payment of some order of the family is under way.
+    #: A payment of some order of the purchase is under way.
     in_flight: bool = False
     grants: tuple[GrantSnapshot, ...] = ()
     coupons: Mapping[int, CouponSnapshot] = field(default_factory=dict)
@@ -156,7 +155,7 @@ class Facts:
     recovery_on: bool = True
     #: The site's rule who may get promotional mail.
     promo_policy: str = permission.EVERYBODY
-    #: Offers the contact has paid for outside this family (``None``: an offer that is gone).
+    #: Offers the contact has paid for outside this purchase (``None``: an offer that is gone).
     bought: frozenset[int | None] = frozenset()
     history: tuple[Past, ...] = ()
     #: Steps whose message exists already.
@@ -171,11 +170,11 @@ class Facts:
         changed.__dict__.update(self.__dict__, **changes)
         return changed
 
-    # --- the family -------------------------------------------------------------------------------------------------
+    # --- the purchase -------------------------------------------------------------------------------------------------
 
     @property
     def is_paid(self) -> bool:
-        """Some order of the family was ever paid; a refund does not undo that."""
+        """Some order of the purchase was ever paid; a refund does not undo that."""
         return any(order.paid_at is not None or order.status == Status.PAID for order in self.orders)
 
     @property

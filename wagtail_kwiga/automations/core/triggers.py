@@ -20,9 +20,9 @@ class StartEvent(Serializable):
 
     #: Dotted path of the block an editor fills in; a subclass of ``automations.editing.blocks.EventBlock``.
     block: ClassVar[str] = ""
-    #: The purpose its mails carry in the outbox; ``recovery`` is never handed over once the family is paid.
+    #: The purpose its mails carry in the outbox; ``recovery`` is never handed over once the purchase is paid.
     purpose: ClassVar[str] = "scenario"
-    #: Acting waits while a payment of the family is under way.
+    #: Acting waits while a payment of the purchase is under way.
     minds_payment: ClassVar[bool] = False
     #: Which move of an order lets people in by itself: ``placed``, ``paid``, or none (then ``enrolment.enter`` does).
     begins_on: ClassVar[str] = ""
@@ -79,7 +79,7 @@ class OrderUnpaid(StartEvent):
 
     def leaves(self, run: RunSnapshot, facts: Facts, now: dt.datetime) -> str:
         if facts.is_paid:
-            return "family_paid"
+            return "purchase_paid"
         if facts.is_partly_paid:  # the buyer is led to pay the rest, not to order anew
             return "partly_paid"
         if not facts.recovery_on:

@@ -92,7 +92,7 @@ def snapshot_of(run: Run) -> RunSnapshot:
         stepped_at=run.stepped_at,
         offer_id=run.offer_id,
         order_id=run.order_id,
-        family=run.family,
+        purchase_id=run.purchase_id,
         in_flight_since=run.in_flight_since,
         first_message_at=run.first_message_at,
     )
@@ -106,7 +106,7 @@ def order_snapshot(order: Order) -> OrderSnapshot:
         placed_at=order.placed_at,
         total=order.total,
         offer_id=order.offer_id,
-        family=order.family,
+        purchase_id=order.purchase_id,
         paid_at=order.paid_at,
         payment_kind=str(order.payment_kind),
         origin=str(order.origin),
@@ -139,7 +139,7 @@ class _World:
         self._load_offers()
         self.in_flight = set()
         if any(definition.event.minds_payment for definition in definitions):
-            self.in_flight = {batch.orders[pk].family for pk in polling.in_flight(batch.orders)}
+            self.in_flight = {batch.orders[pk].purchase_id for pk in polling.in_flight(batch.orders)}
         self.coupons = coupon_facts.load(coupon_ids, list(batch.contacts), now)
         batch.coupons = self.coupons.rows
         self.grants = self._load_grants()
@@ -153,23 +153,23 @@ class _World:
         self.extra = self._load_extra()
 
     def _languages(self) -> set[str]:
-        """Those of the whole families: a run may go on with a newer order in another language."""
+        """Those of the whole purchases: a run may go on with a newer order in another language."""
         return {order.language for order in self.batch.orders.values()}
 
     # --- queries ----------------------------------------------------------------------------------------------------
 
     def _load_orders(self) -> None:
-        families = {run.family for run in self.runs if run.family}
+        purchase_ids = {run.purchase_id for run in self.runs if run.purchase_id}
         ids = {run.order_id for run in self.runs if run.order_id}
-        rows = Order.objects.filter(Q(family__in=families) | Q(pk__in=ids)).order_by("pk")
-        self.batch.orders = {order.pk: order for order in rows} if families or ids else {}
+        rows = Order.objects.filter(Q(purchase_id__in=purchase_ids) | Q(pk__in=ids)).order_by("pk")
+        self.batch.orders = {order.pk: order for order in rows} if purchase_ids or ids else {}
         # A shop has a handful of sites: one object each, and not one an order.
         sites = Site.objects.in_bulk({order.site_id for order in self.batch.orders.values() if order.site_id})
         for order in self.batch.orders.values():
             order.site = sites.get(order.site_id)
-        self.families: dict[Any, list[OrderSnapshot]] = defaultdict(list)
+        self.purchase_ids: dict[Any, list[OrderSnapshot]] = defaultdict(list)
         for order in self.batch.orders.values():
-            self.families[order.family].append(order_snapshot(order))
+            self.purchase_ids[order.purchase_id].append(order_snapshot(order))
 
     def _load_offers(self) -> None:
         ids = {run.offer_id for run in self.runs if run.offer_id}
@@ -204,12 +204,12 @@ class _World:
         return {run.pk: (tuple(past[run.pk]), frozenset(mailed[run.pk])) for run in self.runs}
 
     def _load_bought(self) -> dict[int, set[tuple[Any, int | None]]]:
-        """Families that the contacts have paid, with their offers; only where a condition asks."""
+        """Purchases that the contacts have paid, with their offers; only where a condition asks."""
         found: dict[int, set[tuple[Any, int | None]]] = defaultdict(set)
         if any(isinstance(step, ContinueIf) and isinstance(step.condition, BoughtBefore) for step in self.steps):
             paid = Order.objects.filter(contact_id__in=list(self.batch.contacts), paid_at__isnull=False)
-            for contact_id, family, offer_id in paid.values_list("contact_id", "family", "offer_id"):
-                found[contact_id].add((family, offer_id))
+            for contact_id, purchase_id, offer_id in paid.values_list("contact_id", "purchase_id", "offer_id"):
+                found[contact_id].add((purchase_id, offer_id))
         return found
 
     def _load_extra(self) -> dict[str, dict[int, Any]]:
@@ -224,13 +224,13 @@ class _World:
     def facts(self, run: Run, snapshot: RunSnapshot, definition: Definition | None) -> Facts:
         contact = self.batch.contacts[run.contact_id]
         site_rules = self.senders[self._site_id(run)]
-        family = tuple(self.families.get(run.family, ()))
+        purchase_id = tuple(self.purchase_ids.get(run.purchase_id, ()))
         history, mailed = self.history[run.pk]
         return Facts(
             contact=self._contact(contact),
-            orders=family or self._single(run),
+            orders=purchase_id or self._single(run),
             offer=self.offers.get(run.offer_id),
-            in_flight=run.family in self.in_flight,
+            in_flight=run.purchase_id in self.in_flight,
             grants=tuple(self.grants.get(contact.pk, ())),
             coupons=self.coupons.snapshots,
             spent=self.coupons.spent.get(contact.pk, {}),
@@ -238,7 +238,7 @@ class _World:
             templates=self.mails.in_language(self.batch.language_of(run, self._newest_id(run))),
             recovery_on=site_rules.recovery_on,
             promo_policy=str(site_rules.promo_policy),
-            bought=frozenset(offer for other, offer in self.bought.get(contact.pk, ()) if other != run.family),
+            bought=frozenset(offer for other, offer in self.bought.get(contact.pk, ()) if other != run.purchase_id),
             history=history,
             mailed=mailed,
             extra={kind: values.get(run.pk) for kind, values in self.extra.items()},
@@ -250,7 +250,7 @@ class _World:
 
     def _newest_id(self, run: Run) -> int | None:
         """The order whose language counts: the run's own, or the one that has replaced it."""
-        waiting = [one for one in self.families.get(run.family, ()) if one.status in PAYABLE]
+        waiting = [one for one in self.purchase_ids.get(run.purchase_id, ()) if one.status in PAYABLE]
         own = self.batch.orders.get(run.order_id) if run.order_id else None
         if own is not None and own.status == Status.SUPERSEDED and waiting:
             return max(waiting, key=lambda one: (one.placed_at, one.id)).id

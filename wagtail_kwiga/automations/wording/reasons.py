@@ -46,7 +46,7 @@ _WORDS: dict[str, Any] = {
     "coupon_used_by_you": _("The person has used the coupon as often as allowed."),
     "coupon_used_up": _("The coupon is used up."),
     # left
-    "family_paid": _("Paid: this purchase is made, by this order or another one."),
+    "purchase_paid": _("Paid: this purchase is made, by this order or another one."),
     "partly_paid": _("A part is paid; the buyer is asked for the rest instead."),
     "recovery_off": _("Winning back unpaid orders is switched off."),
     "order_cancelled": _("The order was cancelled."),

@@ -1,4 +1,4 @@
-"""The panels of an order's card: what is known of one order, and of the purchase (family) it belongs to.
+"""The panels of an order's card: what is known of one order, and of the purchase it belongs to.
 
 Each is a Wagtail component, made as ``Panel(order=order, request=request)``, and costs a fixed number of queries. A site
 adds its own with the hook ``register_kwiga_order_panels`` (``site_panels``).
@@ -40,7 +40,7 @@ from wagtail_kwiga.payments import registry
 from wagtail_kwiga.payments.models import PaymentAttempt
 from wagtail_kwiga.pricing.money import Money
 
-#: Rows shown of anything that may be many; a family grows whenever somebody comes back.
+#: Rows shown of anything that may be many; a purchase grows whenever somebody comes back.
 ROWS = 50
 
 
@@ -247,7 +247,7 @@ class Recovery(OrderPanel):
     def card(self) -> TableCard:
         latest = StepRecord.objects.filter(run=OuterRef("pk")).order_by("-at", "-pk").values("reason")[:1]
         runs = (
-            Run.objects.filter(order__family=self.order.family)
+            Run.objects.filter(order__purchase_id=self.order.purchase_id)
             .select_related("scenario")
             .annotate(latest=Subquery(latest))
             .order_by("-entered_at", "-pk")
@@ -290,7 +290,7 @@ class Mails(OrderPanel):
         return policies.may(self.user, "view", OutgoingEmail)
 
     def card(self) -> TableCard:
-        mails = OutgoingEmail.objects.filter(order__family=self.order.family).order_by("-queued_at", "-pk")
+        mails = OutgoingEmail.objects.filter(order__purchase_id=self.order.purchase_id).order_by("-queued_at", "-pk")
         user = self.user
         return TableCard(
             [
@@ -313,7 +313,7 @@ def _is_sent(mail: OutgoingEmail) -> bool:
     return mail.status == OutgoingEmail.Status.SENT
 
 
-class Family(OrderPanel):
+class RelatedOrders(OrderPanel):
     """The other orders of the same purchase: each time the buyer came back."""
 
     heading = _("Same purchase")
@@ -321,7 +321,7 @@ class Family(OrderPanel):
 
     def __init__(self, *, order: Order, request: HttpRequest) -> None:
         super().__init__(order=order, request=request)
-        others = Order.objects.filter(family=order.family).exclude(pk=order.pk).order_by("-placed_at", "-pk")
+        others = Order.objects.filter(purchase_id=order.purchase_id).exclude(pk=order.pk).order_by("-placed_at", "-pk")
         self.others = list(others[: ROWS + 1])
 
     def is_shown(self) -> bool:
@@ -369,7 +369,7 @@ class Timeline(OrderPanel):
         return timeline_card(self.order)
 
 
-FIRST = (Summary, Buyer, Answers, Prices, Payments, Access, Recovery, Mails, Family)
+FIRST = (Summary, Buyer, Answers, Prices, Payments, Access, Recovery, Mails, RelatedOrders)
 LAST = (Timeline,)
 
 

@@ -266,8 +266,8 @@ def _objection(email: OutgoingEmail, by: sender.Sender, now: dt.datetime) -> tup
     if found is None:  # the mail is gone; the claim will find that too
         return "", ""
     if email.purpose == Purpose.RECOVERY:
-        if email.family and not found.is_waiting:
-            return Status.CANCELLED, Why.PAID if found.family_paid else Why.NOT_WAITING
+        if email.purchase_id and not found.is_waiting:
+            return Status.CANCELLED, Why.PAID if found.purchase_paid else Why.NOT_WAITING
         if found.recovery_on is False:
             return Status.CANCELLED, Why.RECOVERY_OFF
     recipient = presend_checks.recipient(contact, found)

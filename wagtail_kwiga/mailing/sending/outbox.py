@@ -86,14 +86,14 @@ def queue_many(mails: Iterable[QueuedMail], *, now: dt.datetime | None = None) -
     return [by_key[key] for key in keys]
 
 
-def cancel_family(family: uuid.UUID, *, now: dt.datetime | None = None, why: str = Why.PAID) -> int:
-    """Cancel the recovery mail of a family that has not begun to be handed over; returns how many. One query.
+def cancel_recovery(purchase_id: int, *, now: dt.datetime | None = None, why: str = Why.PAID) -> int:
+    """Cancel the recovery mail of a purchase that has not begun to be handed over; returns how many. One query.
 
     Whoever calls it because of a payment holds the contact's lock. Delivery claims under the same lock, so once that
     transaction has committed no hand-over of these mails can begin (promise 1).
     """
     waiting = OutgoingEmail.objects.filter(
-        family=family, purpose=Purpose.RECOVERY, status__in=[Status.QUEUED, Status.LEASED]
+        purchase_id=purchase_id, purpose=Purpose.RECOVERY, status__in=[Status.QUEUED, Status.LEASED]
     )
     return waiting.update(status=Status.CANCELLED, why=str(why)[:255], lease="", leased_until=None)
 
@@ -135,7 +135,7 @@ def send_test(template: EmailTemplate, *, to: str, language: str = "", now: dt.d
 def settle(email: OutgoingEmail, verdict: str, *, by: Any = None, now: dt.datetime | None = None) -> None:
     """A person decides about a mail: ``was_sent`` (an uncertain one), or ``send_again`` (an uncertain or failed one).
 
-    Sending again uses the same row and asks all questions anew: a paid family stays silent, a late mail is missed.
+    Sending again uses the same row and asks all questions anew: a paid purchase stays silent, a late mail is missed.
     Raises ``KwigaError``: ``unknown_verdict``, or ``not_open`` where the mail is not in doubt (any more).
     """
     now = now or conf.now()
@@ -218,7 +218,7 @@ def _row(
         "why": why,
         "contact_id": contact.pk,
         "order_id": order.pk if order else None,
-        "family": order.family if order else None,
+        "purchase_id": order.purchase_id if order else None,
         "version_id": version.pk,
         "site_id": _site_id(situation),
         "language": language,

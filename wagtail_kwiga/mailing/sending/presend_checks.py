@@ -56,9 +56,9 @@ def lock_contact(contact_id: int) -> Contact:
 class PreSendCheck:
     """How things stand for one mail. The settings are those of its site, ``None`` where there are none."""
 
-    family_waits: bool
-    family_partly_paid: bool
-    family_paid: bool
+    purchase_waits: bool
+    purchase_partly_paid: bool
+    purchase_paid: bool
     #: Whether the very order that the mail is about was cancelled or has expired; a newer one may wait all the same.
     order_is_over: bool
     #: Why the address gets no mail at all, and why no promotion.
@@ -75,7 +75,7 @@ class PreSendCheck:
 
         An order that was called off takes its mail along: what is ordered afterwards waits anew.
         """
-        return self.family_waits and not (self.family_paid or self.family_partly_paid or self.order_is_over)
+        return self.purchase_waits and not (self.purchase_paid or self.purchase_partly_paid or self.order_is_over)
 
 
 def pre_send_check(
@@ -151,7 +151,7 @@ def _about_the_mail() -> dict[str, Any]:
     suppressed = Suppression.objects.filter(email=address)
     settings = KwigaSettings.objects.filter(site_id=Param("site", BigIntegerField()))
     over = Order.objects.filter(pk=OuterRef("order_id"), status__in=[Status.CANCELLED, Status.EXPIRED])
-    return purchases.states(OuterRef("family")) | {
+    return purchases.states(OuterRef("purchase_id")) | {
         "order_is_over": Exists(over),
         "suppressed": _one(suppressed.filter(scope=Suppression.Scope.ALL), "reason"),
         "promotion_suppressed": _one(suppressed.filter(scope=Suppression.Scope.PROMOTION), "reason"),
