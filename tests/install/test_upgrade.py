@@ -123,7 +123,9 @@ def test_a_site_in_use_goes_on(old_wheel, own_python, clone, empty, tmp_path):
 
     (new_wheel,) = (clone / "dist").glob("*.whl")
     assert contents(own_python) == modules(new_wheel)
-    assert contents(own_python) != modules(old_wheel)
+    # Right after the baseline was moved on there is nothing new but the version's name.
+    is_new = bool(git("diff", "--name-only", BASELINE, "--", "wagtail_kwiga/*.py"))
+    assert (contents(own_python) != modules(old_wheel)) == is_new
     assert "no issues" in printed["python manage.py check"]
     assert "no issues" in printed["python manage.py check --database default"]
     assert "Kwiga: Editors" in printed["python manage.py kwiga_setup"]
