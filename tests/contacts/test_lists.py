@@ -16,6 +16,7 @@ from wagtail_kwiga.contacts import lists
 from wagtail_kwiga.contacts.lists import NOT_MEMBER
 from wagtail_kwiga.contacts.models import ContactList, ListMembership
 from wagtail_kwiga.journal import writing
+from wagtail_kwiga.journal.models import TimelineEntry
 
 MOMENT = dt.timedelta(microseconds=1)
 pytestmark = pytest.mark.django_db
@@ -332,6 +333,14 @@ def test_taking_many_off_costs_the_same(come_back, admin_user, many):
     with CaptureQueriesContext(connection) as queries:
         assert len(lists.staff_remove(come_back, [one.pk for one in people], by=admin_user, now=START)) == many
     assert len([query for query in queries if "SAVEPOINT" not in query["sql"]]) <= 8
+
+
+def test_two_members_of_staff_at_once_of_whom_the_second_looked_at_the_clock_first(come_back, ada, admin_user):
+    """The one who had to wait for the lock brings an earlier instant than the one who had it."""
+    lists.add(come_back, ada, now=START)
+    assert lists.staff_remove(come_back, [ada.pk], by=admin_user, now=after(hours=1, seconds=1)) == [ada.pk]
+    assert lists.staff_remove(come_back, [ada.pk], by=admin_user, now=after(hours=1)) == []
+    assert TimelineEntry.objects.filter(code=lists.UNLISTED).count() == 1
 
 
 def test_ended_is_the_opposite_of_holding(come_back):

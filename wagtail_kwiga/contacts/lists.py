@@ -164,7 +164,9 @@ def staff_remove(
     now = now or conf.now()
     with locking.atomic_write():
         contacts = directory.lock_many(contact_ids)
-        gone = sorted(set(open_grants(contacts, [list.pk], now).values_list("contact_id", flat=True)))
+        # Whoever waited for the lock may have looked at the clock before the other did: ``now`` alone would not tell.
+        on_it = open_grants(contacts, [list.pk], now).filter(removed_at__isnull=True)
+        gone = sorted(set(on_it.values_list("contact_id", flat=True)))
         remove_many([(list.pk, contact_id, None) for contact_id in gone], now=now)
         facts = {"list": list.title, "list_id": list.pk}
         writing.write_many(writing.draft(contacts[pk], UNLISTED, now=now, by=by, **facts) for pk in gone)
