@@ -41,7 +41,9 @@ def by_hand(offer_id: int, email: str, code: str, *, contact_id: int | None = No
         if contact is None:
             contact = m.Contact.objects.create(email=email, name="Ada Buyer", created_at=now)
         off = offer.amount * coupon.percent / 100 if coupon else 0
+        purchase = m.Purchase.objects.create(contact=contact, offer=offer, opened_at=now)
         order = m.Order.objects.create(
+            purchase=purchase,
             number=secrets.token_hex(8), token=secrets.token_urlsafe(32), contact=contact, offer=offer,
             title=offer.title, currency=offer.currency, list_amount=offer.amount, discount_amount=off,
             total_amount=offer.amount - off, coupon=coupon, language="en", placed_at=now,
@@ -57,7 +59,7 @@ def by_hand(offer_id: int, email: str, code: str, *, contact_id: int | None = No
         scenario = m.Scenario.objects.defer("start", "steps").get()
         m.Run.objects.create(
             scenario=scenario, version_id=scenario.version_id, contact=contact, offer=offer, order=order,
-            family=order.family, entry_key=f"unpaid:{contact.pk}:{offer.pk}", position="wait", entered_at=now,
+            purchase_id=order.purchase_id, entry_key=f"unpaid:{contact.pk}:{offer.pk}", position="wait", entered_at=now,
             due_at=now + dt.timedelta(minutes=30), stepped_at=now,
         )  # fmt: skip
         if coupon:

@@ -18,7 +18,7 @@ from wagtail_kwiga.automations.running import facts as loading
 
 TITLE = "C. Decisions: the pure core, replayed from frozen facts"
 FLOOR = (
-    "Floor: a plain loop that looks whether the family is paid and the run is due, and notes who gets a mail; "
+    "Floor: a plain loop that looks whether the purchase is paid and the run is due, and notes who gets a mail; "
     "for the dry run, reading the rows of the same runs."
 )
 AIM = "no aim; a decision must be cheap beside the queries that bring its facts"

@@ -155,7 +155,7 @@ def rows_of(contact: m.Contact) -> list[models.Model]:
     mails = m.OutgoingEmail.objects.filter(contact=contact)
     rows: list[models.Model] = [contact]
     for found in (
-        m.CouponUse.objects.filter(contact=contact), orders, m.OrderLine.objects.filter(order__in=orders),
+        m.Purchase.objects.filter(contact=contact), m.CouponUse.objects.filter(contact=contact), orders, m.OrderLine.objects.filter(order__in=orders),
         m.Payment.objects.filter(order__in=orders), tried, m.ProviderEvent.objects.filter(attempt__in=tried),
         m.AccessGrant.objects.filter(contact=contact), runs, mails, m.StepRecord.objects.filter(run__in=runs),
         m.ListMembership.objects.filter(contact=contact),
@@ -257,11 +257,6 @@ class _Copy:
 
     def _token(self) -> str:
         return f"lpad({self.own}::text, 43, '0')" if self.is_postgresql else f"printf('%043d', {self.own})"
-
-    def _family(self) -> str:
-        table = m.Order._meta.db_table
-        order = next(f"({start} + i)" for (name, _pk), start in self.starts.items() if name == table)
-        return f"lpad({order}::text, 32, '0')::uuid" if self.is_postgresql else f"printf('%032d', {order})"
 
     def _past(self) -> str:
         return f"('past:' || {self.own})"

@@ -99,7 +99,10 @@ def new_email() -> str:
 def crowd(shop: Shop, number: int) -> None:
     """So many people whose run is due at ``DUE``."""
     contacts = m.Contact.objects.bulk_create(_contact(new_email()) for _ in range(number))
-    orders = m.Order.objects.bulk_create(_order(shop, contact, f"crowd-{contact.email}") for contact in contacts)
+    purchases = m.Purchase.objects.bulk_create(
+        m.Purchase(contact=contact, offer=shop.offer, opened_at=START) for contact in contacts
+    )
+    orders = m.Order.objects.bulk_create(_order(shop, one, f"crowd-{one.contact.email}") for one in purchases)
     m.OrderLine.objects.bulk_create(
         m.OrderLine(order=order, product=shop.school.product, title="Watercolour", amount=120) for order in orders
     )
@@ -110,9 +113,9 @@ def _contact(email: str) -> m.Contact:
     return m.Contact(email=email, name="Ada Buyer", language="en", created_at=START)
 
 
-def _order(shop: Shop, contact: m.Contact, number: str) -> m.Order:
+def _order(shop: Shop, purchase: m.Purchase, number: str) -> m.Order:
     return m.Order(
-        number=number[:32], token=number, contact=contact, offer=shop.offer, title=shop.offer.title, currency="EUR",
+        number=number[:32], token=number, purchase=purchase, contact=purchase.contact, offer=shop.offer, title=shop.offer.title, currency="EUR",
         list_amount=120, total_amount=120, site=shop.site, language="en", buyer_name="Ada Buyer", placed_at=START,
         price_holds_until=after(days=7), expires_at=after(days=14),
     )  # fmt: skip
@@ -124,7 +127,7 @@ def _run(shop: Shop, order: m.Order, **given: Any) -> m.Run:
     assert due_at == DUE
     return m.Run(
         scenario=shop.school.scenario, version=version, contact=order.contact, offer=shop.offer, order=order,
-        family=order.family, entry_key=f"unpaid:{order.contact_id}:{shop.offer.pk}", position=position, due_at=due_at,
+        purchase_id=order.purchase_id, entry_key=f"unpaid:{order.contact_id}:{shop.offer.pk}", position=position, due_at=due_at,
         entered_at=START, stepped_at=START, **given,
     )  # fmt: skip
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Iterable
 from decimal import Decimal
 from itertools import count
 
@@ -48,6 +49,13 @@ def make_contact(email: str = "", **given) -> m.Contact:
         created_at=given.pop("created_at", START),
         **given,
     )
+
+
+def make_purchases(
+    contacts: Iterable[m.Contact], offer: m.Offer | None, *, now: dt.datetime = START
+) -> list[m.Purchase]:
+    """One open purchase of ``offer`` for each, written in bulk: for orders that are written in bulk, too."""
+    return m.Purchase.objects.bulk_create(m.Purchase(contact=one, offer=offer, opened_at=now) for one in contacts)
 
 
 def make_list(title: str = "Come back") -> m.ContactList:

@@ -37,7 +37,7 @@ def copies(order, number, **given):
 
 def test_what_is_inserted_is_what_the_orm_would_read(django_assert_num_queries):
     order = order_for(make_contact(), make_offer(amount=Decimal("19.9950")))
-    given = {"title": ODD, "family": uuid.uuid4(), "paid_at": after(minutes=1, microseconds=7), "closed_at": None}
+    given = {"title": ODD, "purchase_id": uuid.uuid4(), "paid_at": after(minutes=1, microseconds=7), "closed_at": None}
     with django_assert_num_queries(1):
         assert compiled_queries.insert(m.Order, COLUMNS, copies(order, 30, **given)) == 30
     for row in m.Order.objects.filter(number__startswith="copy-"):
@@ -49,7 +49,9 @@ def test_what_is_inserted_is_what_the_orm_would_read(django_assert_num_queries):
 def test_json_comes_back_as_it_was():
     facts = {"text": ODD, "deep": {"list": [1, 2.5, None, True, {"a": "b"}]}, "empty": {}}
     contact = make_contact()
-    writing.insert_entries([writing.draft(contact, "test.odd", now=START, **facts)])
+    drafted = writing.draft(contact, "test.odd", now=START, **facts)
+    columns = [field.attname for field in TimelineEntry._meta.concrete_fields if not field.primary_key]
+    compiled_queries.insert(TimelineEntry, columns, [[getattr(drafted, name) for name in columns]])
     entry = writing.timeline(contact).get()
     assert (entry.facts["text"], entry.facts["deep"]["list"][4], entry.at) == (ODD, {"a": "b"}, START)
     with pytest.raises(TypeError):  # nothing is made into text without a word
@@ -77,15 +79,15 @@ def test_what_is_too_long_is_refused_and_not_cut():
 def test_updating_many_rows_is_one_statement_and_touches_no_others(django_assert_num_queries):
     orders = [order_for(make_contact(), make_offer()) for _ in range(3)]
     first, second, third = orders
-    family = uuid.uuid4()
+    purchase_id = uuid.uuid4()
     with django_assert_num_queries(1):
-        rows = [[first.pk, ODD, None, family], [second.pk, "two", after(hours=1), family]]
-        compiled_queries.update(m.Order, ["title", "closed_at", "family"], rows)
+        rows = [[first.pk, ODD, None, purchase_id], [second.pk, "two", after(hours=1), purchase_id]]
+        compiled_queries.update(m.Order, ["title", "closed_at", "purchase_id"], rows)
     for order in orders:
         order.refresh_from_db()
-    assert (first.title, first.closed_at, first.family) == (ODD, None, family)
-    assert (second.title, second.closed_at, second.family) == ("two", after(hours=1), family)
-    assert third.family != family
+    assert (first.title, first.closed_at, first.purchase_id) == (ODD, None, purchase_id)
+    assert (second.title, second.closed_at, second.purchase_id) == ("two", after(hours=1), purchase_id)
+    assert third.purchase_id != purchase_id
 
 
 def test_a_question_is_put_into_sql_once_and_answers_like_the_orm():
@@ -95,14 +97,16 @@ def test_a_question_is_put_into_sql_once_and_answers_like_the_orm():
 
     def make():
         made.append(1)
-        found = m.Order.objects.filter(family=Param("family", UUIDField()), placed_at__lte=Param("at", DateTimeField()))
-        return found.values_list("pk", "family", "placed_at", "total_amount", "paid_at")
+        found = m.Order.objects.filter(
+            purchase_id=Param("purchase_id", UUIDField()), placed_at__lte=Param("at", DateTimeField())
+        )
+        return found.values_list("pk", "purchase_id", "placed_at", "total_amount", "paid_at")
 
     ask = Select(make)
     for order in orders:
-        row = (order.pk, order.family, order.placed_at, order.total_amount, None)
-        assert ask.rows(family=order.family, at=order.placed_at) == [row]
-        assert ask.row(family=order.family, at=order.placed_at - dt.timedelta(microseconds=1)) is None
+        row = (order.pk, order.purchase_id, order.placed_at, order.total_amount, None)
+        assert ask.rows(purchase_id=order.purchase_id, at=order.placed_at) == [row]
+        assert ask.row(purchase_id=order.purchase_id, at=order.placed_at - dt.timedelta(microseconds=1)) is None
     assert made == [1]
 
 

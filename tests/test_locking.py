@@ -1,4 +1,4 @@
-"""How the package writes: rows inserted unless they are there, locks that are remembered, and let go of."""
+"""How the package writes: locks that are remembered, and let go of."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import threading
 
 import pytest
 from django.db import OperationalError, connection, transaction
-from django.db.models.signals import post_save
 from django.test.utils import CaptureQueriesContext
 
 from tests.support import START, make_contact
@@ -15,60 +14,6 @@ from wagtail_kwiga import models as m
 from wagtail_kwiga.contacts import directory
 
 pytestmark = pytest.mark.django_db
-
-
-def new(email: str = "ada@example.com") -> m.Contact:
-    return m.Contact(email=email, name="Ada", created_at=START)
-
-
-def test_a_row_is_written_once(django_assert_num_queries):
-    told = []
-
-    def tell(sender, instance, created, **_given):
-        told.append((instance.email, created))
-
-    post_save.connect(tell, sender=m.Contact)
-    try:
-        first, second = new(), new("ADA@example.com")
-        with django_assert_num_queries(1):
-            assert locking.insert_or_ignore(first)
-        with django_assert_num_queries(1):
-            assert not locking.insert_or_ignore(second)
-    finally:
-        post_save.disconnect(tell, sender=m.Contact)
-    assert second.pk is None
-    assert m.Contact.objects.get() == first
-    assert (first.name, first._state.adding) == ("Ada", False)
-    assert told == [("ada@example.com", True)]
-
-
-def test_a_row_that_is_there_spoils_no_transaction():
-    make_contact("ada@example.com")
-    with locking.atomic_write():
-        assert not locking.insert_or_ignore(new())
-        assert m.Contact.objects.count() == 1
-
-
-@pytest.mark.django_db(transaction=True)
-def test_two_at_once_write_one_row():
-    gate, written = threading.Barrier(2), []
-
-    def write():
-        try:
-            gate.wait(timeout=30)
-            with locking.atomic_write():
-                contact, is_new = directory.find_or_make(email="ada@example.com", name="Ada", now=START)
-                written.append((contact.pk, is_new))
-        finally:
-            connection.close()
-
-    threads = [threading.Thread(target=write) for _ in range(2)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert sorted(is_new for _pk, is_new in written) == [False, True]
-    assert len({pk for pk, _is_new in written}) == 1
 
 
 def test_a_lock_is_remembered_as_long_as_its_block_is_open():

@@ -134,7 +134,7 @@ def test_paid_ends_runs_and_calls_back_the_mail_that_waits(story):
     mail.refresh_from_db()
     assert (mail.status, mail.why) == ("cancelled", "paid")
     run = story.run_of(order)
-    assert (run.state, run.reason, run.ended_at) == ("left", "family_paid", after(minutes=31))
+    assert (run.state, run.reason, run.ended_at) == ("left", "purchase_paid", after(minutes=31))
 
 
 def test_paid_calls_back_the_mail_of_a_purchase_of_which_an_older_order_was_paid(story):

@@ -11,7 +11,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 from django.apps import apps
@@ -19,9 +19,11 @@ from django.db import connections, models, router
 from django.db.models.expressions import Expression
 from django.db.models.sql import UpdateQuery
 
+from wagtail_kwiga import upserts
+
 
 class Param(Expression):
-    """A value that is put in at each run: ``Order.objects.filter(family=Param("family", UUIDField()))``."""
+    """A value that is put in at each run: ``Order.objects.filter(number=Param("number", CharField()))``."""
 
     def __init__(self, name: str, output_field: models.Field) -> None:
         super().__init__(output_field=output_field)
@@ -147,16 +149,16 @@ def insert(
     if not rows:
         return 0
     connection, table, columns = _target(model, names)
-    quoted = ", ".join(column.quoted for column in columns)
-    end = " ON CONFLICT DO NOTHING" if or_ignore else ""
+    quoted = [column.quoted for column in columns]
+    insert_sql = partial(upserts.insert_sql, table, quoted, on_conflict=upserts.DO_NOTHING if or_ignore else "")
     if connection.vendor == "postgresql":
         typed = ", ".join(f"{column.quoted} {column.type}" for column in columns)
-        sql = f"INSERT INTO {table} ({quoted}) SELECT {quoted} FROM json_to_recordset(%s::json) AS new({typed}){end}"  # noqa: S608
+        sql = insert_sql(f"SELECT {', '.join(quoted)} FROM json_to_recordset(%s::json) AS new({typed})")  # noqa: S608
         with connection.cursor() as cursor:
             cursor.execute(sql, [_document(columns, rows)])
             return cursor.rowcount
     # Several rows in one execution each: SQLite compiles it once and runs it at the speed of C.
-    sql = f"INSERT INTO {table} ({quoted}) VALUES ({', '.join(['%s'] * len(columns))}){end}"  # noqa: S608
+    sql = insert_sql(f"VALUES ({', '.join(['%s'] * len(columns))})")
     with connection.cursor() as cursor:
         cursor.executemany(sql, list(_bound(columns, rows, connection)))
         return cursor.rowcount

@@ -32,33 +32,6 @@ def atomic_write(using: str | None = None, *, savepoint: bool = True) -> Iterato
         yield
 
 
-def insert_or_ignore(row: models.Model) -> bool:
-    """Write a new row unless one of its unique values is taken; whether it was written. One statement, without a savepoint.
-
-    Whoever inserts the same values at this moment is waited for. A row just inserted is seen by nobody else, and so is
-    as good as locked.
-    """
-    connection = connections[router.db_for_write(type(row))]
-    quote, options = connection.ops.quote_name, row._meta
-    fields = [field for field in options.concrete_fields if not field.primary_key]
-    values = [field.get_db_prep_save(field.pre_save(row, add=True), connection) for field in fields]
-    sql = (
-        f"INSERT INTO {quote(options.db_table)} ({', '.join(quote(field.column) for field in fields)}) "
-        f"VALUES ({', '.join(['%s'] * len(fields))}) ON CONFLICT DO NOTHING RETURNING {quote(options.pk.column)}"
-    )
-    with connection.cursor() as cursor:
-        cursor.execute(sql, values)
-        keys = cursor.fetchall()
-    if not keys:
-        return False
-    row.pk = keys[0][0]
-    row._state.adding, row._state.db = False, connection.alias
-    models.signals.post_save.send(
-        sender=type(row), instance=row, created=True, update_fields=None, raw=False, using=connection.alias
-    )
-    return True
-
-
 def mark_locked(row: models.Model) -> None:
     """Remember on ``row`` that it is locked, in the block of the present transaction. Call right after locking it."""
     blocks = connections[row._state.db or router.db_for_write(type(row))].atomic_blocks

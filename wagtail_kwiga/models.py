@@ -9,7 +9,7 @@ from wagtail_kwiga.coupons.models import Coupon, CouponListLimit, CouponOfferLim
 from wagtail_kwiga.journal.models import TimelineEntry
 from wagtail_kwiga.mailing.models import EmailTemplate, EmailTemplateVersion, OutgoingEmail, Suppression
 from wagtail_kwiga.offers.models import OfferPage
-from wagtail_kwiga.orders.models import Order, OrderLine, OrderNote
+from wagtail_kwiga.orders.models import Order, OrderLine, OrderNote, Purchase
 from wagtail_kwiga.payments.models import Payment, PaymentAttempt, ProviderEvent, Refund
 from wagtail_kwiga.site_settings import KwigaSettings
 
@@ -38,6 +38,7 @@ __all__ = [
     "PaymentAttempt",
     "Product",
     "ProviderEvent",
+    "Purchase",
     "RateLimitWindow",
     "Refund",
     "Run",

@@ -35,7 +35,7 @@ def _grant_access(event: OrderPaid) -> None:
 
 
 def _silence(event: OrderPaid) -> None:
-    outbox.cancel_family(event.family, now=event.at, why=reasons.Why.PAID)
+    outbox.cancel_recovery(event.purchase_id, now=event.at, why=reasons.Why.PAID)
 
 
 def _send_receipt(event: OrderPaid) -> None:

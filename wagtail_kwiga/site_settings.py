@@ -94,10 +94,6 @@ def sales_settings(site: Site | int | None) -> KwigaSettings:
     site_id = site.pk if isinstance(site, Site) else site
     wanted = {"site_id": site_id} if site_id is not None else {"site__in": Site.objects.filter(is_default_site=True)}
     found = KwigaSettings.objects.filter(**wanted).first() or KwigaSettings()
-    return keep_for(site, found) if isinstance(site, Site) else found
-
-
-def keep_for(site: Site, settings: KwigaSettings | None) -> KwigaSettings:
-    """Let ``sales_settings`` of this ``site`` object answer with what somebody has read already; ``None``: none are made."""
-    site._kwiga_sales_settings = settings or KwigaSettings()
-    return site._kwiga_sales_settings
+    if isinstance(site, Site):
+        site._kwiga_sales_settings = found
+    return found

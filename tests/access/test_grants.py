@@ -22,11 +22,12 @@ _serial = count(1)
 
 
 def make_order(*terms: AccessTerms, contact=None, paid_at=START, products=()) -> m.Order:
-    number = f"A{next(_serial)}"
+    number, contact = f"A{next(_serial)}", contact or make_contact()
     order = m.Order.objects.create(
         number=number,
         token=number,
-        contact=contact or make_contact(),
+        contact=contact,
+        purchase=m.Purchase.objects.create(contact=contact, opened_at=START, paid_at=paid_at),
         status="paid",
         title="Watercolour",
         currency="EUR",

@@ -6,6 +6,7 @@ is in tests/payments/test_private_pages.py; here is the rest.
 
 from __future__ import annotations
 
+import re
 from contextlib import suppress
 from html.parser import HTMLParser
 from urllib.parse import urljoin, urlsplit
@@ -121,7 +122,8 @@ class Hostile(Provider):
 
 
 def is_web_page(address: str) -> bool:
-    return address.startswith(("https://", "http://")) and not any(letter in address for letter in "\x00\t\n\\ ")
+    """Not even ``http:///evil.example``, which browsers mend into a host."""
+    return bool(re.match(r"https?://[^/]", address)) and not any(letter in address for letter in "\x00\t\n\\ ")
 
 
 def test_a_provider_can_send_a_buyer_to_a_web_page_and_nowhere_else():

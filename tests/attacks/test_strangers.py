@@ -18,7 +18,9 @@ from tests.orders.shop import books_receive, order_for
 from tests.payments.shop import new_attempt, path_of, tell
 from tests.support import START, after, make_contact, make_coupon, make_list
 from wagtail_kwiga import models as m
+from wagtail_kwiga import signing
 from wagtail_kwiga.contacts import consent, lists
+from wagtail_kwiga.mailing import permission, suppression
 from wagtail_kwiga.orders import links
 
 pytestmark = pytest.mark.django_db
@@ -169,7 +171,9 @@ def test_a_stranger_subscribes_nobody_again(eve, shopfront, ada):
     send(eve, shopfront.url, promo="on")
     ada.refresh_from_db()
     assert ada.unsubscribed_at == before[-1]
-    assert consent.why_not_promote(ada, "consented") == consent.why_not_promote(ada, "everybody") == "unsubscribed"
+    reader = suppression.recipient(ada, {})
+    for policy in ("consented", "everybody"):
+        assert permission.refusal(reader, kind="promotion", policy=policy) == "unsubscribed"
 
 
 def test_a_stranger_gets_no_link_that_unsubscribes(eve, shopfront, ada):
@@ -250,8 +254,8 @@ def test_a_cookie_that_is_not_of_this_browser_proves_nothing(shopfront, ada, spo
     )
     forged = {
         "cut": cookie[:-2],
-        "other": links.make("pay", expires=after(days=9), orders=[order.pk]),
-        "older": links.make("browser", expires=after(days=-1), orders=[order.pk]),
+        "other": signing.make("pay", expires=after(days=9), orders=[order.pk]),
+        "older": signing.make("browser", expires=after(days=-1), orders=[order.pk]),
         "pasted": cookie.swapcase(),
     }
     eve.cookies[name] = forged[spoil]

@@ -9,7 +9,7 @@ import datetime as dt
 from urllib.parse import quote
 
 import pytest
-from django.core import signing
+from django.core.signing import Signer
 from django.test import Client
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -22,10 +22,11 @@ from tests.orders.shop import order_for
 from tests.payments.shop import new_attempt, path_of
 from tests.support import START, after, make_contact
 from wagtail_kwiga import models as m
+from wagtail_kwiga import signing
 from wagtail_kwiga.exceptions import BadToken
 from wagtail_kwiga.mailing import link_building
 from wagtail_kwiga.orders import links
-from wagtail_kwiga.orders.links import LinkPurpose
+from wagtail_kwiga.signing import Purpose
 
 pytestmark = pytest.mark.django_db
 
@@ -105,7 +106,7 @@ def test_every_token_at_every_other_door(visitor, tokens, shopfront):
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_no_change_of_a_token_is_read(data):
-    token = links.make(LinkPurpose.PAY, expires=START + dt.timedelta(days=1), order=7)
+    token = signing.make(Purpose.PAY, expires=START + dt.timedelta(days=1), order=7)
     at = data.draw(st.integers(0, len(token) - 1))
     other = data.draw(st.characters(exclude_characters=token[at]))
     spoilt = data.draw(
@@ -115,7 +116,7 @@ def test_no_change_of_a_token_is_read(data):
     )
     if spoilt != token:
         with pytest.raises(BadToken):
-            links.read(LinkPurpose.PAY, spoilt, START)
+            signing.read(Purpose.PAY, spoilt, START)
 
 
 @pytest.mark.parametrize(
@@ -146,7 +147,7 @@ def test_no_change_of_a_token_is_read(data):
 def test_sealed_nonsense_of_an_older_or_newer_version(visitor, order, payload):
     """Only somebody with the key can make these; an upgrade or a downgrade has it."""
     for purpose in PURPOSES:
-        token = signing.Signer(sep=".", salt=f"wagtail_kwiga.{purpose}").sign_object(payload)
+        token = Signer(sep=".", salt=f"wagtail_kwiga.{purpose}").sign_object(payload)
         for method in ("get", "post"):
             answer = holds(getattr(visitor, method)(f"/shop/{purpose}/{token}/"), (purpose, payload))
             assert answer.status_code in (200, 302, 400, 404, 405, 410), (purpose, payload, answer.status_code)
@@ -201,6 +202,6 @@ def test_no_link_gives_a_session_or_shows_the_person(tokens):
 
 
 def test_the_keys_of_rows_open_nothing(visitor, order):
-    for key in (order.pk, order.number, order.token, str(order.family), order.contact_id, 0, -1):
+    for key in (order.pk, order.number, order.token, str(order.purchase_id), order.contact_id, 0, -1):
         for door in PURPOSES:
             assert visitor.get(f"/shop/{door}/{key}/").status_code == 404, (door, key)

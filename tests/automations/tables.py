@@ -42,7 +42,7 @@ STORY = Definition(
 
 
 def order(id: int = 1, status: str = "open", at: dt.datetime = START, **given) -> OrderSnapshot:
-    given = {"total": Money(Decimal(120), "EUR"), "offer_id": OFFER, "family": FAMILY} | given
+    given = {"total": Money(Decimal(120), "EUR"), "offer_id": OFFER, "purchase_id": FAMILY} | given
     return OrderSnapshot(id, status, at, **given)
 
 
@@ -59,7 +59,7 @@ def facts(*orders: OrderSnapshot, **given) -> Facts:
 
 def run(position: str = "wait", due: dt.datetime | None = None, **given) -> RunSnapshot:
     due = due or after(minutes=30)
-    given = {"stepped_at": START, "offer_id": OFFER, "order_id": 1, "family": FAMILY} | given
+    given = {"stepped_at": START, "offer_id": OFFER, "order_id": 1, "purchase_id": FAMILY} | given
     return RunSnapshot(11, 5, position, due, **given)
 
 

@@ -17,7 +17,7 @@ from django.urls import reverse
 
 from tests.backoffice.screens import cost, lacks, page_of, says
 from tests.orders.shop import order_for
-from tests.support import START, after, make_contact, make_coupon, make_offer
+from tests.support import START, after, make_contact, make_coupon, make_offer, make_purchases
 from wagtail_kwiga import models as m
 from wagtail_kwiga.backoffice.parts import long_lists
 
@@ -39,11 +39,11 @@ def many(number: int, **given) -> list[m.Order]:
     contacts = [make_contact(f"nr{place:02}@example.com", name=f"Ada Nr{place:02}") for place in range(number)]
     rows = [
         m.Order(
-            number=f"N{place:02}", token=f"token-{place}", contact=contact, offer=offer, title="Ink", currency="EUR",
-            list_amount=120, total_amount=120, language="en", buyer_name=contact.name, placed_at=after(minutes=place),
+            number=f"N{place:02}", token=f"token-{place}", purchase=one, contact=one.contact, offer=offer, title="Ink", currency="EUR",
+            list_amount=120, total_amount=120, language="en", buyer_name=one.contact.name, placed_at=after(minutes=place),
             price_holds_until=after(days=7), expires_at=after(days=14), **given,
         )
-        for place, contact in enumerate(contacts)
+        for place, one in enumerate(make_purchases(contacts, offer))
     ]  # fmt: skip
     return m.Order.objects.bulk_create(rows)
 

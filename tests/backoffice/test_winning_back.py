@@ -14,7 +14,7 @@ from tests.offers import making
 from tests.offers.making import fields_of, make_page, offer_of, text_of, translate
 from tests.support import after, make_coupon, make_offer
 from wagtail_kwiga import models as m
-from wagtail_kwiga.automations.recovery import preset_texts
+from wagtail_kwiga.mailing.authoring import default_content
 
 pytestmark = pytest.mark.django_db
 
@@ -56,7 +56,7 @@ def test_the_form_is_filled_in_and_says_what_will_happen(client, editor, offer):
     assert "The page takes no coupons so far. It will take this one and no other" in words
     assert "the contact list “Win back: Watercolour”" in words
     given = {name: answer.context["form"][name].value() for name in answer.context["form"].fields}
-    texts = preset_texts.standard_texts("en")
+    texts = default_content.standard_texts("en")
     assert (str(given["percent"]), given["wait"], given["hours"]) == ("15", 30, 24)
     assert (given["subject"], given["text"], given["button"]) == (texts.subject, texts.text, texts.button)
     html = unescape(re.search(r'srcdoc="([^"]*)"', answer.content.decode()).group(1)).replace("\xa0", " ")
@@ -334,7 +334,7 @@ def test_the_words_are_in_the_language_of_the_page(client, editor, settings):
     page = make_page("Aquarell", locale=german)
     answer = client.get(form_of(offer_of(page)))
     assert "E-mail in Deutsch" in text_of(answer)
-    assert answer.context["form"]["button"].value() == preset_texts.standard_texts("de").button
+    assert answer.context["form"]["button"].value() == default_content.standard_texts("de").button
     assert 'lang="de"' in answer.content.decode()
 
 

@@ -11,7 +11,8 @@ from tests.backoffice.test_winning_back import form_of
 from tests.offers import making
 from tests.offers.making import make_page, offer_of, translate
 from tests.support import after
-from wagtail_kwiga.automations.recovery import preset_texts, presets
+from wagtail_kwiga.automations.recovery import presets
+from wagtail_kwiga.mailing.authoring import default_content
 
 pytestmark = pytest.mark.django_db
 
@@ -71,6 +72,8 @@ def test_the_form_costs_a_fixed_number_of_queries(client, editor, page, offer):
     few = cost(form_of(offer))
     for each in range(6):
         presets.draft_recovery(
-            offer_of(make_page(f"Ink {each}")), presets.Recovery(texts=preset_texts.standard_texts("en")), now=after()
+            offer_of(make_page(f"Ink {each}")),
+            presets.Recovery(texts=default_content.standard_texts("en")),
+            now=after(),
         )
     assert cost(form_of(offer)) == few <= 32

@@ -30,7 +30,7 @@ def test_it_is_said_once_five_minutes_have_passed(minutes, said):
     notice = worker_notice(after(minutes=minutes))
     assert bool(notice) is said
     if said:
-        assert "No worker has run since March 1, 2027, 13:00:00 CET" in notice
+        assert "No worker has run since March 1, 2027, 13:00:00\xa0CET" in notice
         assert "manage.py qcluster" in notice
 
 

@@ -35,8 +35,9 @@ def found() -> list[str]:
 
 def an_order() -> None:
     now = conf.now()
+    contact = make_contact()
     m.Order.objects.create(
-        number="1", token="t", contact=make_contact(), title="x", currency="EUR", list_amount=1, total_amount=1,
+        number="1", token="t", contact=contact, purchase=m.Purchase.objects.create(contact=contact, opened_at=now), title="x", currency="EUR", list_amount=1, total_amount=1,
         language="en", placed_at=now, price_holds_until=now, expires_at=now,
     )  # fmt: skip
 

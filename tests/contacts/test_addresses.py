@@ -29,6 +29,8 @@ anything = (
         ("ada@приклад.укр", "ada@xn--80aikifvh.xn--j1amh"),
         ("ada@例え。テスト", "ada@xn--r8jz45g.xn--zckzah"),
         ("ada@ｅｘａｍｐｌｅ.com", "ada@example.com"),
+        ("ada@ab--cd.example", "ada@ab--cd.example"),
+        ("ada@col·lecció.example", "ada@xn--collecci-ioa91d.example"),
         ("a" * 64 + "@example.com", "a" * 64 + "@example.com"),
     ],
 )
@@ -69,6 +71,10 @@ def test_one_form_for_everything_that_means_the_same(typed, kept):
         "ädä@example.com",
         "мама@example.com",
         "mi\u212ae@example.com",  # the sign for kelvin, whose small letter is an ordinary k
+        "ada@a·b.example",  # this dot stands between two l only (RFC 5892, A.3)
+        "ada@aא.example",  # from left to right and from right to left in one label (RFC 5893)
+        "ada@☃.example",
+        "ada@xn--n3h.example",  # the same snowman
         "a" * 65 + "@example.com",
         "a@" + "b" * 64 + ".com",
         "a@" + ".".join(["ü" * 30] * 12) + ".com",

@@ -11,7 +11,6 @@ from wagtail_kwiga.contacts import consent
 from wagtail_kwiga.contacts.events import ContactUnsubscribed
 from wagtail_kwiga.contacts.models import Contact
 from wagtail_kwiga.journal import writing
-from wagtail_kwiga.site_settings import PromoPolicy
 
 
 @pytest.fixture
@@ -21,27 +20,6 @@ def heard(monkeypatch):
     handlers = events._handlers[ContactUnsubscribed]
     monkeypatch.setitem(events._handlers, ContactUnsubscribed, [*handlers, told.append])
     return told
-
-
-@pytest.mark.parametrize(
-    ("known", "everybody", "consented"),
-    [
-        ({}, None, "no_consent"),
-        ({"consented_at": START}, None, None),
-        ({"unsubscribed_at": START}, "unsubscribed", "unsubscribed"),
-        ({"consented_at": after(days=1), "unsubscribed_at": START}, "unsubscribed", "unsubscribed"),
-        ({"is_placeholder": True}, "placeholder", "placeholder"),
-        ({"is_placeholder": True, "consented_at": START}, "placeholder", "placeholder"),
-        ({"is_verified": True}, None, "no_consent"),
-    ],
-)
-def test_who_may_get_promotional_mail(known, everybody, consented):
-    contact = Contact(email="ada@example.com", **known)
-    assert consent.why_not_promote(contact, PromoPolicy.EVERYBODY) == everybody
-    assert consent.may_promote(contact, PromoPolicy.EVERYBODY) == (everybody is None)
-    for policy in (PromoPolicy.CONSENTED, "consented", "a policy of tomorrow", ""):
-        assert consent.why_not_promote(contact, policy) == consented
-        assert consent.may_promote(contact, policy) == (consented is None)
 
 
 @pytest.mark.django_db
@@ -73,7 +51,6 @@ class TestMoves:
         assert consent.resubscribe(ada, source="staff", now=after(hours=1)) is True
         ada.refresh_from_db()
         assert (ada.unsubscribed_at, ada.consented_at) == (None, after(hours=1))
-        assert consent.may_promote(ada, PromoPolicy.CONSENTED)
         codes = ["contact.unsubscribed", "contact.resubscribed"]
         assert list(writing.timeline(ada).values_list("code", flat=True)) == codes
 
@@ -91,7 +68,8 @@ class TestMoves:
         assert ada.consented_at == START
         consent.unsubscribe(ada, source="link", now=after(hours=2))
         assert consent.agree(ada, source="checkout", now=after(hours=3)) is False
-        assert not consent.may_promote(ada, PromoPolicy.EVERYBODY)
+        ada.refresh_from_db()
+        assert ada.unsubscribed_at == after(hours=2)
 
     def test_a_reaction_that_fails_undoes_the_move(self, monkeypatch):
         def refuse(event):

@@ -8,7 +8,8 @@ import pytest
 
 from tests.support import START, after, make_contact, make_coupon, make_list, make_offer
 from wagtail_kwiga.contacts import lists
-from wagtail_kwiga.coupons import audience, eligibility
+from wagtail_kwiga.coupons import audience, eligibility, uses
+from wagtail_kwiga.coupons.models import Coupon
 
 pytestmark = pytest.mark.django_db
 
@@ -92,9 +93,29 @@ def test_in_a_few_words():
         ({"valid_from": START + dt.timedelta(seconds=1)}, "It begins on"),
         ({"limit_total": 2, "used_count": 1}, ""),
         ({"limit_total": 2, "used_count": 2}, "used as often as it may be"),
+        # Two at once: the one that the checkout tells.
+        ({"limit_total": 2, "used_count": 2, "valid_from": START + dt.timedelta(days=1)}, "It begins on"),
+        ({"valid_from": START + dt.timedelta(days=1), "valid_until": START}, "It begins on"),
     ],
 )
 def test_what_stands_in_the_way_of_all(given, words):
     told = audience.hindrance(make_coupon(**given), START)
     assert words in told
     assert bool(words) is bool(told)
+
+
+def test_a_reservation_that_has_expired_is_a_free_place_on_the_screen_as_well():
+    """The checkout gives its place to whoever asks next, so the coupon is not used up."""
+    coupon, offer = make_coupon(limit_total=1), make_offer(coupon_mode="any")
+    uses.reserve(coupon, make_contact(), until=after(hours=1), now=START)
+    coupon.refresh_from_db()
+    for at, is_free in ((after(minutes=59), False), (after(hours=1), True)):
+        assert eligibility.check_coupon(coupon, offer=offer, contact=make_contact(), now=at).ok is is_free
+        assert (audience.hindrance(coupon, at) == "") is is_free
+
+
+def test_looking_for_hindrances_costs_a_query_only_where_no_place_is_left(django_assert_num_queries):
+    with django_assert_num_queries(0):
+        audience.hindrance(Coupon(code="A", limit_total=2, used_count=1), START)
+    with django_assert_num_queries(1):
+        audience.hindrance(Coupon(code="A", limit_total=2, used_count=2, pk=1), START)

@@ -10,7 +10,8 @@ from tests.support import START, after, make_contact, make_coupon, make_list, ma
 from wagtail_kwiga import models as m
 from wagtail_kwiga.contacts import lists
 from wagtail_kwiga.coupons import eligibility, uses
-from wagtail_kwiga.coupons.reasons import Reason, message
+from wagtail_kwiga.coupons.reasons import message
+from wagtail_kwiga.coupons.rules import Reason
 
 pytestmark = pytest.mark.django_db
 

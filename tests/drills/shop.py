@@ -10,6 +10,7 @@ from wagtail.models import Site
 
 from tests.drills import clock
 from tests.journeys.school import School, make_school
+from tests.support import make_purchases
 from wagtail_kwiga import models as m
 from wagtail_kwiga.automations import registry
 from wagtail_kwiga.automations.core.definitions import Definition
@@ -105,11 +106,11 @@ def crowd(school: School, number: int, *, placed: dt.datetime, due: dt.datetime,
     )
     orders = m.Order.objects.bulk_create(
         m.Order(
-            number=contact.email[:32], token=contact.email, contact=contact, offer=school.offer, title=school.offer.title,
+            number=one.contact.email[:32], token=one.contact.email, purchase=one, contact=one.contact, offer=school.offer, title=school.offer.title,
             currency="EUR", list_amount=120, total_amount=120, site=site, language="en", buyer_name="Ada Buyer",
             placed_at=placed, price_holds_until=placed + dt.timedelta(days=7), expires_at=placed + dt.timedelta(days=14),
         )
-        for contact in contacts
+        for one in make_purchases(contacts, school.offer, now=placed)
     )  # fmt: skip
     m.OrderLine.objects.bulk_create(
         m.OrderLine(order=order, product=school.product, title="Watercolour", amount=120) for order in orders
@@ -117,7 +118,7 @@ def crowd(school: School, number: int, *, placed: dt.datetime, due: dt.datetime,
     return m.Run.objects.bulk_create(
         m.Run(
             scenario=school.scenario, version=version, contact=order.contact, offer=school.offer, order=order,
-            family=order.family, entry_key=f"unpaid:{order.contact_id}:{school.offer.pk}", position=position, due_at=due,
+            purchase_id=order.purchase_id, entry_key=f"unpaid:{order.contact_id}:{school.offer.pk}", position=position, due_at=due,
             entered_at=placed, stepped_at=placed,
         )
         for order in orders

@@ -4,6 +4,7 @@ import logging
 from dataclasses import replace
 from decimal import Decimal
 
+from django import forms
 from django.core.exceptions import ValidationError
 from django.urls import reverse_lazy
 from django.utils.html import format_html
@@ -21,7 +22,9 @@ from wagtail_kwiga.models import Order
 from wagtail_kwiga.pricing.discounts import Percent
 
 logger = logging.getLogger("studio")
-writing.register_sentences({"studio.easel": _("An easel is set up.")})
+writing.register_sentences(
+    {"studio.easel": _("An easel is set up."), "studio.apron": _("An apron is laid out, size %(size)s.")}
+)
 
 
 # --- add --------------------------------------------------------------------------------------------------------------
@@ -90,6 +93,8 @@ def menu_item():
 def set_up_an_easel(event):
     for order in Order.objects.filter(pk=event.order_id, title__startswith="Studio"):
         writing.write(order, "studio.easel", now=event.at)
+        if size := order.answers.get("apron"):
+            writing.write(order, "studio.apron", now=event.at, size=size)
 
 
 @hooks.register("after_kwiga_contact_unsubscribed")
@@ -118,8 +123,12 @@ def friends_pay_half(draft):
 
 
 @hooks.register("construct_kwiga_checkout_form")
-def refuse_throw_away_addresses(form_class):
+def ask_for_the_apron(form_class):
     class StudioForm(form_class):
+        apron = forms.ChoiceField(
+            label=_("Apron"), choices=[("", "—"), ("s", _("Small")), ("l", _("Large"))], required=False
+        )
+
         def clean_email(self):
             email = super().clean_email()
             if email.endswith("@throwaway.example"):

@@ -160,9 +160,9 @@ def test_a_sentence_with_its_facts_in_the_language_and_zone_of_the_reader(ada, t
         "whats": ["a course", 2],
     }
     with timezone.override("Europe/Warsaw"):
-        assert writing.sentence(entry) == "€1,234.50 came on 07/01/2027 2 p.m. for a course, 2."
+        assert writing.sentence(entry) == "€1,234.50 came on 07/01/2027 2 p.m.\xa0CEST for a course, 2."
         with translation.override("de"):
-            assert writing.sentence(entry) == "1.234,50\xa0€ came on 01.07.2027 14:00 for a course, 2."
+            assert writing.sentence(entry) == "1.234,50\xa0€ came on 01.07.2027 14:00\xa0MESZ for a course, 2."
 
 
 def test_a_sentence_with_a_number(ada, told):

@@ -20,7 +20,7 @@ from wagtail_kwiga.automations.running import engine
 from wagtail_kwiga.contacts import directory, lists
 from wagtail_kwiga.coupons import uses
 from wagtail_kwiga.exceptions import CouponRefused
-from wagtail_kwiga.mailing import dates
+from wagtail_kwiga.formatting import instants
 from wagtail_kwiga.mailing.sending import delivery
 from wagtail_kwiga.orders import purchases, transitions
 from wagtail_kwiga.payments import ledger
@@ -96,7 +96,7 @@ def test_a_stranger_does_not_end_a_discount_that_is_held():
     lists.add(members, contact, until=after(hours=24), now=START)
     mine = order_for(contact, offer, coupon=coupon, payment_kind="transfer", now=after(hours=23))
     order_for(contact, offer, now=after(hours=25))
-    newest = purchases.newest(mine.family)
+    newest = purchases.newest(mine.purchase_id)
     assert newest.total == mine.total
     assert newest.coupon_use.reserved_until == mine.expires_at
 
@@ -123,7 +123,7 @@ def test_the_mail_names_no_time_after_the_sale_has_ended():
     left_unpaid(school)
     engine.run_due(after(minutes=30))
     context = recovery().context
-    assert dates.told(after(hours=2), "en") in context["coupon.valid_until"]
+    assert instants.moment_for_mail(after(hours=2), "en") in context["coupon.valid_until"]
     assert "24 hours" not in context.values()
 
 

@@ -215,6 +215,14 @@ def test_the_form_is_shaped(studio):
     assert not m.Order.objects.exists()
 
 
+def test_what_the_site_asks_is_kept_and_told(studio, admin_client):
+    says(Visitor().open(studio.url), "Apron")
+    assert send(studio, apron="l").status_code == 302
+    assert order_of().answers == {"apron": "l"}
+    card = admin_client.get(reverse("wagtail_kwiga_orders:inspect", args=[order_of().pk]))
+    assert "Apron Large" in text_of(card)
+
+
 # --- the admin --------------------------------------------------------------------------------------------------------
 
 

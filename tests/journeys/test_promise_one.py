@@ -1,7 +1,7 @@
 """Promise 1, raced: paying against claiming. After the commit of *paid* no hand-over of a recovery message begins.
 
 Both take the contact's lock first, so one of them comes first; what is proved here is what that order means. The payer's
-transaction looks, under the lock, at the family's recovery mail: if the worker had not claimed it yet, it must never be
+transaction looks, under the lock, at the purchase's recovery mail: if the worker had not claimed it yet, it must never be
 handed over, however close the race was.
 """
 
@@ -34,12 +34,12 @@ BEGUN = {"sending", "sent"}
 
 @pytest.fixture
 def seen_by_payer():
-    """family → status of its recovery mail as the paying transaction saw it before anything reacted to the payment."""
+    """purchase → status of its recovery mail as the paying transaction saw it before anything reacted to the payment."""
     seen: dict[object, str] = {}
 
     def spy(event: OrderPaid) -> None:
-        seen[event.family] = (
-            m.OutgoingEmail.objects.filter(family=event.family, purpose="recovery")
+        seen[event.purchase_id] = (
+            m.OutgoingEmail.objects.filter(purchase_id=event.purchase_id, purpose="recovery")
             .values_list("status", flat=True)
             .first()
             or "none"
@@ -103,9 +103,9 @@ def test_paying_against_claiming(seen_by_payer):
         order.refresh_from_db()
         assert order.status == "paid"
         handed_over = sum("COMEBACK15" in message.body for message in mail.outbox)
-        seen = seen_by_payer[order.family]
+        seen = seen_by_payer[order.purchase_id]
         final = (
-            m.OutgoingEmail.objects.filter(family=order.family, purpose="recovery")
+            m.OutgoingEmail.objects.filter(purchase_id=order.purchase_id, purpose="recovery")
             .values_list("status", flat=True)
             .first()
         )
@@ -156,5 +156,5 @@ def test_two_workers_and_a_payer_send_nothing_twice(seen_by_payer):
     for order in orders:
         address = next(t for t in [order.contact.email])
         got = sum(count for recipient, count in to.items() if address in recipient)
-        paid_before_claim = order in orders[::2] and seen_by_payer[order.family] not in BEGUN
-        assert got == (0 if paid_before_claim else 1), (order, seen_by_payer.get(order.family))
+        paid_before_claim = order in orders[::2] and seen_by_payer[order.purchase_id] not in BEGUN
+        assert got == (0 if paid_before_claim else 1), (order, seen_by_payer.get(order.purchase_id))

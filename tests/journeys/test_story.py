@@ -17,9 +17,9 @@ from wagtail_kwiga.coupons import eligibility
 from wagtail_kwiga.exceptions import CouponRefused
 from wagtail_kwiga.offers import quoting
 from wagtail_kwiga.orders import links, placing
-from wagtail_kwiga.orders.links import LinkPurpose
 from wagtail_kwiga.orders.statuses import Status
 from wagtail_kwiga.payments import ledger
+from wagtail_kwiga.signing import Purpose
 
 pytestmark = pytest.mark.django_db
 
@@ -91,7 +91,7 @@ def test_the_mail_says_what_the_checkout_keeps(school):
 def test_the_way_back_is_cheaper_and_paying_makes_silence(school):
     first = leave_unpaid(school)
     work(after(minutes=30))
-    linked, payload = links.order_of(LinkPurpose.RESUME, resume_token(mail.outbox[0]), after(hours=2))
+    linked, payload = links.order_of(Purpose.RESUME, resume_token(mail.outbox[0]), after(hours=2))
     assert linked == first
     coupon = m.Coupon.objects.get(pk=payload["coupon"])
     second = leave_unpaid(school, coupon=coupon, now=after(hours=2))
@@ -197,7 +197,7 @@ def test_the_same_purchase_again_later_is_a_new_story(school):
     order = leave_unpaid(school)
     pay(order, now=after(minutes=5))
     again = leave_unpaid(school, now=after(days=60))
-    assert again.family != order.family
+    assert again.purchase_id != order.purchase_id
     work(after(days=60, minutes=30))
     assert recovery_mails().count() == 1
 

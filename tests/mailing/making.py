@@ -77,7 +77,11 @@ def situation_for(contact: m.Contact | None = None, *, now: dt.datetime = START,
     contact = contact or make_contact(name="Ada Lovelace")
     site = given.pop("site", None) or Site.objects.get(is_default_site=True)
     order = given.pop("order", None) or order_for(
-        contact, make_offer(title="Watercolour"), now=now, language=given.get("language", "en"), site=site
+        contact,
+        make_offer(title="Watercolour", coupon_mode="any"),
+        now=now,
+        language=given.get("language", "en"),
+        site=site,
     )
     return Situation(
         contact=contact,

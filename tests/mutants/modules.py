@@ -52,6 +52,10 @@ MODULES: dict[str, Module] = {
             "payments.provider_events", "tests/payments/test_provider_events*.py", "tests/payments/test_door*.py"
         ),
         _of_package("coupons.uses", "tests/coupons/test_uses*.py", "tests/coupons/test_machine.py"),
+        _of_package(
+            "coupons.rules", "tests/coupons/test_eligibility*.py", "tests/automations/running/test_coupon_facts.py"
+        ),
+        _of_package("mailing.permission", "tests/mailing/test_permission.py"),
         _of_package("coupons.eligibility", "tests/coupons/test_eligibility*.py", "tests/coupons/test_audience*.py"),
         _of_package(
             "automations.core.decisions",

@@ -310,20 +310,36 @@ def test_a_site_may_refuse_an_order(client, page):
     assert m.Order.objects.count() == m.Contact.objects.count() == 0
 
 
-def test_a_site_may_ask_for_more(client, page):
+def test_a_site_may_ask_for_more(client, page, django_capture_on_commit_callbacks):
     from django import forms as django_forms
     from wagtail import hooks
 
     def asks_for_a_company(form_class):
         class WithCompany(form_class):
             company = django_forms.CharField(label="Your company")
+            since = django_forms.DateField(required=False)
+            riddle = django_forms.CharField(required=False)
+
+            def answers(self):
+                return {name: answer for name, answer in super().answers().items() if name != "riddle"}
 
         return WithCompany
 
-    with hooks.register_temporarily("construct_kwiga_checkout_form", asks_for_a_company):
+    before, after_it = [], []
+    with (
+        hooks.register_temporarily("construct_kwiga_checkout_form", asks_for_a_company),
+        hooks.register_temporarily("before_kwiga_place_order", lambda event: before.append(event.answers)),
+        hooks.register_temporarily("after_kwiga_order_placed", lambda event: after_it.append(event.answers)),
+        django_capture_on_commit_callbacks(execute=True),
+    ):
         assert "Your company" in text_of(client.get(page.url))
         assert order(client, page.url).status_code == 200
-        assert order(client, page.url, company="Ltd").status_code == 302
+        assert "This is too long." in text_of(order(client, page.url, company="x" * 10_001))
+        assert not m.Order.objects.exists()
+        assert order(client, page.url, company="Ltd", since="2027-01-02", riddle="42").status_code == 302
+    kept = {"company": "Ltd", "since": "2027-01-02"}
+    assert m.Order.objects.get().answers == kept
+    assert before == after_it == [kept]
 
 
 def test_a_checkout_costs_a_fixed_number_of_queries(client, page, capsys):

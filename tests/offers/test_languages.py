@@ -7,6 +7,7 @@ from django.utils import translation
 
 from tests.offers.making import fields_of, make_page, order, text_of, translate
 from wagtail_kwiga import models as m
+from wagtail_kwiga.offers import choices
 
 pytestmark = pytest.mark.django_db
 
@@ -79,3 +80,21 @@ def test_the_order_page_speaks_the_language_of_the_order(client, page):
     german = translate(page, "de")
     where = order(client, german.url, payment_method="transfer")["Location"]
     assert '<html lang="de">' in client.get(where).content.decode()
+
+
+@pytest.mark.parametrize(
+    ("mode", "fixed", "spoken"),
+    [
+        ("page", "pl", ("de",)),
+        ("fixed", "pl", ("pl",)),
+        ("fixed", "fr", ("de",)),  # the site has it no longer
+        ("visitor", "", ("de", "en", "es", "pl", "uk")),
+    ],
+)
+def test_the_languages_of_its_orders(mode, fixed, spoken):
+    assert choices.languages_spoken("de", mode, fixed) == spoken
+
+
+def test_a_page_whose_own_language_is_gone_speaks_to_visitors_in_those_there_are():
+    """No browser is answered in it, so no order comes in it: of two copies of the rule, one thought so."""
+    assert choices.languages_spoken("fr", "visitor", "") == ("en", "de", "es", "pl", "uk")

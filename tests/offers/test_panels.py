@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from decimal import Decimal
 
 import pytest
+from django.core.exceptions import ValidationError
 from django.urls import reverse
 from wagtail.test.utils.form_data import nested_form_data, rich_text, streamfield
 
 from tests.offers.making import make_page, offer_of, root, text_of, translate
 from tests.support import make_coupon, make_product
 from wagtail_kwiga import models as m
+from wagtail_kwiga.payments import registry
 
 pytestmark = pytest.mark.django_db
 
@@ -142,3 +145,74 @@ def test_the_preview_shows_the_draft(admin_client, seller):
     words = text_of(admin_client.get(url + "?mode="))
     assert "€55.00" in words
     assert offer_of(page).amount == 120
+
+
+# --- payment methods --------------------------------------------------------------------------------------------------
+
+
+def ticked(answer):
+    """The methods of the editor's check boxes that are ticked, and all of them."""
+    boxes = re.findall(r'<input type="checkbox" name="payment_methods" value="(\w+)"([^>]*)>', answer.content.decode())
+    return [value for value, rest in boxes if "checked" in rest], [value for value, _rest in boxes]
+
+
+def edit_of(page):
+    return reverse("wagtailadmin_pages:edit", args=[page.pk])
+
+
+def test_payment_methods_are_ticked_and_written_to_the_offer(admin_client, client, seller):
+    page = make_page()
+    assert ticked(admin_client.get(edit_of(page))) == ([], ["sandbox", "transfer"])
+    assert offer_of(page).payment_methods == []
+    assert admin_client.post(edit_of(page), {**sent(), "payment_methods": ["transfer"]}).status_code == 302
+    assert offer_of(page).payment_methods == ["transfer"]
+    assert ticked(admin_client.get(edit_of(page)))[0] == ["transfer"]
+    assert [provider.alias for provider in registry.available(offer_of(page), currency="EUR")] == ["transfer"]
+    page = m.OfferPage.objects.get(pk=page.pk)
+    page.save_revision()  # a draft
+    assert admin_client.post(edit_of(page), sent()).status_code == 302
+    assert offer_of(page).payment_methods == []
+
+
+def test_a_method_that_the_site_does_not_have_is_refused(admin_client, seller):
+    page = make_page(payment_methods=["transfer"])
+    answer = admin_client.post(edit_of(page), {**sent(), "payment_methods": ["cheque"]})
+    assert "There is no payment method “cheque” on this site." in text_of(answer)
+    assert offer_of(page).payment_methods == ["transfer"]
+
+
+def test_a_method_taken_out_of_the_settings_stays_ticked(admin_client, seller):
+    """Dropped without a word it would leave none ticked: every method, where the editor allowed one."""
+    page = make_page(payment_methods=["cheque"])
+    shown = admin_client.get(edit_of(page))
+    assert ticked(shown) == (["cheque"], ["sandbox", "transfer", "cheque"])
+    assert "cheque (not set up)" in text_of(shown)
+    assert admin_client.post(edit_of(page), {**sent(), "payment_methods": ["cheque"]}).status_code == 302
+    assert offer_of(page).payment_methods == ["cheque"]
+    assert registry.available(offer_of(page), currency="EUR") == []
+
+
+def test_a_provider_that_cannot_be_read_leaves_the_page_editable(admin_client, seller, settings):
+    page = make_page(payment_methods=["transfer"])
+    settings.WAGTAIL_KWIGA = {**settings.WAGTAIL_KWIGA, "PAYMENT_PROVIDERS": {"bank": {"class": "nowhere.Bank"}}}
+    assert ticked(admin_client.get(edit_of(page))) == (["transfer"], ["transfer"])
+
+
+@pytest.mark.parametrize(("methods", "said"), [(["transfer"], "Bank transfer"), ([], "all that this site has")])
+def test_on_a_translation_the_methods_of_the_source_are_shown(admin_client, seller, methods, said):
+    page = make_page(payment_methods=methods)
+    german = translate(page, "de")
+    shown = admin_client.get(edit_of(german))
+    assert ticked(shown)[1] == []
+    assert said in text_of(shown)
+    assert admin_client.post(edit_of(german), {**sent(), "payment_methods": ["sandbox"]}).status_code == 302
+    assert offer_of(page).payment_methods == m.OfferPage.objects.get(pk=german.pk).payment_methods == methods
+
+
+@pytest.mark.parametrize("given", ["transfer", [1], {"transfer": True}, None])
+def test_what_is_no_list_of_methods_is_refused_by_the_model(seller, given):
+    page = make_page()
+    page.payment_methods = given
+    with pytest.raises(ValidationError) as refused:
+        page.full_clean()
+    assert "payment_methods" in refused.value.message_dict

@@ -70,7 +70,7 @@ def test_paying_by_the_link_costs_fifteen_percent_less(client, page, left):
     response = client.post(page.url, fields_of(follow(client, left.link)))
     assert response.status_code == 302
     newest = m.Order.objects.get(status="open")
-    assert (newest.total_amount, newest.family) == (Decimal(102), left.family)
+    assert (newest.total_amount, newest.purchase_id) == (Decimal(102), left.purchase_id)
     assert newest.buyer_phone == "+48 600 100 200"
     left.refresh_from_db()
     assert left.status == "superseded"

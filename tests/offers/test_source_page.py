@@ -81,6 +81,61 @@ def test_a_translation_that_becomes_the_source_goes_on_with_the_last_terms(admin
     assert "99,00 €" in text_of(client.get(german.url))
 
 
+def test_publishing_the_source_edits_no_revision_of_another_page(page):
+    german = translate(page, "de", title="Aquarell")
+    kept = list(german.revisions.order_by("pk").values_list("pk", "content"))
+    page.price = Decimal("99.00")
+    page.save_revision().publish()
+    assert list(german.revisions.order_by("pk").values_list("pk", "content")) == kept
+    assert not any(name in content for _pk, content in kept for name in choices.SOURCE_FIELDS)
+    assert all(name in page.get_latest_revision().content for name in choices.SOURCE_FIELDS)
+
+
+@pytest.mark.parametrize("holds_a_price", [False, True])
+def test_an_old_revision_of_a_translation_brings_back_no_old_price(client, page, holds_a_price):
+    german = translate(page, "de", title="Aquarell")
+    old = german.get_latest_revision()
+    if holds_a_price:  # as one that was restored from elsewhere may
+        old.content = {**old.content, "price": "77.00", "coupon_mode": "any"}
+        old.save()
+    german.title = "Aquarell, neu"
+    german.save_revision()
+    page.price, page.coupon_mode = Decimal("99.00"), "none"
+    page.save_revision().publish()
+    german.revisions.get(pk=old.pk).publish()
+    german = m.OfferPage.objects.get(pk=german.pk)
+    assert (german.title, german.price, german.coupon_mode) == ("Aquarell", 99, "none")
+    assert offer_of(page).amount == 99
+    page.delete()
+    german.save_revision().publish()
+    assert (offer_of(german).amount, offer_of(german).coupon_mode) == (99, "none")
+
+
+def test_what_was_a_translation_decides_for_itself_once_its_source_is_gone(page):
+    german = translate(page, "de", title="Aquarell")
+    page.price = Decimal("99.00")
+    page.save_revision().publish()
+    page.delete()
+    old = german.get_latest_revision()
+    german = old.as_object()
+    german.price = Decimal("55.00")
+    german.save_revision().publish()
+    assert offer_of(german).amount == 55
+    # A revision of the time as a translation says nothing of the price, so publishing it again changes none.
+    german.revisions.get(pk=old.pk).publish()
+    assert offer_of(german).amount == 55
+
+
+def test_a_copy_of_a_translation_is_an_offer_of_its_own_with_the_price_of_today(page):
+    german = translate(page, "de", title="Aquarell")
+    page.price = Decimal("99.00")
+    page.save_revision().publish()
+    copy = m.OfferPage.objects.get(pk=german.pk).copy(update_attrs={"slug": "kopie"}, copy_revisions=True)
+    copy.get_latest_revision().publish()
+    assert offer_of(copy).amount == 99
+    assert m.Offer.objects.count() == 2
+
+
 def test_an_alias_sells_what_its_original_sells(client, page):
     shelf = root().add_child(instance=Page(title="Shelf", slug="shelf"))
     alias = page.create_alias(parent=shelf, update_slug="again")

@@ -16,6 +16,7 @@ from tests.offers import making
 from tests.offers.making import fill_in, make_page, offer_of, order, text_of
 from tests.support import START, after, make_contact, make_coupon, make_list
 from wagtail_kwiga import models as m
+from wagtail_kwiga import signing
 from wagtail_kwiga.contacts import lists
 from wagtail_kwiga.mailing import suppression
 from wagtail_kwiga.mailing.sending import delivery
@@ -227,10 +228,10 @@ def test_a_cookie_that_is_not_ours_proves_nothing(client, page, made):
     placed = with_money(client, page, "processing")
     later, now = START + dt.timedelta(days=1), START
     forged = {
-        "other purpose": links.make("resume", expires=later, orders=[placed.pk], order=placed.pk),
-        "too old": links.make("browser", expires=now, orders=[placed.pk]),
-        "no list": links.make("browser", expires=later, orders=placed.pk),
-        "true": links.make("browser", expires=later, orders=[True, str(placed.pk)]),
+        "other purpose": signing.make("resume", expires=later, orders=[placed.pk], order=placed.pk),
+        "too old": signing.make("browser", expires=now, orders=[placed.pk]),
+        "no list": signing.make("browser", expires=later, orders=placed.pk),
+        "true": signing.make("browser", expires=later, orders=[True, str(placed.pk)]),
     }
     stranger = Client()
     stranger.cookies[browser_proof.COOKIE] = forged.get(made, made)

@@ -125,7 +125,7 @@ def test_one_who_is_left_in_a_purchase_keeps_the_others(recipe, school):
     second = ordered(school, "slow@example.com", after(minutes=40))
     transitions.cancel(second, now=after(days=13))
     m.Order.objects.filter(pk=second.pk).update(closed_at=after(days=100))
-    assert m.Order.objects.values("family").distinct().count() == 1
+    assert m.Order.objects.values("purchase_id").distinct().count() == 1
     assert recipe["forget_all"](LATER)[0] == 0
     assert m.Order.objects.count() == 2
 
@@ -167,5 +167,5 @@ def test_two_at_once_forget_everything_once(recipe, school, monkeypatch):
     before = LATER - dt.timedelta(days=recipe["DAYS"])
     assert [one.pk for one in recipe["forgettable"](before)] == [order.pk]
     books_receive(order, "120.00", now=LATER, method="sandbox", reference="A-3")
-    assert recipe["forget"]([order.family], before) == 0
+    assert recipe["forget"]([order.purchase_id], before) == 0
     assert m.Order.objects.filter(pk=order.pk).exists()

@@ -41,7 +41,7 @@ def test_coming_back_makes_a_new_order_that_replaces_the_open_one():
     first.refresh_from_db()
     assert (first.status, first.superseded_by, first.closed_at) == (Status.SUPERSEDED, second, after(minutes=5))
     assert second.status == Status.OPEN
-    assert first.family == second.family
+    assert first.purchase_id == second.purchase_id
 
 
 def test_a_processing_order_may_be_replaced_and_its_money_is_honoured():
@@ -65,18 +65,18 @@ def test_a_partly_paid_order_is_finished_not_replaced():
     assert m.Order.objects.count() == 1
 
 
-def test_a_purchase_closes_the_family_and_the_next_order_begins_a_new_one():
+def test_a_purchase_closes_itself_and_the_next_order_begins_a_new_one():
     contact, offer = make_contact(), make_offer()
     first = order_for(contact, offer)
     books_receive(first, "120.00", now=after(minutes=1))
     second = order_for(contact, offer, now=after(days=40))
-    assert second.family != first.family
+    assert second.purchase_id != first.purchase_id
 
 
-def test_two_offers_of_one_contact_are_two_families():
+def test_two_offers_of_one_contact_are_two_purchases():
     contact = make_contact()
     one, other = order_for(contact, make_offer()), order_for(contact, make_offer())
-    assert one.family != other.family
+    assert one.purchase_id != other.purchase_id
     assert {one.status, other.status} == {Status.OPEN}
 
 

@@ -114,7 +114,7 @@ def test_reopening_is_refused_once_the_purchase_was_made(given_back):
         ledger.record_refund(order=bought, amount=bought.total, now=after(minutes=4))
     with pytest.raises(InvalidTransition) as refusal:
         transitions.reopen(order, now=after(minutes=5))
-    assert refusal.value.code == "family_paid"
+    assert refusal.value.code == "purchase_paid"
     order.refresh_from_db()
     assert (order.status, order.closed_at) == (Status.CANCELLED, after(minutes=1))
 

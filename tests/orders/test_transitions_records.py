@@ -97,7 +97,7 @@ def test_a_part_that_comes_and_goes_back_frees_the_coupon(told):
     assert coupon.used_count == 0
     (refund,) = told
     expected = OrderRefunded(
-        order.pk, order.contact_id, order.offer_id, order.family, "10", "EUR", True, after(minutes=2)
+        order.pk, order.contact_id, order.offer_id, order.purchase_id, "10", "EUR", True, after(minutes=2)
     )
     assert refund == expected
 
@@ -116,8 +116,8 @@ def test_new_money_after_a_refund_pays_again(order, told):
     assert money(order, "240", "120", minute=3).status == Status.PAID
     paid = [event for event in told if isinstance(event, OrderPaid)]
     assert [(event.again, event.at) for event in paid] == [(False, after(minutes=1)), (True, after(minutes=3))]
-    assert (paid[1].order_id, paid[1].contact_id, paid[1].offer_id, paid[1].family) == (
-        order.pk, order.contact_id, order.offer_id, order.family,
+    assert (paid[1].order_id, paid[1].contact_id, paid[1].offer_id, paid[1].purchase_id) == (
+        order.pk, order.contact_id, order.offer_id, order.purchase_id,
     )  # fmt: skip
 
 

@@ -15,9 +15,9 @@ from wagtail_kwiga import models as m
 from wagtail_kwiga.coupons import uses
 from wagtail_kwiga.exceptions import ConfigurationFault, CouponRefused, PaymentRefused, ProviderUnavailable
 from wagtail_kwiga.orders import links, transitions
-from wagtail_kwiga.orders.links import LinkPurpose
 from wagtail_kwiga.payments import attempts, references
 from wagtail_kwiga.payments.provider import Form, Instructions, Redirect
+from wagtail_kwiga.signing import Purpose
 
 pytestmark = pytest.mark.django_db
 
@@ -53,7 +53,7 @@ def test_the_provider_is_told_where_to_send_buyers_and_notices(providers):
     started = attempts.start(order, method="post", now=START)
     assert isinstance(started.next_action, Form)
     token = started.next_action.fields["back"].rstrip("/").rsplit("/", 1)[1]
-    assert links.order_of(LinkPurpose.RETURN, token, START) == (
+    assert links.order_of(Purpose.RETURN, token, START) == (
         order,
         {"order": order.pk, "attempt": started.attempt.pk},
     )

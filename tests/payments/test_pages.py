@@ -19,7 +19,7 @@ from tests.payments.shop import (
 from tests.support import START, after, make_coupon
 from wagtail_kwiga import models as m
 from wagtail_kwiga.orders import links, transitions
-from wagtail_kwiga.orders.links import LinkPurpose
+from wagtail_kwiga.signing import Purpose
 
 pytestmark = pytest.mark.django_db
 
@@ -93,7 +93,7 @@ def test_wrong_and_old_links_get_a_friendly_page(client, order, name):
     token = links.token_for(name, order, START)
     path = f"/shop/{name}/{token}/"
     tampered = path[:-2] + ("A" if path[-2] != "A" else "B") + "/"
-    other = f"/shop/{name}/{links.token_for(LinkPurpose.UNSUBSCRIBE, order, START)}/"
+    other = f"/shop/{name}/{links.token_for(Purpose.UNSUBSCRIBE, order, START)}/"
     for wrong in (tampered, other, f"/shop/{name}/rubbish/"):
         answer = client.get(wrong)
         assert answer.status_code == 404

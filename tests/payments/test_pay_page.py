@@ -21,7 +21,7 @@ from tests.payments.test_providers import SANDBOX
 from tests.support import START, after, make_contact, make_coupon, make_offer, make_product
 from wagtail_kwiga import models as m
 from wagtail_kwiga.orders import links, transitions
-from wagtail_kwiga.orders.links import LinkPurpose
+from wagtail_kwiga.signing import Purpose
 
 pytestmark = pytest.mark.django_db
 
@@ -131,7 +131,7 @@ def test_a_superseded_order_leads_to_the_newest(client):
         answer = verb(pay_path(old))
         assert answer.status_code == 302
         token = answer["Location"].rstrip("/").rsplit("/", 1)[1]
-        assert links.order_of(LinkPurpose.PAY, token, START)[0] == newest
+        assert links.order_of(Purpose.PAY, token, START)[0] == newest
     assert 'class="kwiga-button" href="http://localhost/shop/order/' in text(client.get(order_path(old)))
 
 
@@ -289,7 +289,7 @@ def test_the_first_link_is_what_counts_however_often_it_is_ordered_again(client)
 
 def test_a_link_cannot_compare_with_somebody_elses_order(client):
     stranger, newest = new_order(amount="77.00"), new_order()
-    token = links.token_for(LinkPurpose.PAY, newest, START, instead=stranger.pk)
+    token = links.token_for(Purpose.PAY, newest, START, instead=stranger.pk)
     page = text(client.get(path_of(links.absolute("pay", token, site_id=newest.site_id, language="en"))))
     assert "77.00" not in page
     assert "ordered again" not in page

@@ -290,7 +290,7 @@ def test_late_money_for_an_expired_order_is_honoured_at_the_old_price(order, att
     assert flagged(order) == ["order.late_money"]
 
 
-def test_double_payment_over_two_orders_of_a_family_is_seen():
+def test_double_payment_over_two_orders_of_a_purchase_is_seen():
     contact, offer = make_contact(), make_offer()
     old = order_for(contact, offer)
     first = new_attempt(old)

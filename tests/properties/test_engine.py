@@ -61,7 +61,7 @@ class Recovery(RuleBasedStateMachine):
     @initialize(way=st.sampled_from(WAYS), cooling=st.sampled_from([0, 30]))
     def open_shop(self, way, cooling):
         self.way, self.now, self.cooling = way, START, dt.timedelta(days=cooling)
-        self.family, self.serial = 0, 0
+        self.purchase_id, self.serial = 0, 0
         self.orders: list[OrderSnapshot] = []
         self.runs: dict[int, tuple[str, RunSnapshot]] = {}
         self.history: dict[int, tuple] = {}
@@ -73,7 +73,7 @@ class Recovery(RuleBasedStateMachine):
     # --- what people do ---------------------------------------------------------------------------------------------
 
     def _siblings(self):
-        return [order for order in self.orders if order.family == self.family]
+        return [order for order in self.orders if order.purchase_id == self.purchase_id]
 
     @property
     def is_paid(self):
@@ -88,14 +88,16 @@ class Recovery(RuleBasedStateMachine):
         if any(order.status == "partly_paid" for order in self._siblings()):
             return
         if self.is_paid:
-            self.family += 1
+            self.purchase_id += 1
         self.orders = [
-            replace(order, status="superseded") if order.family == self.family and order.status in UNSETTLED else order
+            replace(order, status="superseded")
+            if order.purchase_id == self.purchase_id and order.status in UNSETTLED
+            else order
             for order in self.orders
         ]
         self.serial += 1
         new = OrderSnapshot(
-            self.serial, "open", self.now, Money(120, "EUR"), OFFER, family=self.family, payment_kind=kind
+            self.serial, "open", self.now, Money(120, "EUR"), OFFER, purchase_id=self.purchase_id, payment_kind=kind
         )
         self.orders.append(new)
         self.last_visit = self.now
@@ -123,17 +125,17 @@ class Recovery(RuleBasedStateMachine):
             return
         position, due_at = self.way.opening(self.now)
         pk = len(self.runs) + 1
-        self.runs[pk] = ("live", RunSnapshot(pk, 5, position, due_at, self.now, OFFER, new.id, self.family))
+        self.runs[pk] = ("live", RunSnapshot(pk, 5, position, due_at, self.now, OFFER, new.id, self.purchase_id))
 
     @precondition(lambda self: self.orders and not self.is_paid)
     @rule(which=st.integers(0, 50), in_time=st.booleans())
     def pay(self, which, in_time):
-        """Money arrives for any order of the family, old or new. ``in_time``: enrolment hears of it at once."""
+        """Money arrives for any order of the purchase, old or new. ``in_time``: enrolment hears of it at once."""
         siblings = self._siblings()
         chosen = siblings[which % len(siblings)]
         self.orders = [
             replace(order, status="paid", paid_at=order.paid_at or self.now) if order.id == chosen.id
-            else replace(order, status="cancelled") if order.family == self.family and order.status in UNSETTLED
+            else replace(order, status="cancelled") if order.purchase_id == self.purchase_id and order.status in UNSETTLED
             else order
             for order in self.orders
         ]  # fmt: skip
@@ -150,7 +152,9 @@ class Recovery(RuleBasedStateMachine):
     @rule(status=st.sampled_from(["cancelled", "expired"]))
     def close(self, status):
         self.orders = [
-            replace(order, status=status) if order.family == self.family and order.status in UNSETTLED else order
+            replace(order, status=status)
+            if order.purchase_id == self.purchase_id and order.status in UNSETTLED
+            else order
             for order in self.orders
         ]
 
@@ -237,7 +241,7 @@ class Recovery(RuleBasedStateMachine):
             assert mail.coupon_until is not None and self.now < mail.not_after < mail.coupon_until
             if run.first_message_at is None:
                 assert self.now - self.last_visit >= QUIET, "thirty quiet minutes before the first mail"
-            self.mails[mail.key] = (self.now, mail.coupon_until, self.family)
+            self.mails[mail.key] = (self.now, mail.coupon_until, self.purchase_id)
         if run.first_message_at and done.state == "live":
             assert self.way.index(done.position) >= self.way.index(run.position), "nobody starts afresh after a message"
         first = run.first_message_at or (self.now if done.mails else None)
@@ -252,8 +256,8 @@ class Recovery(RuleBasedStateMachine):
 
     @invariant()
     def the_deadline_told_is_the_deadline_enforced(self):
-        for key, (_, until, family) in self.mails.items():
-            if family != self.family or self.is_paid:
+        for key, (_, until, purchase_id) in self.mails.items():
+            if purchase_id != self.purchase_id or self.is_paid:
                 continue
             honoured = self.facts().coupon_refusal(COUPON, self.now) == ""
             assert honoured or self.now >= until, f"{key} told of a time that the checkout does not honour"

@@ -12,9 +12,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from django.utils import timezone
-from django.utils.formats import date_format
-from django.utils.functional import lazy
 from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
 
@@ -24,6 +21,7 @@ from wagtail_kwiga.catalogue.models import Product
 from wagtail_kwiga.catalogue.terms import AccessTerms
 from wagtail_kwiga.contacts.models import Contact
 from wagtail_kwiga.exceptions import KwigaError
+from wagtail_kwiga.formatting.instants import moment_lazy
 
 logger = logging.getLogger("wagtail_kwiga.access")
 
@@ -146,12 +144,4 @@ def _span(grant: GrantView, lesson: Lesson | None) -> _Span | None:
 
 def _answer(state: str, why: str, when: dt.datetime | None = None, until: dt.datetime | None = None) -> Answer:
     words = _MESSAGES[why]
-    return Answer(state, when, why, format_lazy(words, when=_moment(when)) if when else words, until)
-
-
-def _instant(at: dt.datetime) -> str:
-    local = timezone.localtime(at)
-    return f"{date_format(local, 'DATETIME_FORMAT')} ({local.tzname()})"
-
-
-_moment = lazy(_instant, str)
+    return Answer(state, when, why, format_lazy(words, when=moment_lazy(when)) if when else words, until)

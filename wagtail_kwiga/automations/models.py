@@ -12,7 +12,7 @@ from wagtail_kwiga.contacts.models import Contact, ContactList
 from wagtail_kwiga.coupons.models import Coupon
 from wagtail_kwiga.drafts import StaleDraftGuard
 from wagtail_kwiga.mailing.models import EmailTemplate, OutgoingEmail
-from wagtail_kwiga.orders.models import Order
+from wagtail_kwiga.orders.models import Order, Purchase
 from wagtail_kwiga.streams import OpenStreamField
 
 
@@ -114,7 +114,10 @@ class Run(models.Model):
     order = models.ForeignKey(
         Order, on_delete=models.PROTECT, null=True, blank=True, related_name="runs", verbose_name=_("order")
     )
-    family = models.UUIDField(null=True, blank=True)
+    purchase = models.ForeignKey(
+        Purchase, on_delete=models.PROTECT, null=True, blank=True, db_index=False, related_name="runs",
+        verbose_name=_("purchase"),
+    )  # fmt: skip
     #: What makes this entry one of its kind: ``unpaid:<contact>:<offer>`` or ``paid:<order>``.
     entry_key = models.CharField(max_length=80)
     #: The same, where the entry may happen only once in all; else empty.
@@ -160,7 +163,9 @@ class Run(models.Model):
         indexes = [
             models.Index(fields=["due_at", "id"], name="kwiga_run_due", condition=models.Q(state="live")),
             models.Index(fields=["lease"], name="kwiga_run_lease", condition=~models.Q(lease="")),
-            models.Index(fields=["family"], name="kwiga_run_family", condition=models.Q(state__in=["live", "parked"])),
+            models.Index(
+                fields=["purchase"], name="kwiga_run_purchase", condition=models.Q(state__in=["live", "parked"])
+            ),
             models.Index(fields=["contact", "offer"], name="kwiga_run_contact_offer"),
         ]
 

@@ -10,7 +10,6 @@ from typing import Any
 from django.conf import settings
 from django.db.models import Count, QuerySet, Value
 from django.http import HttpRequest
-from django.utils import timezone
 from django.utils.functional import Promise
 from django.utils.translation import ngettext_lazy
 from wagtail.admin.ui.components import Component
@@ -19,6 +18,7 @@ from wagtail_kwiga import conf
 from wagtail_kwiga.backoffice.parts import linking, policies
 from wagtail_kwiga.backoffice.parts.unions import united
 from wagtail_kwiga.backoffice.worker import worker_notice
+from wagtail_kwiga.formatting import instants
 from wagtail_kwiga.journal.models import TimelineEntry
 from wagtail_kwiga.mailing.models import OutgoingEmail
 from wagtail_kwiga.offers import languages
@@ -47,7 +47,7 @@ def _waiting(now: dt.datetime) -> QuerySet:
 
 def _today(now: dt.datetime) -> dt.datetime:
     """Where the day of ``now`` began, in the reader's zone."""
-    local = timezone.localtime(now)
+    local = instants.local(now)
     return dt.datetime.combine(local.date(), dt.time.min, tzinfo=local.tzinfo)
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
-
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
@@ -90,10 +88,6 @@ class Offer(models.Model):
     @property
     def price(self) -> Money:
         return Money(self.amount, self.currency)
-
-    @staticmethod
-    def new_key() -> uuid.UUID:
-        return uuid.uuid4()
 
 
 class OfferProduct(models.Model):

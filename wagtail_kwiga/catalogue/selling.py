@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import datetime as dt
 
-from django.utils import formats, timezone
 from django.utils.translation import gettext as _
 
 from wagtail_kwiga import conf
 from wagtail_kwiga.catalogue.models import Offer
+from wagtail_kwiga.formatting import instants
 
 DRAFT = "draft"
 WITHDRAWN = "withdrawn"
@@ -42,14 +42,9 @@ def is_for_sale(offer: Offer, now: dt.datetime | None = None) -> bool:
 def message(code: str, offer: Offer) -> str:
     """A sentence for the visitor, in the active language, for a code of ``why_not_for_sale``."""
     if code == NOT_YET and offer.sales_from is not None:
-        return _("Not on sale yet. Sales begin on %(when)s.") % {"when": _instant(offer.sales_from)}
+        return _("Not on sale yet. Sales begin on %(when)s.") % {"when": instants.moment(offer.sales_from)}
     if code == OVER and offer.sales_until is not None:
-        return _("Sales have ended: this was on offer until %(when)s.") % {"when": _instant(offer.sales_until)}
+        return _("Sales have ended: this was on offer until %(when)s.") % {"when": instants.moment(offer.sales_until)}
     if code == DRAFT:
         return _("This is not on sale yet.")
     return _("This is no longer on sale.")
-
-
-def _instant(instant: dt.datetime) -> str:
-    local = timezone.localtime(instant)
-    return f"{formats.date_format(local, 'DATETIME_FORMAT')} ({local.tzname()})"

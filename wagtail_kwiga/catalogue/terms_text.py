@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import datetime as dt
 
-from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from wagtail_kwiga.catalogue.terms import AT_PAYMENT, AccessTerms, Length, Release
+from wagtail_kwiga.formatting import instants
 
 
 def access_in_words(terms: AccessTerms) -> tuple[str, ...]:
@@ -53,4 +53,4 @@ def _release(release: Release) -> list[str]:
 
 
 def _day(iso: str) -> str:
-    return date_format(dt.date.fromisoformat(iso), "DATE_FORMAT")
+    return instants.day(dt.date.fromisoformat(iso))

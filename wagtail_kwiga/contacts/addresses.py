@@ -5,6 +5,7 @@ from __future__ import annotations
 import unicodedata
 from typing import Any
 
+import idna
 from django.core.exceptions import ValidationError
 from django.core.validators import EmailValidator
 from django.utils.translation import gettext_lazy as _
@@ -16,10 +17,6 @@ MAX_LENGTH = 254
 MAX_LOCAL = 64
 #: Invisible characters that come along when an address is copied from a web page.
 _STRAY = "\u200b\u200c\u200d\u2060\ufeff\u200e\u200f\u202a\u202b\u202c\u202d\u202e"
-#: Dots of other scripts, which count as dots in a domain (UTS 46).
-_DOTS = str.maketrans({"\u3002": ".", "\uff0e": ".", "\uff61": "."})
-#: What may stand between the letters of a label (RFC 5892).
-_BETWEEN = "-\u00b7\u0375\u05f3\u05f4\u30fb"
 
 #: No ``localhost``: a stranger must not have mail delivered to the accounts of the mail server itself.
 _validate = EmailValidator(allowlist=[])
@@ -71,42 +68,17 @@ def _trim(email: str) -> str:
 
 
 def _ascii_domain(domain: str) -> str:
-    """Each label in its ASCII form, the way of IDNA 2008.
+    """``domain`` in its ASCII form, by IDNA 2008 with the mapping of UTS 46.
 
     Python's own codec follows the standard of 2003, in which ``straße`` becomes ``strasse``: somebody else's domain.
     """
-    labels = unicodedata.normalize("NFKC", domain.translate(_DOTS)).lower().split(".")
-    return ".".join(_ascii_label(unicodedata.normalize("NFC", label)) for label in labels)
-
-
-def _ascii_label(label: str) -> str:
-    if label.isascii() and not label.startswith("xn--"):
-        return label
-    plain = label if not label.isascii() else _meant_by(label)
-    if not _is_word(plain):
-        raise _bad(_("This does not look like an e-mail address. Please check it for typing mistakes."))
-    return "xn--" + plain.encode("punycode").decode("ascii")
-
-
-def _meant_by(label: str) -> str:
-    """The foreign letters a label stands for; empty where it stands for none, or for some that have a plainer spelling."""
+    plain = domain.lower()
+    if plain.isascii() and "xn--" not in plain:
+        return plain  # no international name; IDNA would refuse some that exist (``ab--cd.example``)
     try:
-        meant = label[4:].encode("ascii").decode("punycode")
-        plain = unicodedata.normalize("NFC", unicodedata.normalize("NFKC", meant).lower())
-        same = not meant.isascii() and plain == meant and meant.encode("punycode").decode("ascii") == label[4:]
-    except (UnicodeError, OverflowError, ValueError):
-        return ""
-    return meant if same else ""
-
-
-def _is_word(label: str) -> bool:
-    """Letters, marks and digits of any script, and what stands between them: no symbols, and no mark without a letter."""
-    kinds = [unicodedata.category(letter)[0] for letter in label]
-    return (
-        bool(kinds)
-        and kinds[0] != "M"
-        and all(kind in "LMN" or letter in _BETWEEN for kind, letter in zip(kinds, label, strict=True))
-    )
+        return idna.encode(domain, uts46=True).decode("ascii")
+    except idna.IDNAError as fault:
+        raise _bad(_("This does not look like an e-mail address. Please check it for typing mistakes.")) from fault
 
 
 def _bad(message: Any) -> KwigaError:

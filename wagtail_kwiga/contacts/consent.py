@@ -1,4 +1,4 @@
-"""Who may get promotional mail, and how somebody says no."""
+"""How somebody says yes or no to promotional mail. Who may get a mail is said in ``mailing.permission``."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from wagtail_kwiga.contacts import directory
 from wagtail_kwiga.contacts.events import ContactUnsubscribed
 from wagtail_kwiga.contacts.models import Contact
 from wagtail_kwiga.journal import writing
-from wagtail_kwiga.site_settings import PromoPolicy
 
 writing.register_sentences(
     {
@@ -20,25 +19,6 @@ writing.register_sentences(
         "contact.agreed": _("Agreed to get promotional mail (%(source)s)."),
     }
 )
-
-
-def why_not_promote(contact: Contact, policy: str) -> str | None:
-    """``None`` where promotional mail is allowed, else ``placeholder``, ``unsubscribed`` or ``no_consent``.
-
-    ``policy`` is ``KwigaSettings.promo_policy`` of the site; an unknown one counts as the strictest.
-    """
-    if contact.is_placeholder:
-        return "placeholder"
-    if contact.unsubscribed_at is not None:
-        return "unsubscribed"
-    if policy != PromoPolicy.EVERYBODY and contact.consented_at is None:
-        return "no_consent"
-    return None
-
-
-def may_promote(contact: Contact, policy: str) -> bool:
-    """Whether ``contact`` may get promotional mail under the site's ``policy``."""
-    return why_not_promote(contact, policy) is None
 
 
 def agree(contact: Contact, *, source: str, now: dt.datetime | None = None) -> bool:

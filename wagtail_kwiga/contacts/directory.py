@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from django.db.models import QuerySet
 from django.db.models.functions import Lower
 
-from wagtail_kwiga import conf, locking
+from wagtail_kwiga import conf, locking, upserts
 from wagtail_kwiga.contacts.addresses import normalise
 from wagtail_kwiga.contacts.models import Contact
 
@@ -70,7 +70,7 @@ def find_or_make(
         "language": _clean(language, Contact, "language"),
     }
     contact = Contact(email=normalise(email), is_verified=verified, created_at=now, **given)
-    is_new = locking.insert_or_ignore(contact)
+    is_new = upserts.insert_or_ignore(contact)
     if is_new:
         locking.mark_locked(contact)
         return contact, True

@@ -10,16 +10,13 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from django.db import connections, router
 from django.db.models import F
-from django.utils.crypto import salted_hmac
 from django.utils.translation import ngettext
 
-from wagtail_kwiga import conf
+from wagtail_kwiga import conf, signing, upserts
 from wagtail_kwiga.contacts.models import RateLimitWindow
 from wagtail_kwiga.exceptions import TooManyAttempts
 
-_SALT = "wagtail_kwiga.contacts.limits"
 #: Windows may be a day long at most; ``sweep`` keeps two days.
 LONGEST_WINDOW_MINUTES = 24 * 60
 
@@ -84,7 +81,7 @@ def refusal(retry_after: int, key: str) -> TooManyAttempts:
 
 def hashed(text: str) -> str:
     """``text`` as it may be kept: a keyed hash, never an address."""
-    return salted_hmac(_SALT, text, algorithm="sha256").hexdigest()
+    return signing.keyed_hash(signing.Purpose.RATE_LIMIT, text)
 
 
 def mailbox(email: str) -> str:
@@ -99,33 +96,10 @@ def mailbox(email: str) -> str:
 
 
 def _count(tries: Iterable[RateLimit], now: dt.datetime) -> set[str]:
-    """Count each try that is still allowed; the hashed keys of those. One statement, and a transaction by itself.
-
-    The database decides among those who try at the same moment. Rows are locked in the order of their keys, so that two
-    who share several keys wait for one another instead of deadlocking.
-    """
-    limits = {each.hashed: each for each in tries}
-    if not limits:
-        return set()
-    connection = connections[router.db_for_write(RateLimitWindow)]
-    quote, fields = connection.ops.quote_name, RateLimitWindow._meta
-    table = quote(fields.db_table)
-    key, window, count = (quote(fields.get_field(name).column) for name in ("key", "window", "count"))
-    rows: list[object] = []
-    cases: list[object] = []
-    for name in sorted(limits):
-        begin = fields.get_field("window").get_db_prep_value(limits[name].window(now), connection)
-        rows += [name, begin, 1]
-        cases += [name, limits[name].limit]
-    values = ", ".join(["(%s, %s, %s)"] * len(limits))
-    allowed = " ".join(["WHEN %s THEN %s"] * len(limits))
-    sql = (
-        f"INSERT INTO {table} ({key}, {window}, {count}) VALUES {values} ON CONFLICT ({key}, {window}) DO UPDATE "  # noqa: S608
-        f"SET {count} = {table}.{count} + 1 WHERE {table}.{count} < CASE {table}.{key} {allowed} END RETURNING {key}"
-    )
-    with connection.cursor() as cursor:
-        cursor.execute(sql, [*rows, *cases])
-        return {name for (name,) in cursor.fetchall()}
+    """Count each try that is still allowed; the hashed keys of those. One statement, and a transaction by itself."""
+    ceilings = {(each.hashed, each.window(now)): each.limit for each in tries}
+    counted = upserts.count_up(RateLimitWindow, "count", unique=("key", "window"), ceilings=ceilings)
+    return {key for key, _window in counted}
 
 
 def sweep(now: dt.datetime | None = None) -> int:

@@ -17,8 +17,10 @@ from django.utils.translation import ngettext
 from wagtail_kwiga import conf
 from wagtail_kwiga.contacts import lists
 from wagtail_kwiga.contacts.models import ContactList
+from wagtail_kwiga.coupons import eligibility, rules, uses
 from wagtail_kwiga.coupons.models import Coupon, CouponListLimit
-from wagtail_kwiga.coupons.reasons import moment
+from wagtail_kwiga.coupons.rules import Reason
+from wagtail_kwiga.formatting import instants
 
 
 @dataclass(frozen=True)
@@ -106,17 +108,23 @@ def summary(audience: Audience) -> str:
 def hindrance(coupon: Coupon, now: dt.datetime | None = None) -> str:
     """What keeps a coupon from working for anybody at all just now, whoever its audience is; empty for nothing.
 
-    No query: ``taken`` is as fresh as the object. Places whose hold has expired count as free only once somebody asks.
+    The rules of the checkout, in their order. At most one query, and only where no use is left but that of a reservation
+    which may have expired; ``used_count`` is as fresh as the object.
     """
     now = now or conf.now()
-    if not coupon.is_active:
-        return _("It is not active, so it works for nobody at present.")
-    if coupon.valid_until and coupon.valid_until <= now:
-        return _("It ended on %(when)s.") % {"when": moment(coupon.valid_until)}
-    if coupon.limit_total is not None and coupon.used_count >= coupon.limit_total:
-        return _("It has been used as often as it may be.")
-    if coupon.valid_from and now < coupon.valid_from:
-        return _("It begins on %(when)s.") % {"when": moment(coupon.valid_from)}
+    facts = eligibility.facts_of(coupon, has_expired_hold=False)
+    found = rules.hindrance(facts, now)
+    if found is not None and found.reason is Reason.USED_UP and uses.has_expired_hold(coupon.pk, now):
+        found = None
+    match found.reason if found else Reason.OK:
+        case Reason.INACTIVE:
+            return _("It is not active, so it works for nobody at present.")
+        case Reason.NOT_YET:
+            return _("It begins on %(when)s.") % {"when": instants.moment(coupon.valid_from)}
+        case Reason.EXPIRED:
+            return _("It ended on %(when)s.") % {"when": instants.moment(coupon.valid_until)}
+        case Reason.USED_UP:
+            return _("It has been used as often as it may be.")
     return ""
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from wagtail_kwiga.coupons.models import Coupon
+from wagtail_kwiga.formatting.money import format_money, format_percent
 from wagtail_kwiga.pricing.discounts import Fixed, Percent
-from wagtail_kwiga.pricing.formatting import format_money, format_percent
 from wagtail_kwiga.pricing.money import Money
 
 

@@ -4,14 +4,15 @@ Two independent gates must agree, as in Kwiga's article “Discount coupons and 
 (validity, lists, offers, uses) and the offer's mode (*none*, *any*, *only these*). Everything is read at the moment of
 asking, by the clock and never by what a worker has got round to (promise 5).
 
-The answer about uses is advice: ``coupons.uses.reserve`` decides, under locks.
+The rules themselves stand in ``coupons.rules``; here they are asked about rows, and answered in words for the buyer. The
+answer about uses is advice: ``coupons.uses.reserve`` decides, under locks.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import datetime as dt
 import unicodedata
-from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -21,11 +22,15 @@ from django.db.models import Count, Exists, OuterRef, Subquery, Value
 from django.db.models.functions import Coalesce, Upper
 
 from wagtail_kwiga import compiled_queries, conf
+from wagtail_kwiga.catalogue import selling
 from wagtail_kwiga.catalogue.models import Offer
 from wagtail_kwiga.compiled_queries import Param
 from wagtail_kwiga.contacts.models import Contact, ListMembership
+from wagtail_kwiga.coupons import rules
 from wagtail_kwiga.coupons.models import Coupon, CouponUse, OfferAllowedCoupon
-from wagtail_kwiga.coupons.reasons import Reason, message, moment
+from wagtail_kwiga.coupons.reasons import message
+from wagtail_kwiga.coupons.rules import Reason
+from wagtail_kwiga.formatting.instants import moment_lazy
 
 #: What paste brings along at the ends of a code without anybody seeing it.
 _INVISIBLE_ENDS = "\u200b\u2060\ufeff"
@@ -38,7 +43,7 @@ _MOST_SPELLINGS = 21
 class Verdict:
     """Whether a coupon applies, and if not, why.
 
-    ``reason`` is a stable code (``reasons.Reason``), ``message`` the buyer's words (lazy; empty when ok). ``coupon`` is
+    ``reason`` is a stable code (``rules.Reason``), ``message`` the buyer's words (lazy; empty when ok). ``coupon`` is
     given whenever the code is known. ``until``: when ok, the earlier of the contact's membership end and the coupon's
     own end (``None``: no end); for ``expired`` and ``ended_for_you`` the instant at which it ended.
     """
@@ -106,48 +111,71 @@ def discreet(verdict: Verdict, *, is_address_given: bool = True) -> Verdict:
 
 
 def _judge(coupon: Any, offer: Offer, contact: Contact | None, now: dt.datetime, holding: CouponUse | None) -> Verdict:
-    """The rules, in the order in which a buyer is best told. Uses come last: strangers learn nothing of them."""
-    if not coupon.is_active:
-        return _no(Reason.INACTIVE, coupon)
-    if coupon.valid_from and now < coupon.valid_from:
-        return _no(Reason.NOT_YET, coupon, when=moment(coupon.valid_from))
-    if coupon.valid_until and coupon.valid_until <= now:
-        return _no(Reason.EXPIRED, coupon, coupon.valid_until, when=moment(coupon.valid_until))
-    if offer.coupon_mode == Offer.CouponMode.NONE:
-        return _no(Reason.OFFER_TAKES_NONE, coupon)
-    if offer.coupon_mode == Offer.CouponMode.ONLY and not coupon.fact_named:
-        return _no(Reason.OFFER_TAKES_OTHERS, coupon)
-    if coupon.fact_has_offers and not coupon.fact_for_offer:
-        return _no(Reason.WRONG_OFFER, coupon)
-    if coupon.kind == Coupon.Kind.FIXED and coupon.currency != offer.currency:
-        return _no(Reason.OTHER_CURRENCY, coupon, theirs=coupon.currency, ours=offer.currency)
-
-    until = _earlier(coupon.valid_until, offer.sales_until)
-    if coupon.fact_has_lists:
-        if contact is None:
-            return _no(Reason.NEEDS_ADDRESS, coupon)
-        membership = _membership(coupon, contact, now)
-        if membership is None:
-            return _no(Reason.OTHER_ADDRESS, coupon)
-        if not membership.holds:
-            return _no(Reason.ENDED_FOR_YOU, coupon, membership.end, when=moment(membership.end))
-        until = _earlier(until, membership.end)
-
-    held_by_contact = coupon.fact_held_by_contact or (
-        holding is not None and holding.coupon_id == coupon.pk and holding.state == CouponUse.State.RESERVED
+    """Ask the rules about a coupon of ``_read``, and put their answer into words. One query where it has lists."""
+    links = rules.Links(
+        has_lists=coupon.fact_has_lists,
+        has_offers=coupon.fact_has_offers,
+        is_for_offer=coupon.fact_for_offer,
+        is_named=coupon.fact_named,
     )
-    # Only spent uses count here: a held one is most often that of the order which the buyer is about to replace.
-    mine = coupon.limit_per_contact if contact is not None else None
-    if mine is not None and coupon.fact_spent_by_contact >= mine:
-        return _no(Reason.USED_BY_YOU, coupon)
-    full = coupon.limit_total is not None and coupon.used_count >= coupon.limit_total
-    if full and not coupon.fact_reclaimable and not held_by_contact:
-        return _no(Reason.USED_UP, coupon)
-    return Verdict(True, Reason.OK, message(Reason.OK), coupon, until)
+    facts, customer = facts_of(coupon, has_expired_hold=coupon.fact_reclaimable), None
+    if contact is not None:
+        passes_on = holding is not None and holding.coupon_id == coupon.pk and holding.state == CouponUse.State.RESERVED
+        customer = rules.CustomerFacts(
+            redeemed=coupon.fact_spent_by_contact, holds_use=coupon.fact_held_by_contact or passes_on
+        )
+    verdict = rules.judge(facts, gate_of_offer(offer), links, customer, now)
+    if verdict.reason is Reason.OTHER_ADDRESS and customer is not None and contact is not None:
+        # All that comes before the lists is met, so now their rows are worth a query.
+        customer = dataclasses.replace(customer, membership_ends=_membership_ends(coupon, contact))
+        verdict = rules.judge(facts, gate_of_offer(offer), links, customer, now)
+    return _told(verdict, coupon, offer)
 
 
-def _no(reason: Reason, coupon: Coupon | None = None, until: dt.datetime | None = None, **facts: Any) -> Verdict:
-    return Verdict(False, reason, message(reason, **facts), coupon, until)
+def facts_of(coupon: Coupon, *, has_expired_hold: bool) -> rules.CouponFacts:
+    """The row as the rules see it. No query."""
+    return rules.CouponFacts(**limits_of(coupon, has_expired_hold=has_expired_hold))
+
+
+def limits_of(coupon: Coupon, *, has_expired_hold: bool) -> dict[str, Any]:
+    """The fields of ``CouponFacts``, for whoever keeps them together with others of his own. No query."""
+    return {
+        "is_active": coupon.is_active,
+        "valid_from": coupon.valid_from,
+        "valid_until": coupon.valid_until,
+        "currency": coupon.currency if coupon.kind == Coupon.Kind.FIXED else "",
+        "limit_total": coupon.limit_total,
+        "used_count": coupon.used_count,
+        "has_expired_hold": has_expired_hold,
+        "limit_per_contact": coupon.limit_per_contact,
+    }
+
+
+def facts_of_offer(offer: Offer, now: dt.datetime) -> rules.OfferFacts:
+    """The row as the rules see it at ``now``. No query."""
+    return dataclasses.replace(gate_of_offer(offer), not_for_sale=selling.why_not_for_sale(offer, now) or "")
+
+
+def gate_of_offer(offer: Offer) -> rules.OfferFacts:
+    """The row as the rules see it where nobody asks whether it is for sale. No query."""
+    return rules.OfferFacts(offer.pk, offer.currency, str(offer.coupon_mode), sales_until=offer.sales_until)
+
+
+def _told(verdict: rules.Verdict, coupon: Coupon, offer: Offer) -> Verdict:
+    """The answer of the rules with the words for it."""
+    facts: dict[str, Any] = {}
+    match verdict.reason:
+        case Reason.NOT_YET:
+            facts = {"when": moment_lazy(coupon.valid_from)}
+        case Reason.EXPIRED | Reason.ENDED_FOR_YOU:
+            facts = {"when": moment_lazy(verdict.until)}
+        case Reason.OTHER_CURRENCY:
+            facts = {"theirs": coupon.currency, "ours": offer.currency}
+    return Verdict(verdict.ok, verdict.reason, message(verdict.reason, **facts), coupon, verdict.until)
+
+
+def _no(reason: Reason, coupon: Coupon | None = None) -> Verdict:
+    return Verdict(False, reason, message(reason), coupon)
 
 
 # --- what the database knows ------------------------------------------------------------------------------------------
@@ -223,33 +251,10 @@ def _with_facts(coupons: models.QuerySet[Coupon], of_contact: bool) -> models.Qu
     )
 
 
-@dataclass(frozen=True)
-class _Membership:
-    holds: bool
-    end: dt.datetime | None
-
-
-def _membership(coupon: Coupon, contact: Contact, now: dt.datetime) -> _Membership | None:
-    """The contact's standing over all lists of the coupon (any of them will do); ``None``: never on one. One query."""
+def _membership_ends(coupon: Coupon, contact: Contact) -> tuple[rules.End, ...]:
+    """The end of every grant that the contact ever had on a list of the coupon. When it was added is not asked. One query."""
     grants = ListMembership.objects.filter(list__coupons=coupon, contact=contact)
-    return _sum_up(grants.values_list("until", "removed_at"), now)
-
-
-def _sum_up(grants: Iterable[tuple[dt.datetime | None, dt.datetime | None]], now: dt.datetime) -> _Membership | None:
-    """Grants as (until, removed_at): the one that ends last speaks for all. When it was added is not asked."""
-    ends = [_earlier(until, removed) for until, removed in grants]
-    if not ends:
-        return None
-    if None in ends:
-        return _Membership(True, None)
-    last = max(end for end in ends if end is not None)
-    return _Membership(now < last, last)
-
-
-def _earlier(one: dt.datetime | None, other: dt.datetime | None) -> dt.datetime | None:
-    """The earlier of two ends, ``None`` meaning no end."""
-    known = [end for end in (one, other) if end is not None]
-    return min(known, default=None)
+    return tuple(rules.earlier(*ends) for ends in grants.values_list("until", "removed_at"))
 
 
 # --- what somebody typed ----------------------------------------------------------------------------------------------

@@ -19,8 +19,9 @@ from wagtail.log_actions import log
 
 from wagtail_kwiga import locking
 from wagtail_kwiga.catalogue.models import Offer
+from wagtail_kwiga.coupons import eligibility, rules
 from wagtail_kwiga.coupons.models import Coupon, CouponOfferLimit, OfferAllowedCoupon
-from wagtail_kwiga.coupons.reasons import Reason
+from wagtail_kwiga.coupons.rules import Reason
 from wagtail_kwiga.exceptions import KwigaError
 
 #: The action under which mending stands in a coupon's history; ``backoffice.coupons.gates`` gives it words.
@@ -195,15 +196,9 @@ def _of_coupon(coupon: Coupon) -> list[Conflict]:
 
 def _between(coupon: Coupon, offer: Offer, named: bool, chosen: set[int]) -> list[Conflict]:
     """What keeps apart a coupon and an offer of which one at least names the other; ``chosen``: the coupon's offers."""
-    codes: list[str] = []
-    if offer.coupon_mode == Offer.CouponMode.NONE:
-        codes.append(Reason.OFFER_TAKES_NONE)
-    elif offer.coupon_mode == Offer.CouponMode.ONLY and not named:
-        codes.append(Reason.OFFER_TAKES_OTHERS)
-    if named and chosen and offer.pk not in chosen:
-        codes.append(Reason.WRONG_OFFER)
-    if coupon.kind == Coupon.Kind.FIXED and coupon.currency != offer.currency:
-        codes.append(Reason.OTHER_CURRENCY)
+    facts, about = eligibility.facts_of(coupon, has_expired_hold=False), eligibility.gate_of_offer(offer)
+    links = rules.Links(has_offers=bool(chosen), is_for_offer=offer.pk in chosen, is_named=named)
+    codes: list[str] = [*rules.gate_conflicts(facts, about, links)]
     if named and not coupon.is_active:
         codes.append(Reason.INACTIVE)
     return [_fault(code, coupon, offer) for code in codes]

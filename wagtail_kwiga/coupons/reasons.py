@@ -1,4 +1,4 @@
-"""Why a coupon applies or does not: stable codes for programs, and the words a buyer reads.
+"""Why a coupon applies or does not, in the words a buyer reads. The codes are those of ``coupons.rules``.
 
 The words are kind and exact and give nothing away: none names another buyer, another offer, a list, or how often a code
 was used. They are lazy, so the language that counts is the one in which the page is rendered.
@@ -6,39 +6,18 @@ was used. They are lazy, so the language that counts is the one in which the pag
 
 from __future__ import annotations
 
-import datetime as dt
-from enum import StrEnum
 from typing import Any
 
-from django.utils import timezone
-from django.utils.formats import date_format
-from django.utils.functional import lazy
 from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
 
-
-class Reason(StrEnum):
-    """The reasons of ``eligibility.Verdict`` and the codes of ``CouponRefused``."""
-
-    OK = "ok"
-    UNKNOWN = "unknown"
-    INACTIVE = "inactive"
-    NOT_YET = "not_yet"
-    EXPIRED = "expired"
-    WRONG_OFFER = "wrong_offer"
-    OFFER_TAKES_NONE = "offer_takes_none"
-    OFFER_TAKES_OTHERS = "offer_takes_others"
-    OTHER_CURRENCY = "other_currency"
-    NEEDS_ADDRESS = "needs_address"
-    OTHER_ADDRESS = "other_address"
-    ENDED_FOR_YOU = "ended_for_you"
-    USED_UP = "used_up"
-    USED_BY_YOU = "used_by_you"
-
+from wagtail_kwiga.coupons.rules import Reason
 
 _MESSAGES: dict[Reason, Any] = {
     Reason.OK: "",
     Reason.UNKNOWN: _("We do not know this code. Please check it for typing mistakes."),
+    # Told where a mail would promise it; the page of such an offer has words of its own.
+    Reason.NOT_FOR_SALE: _("This is no longer on sale."),
     Reason.INACTIVE: _("This code does not work at present."),
     Reason.NOT_YET: _("This code works from {when} on."),
     Reason.EXPIRED: _("This code worked until {when}."),
@@ -63,12 +42,3 @@ _MESSAGES: dict[Reason, Any] = {
 def message(reason: Reason, **facts: Any) -> Any:
     """The buyer's words for ``reason``, lazy. ``facts`` fill the places in it (``when``, ``theirs``, ``ours``)."""
     return format_lazy(_MESSAGES[reason], **facts) if facts else _MESSAGES[reason]
-
-
-def _moment(at: dt.datetime) -> str:
-    local = timezone.localtime(at)
-    return f"{date_format(local, 'DATETIME_FORMAT')} ({local.tzname()})"
-
-
-#: An instant in words of the active language and zone, the zone named: a deadline without its zone is a guess.
-moment = lazy(_moment, str)

@@ -28,7 +28,8 @@ from django.db.models.functions import Greatest
 from wagtail_kwiga import conf, locking
 from wagtail_kwiga.contacts.models import Contact
 from wagtail_kwiga.coupons.models import Coupon, CouponUse
-from wagtail_kwiga.coupons.reasons import Reason, message
+from wagtail_kwiga.coupons.reasons import message
+from wagtail_kwiga.coupons.rules import Reason
 from wagtail_kwiga.exceptions import CouponRefused
 
 State = CouponUse.State
@@ -207,6 +208,12 @@ def counts(coupon_ids: Iterable[int], *, now: dt.datetime | None = None) -> dict
     )
     found = {row["coupon_id"]: (row["reserved"], row["redeemed"]) for row in rows}
     return {pk: found.get(pk, (0, 0)) for pk in ids}
+
+
+def has_expired_hold(coupon_id: int, now: dt.datetime) -> bool:
+    """Whether a reservation has expired by ``now`` and still counts, so that its place is free for whoever asks. One query."""
+    expired = CouponUse.objects.filter(coupon_id=coupon_id, state=State.RESERVED, reserved_until__lte=now)
+    return expired.exists()
 
 
 # --- the limit per contact, under the contact's lock ------------------------------------------------------------------

@@ -16,11 +16,11 @@ from typing import Any
 from django.contrib.contenttypes.models import ContentType
 from django.db import models
 from django.db.models import QuerySet
-from django.utils import formats, timezone, translation
 
-from wagtail_kwiga import compiled_queries, conf, redaction
+from wagtail_kwiga import conf, redaction
+from wagtail_kwiga.formatting import instants
+from wagtail_kwiga.formatting.money import money_for_reader
 from wagtail_kwiga.journal.models import TimelineEntry
-from wagtail_kwiga.pricing.formatting import format_money
 from wagtail_kwiga.pricing.money import Money
 
 logger = logging.getLogger("wagtail_kwiga.journal")
@@ -81,15 +81,6 @@ def write(
     entry = draft(subject, code, now=now, by=by, attention=attention, **facts)
     entry.save(force_insert=True)
     return entry
-
-
-#: The columns of an entry, all but its key.
-_COLUMNS = [field.attname for field in TimelineEntry._meta.concrete_fields if not field.primary_key]
-
-
-def insert_entries(entries: Iterable[TimelineEntry]) -> None:
-    """``write_many`` for sweeps: the entries do not learn their keys, and no signal is sent. One query."""
-    compiled_queries.insert(TimelineEntry, _COLUMNS, ([getattr(entry, name) for name in _COLUMNS] for entry in entries))
 
 
 def write_many(entries: Iterable[TimelineEntry]) -> list[TimelineEntry]:
@@ -203,11 +194,9 @@ def _shown(value: Any) -> Any:
     """A fact as the reader sees it."""
     if isinstance(value, Mapping):
         if set(value) == {"money", "currency"}:
-            return format_money(Money(Decimal(value["money"]), value["currency"]), translation.get_language() or "")
+            return money_for_reader(Money(Decimal(value["money"]), value["currency"]))
         if set(value) == {"instant"}:
-            instant = dt.datetime.fromisoformat(value["instant"])
-            local = timezone.localtime(instant) if timezone.is_aware(instant) else instant
-            return formats.date_format(local, "SHORT_DATETIME_FORMAT")
+            return instants.short_moment(dt.datetime.fromisoformat(value["instant"]))
     if isinstance(value, list):
         return ", ".join(str(_shown(inner)) for inner in value)
     return value

@@ -11,14 +11,14 @@ from typing import Any
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
-from wagtail_kwiga.mailing import placeholder_syntax, richtext
+from wagtail_kwiga.mailing import permission, placeholder_syntax, richtext
 
 
 class Kind(models.TextChoices):
     """What a mail is, in the eyes of the law and of the reader."""
 
     SERVICE = "service", _("service: about an order of theirs")
-    PROMOTION = "promotion", _("promotion: carries an advantage")
+    PROMOTION = permission.PROMOTION, _("promotion: carries an advantage")
 
 
 #: Placeholders that make no sense without a coupon, beside all whose name begins with ``coupon.``.

@@ -6,11 +6,9 @@ import datetime as dt
 from collections.abc import Mapping
 from typing import Any
 
+from wagtail_kwiga import signing, web_addresses
 from wagtail_kwiga.mailing.models import OutgoingEmail
 from wagtail_kwiga.orders import links
-
-#: Unsubscribing must work for years: people clean up their mail when they feel like it.
-UNSUBSCRIBE_DAYS = 3 * 366
 
 
 def of(email: OutgoingEmail) -> dict[str, str]:
@@ -19,13 +17,13 @@ def of(email: OutgoingEmail) -> dict[str, str]:
 
 
 def address(name: str, row: Mapping[str, Any], email: OutgoingEmail) -> str:
-    """The address of one link of ``email``. A link about an order that the mail no longer has is the site's root."""
+    """The address of one link of ``email``. A link about an order that the mail no longer has, or to
+    where nobody may be sent, is the site's root."""
     root = links.site_root(email.site_id)
     if "url" in row:
         return str(row["url"])
     if "to" in row:
-        target = str(row["to"])
-        return target if target.startswith(("http://", "https://")) else f"{root}/{target.lstrip('/')}"
+        return web_addresses.destination(str(row["to"]), site_root=root) or root
     if "root" in row:
         return root
     at = dt.datetime.fromtimestamp(row["at"], dt.UTC)
@@ -40,14 +38,9 @@ def address(name: str, row: Mapping[str, Any], email: OutgoingEmail) -> str:
     return links.order_url(email.order, at)
 
 
-def unsubscribe_url(contact_id: int, *, at: dt.datetime, site_id: int | None, language: str) -> str:
-    """Where a contact unsubscribes: one token a contact, naming the language the page should speak."""
-    token = links.make(
-        links.LinkPurpose.UNSUBSCRIBE,
-        expires=at + dt.timedelta(days=UNSUBSCRIBE_DAYS),
-        contact=contact_id,
-        lang=language,
-    )
+def unsubscribe_url(contact: int, *, at: dt.datetime, site_id: int | None, language: str) -> str:
+    """Where the contact of that handle unsubscribes: one token a contact, naming the language the page should speak."""
+    token = signing.make(signing.Purpose.UNSUBSCRIBE, at, contact=contact, lang=language)
     return links.absolute("unsubscribe", token, site_id=site_id, language=language)
 
 

@@ -9,8 +9,9 @@ from wagtail.models import DraftStateMixin, PreviewableMixin, RevisionMixin, Sit
 
 from wagtail_kwiga.contacts.models import Contact
 from wagtail_kwiga.drafts import StaleDraftGuard
+from wagtail_kwiga.mailing import permission
 from wagtail_kwiga.mailing.classification import Kind, holds_coupon
-from wagtail_kwiga.orders.models import Order
+from wagtail_kwiga.orders.models import Order, Purchase
 from wagtail_kwiga.streams import OpenStreamField
 
 
@@ -143,8 +144,11 @@ class OutgoingEmail(models.Model):
     order = models.ForeignKey(
         Order, on_delete=models.PROTECT, null=True, blank=True, related_name="emails", verbose_name=_("order")
     )
-    #: The family of ``order`` when queued: recovery mail of a paid family is never handed over.
-    family = models.UUIDField(null=True, blank=True)
+    #: The purchase of ``order`` when queued: recovery mail of a paid purchase is never sent.
+    purchase = models.ForeignKey(
+        Purchase, on_delete=models.PROTECT, null=True, blank=True, db_index=False, related_name="emails",
+        verbose_name=_("purchase"),
+    )  # fmt: skip
     version = models.ForeignKey(EmailTemplateVersion, on_delete=models.PROTECT, related_name="emails")
     site = models.ForeignKey(Site, on_delete=models.SET_NULL, null=True, blank=True, related_name="+")
     language = models.CharField(_("language"), max_length=15)
@@ -183,7 +187,7 @@ class OutgoingEmail(models.Model):
             models.Index(
                 fields=["leased_until"], name="kwiga_email_leased", condition=models.Q(leased_until__isnull=False)
             ),
-            models.Index(fields=["family"], name="kwiga_email_family", condition=models.Q(family__isnull=False)),
+            models.Index(fields=["purchase"], name="kwiga_email_purchase", condition=models.Q(purchase__isnull=False)),
             models.Index(fields=["message_id"], name="kwiga_email_message_id", condition=~models.Q(message_id="")),
             models.Index(fields=["-queued_at", "-id"], name="kwiga_email_newest"),
             models.Index(fields=["sending_at"], name="kwiga_email_uncertain", condition=models.Q(status="uncertain")),
@@ -197,8 +201,8 @@ class Suppression(models.Model):
     """An address that gets no mail of some scope, whoever it belongs to."""
 
     class Scope(models.TextChoices):
-        PROMOTION = "promotion", _("promotional mail")
-        ALL = "all", _("all mail")
+        PROMOTION = permission.PROMOTIONAL_MAIL, _("promotional mail")
+        ALL = permission.ALL_MAIL, _("all mail")
 
     class Reason(models.TextChoices):
         UNSUBSCRIBED = "unsubscribed", _("unsubscribed")

@@ -17,14 +17,15 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from wagtail.models import Site
 
-from wagtail_kwiga import hooks
+from wagtail_kwiga import hooks, signing, web_addresses
 from wagtail_kwiga.contacts.models import Contact
 from wagtail_kwiga.coupons import discounts
 from wagtail_kwiga.coupons.models import Coupon
 from wagtail_kwiga.exceptions import ConfigurationFault
-from wagtail_kwiga.mailing import dates, placeholder_syntax, sender
+from wagtail_kwiga.formatting import durations, instants
+from wagtail_kwiga.formatting.money import format_money
+from wagtail_kwiga.mailing import placeholder_syntax, sender
 from wagtail_kwiga.orders.models import Order
-from wagtail_kwiga.pricing import formatting
 from wagtail_kwiga.pricing.money import Money
 
 
@@ -184,7 +185,7 @@ def _first_name(situation: Situation) -> str:
 
 
 def _money(money: Money | None, situation: Situation) -> str:
-    return formatting.format_money(money, situation.language) if money is not None else ""
+    return format_money(money, situation.language) if money is not None else ""
 
 
 def _saved(situation: Situation) -> str:
@@ -195,12 +196,12 @@ def _saved(situation: Situation) -> str:
 
 
 def _valid_until(situation: Situation) -> str:
-    return dates.told(situation.coupon_until, situation.language) if situation.coupon_until else ""
+    return instants.moment_for_mail(situation.coupon_until, situation.language) if situation.coupon_until else ""
 
 
 def _valid_hours(situation: Situation) -> str:
     until = situation.coupon_until
-    return dates.spelt(until - situation.now, situation.language) if until else ""
+    return durations.time_left(until - situation.now, situation.language) if until else ""
 
 
 def _deadline(situation: Situation) -> str:
@@ -219,7 +220,7 @@ def _about_order(situation: Situation, **more: Any) -> dict[str, Any] | None:
 
 
 def _resume(situation: Situation) -> dict[str, Any] | None:
-    return _about_order(situation, coupon=situation.coupon.pk if situation.coupon else None)
+    return _about_order(situation, coupon=signing.handle_of(situation.coupon) if situation.coupon else None)
 
 
 def _access(situation: Situation) -> dict[str, Any] | None:
@@ -228,13 +229,13 @@ def _access(situation: Situation) -> dict[str, Any] | None:
         return None
     ways = {line.product.entry_url for line in situation.order.lines.all()}
     only = ways.pop() if len(ways) == 1 else ""
-    return {"to": only} if only else _about_order(situation)
+    return {"to": only} if web_addresses.destination(only) else _about_order(situation)
 
 
 def _unsubscribe(situation: Situation) -> dict[str, Any] | None:
     if situation.contact is None or situation.contact.pk is None:
         return None
-    return {"contact": situation.contact.pk, "at": int(situation.now.timestamp())}
+    return {"contact": signing.handle_of(situation.contact), "at": int(situation.now.timestamp())}
 
 
 def _of_order(attribute: str) -> Callable[[Situation], str]:

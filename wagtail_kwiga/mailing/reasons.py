@@ -11,7 +11,7 @@ from typing import Any
 from django.utils.translation import gettext_lazy as _
 
 from wagtail_kwiga import redaction
-from wagtail_kwiga.mailing import placeholder_syntax
+from wagtail_kwiga.mailing import permission, placeholder_syntax
 
 
 class Why(StrEnum):
@@ -21,9 +21,9 @@ class Why(StrEnum):
     NOT_WAITING = "not_waiting"
     RECOVERY_OFF = "recovery_off"
     TOO_LATE = "too_late"
-    PLACEHOLDER = "placeholder"
-    UNSUBSCRIBED = "unsubscribed"
-    NO_CONSENT = "no_consent"
+    PLACEHOLDER = permission.PLACEHOLDER
+    UNSUBSCRIBED = permission.UNSUBSCRIBED
+    NO_CONSENT = permission.NO_CONSENT
     COMPLAINED = "complained"
     BOUNCED = "bounced"
     REFUSED = "refused"

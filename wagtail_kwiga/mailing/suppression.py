@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from wagtail_kwiga import conf
-from wagtail_kwiga.mailing.classification import Kind
+from wagtail_kwiga.contacts.models import Contact
+from wagtail_kwiga.mailing import permission
 from wagtail_kwiga.mailing.models import Suppression
 
 #: address → scope → reason, as loaded.
@@ -22,14 +23,19 @@ def known_among(addresses: Iterable[str]) -> Known:
     return found
 
 
-def why_not(address: str, kind: str, known: Known | None = None) -> str | None:
-    """The reason for which ``address`` gets no mail of this kind, or ``None``. One query unless ``known`` is given."""
-    scopes = (known_among([address]) if known is None else known).get(_key(address), {})
-    if Suppression.Scope.ALL in scopes:
-        return scopes[Suppression.Scope.ALL]
-    if kind == Kind.PROMOTION and Suppression.Scope.PROMOTION in scopes:
-        return scopes[Suppression.Scope.PROMOTION]
-    return None
+def recipient(contact: Contact, scopes: Mapping[str, str]) -> permission.Recipient:
+    """``contact`` as the rules about mail see them; ``scopes``: what the address is suppressed for, and why. No query."""
+    return permission.Recipient(
+        is_placeholder=contact.is_placeholder,
+        consented=contact.consented_at is not None,
+        unsubscribed=contact.unsubscribed_at is not None,
+        **permission.suppressions(scopes),
+    )
+
+
+def recipient_among(contact: Contact, known: Known) -> permission.Recipient:
+    """``recipient`` with what is known about the contact's own address."""
+    return recipient(contact, known.get(_key(contact.email), {}))
 
 
 def suppress(address: str, *, scope: str, reason: str, source: str = "", now: dt.datetime | None = None) -> bool:

@@ -15,9 +15,8 @@ from django.views.decorators.csrf import csrf_exempt
 
 from wagtail_kwiga import conf
 from wagtail_kwiga.exceptions import BadToken
-from wagtail_kwiga.mailing.models import Suppression
+from wagtail_kwiga.mailing import suppression
 from wagtail_kwiga.mailing.sending import unsubscribe
-from wagtail_kwiga.mailing.suppression import why_not
 
 
 @method_decorator(csrf_exempt, name="dispatch")
@@ -49,7 +48,7 @@ class UnsubscribeView(View):
             one_click = request.POST.get("List-Unsubscribe") == "One-Click"
             unsubscribe.unsubscribe(contact, source=unsubscribe.ONE_CLICK if one_click else unsubscribe.LINK, now=now)
             state = "done"
-        elif contact.unsubscribed_at or why_not(contact.email, "promotion") == Suppression.Reason.UNSUBSCRIBED:
+        elif suppression.recipient_among(contact, suppression.known_among([contact.email])).has_unsubscribed:
             state = "already"
         return _page(request, {"state": state}, language=holder.language)
 

@@ -72,6 +72,7 @@ def submit(
     title: str = "",
     place: str = "",
     own_orders: Collection[int] = (),
+    answers: Mapping[str, Any] | None = None,
     now: dt.datetime | None = None,
 ) -> CheckoutResult:
     """Place an order from cleaned form data and begin to pay it.
@@ -80,7 +81,7 @@ def submit(
     total the visitor saw: more than that is never charged (``PriceChanged``). Where ``resume`` is of the very address, what
     is held already is not asked again. ``place`` is where it comes from (``offers.client_address``). ``own_orders`` are those that
     this browser has placed (``offers.browser_proof``): like a resume link of the very address they prove that it is the buyer
-    who orders beside money that is on its way.
+    who orders beside money that is on its way. ``answers`` are those to the site's own fields (``CheckoutForm.answers``).
 
     Raises ``TooManyAttempts``, ``CouponRefused`` and ``OrderRefused`` (``AlreadyPartlyPaid``, ``OrderUnderWay`` and
     ``PriceChanged`` among them); then nothing was written but the count of tries.
@@ -131,6 +132,7 @@ def submit(
             name=form_data["name"],
             phone=form_data.get("phone", "") or (known.phone if known else ""),
             agreed_terms=bool(form_data.get("terms")),
+            answers=answers,
             hold_until=attempts.hold_until(provider, now) if provider else None,
             vouch=proof.covers,
             beside=begin_to_pay,

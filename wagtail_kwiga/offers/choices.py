@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
+from django.conf import settings
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 #: The fields that the source page owns; on translations they are shown, not edited.
-SOURCE_FIELDS = ("price", "currency", "products", "coupon_mode", "coupons", "is_listed", "sales_from", "sales_until")
+SOURCE_FIELDS = (
+    "price",
+    "currency",
+    "payment_methods",
+    "products",
+    "coupon_mode",
+    "coupons",
+    "is_listed",
+    "sales_from",
+    "sales_until",
+)
 
 
 class LanguageMode(models.TextChoices):
@@ -15,6 +26,19 @@ class LanguageMode(models.TextChoices):
     PAGE = "page", _("the page's own")
     VISITOR = "visitor", _("the visitor's browser")
     FIXED = "fixed", _("always the same")
+
+
+def languages_spoken(own: str, mode: str, fixed: str) -> tuple[str, ...]:
+    """The languages that an offer page may speak, and so the orders placed on it: the page's ``own`` first where it is among
+    them.
+
+    A page that follows the visitor's browser speaks all languages of the site. A ``fixed`` language that the site no longer
+    has gives way to the page's own.
+    """
+    known = dict(settings.LANGUAGES)
+    if mode == LanguageMode.VISITOR:
+        return tuple(sorted(known, key=lambda code: code != own))  # sorting keeps the order of the others
+    return (fixed,) if mode == LanguageMode.FIXED and fixed in known else (own,)
 
 
 class PhoneMode(models.TextChoices):

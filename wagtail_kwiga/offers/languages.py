@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from django.conf import global_settings, settings
@@ -14,8 +12,9 @@ from django.utils import translation
 from wagtail.coreutils import get_content_languages, get_supported_content_language_variant
 from wagtail.models import Site
 
+from wagtail_kwiga.formatting import languages
 from wagtail_kwiga.offers import publishing
-from wagtail_kwiga.offers.choices import LanguageMode
+from wagtail_kwiga.offers.choices import LanguageMode, languages_spoken
 
 
 @dataclass(frozen=True)
@@ -42,14 +41,9 @@ class Languages:
         return self.alternates[0] if self.alternates else None
 
 
-#: The folder of our own words, one folder a language.
-_CATALOGUES = Path(__file__).parent.parent / "locale"
-
-
 def unspoken() -> list[str]:
     """The languages in which visitors may meet a page and our own words are not there, as codes in small letters."""
-    spoken = {each.name.lower().replace("_", "-") for each in _CATALOGUES.iterdir() if each.is_dir()}
-    return [code for code in _site_languages() if code not in spoken and code.split("-")[0] not in spoken]
+    return [code for code in _site_languages() if not languages.has_words(code)]
 
 
 def _site_languages() -> list[str]:
@@ -63,18 +57,16 @@ def _site_languages() -> list[str]:
     return list(dict.fromkeys(code.lower() for code in codes))
 
 
-def languages_of(page: Any, request: HttpRequest, versions: Iterable[Any] | None = None) -> Languages:
-    """The languages of ``page``, in one query; in none on a site of a single language, or where ``versions`` (the page in
-    every language, oldest first) have been read already. An alias stands for its original."""
+def languages_of(page: Any, request: HttpRequest) -> Languages:
+    """The languages of ``page``. One query; none on a site of a single language. An alias stands for its original."""
     if page.alias_of_id and page.alias_of.translation_key != page.translation_key:
         page = page.alias_of.specific
     if not getattr(settings, "WAGTAIL_I18N_ENABLED", False) or len(get_content_languages()) < 2:
         own = get_supported_content_language_variant(settings.LANGUAGE_CODE)
         here = _alternate(page, own, request, is_own=True)
         return Languages(own, (here,) if here else ())
-    if versions is None:
-        pages = publishing.page_model().objects.filter(translation_key=page.translation_key).select_related("locale")
-        versions = pages.only("url_path", "live", "locale__language_code").order_by("pk")
+    pages = publishing.page_model().objects.filter(translation_key=page.translation_key).select_related("locale")
+    versions = pages.only("url_path", "live", "locale__language_code").order_by("pk")
     own = ""
     found = []
     for version in versions:
@@ -86,15 +78,11 @@ def languages_of(page: Any, request: HttpRequest, versions: Iterable[Any] | None
 
 
 def spoken_language(page: Any, own: str, request: HttpRequest) -> str:
-    """The language of the page's interface, its messages, the order placed on it and the mails of that order.
-
-    A fixed language that the site no longer has gives way to the page's own.
-    """
+    """The language of the page's interface, its messages, the order placed on it and the mails of that order: one of
+    ``choices.languages_spoken``."""
     if page.language_mode == LanguageMode.VISITOR:
         return translation.get_language_from_request(request)
-    if page.language_mode == LanguageMode.FIXED and page.fixed_language in dict(settings.LANGUAGES):
-        return page.fixed_language
-    return own
+    return languages_spoken(own, page.language_mode, page.fixed_language)[0]
 
 
 def site_of(page: Any, request: HttpRequest) -> Site | None:
@@ -128,14 +116,7 @@ def _alternate(page: Any, language: str, request: HttpRequest, *, is_own: bool) 
     here = Site.find_for_request(request)
     url = root + path
     is_here = here is not None and here.pk == site_id
-    return Alternate(language, _own_name(language), url, path if is_here else url, is_own)
-
-
-def _own_name(code: str) -> str:
-    try:
-        return translation.get_language_info(code)["name_local"].capitalize()
-    except KeyError:
-        return code
+    return Alternate(language, languages.own_name(language), url, path if is_here else url, is_own)
 
 
 def _locale_code(page: Any) -> str:

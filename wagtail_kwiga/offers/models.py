@@ -18,8 +18,8 @@ from wagtail.search import index
 
 from wagtail_kwiga.catalogue.models import Offer
 from wagtail_kwiga.drafts import StaleDraftGuard
-from wagtail_kwiga.offers import localize, submission
-from wagtail_kwiga.offers.choices import LanguageMode, PhoneMode
+from wagtail_kwiga.offers import localize, publishing, submission
+from wagtail_kwiga.offers.choices import SOURCE_FIELDS, LanguageMode, PhoneMode
 from wagtail_kwiga.offers.languages import SpokenResponse
 from wagtail_kwiga.offers.page_context import Visit
 from wagtail_kwiga.offers.panels import OfferPageForm, editor, selling_panels
@@ -54,6 +54,13 @@ class OfferPageMixin(StaleDraftGuard):
         blank=True,
         validators=[RegexValidator(r"^[A-Z]{3}$", _("Three capital letters, such as EUR."))],
         help_text=_("Left empty: the site's default currency."),
+    )
+    #: Aliases of ``PAYMENT_PROVIDERS``; empty: all.
+    payment_methods = models.JSONField(
+        _("payment methods"),
+        default=list,
+        blank=True,
+        help_text=_("How buyers may pay for this offer. None ticked: in every way this site has."),
     )
     products = OpenStreamField(
         blocks="wagtail_kwiga.offers.blocks.product_blocks",
@@ -121,8 +128,31 @@ class OfferPageMixin(StaleDraftGuard):
         sold = [block.value["product"].pk for block in self.products if block.value.get("product")]
         if len(sold) != len(set(sold)):
             faults["products"] = _("A product stands here twice. Please keep one of them.")
+        methods = self.payment_methods
+        if not isinstance(methods, list) or not all(isinstance(alias, str) for alias in methods):
+            faults["payment_methods"] = _("Please give a list of payment methods.")
         if faults:
             raise ValidationError(faults)
+
+    # --- revisions ----------------------------------------------------------------------------------------------------
+
+    def serializable_data(self) -> dict[str, Any]:
+        """What a revision keeps. One of a translation leaves out what its source page decides. One query."""
+        data = super().serializable_data()  # type: ignore[misc]
+        if publishing.is_translation(self):
+            for name in SOURCE_FIELDS:
+                data.pop(name, None)
+        return data
+
+    def with_content_json(self, content: dict[str, Any]) -> Any:
+        """This page as a revision has it. What a translation does not decide comes from its row, which follows the source:
+        so no revision, however old, brings back a price of then. One query."""
+        page = super().with_content_json(content)
+        follows = publishing.is_translation(self)
+        for name in SOURCE_FIELDS:
+            if follows or name not in content:  # not there: it was a translation when the revision was made
+                setattr(page, name, getattr(self, name))
+        return page
 
     # --- the way of a visitor -----------------------------------------------------------------------------------------
 

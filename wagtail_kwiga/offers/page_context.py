@@ -18,7 +18,7 @@ from wagtail_kwiga.catalogue import selling
 from wagtail_kwiga.catalogue.models import Offer
 from wagtail_kwiga.contacts import directory, limits
 from wagtail_kwiga.coupons import discounts, eligibility
-from wagtail_kwiga.coupons.reasons import Reason
+from wagtail_kwiga.coupons.rules import Reason
 from wagtail_kwiga.exceptions import KwigaError
 from wagtail_kwiga.offers import (
     base_templates,
@@ -29,13 +29,12 @@ from wagtail_kwiga.offers import (
     presentation,
     publishing,
     quoting,
-    reading,
     resuming,
 )
 from wagtail_kwiga.orders import links, purchases
 from wagtail_kwiga.payments import registry
 from wagtail_kwiga.pricing.quotes import Quote
-from wagtail_kwiga.site_settings import KwigaSettings, PromoPolicy, keep_for, sales_settings
+from wagtail_kwiga.site_settings import KwigaSettings, PromoPolicy, sales_settings
 
 #: A code that needs the visitor's address stays in the form; any other refused one is taken out of it.
 KEEPS_CODE = (Reason.OK, Reason.NEEDS_ADDRESS)
@@ -71,15 +70,8 @@ class Visit:
     # --- where we are -------------------------------------------------------------------------------------------------
 
     @cached_property
-    def _read(self) -> reading.Found | None:
-        """What most visits need, read at once; ``None`` for those that are asked for piece by piece: previews, aliases."""
-        if self.is_preview or self.page.alias_of_id or self.page.pk is None or self.site is None:
-            return None
-        return reading.read(self.page.translation_key, self.site.pk)
-
-    @cached_property
     def languages(self) -> languages.Languages:
-        return languages.languages_of(self.page, self.request, self._read.versions if self._read else None)
+        return languages.languages_of(self.page, self.request)
 
     @cached_property
     def language(self) -> str:
@@ -106,15 +98,11 @@ class Visit:
 
     @cached_property
     def settings(self) -> KwigaSettings:
-        if self._read and self.site:
-            return keep_for(self.site, self._read.settings)
         return sales_settings(self.site)
 
     @cached_property
     def offer(self) -> Offer | None:
         """What is for sale here; in a preview, as the draft would sell it."""
-        if self._read:
-            return self._read.offer
         offer = Offer.objects.filter(translation_key=publishing.key_of(self.page)).first()
         if self.is_preview and not (offer and publishing.is_translation(self.page)):
             drafted = Offer(state=Offer.State.ON_SALE, **publishing.fields_of(self.page))
@@ -147,7 +135,7 @@ class Visit:
     @cached_property
     def bought(self) -> list[presentation.WayIn] | None:
         """The ways in, where the link is about a purchase that is paid; ``None`` where it is not."""
-        if self.resume is None or not purchases.is_theirs(self.resume.order.family):
+        if self.resume is None or not purchases.is_theirs(self.resume.order.purchase_id):
             return None
         return presentation.ways_in(self.resume.order)
 
@@ -176,7 +164,7 @@ class Visit:
 
     @cached_property
     def own_orders(self) -> tuple[int, ...]:
-        """The orders that this browser has placed lately."""
+        """The handles of the orders that this browser has placed lately."""
         return browser_proof.orders_of(self.request, self.now)
 
     @cached_property

@@ -12,7 +12,9 @@ from django.utils.translation import gettext_lazy as _
 from wagtail.admin.forms import WagtailAdminPageForm
 from wagtail.admin.panels import FieldPanel, FieldRowPanel, MultiFieldPanel, ObjectList, Panel, TabbedInterface
 
+from wagtail_kwiga.exceptions import ConfigurationFault
 from wagtail_kwiga.offers import choices, publishing
+from wagtail_kwiga.payments import registry
 from wagtail_kwiga.pricing.money import quantise
 
 
@@ -26,12 +28,35 @@ class OfferPageForm(WagtailAdminPageForm):
             self.fields["fixed_language"] = forms.ChoiceField(
                 choices=[("", "—"), *settings.LANGUAGES], required=False, label=given.label, help_text=given.help_text
             )
+        if "payment_methods" in self.fields:
+            given = self.fields["payment_methods"]
+            self.fields["payment_methods"] = forms.MultipleChoiceField(
+                choices=method_choices(self.instance.payment_methods),
+                required=False,
+                widget=forms.CheckboxSelectMultiple,
+                label=given.label,
+                help_text=given.help_text,
+                error_messages={"invalid_choice": _("There is no payment method “%(value)s” on this site.")},
+            )
         if "price" in self.fields and self.instance.price is not None:
             self.initial["price"] = in_its_currency(self.instance)
         self.is_translation = publishing.is_translation(self.instance)
         if self.is_translation:
             for name in choices.SOURCE_FIELDS:
                 self.fields.pop(name, None)
+
+
+def method_choices(held: Any) -> list[tuple[str, Any]]:
+    """(alias, name) of every payment method that is set up, and of those ``held`` that are not any more.
+
+    These stay to be seen and ticked: were they dropped without a word, none would be left ticked, which means all.
+    """
+    try:
+        found: dict[str, Any] = {provider.alias: provider.label for provider in registry.enabled()}
+    except ConfigurationFault:  # ``check`` says so; the page can be edited all the same
+        found = {}
+    gone = [alias for alias in held or () if isinstance(alias, str) and alias not in found]
+    return [*found.items(), *((alias, _("%(alias)s (not set up)") % {"alias": alias}) for alias in gone)]
 
 
 def in_its_currency(page: Any) -> Decimal:
@@ -49,6 +74,9 @@ class SourceFieldPanel(FieldPanel):
         if hasattr(value, "stream_block"):
             names = [getattr(block.value, "code", "") or _product_title(block.value) for block in value]
             return ", ".join(name for name in names if name) or "—"
+        if isinstance(value, list):
+            names = dict(method_choices(value))
+            return ", ".join(str(names[alias]) for alias in value) or _("all that this site has")
         if isinstance(value, bool):
             return _("yes") if value else _("no")
         return super().format_value_for_display(value) or "—"
@@ -108,6 +136,7 @@ def selling_panels() -> list[Panel]:
             heading=_("Price and time"),
             icon="tag",
         ),
+        MultiFieldPanel([SourceFieldPanel("payment_methods")], heading=_("Payment"), icon="download"),
         MultiFieldPanel([SourceFieldPanel("products")], heading=_("Access"), icon="key"),
         MultiFieldPanel(
             [

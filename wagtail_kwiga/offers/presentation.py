@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from wagtail_kwiga import web_addresses
 from wagtail_kwiga.catalogue import terms_text
 from wagtail_kwiga.catalogue.terms import OfferTerms
 
@@ -23,7 +24,7 @@ class Sold:
 
 @dataclass(frozen=True)
 class WayIn:
-    """Where a buyer goes; ``url`` is empty where the product has no address."""
+    """Where a buyer goes; ``url`` is empty where the product has no address that may be followed."""
 
     title: str
     url: str
@@ -39,7 +40,7 @@ def products(offer: Offer) -> list[Sold]:
 def ways_in(order: Order) -> list[WayIn]:
     """Where the buyer of ``order`` goes now, product by product. One query."""
     lines = order.lines.select_related("product")
-    return [WayIn(line.title, _address(line.product.entry_url)) for line in lines]
+    return [WayIn(line.title, web_addresses.destination(line.product.entry_url)) for line in lines]
 
 
 def title(page: Any, seller: str) -> str:
@@ -57,9 +58,3 @@ def picture(page: Any) -> Any:
         if image is not None:
             return image.get_rendition("fill-1200x630|format-jpeg")
     return None
-
-
-def _address(entry: str) -> str:
-    """Only an address that goes to this site or to a web page: an editor's slip must not become a script."""
-    is_own = entry.startswith("/") and not entry.startswith(("//", "/\\"))
-    return entry if is_own or entry.startswith(("https://", "http://")) else ""

@@ -19,6 +19,7 @@ from wagtail_kwiga import locking
 from wagtail_kwiga.catalogue.models import Offer, OfferProduct
 from wagtail_kwiga.catalogue.terms import OfferTerms, ProductTerms
 from wagtail_kwiga.coupons import gates
+from wagtail_kwiga.formatting import languages
 from wagtail_kwiga.offers.choices import SOURCE_FIELDS
 from wagtail_kwiga.pricing.money import Money
 from wagtail_kwiga.site_settings import KwigaSettings
@@ -69,6 +70,7 @@ def fields_of(page: Any) -> dict[str, Any]:
         "title": page.title,
         "amount": Money(page.price, currency).amount,
         "currency": currency,
+        "payment_methods": list(page.payment_methods),
         "coupon_mode": page.coupon_mode,
         "is_listed": page.is_listed,
         "sales_from": page.sales_from,
@@ -126,7 +128,8 @@ def withdraw(translation_key: uuid.UUID, *, leaving: Iterable[int] = ()) -> bool
 
 
 def page_for(offer: Offer, language: str, site: Site | None = None) -> Any | None:
-    """The live page that sells ``offer``, as Wagtail's base page: in ``language``, else in its base language, else the source.
+    """The live page that sells ``offer``, as Wagtail's base page: in ``language``, else in the nearest of its
+    variants, else the source.
 
     Pages of ``site`` come first. ``None`` where no page is live. One query.
     """
@@ -175,21 +178,16 @@ def _write(page: Any, state: str) -> Offer:
 
 
 def _hand_down(page: Any) -> None:
-    """Write what the source decides into its translations as well, into their rows and their drafts.
+    """Write what the source decides into the rows of its translations as well. Their revisions hold nothing of it.
 
     They show and sell what the source says anyway. But one of them becomes the source when this page is deleted, and then
     it must not go on with the price of the day it was copied.
     """
     followers = page_model().objects.filter(translation_key=page.translation_key).exclude(pk=page.pk)
-    drafted = page.serializable_data()
     for follower in followers.specific():
-        if not is_offer_page(follower):
-            continue
-        row = type(follower)._default_manager.filter(pk=follower.pk)
-        row.update(**{name: getattr(page, name) for name in SOURCE_FIELDS})
-        if draft := follower.latest_revision:
-            content = {**draft.content, **{name: drafted[name] for name in SOURCE_FIELDS}}
-            type(draft)._default_manager.filter(pk=draft.pk).update(content=content)
+        if is_offer_page(follower):
+            row = type(follower)._default_manager.filter(pk=follower.pk)
+            row.update(**{name: getattr(page, name) for name in SOURCE_FIELDS})
 
 
 def _list_products(offer: Offer, product_ids: list[int]) -> None:
@@ -208,16 +206,9 @@ def _default_currency(page: Any) -> str:
     return settings.default_currency
 
 
-def _distance(page: Any, language: str, site: Site | None) -> tuple[bool, int, int]:
+def _distance(page: Any, language: str, site: Site | None) -> tuple[bool, bool, int, int]:
     """How far ``page`` is from what was asked for; the smallest wins."""
     parts = page.get_url_parts()
     elsewhere = site is not None and (parts is None or parts[0] != site.pk)
-    spoken = page.locale.language_code.lower()
-    wanted = (language or "").lower()
-    if spoken == wanted:
-        step = 0
-    elif spoken.split("-")[0] == wanted.split("-")[0]:
-        step = 1
-    else:
-        step = 2
-    return elsewhere, step, page.pk
+    step = languages.distance(language, page.locale.language_code)
+    return elsewhere, step is None, step or 0, page.pk

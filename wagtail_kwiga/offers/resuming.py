@@ -10,10 +10,12 @@ import datetime as dt
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from wagtail_kwiga import signing
 from wagtail_kwiga.contacts import directory
 from wagtail_kwiga.coupons.models import Coupon
 from wagtail_kwiga.exceptions import BadToken, KwigaError
 from wagtail_kwiga.orders import links
+from wagtail_kwiga.signing import Purpose
 
 if TYPE_CHECKING:
     from wagtail_kwiga.catalogue.models import Offer
@@ -51,9 +53,8 @@ class Resume:
 
 def read(token: str, now: dt.datetime) -> Resume:
     """What a resume token stands for. Two queries. Raises ``BadToken``."""
-    order, payload = links.order_of(links.LinkPurpose.RESUME, token, now)
-    wanted = payload.get("coupon")
-    coupon = Coupon.objects.filter(pk=wanted).first() if isinstance(wanted, int) else None
+    order, payload = links.order_of(Purpose.RESUME, token, now)
+    coupon = signing.with_handle(Coupon.objects.all(), payload.get("coupon")).first()
     return Resume(token, order, coupon)
 
 

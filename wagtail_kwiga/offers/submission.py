@@ -8,8 +8,9 @@ from typing import Any
 from django.http import HttpResponse, HttpResponseRedirect, QueryDict
 from django.utils.translation import gettext as _
 
+from wagtail_kwiga import signing
 from wagtail_kwiga.coupons import eligibility
-from wagtail_kwiga.coupons.reasons import Reason
+from wagtail_kwiga.coupons.rules import Reason
 from wagtail_kwiga.exceptions import AlreadyPartlyPaid, CouponRefused, OrderRefused, TooManyAttempts
 from wagtail_kwiga.offers import browser_proof, checkout, forms, order_reminder
 from wagtail_kwiga.offers.page_context import KEEPS_CODE, PageMessage, Visit
@@ -97,6 +98,7 @@ class _Sent:
                 title=self.visit.page.title,
                 place=self.visit.place,
                 own_orders=self.visit.own_orders,
+                answers=form.answers(),
                 now=self.visit.now,
             )
         except OrderUnderWay as refusal:
@@ -117,7 +119,7 @@ class _Sent:
             self._show_again(refusal.message)
             return None
         answer = self._on_to_pay(result)
-        browser_proof.remember(self.visit.request, answer, result.order.pk, self.visit.now)
+        browser_proof.remember(self.visit.request, answer, signing.handle_of(result.order), self.visit.now)
         return answer
 
     def _on_to_pay(self, result: checkout.CheckoutResult) -> HttpResponse:

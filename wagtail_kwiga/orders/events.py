@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
-import uuid
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 
@@ -17,6 +17,8 @@ class PlaceOrder:
     quote: Any
     site: Any
     origin: str
+    #: What the site's own fields of the order form were answered, as ``Order.answers`` will hold it.
+    answers: Mapping[str, Any] = field(default_factory=dict, hash=False)
 
 
 @dataclass(frozen=True)
@@ -26,19 +28,21 @@ class OrderPlaced:
     order_id: int
     contact_id: int
     offer_id: int | None
-    family: uuid.UUID
+    purchase_id: int
     superseded_ids: tuple[int, ...]
     at: dt.datetime
+    #: ``Order.answers``: what the site's own fields of the order form were answered.
+    answers: Mapping[str, Any] = field(default_factory=dict, hash=False)
 
 
 @dataclass(frozen=True)
 class OrderPaid:
-    """An order became paid. ``first`` is False where its family was paid already (money twice for one purchase)."""
+    """An order became paid. ``first`` is False where its purchase was paid already (money twice for one purchase)."""
 
     order_id: int
     contact_id: int
     offer_id: int | None
-    family: uuid.UUID
+    purchase_id: int
     at: dt.datetime
     first: bool
     #: Paid once more after all of it had been given back.
@@ -52,7 +56,7 @@ class OrderClosed:
     order_id: int
     contact_id: int
     offer_id: int | None
-    family: uuid.UUID
+    purchase_id: int
     status: str
     at: dt.datetime
 
@@ -72,7 +76,7 @@ class OrderRefunded:
     order_id: int
     contact_id: int
     offer_id: int | None
-    family: uuid.UUID
+    purchase_id: int
     refunded: str
     currency: str
     whole: bool

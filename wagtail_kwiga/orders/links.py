@@ -1,69 +1,24 @@
-"""Links to orders: signed, single-purpose, expiring. They give no session (promise 10).
+"""Links to orders: signed, single-purpose, expiring (``signing``). They give no session (promise 10).
 
-A token says what it is for in its salt, so a token of one purpose is refused by every other. Links are absolute from the
-order's site, because a worker has no request.
+Links are absolute from the order's site, because a worker has no request.
 """
 
 from __future__ import annotations
 
 import datetime as dt
-from enum import StrEnum
 from typing import Any
 
 from django.conf import settings as django_settings
-from django.core import signing
 from django.http import HttpRequest
 from django.urls import NoReverseMatch, reverse
 from django.utils import translation
 from django.utils.translation import gettext as _
 from wagtail.models import Site
 
-from wagtail_kwiga import conf
+from wagtail_kwiga import signing
 from wagtail_kwiga.exceptions import BadToken, ConfigurationFault
 from wagtail_kwiga.orders.models import Order
-
-#: Longer than any token of ours; longer input is not even looked at.
-MAX_LENGTH = 400
-
-
-class LinkPurpose(StrEnum):
-    """What a token is for; also the name of the URL that takes it."""
-
-    PAY = "pay"
-    ORDER = "order"
-    RETURN = "return"
-    RESUME = "resume"
-    UNSUBSCRIBE = "unsubscribe"
-
-
-def _signer(purpose: str) -> signing.Signer:
-    return signing.Signer(sep=".", salt=f"wagtail_kwiga.{purpose}")
-
-
-def make(purpose: str, *, expires: dt.datetime, **payload: Any) -> str:
-    """A token for ``purpose`` that carries ``payload`` (JSON values) until ``expires``."""
-    return _signer(purpose).sign_object({**payload, "x": int(expires.timestamp())})
-
-
-def read(purpose: str, token: str, now: dt.datetime | None = None) -> dict[str, Any]:
-    """What a token carries. Raises ``BadToken``: ``bad_token`` when forged or of another purpose, ``expired_token``."""
-    now = now or conf.now()
-    try:
-        if len(token) > MAX_LENGTH:
-            raise signing.BadSignature("too long")
-        payload = _signer(purpose).unsign_object(token)
-        expires = int(payload.pop("x"))
-    except (signing.BadSignature, ValueError, KeyError, AttributeError, TypeError, OverflowError) as fault:
-        raise BadToken(_("This link is not complete. Please copy all of it from the mail.")) from fault
-    if now.timestamp() >= expires:
-        raise BadToken(_("This link has expired."), code="expired_token", payload=payload)
-    return payload
-
-
-def key_in(payload: dict[str, Any], name: str) -> int | None:
-    """The key of a row that a token carries under ``name``; ``None`` where another version of the software wrote no key."""
-    key = payload.get(name)
-    return key if isinstance(key, int) and not isinstance(key, bool) else None
+from wagtail_kwiga.signing import Purpose
 
 
 def site_root(site_id: int | None) -> str:
@@ -127,15 +82,15 @@ def are_routed() -> bool:
 
 
 def token_for(purpose: str, order: Order, now: dt.datetime | None = None, **payload: Any) -> str:
-    """A token about one order, good for ``LINK_DAYS``."""
-    now = now or conf.now()
-    return make(purpose, expires=now + dt.timedelta(days=conf.settings.LINK_DAYS), order=order.pk, **payload)
+    """A token about one order, good for as long as its purpose allows."""
+    return signing.make(purpose, now, order=signing.handle_of(order), **payload)
 
 
 def order_of(purpose: str, token: str, now: dt.datetime | None = None) -> tuple[Order, dict[str, Any]]:
     """The order a token speaks of, and the rest of what it carries. Raises ``BadToken``."""
-    payload = read(purpose, token, now)
-    order = Order.objects.select_related("contact", "offer", "site").filter(pk=key_in(payload, "order")).first()
+    payload = signing.read(purpose, token, now)
+    orders = Order.objects.select_related("contact", "offer", "site")
+    order = signing.with_handle(orders, payload.get("order")).first()
     if order is None:
         raise BadToken(_("This order no longer exists."), code="gone")
     return order, payload
@@ -143,22 +98,22 @@ def order_of(purpose: str, token: str, now: dt.datetime | None = None) -> tuple[
 
 def pay_url(order: Order, now: dt.datetime | None = None) -> str:
     """Where the buyer pays."""
-    return absolute("pay", token_for(LinkPurpose.PAY, order, now), site_id=order.site_id, language=order.language)
+    return absolute("pay", token_for(Purpose.PAY, order, now), site_id=order.site_id, language=order.language)
 
 
 def order_url(order: Order, now: dt.datetime | None = None) -> str:
     """Where the buyer sees how the order stands, and the way in once it is paid."""
-    return absolute("order", token_for(LinkPurpose.ORDER, order, now), site_id=order.site_id, language=order.language)
+    return absolute("order", token_for(Purpose.ORDER, order, now), site_id=order.site_id, language=order.language)
 
 
 def return_url(order: Order, now: dt.datetime | None = None, **payload: Any) -> str:
     """Where a payment provider sends the buyer back to."""
-    token = token_for(LinkPurpose.RETURN, order, now, **payload)
+    token = token_for(Purpose.RETURN, order, now, **payload)
     return absolute("return", token, site_id=order.site_id, language=order.language)
 
 
-def resume_url(order: Order, coupon_id: int | None, now: dt.datetime | None = None) -> str:
-    """Back to the offer, filled in, with the coupon applied."""
-    payload = {"coupon": coupon_id} if coupon_id else {}
-    token = token_for(LinkPurpose.RESUME, order, now, **payload)
+def resume_url(order: Order, coupon: int | None, now: dt.datetime | None = None) -> str:
+    """Back to the offer, filled in, with the coupon of that handle applied."""
+    payload = {"coupon": coupon} if coupon else {}
+    token = token_for(Purpose.RESUME, order, now, **payload)
     return absolute("resume", token, site_id=order.site_id, language=order.language)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
-
 from django.conf import settings
 from django.db import models
 from django.utils.translation import gettext_lazy as _
@@ -11,30 +9,74 @@ from django.utils.translation import gettext_lazy as _
 from wagtail_kwiga.catalogue.models import Offer, Product
 from wagtail_kwiga.contacts.models import Contact
 from wagtail_kwiga.coupons.models import Coupon, CouponUse
+from wagtail_kwiga.orders.labels import ORIGIN_CHOICES, PAYMENT_KIND_CHOICES, STATUS_CHOICES
 from wagtail_kwiga.orders.statuses import UNSETTLED, Origin, PaymentKind, Status
 from wagtail_kwiga.pricing.money import Money
 
 
-class Order(models.Model):
-    """Terms agreed, money owed and money had. ``status`` is moved by ``orders.transitions`` only.
+class Purchase(models.Model):
+    """One wish to buy: every order that one contact makes for it until one of them is paid.
 
-    ``family`` is shared by all orders of one contact for one offer since their last purchase; a recovery looks at the
-    family, never at a single order.
+    Coming back makes a new order each time, so one wish leaves several rows. Recovery, closing and silence hang on the
+    purchase, never on a single order. Only payment (or staff) closes it: an order that expires does not.
     """
+
+    contact = models.ForeignKey(Contact, on_delete=models.PROTECT, related_name="purchases", verbose_name=_("contact"))
+    #: The offer chosen at present.
+    offer = models.ForeignKey(
+        Offer, on_delete=models.PROTECT, null=True, blank=True, related_name="purchases", verbose_name=_("offer")
+    )
+    #: Empty is the web's own; each deliberate further one of the same offer (a gift, a second seat) has a random slot.
+    slot = models.CharField(max_length=32, blank=True, default="")
+    opened_at = models.DateTimeField(_("opened"))
+    #: When an order of it was first paid. Kept after a refund: a refund does not restart recovery.
+    paid_at = models.DateTimeField(_("paid on"), null=True, blank=True)
+    closed_at = models.DateTimeField(_("closed"), null=True, blank=True)
+    #: The purchase that this one's orders have moved to.
+    joined_into = models.ForeignKey(
+        "self", on_delete=models.SET_NULL, null=True, blank=True, related_name="joined", editable=False
+    )
+    #: The order placed last.
+    current_order = models.ForeignKey(
+        "Order", on_delete=models.SET_NULL, null=True, blank=True, related_name="+", editable=False
+    )
+
+    wagtail_reference_index_ignore = True
+
+    class Meta:
+        verbose_name = _("purchase")
+        verbose_name_plural = _("purchases")
+        ordering = ["-opened_at", "-pk"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["contact", "offer", "slot"],
+                condition=models.Q(paid_at__isnull=True, closed_at__isnull=True, joined_into__isnull=True),
+                name="kwiga_purchase_one_open",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"purchase {self.pk} of {self.contact_id}"
+
+
+class Order(models.Model):
+    """Terms agreed, money owed and money had. ``status`` is moved by ``orders.transitions`` only."""
 
     number = models.CharField(_("number"), max_length=32, unique=True, editable=False)
     #: Public handle in links; random, no relation to the number.
     token = models.CharField(max_length=43, unique=True, editable=False)
-    family = models.UUIDField(default=uuid.uuid4, editable=False)
+    purchase = models.ForeignKey(Purchase, on_delete=models.PROTECT, related_name="orders", verbose_name=_("purchase"))
     contact = models.ForeignKey(Contact, on_delete=models.PROTECT, related_name="orders", verbose_name=_("contact"))
     offer = models.ForeignKey(
         Offer, on_delete=models.PROTECT, null=True, blank=True, related_name="orders", verbose_name=_("offer")
     )
-    status = models.CharField(_("payment"), max_length=12, choices=Status.choices, default=Status.OPEN, editable=False)
-    origin = models.CharField(_("made by"), max_length=8, choices=Origin.choices, default=Origin.WEB)
+    status = models.CharField(
+        _("payment"), max_length=12, choices=STATUS_CHOICES, default=Status.OPEN.value, editable=False
+    )
+    origin = models.CharField(_("made by"), max_length=8, choices=ORIGIN_CHOICES, default=Origin.WEB.value)
     payment_method = models.CharField(_("payment method"), max_length=40, blank=True)
     payment_kind = models.CharField(
-        _("kind of payment"), max_length=10, choices=PaymentKind.choices, default=PaymentKind.ONLINE
+        _("kind of payment"), max_length=10, choices=PAYMENT_KIND_CHOICES, default=PaymentKind.ONLINE.value
     )
 
     title = models.CharField(_("what"), max_length=255)
@@ -68,6 +110,8 @@ class Order(models.Model):
     superseded_by = models.ForeignKey(
         "self", on_delete=models.SET_NULL, null=True, blank=True, related_name="supersedes", editable=False
     )
+    #: What the site's own fields of the order form were answered, by name (``orders.answers``).
+    answers = models.JSONField(_("answers"), default=dict, blank=True, editable=False)
     agreed_terms_at = models.DateTimeField(_("agreed to the terms of sale"), null=True, blank=True)
 
     wagtail_reference_index_ignore = True
@@ -79,8 +123,8 @@ class Order(models.Model):
         permissions = [("confirm_money", _("Can confirm that money arrived"))]
         constraints = [
             models.UniqueConstraint(
-                fields=["contact", "offer"],
-                condition=models.Q(status__in=sorted(UNSETTLED)),
+                fields=["purchase"],
+                condition=models.Q(status__in=sorted(str(status) for status in UNSETTLED)),
                 name="kwiga_order_one_open",
             ),
             models.CheckConstraint(
@@ -88,18 +132,18 @@ class Order(models.Model):
                 name="kwiga_order_amounts_not_negative",
             ),
             models.CheckConstraint(
-                condition=models.Q(status__in=sorted(Status.values)), name="kwiga_order_status_known"
+                condition=models.Q(status__in=sorted(str(status) for status in Status)), name="kwiga_order_status_known"
             ),
         ]
         indexes = [
-            models.Index(fields=["family"], name="kwiga_order_family"),
             models.Index(fields=["-placed_at", "-id"], name="kwiga_order_placed"),
             models.Index(fields=["status", "-placed_at", "-id"], name="kwiga_order_status_placed"),
             models.Index(fields=["contact", "offer", "-placed_at"], name="kwiga_order_contact_offer"),
             models.Index(
                 fields=["expires_at"],
                 name="kwiga_order_expiring",
-                condition=models.Q(status__in=["open", "partly_paid", "processing"]),
+                # What ``orders.expiry`` asks for: an order with a part of its money does not expire.
+                condition=models.Q(status__in=sorted(UNSETTLED)),
             ),
         ]
 

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from django.utils import translation
 from django.utils.translation import gettext as _
 
-from wagtail_kwiga import conf, events, hooks, locking
+from wagtail_kwiga import conf, events, hooks, locking, signing
 from wagtail_kwiga.catalogue import selling
 from wagtail_kwiga.catalogue.models import Offer
 from wagtail_kwiga.catalogue.terms import OfferTerms
@@ -18,7 +17,9 @@ from wagtail_kwiga.contacts.models import Contact
 from wagtail_kwiga.coupons import discounts, eligibility, uses
 from wagtail_kwiga.coupons.models import CouponUse
 from wagtail_kwiga.exceptions import AlreadyPartlyPaid, OrderRefused
+from wagtail_kwiga.formatting import languages
 from wagtail_kwiga.journal import writing
+from wagtail_kwiga.orders import answers as order_answers
 from wagtail_kwiga.orders import numbers, purchases
 from wagtail_kwiga.orders.events import OrderPlaced, PlaceOrder
 from wagtail_kwiga.orders.models import Order, OrderLine
@@ -49,6 +50,7 @@ def place_order(
     name: str = "",
     phone: str = "",
     agreed_terms: bool = False,
+    answers: Mapping[str, Any] | None = None,
     hold_until: dt.datetime | Callable[[Order], dt.datetime] | None = None,
     by: Any = None,
     vouch: Callable[[Order], bool] | None = None,
@@ -68,14 +70,17 @@ def place_order(
     the order carries name and phone as they were given, and nothing that is known of the contact. ``beside`` is called with
     the order where more is to be written in the same transaction, before a coupon's counter is locked.
 
+    ``answers`` are the cleaned values of fields that the site has added to the order form; they are kept in ``Order.answers``.
+
     Raises ``OrderRefused`` (not for sale, or a site's veto), ``AlreadyPartlyPaid`` (``facts["order"]`` is to be finished),
     ``OrderUnderWay`` (``vouch`` said no),
     ``CouponRefused`` (the coupon of the quote has no use left); then nothing was written.
     """
     now = now or conf.now()
+    kept = order_answers.as_json(answers or {})
     with locking.atomic_write():
         contact = directory.locked(contact)
-        hooks.permit("before_kwiga_place_order", PlaceOrder(contact, offer, quote, site, origin))
+        hooks.permit("before_kwiga_place_order", PlaceOrder(contact, offer, quote, site, origin, kept))
         if origin == Origin.WEB and (why := selling.why_not_for_sale(offer, now)):
             raise OrderRefused(selling.message(why, offer), code=why)
         standing = list(locking.locked(purchases.open_orders(contact.pk, offer.pk).select_related("coupon_use")))
@@ -89,8 +94,8 @@ def place_order(
             close_superseded(older, hand_on=inherited is not None, now=now, by=by)
         order = Order(
             number=numbers.new_number(),
-            token=numbers.new_token(),
-            family=purchases.for_new_order(standing),
+            token=signing.random_token(),
+            purchase_id=purchases.for_new_order(standing, contact_id=contact.pk, offer_id=offer.pk, now=now),
             contact=contact,
             offer=offer,
             origin=origin,
@@ -105,13 +110,14 @@ def place_order(
             coupon_code=quote.coupon_code if tells_code else "",
             coupon_use=inherited,
             site=site,
-            language=language or contact.language or translation.get_language() or "en",
+            language=language or contact.language or languages.active(),
             buyer_name=name or ("" if vouch else contact.name),
             buyer_phone=phone or ("" if vouch else contact.phone),
             placed_at=now,
             price_holds_until=now + dt.timedelta(days=conf.settings.PRICE_HOLDS_DAYS),
             expires_at=now + dt.timedelta(days=conf.settings.ORDER_EXPIRES_DAYS),
             agreed_terms_at=now if agreed_terms else None,
+            answers=kept,
         )
         until = hold_until(order) if callable(hold_until) else hold_until or default_hold(order, now)
         begun = None
@@ -119,6 +125,7 @@ def place_order(
             begun = uses.begin_reservation(order.coupon_id, contact.pk, until=until, now=now)
             order.coupon_use = begun.use
         order.save(force_insert=True)
+        purchases.note_placed(order)
         _write_lines(order, offer, quote.total)
         if older:
             Order.objects.filter(pk=older.pk).update(superseded_by=order)
@@ -132,7 +139,8 @@ def place_order(
             origin=str(origin),
             supersedes=older.number if older else "",
         )
-        events.publish(OrderPlaced(order.pk, contact.pk, offer.pk, order.family, (older.pk,) if older else (), now))
+        replaced = (older.pk,) if older else ()
+        events.publish(OrderPlaced(order.pk, contact.pk, offer.pk, order.purchase_id, replaced, now, kept))
         if beside is not None:
             beside(order)
         if begun or inherited or returned:

@@ -1,38 +1,41 @@
-"""The status of an order: the words, the allowed moves, and what each word means for paying."""
+"""The status of an order: the words, the allowed moves, and what each word means for paying.
+
+Plain Python, so that the pure deciding of ``automations.core`` speaks the very words that the database keeps. What people
+read for them stands in ``orders.labels``.
+"""
 
 from __future__ import annotations
 
-from django.db import models
-from django.utils.translation import gettext_lazy as _
+from enum import StrEnum
 
 
-class Status(models.TextChoices):
+class Status(StrEnum):
     """The payment status of the order card. The funnel's stage is another thing."""
 
-    OPEN = "open", _("open")
-    PROCESSING = "processing", _("payment under way")
-    PARTLY_PAID = "partly_paid", _("partly paid")
-    PAID = "paid", _("paid")
-    SUPERSEDED = "superseded", _("replaced by a newer order")
-    CANCELLED = "cancelled", _("cancelled")
-    EXPIRED = "expired", _("expired")
-    REFUNDED = "refunded", _("refunded")
+    OPEN = "open"
+    PROCESSING = "processing"
+    PARTLY_PAID = "partly_paid"
+    PAID = "paid"
+    SUPERSEDED = "superseded"
+    CANCELLED = "cancelled"
+    EXPIRED = "expired"
+    REFUNDED = "refunded"
 
 
-class Origin(models.TextChoices):
+class Origin(StrEnum):
     """Who made the order."""
 
-    WEB = "web", _("the buyer, on the web")
-    STAFF = "staff", _("staff, by hand")
-    IMPORT = "import", _("an import")
+    WEB = "web"
+    STAFF = "staff"
+    IMPORT = "import"
 
 
-class PaymentKind(models.TextChoices):
+class PaymentKind(StrEnum):
     """How the chosen method settles; scenarios filter by it (a transfer takes days)."""
 
-    ONLINE = "online", _("online")
-    TRANSFER = "transfer", _("bank transfer")
-    NONE = "none", _("nothing to pay")
+    ONLINE = "online"
+    TRANSFER = "transfer"
+    NONE = "none"
 
 
 #: At most one order of a contact and an offer is in one of these (promise 2; the database guards it).

@@ -22,8 +22,9 @@ from wagtail_kwiga.exceptions import CouponRefused, InvalidTransition
 from wagtail_kwiga.journal import writing
 from wagtail_kwiga.orders import purchases
 from wagtail_kwiga.orders.events import OrderClosed, OrderPaid, OrderRefunded, OrdersClosed
+from wagtail_kwiga.orders.labels import STATUS_LABELS
 from wagtail_kwiga.orders.models import Order
-from wagtail_kwiga.orders.statuses import CLOSED_UNPAID, PAYABLE, UNSETTLED, Status, can_transition
+from wagtail_kwiga.orders.statuses import CLOSED_UNPAID, PAYABLE, Status, can_transition
 
 
 def lock(order: Order | int) -> Order:
@@ -72,10 +73,10 @@ def reopen(order: Order, *, by: Any = None, now: dt.datetime | None = None) -> O
         fresh = lock(order)
         if fresh.status not in (Status.CANCELLED, Status.EXPIRED):
             raise InvalidTransition(_("Only a cancelled or expired order can be opened again."))
-        if purchases.is_paid(fresh.family):
-            raise InvalidTransition(_("This purchase was made with another order."), code="family_paid")
-        rivals = Order.objects.filter(contact=fresh.contact_id, offer=fresh.offer_id, status__in=sorted(PAYABLE))
-        if fresh.offer_id and rivals.exists():
+        if purchases.is_paid(fresh.purchase_id):
+            raise InvalidTransition(_("This purchase was made with another order."), code="purchase_paid")
+        rivals = Order.objects.filter(purchase_id=fresh.purchase_id, status__in=sorted(PAYABLE))
+        if rivals.exists():
             raise InvalidTransition(_("There is a newer open order for the same offer."), code="other_open")
         fresh.price_holds_until = now + dt.timedelta(days=conf.settings.PRICE_HOLDS_DAYS)
         fresh.expires_at = now + dt.timedelta(days=conf.settings.ORDER_EXPIRES_DAYS)
@@ -96,7 +97,7 @@ def reopen(order: Order, *, by: Any = None, now: dt.datetime | None = None) -> O
             if use is not None and use.pk != fresh.coupon_use_id:
                 fresh.coupon_use = use
                 fresh.save(update_fields=["coupon_use"])
-    return _adopt(order, fresh)
+    return copy_columns(order, fresh)
 
 
 def apply_totals(
@@ -122,7 +123,7 @@ def apply_totals(
     order.paid_amount, order.refunded_amount = net, refunded
     status = _status_for(order, net, refunded, more)
     becomes_paid = status == Status.PAID and not had_paid
-    first = becomes_paid and not purchases.is_paid(order.family)
+    first = becomes_paid and purchases.note_paid(order.purchase_id, now)
     if becomes_paid:
         order.paid_at = now
     if status in (Status.PAID, Status.PARTLY_PAID):
@@ -145,7 +146,14 @@ def apply_totals(
     if less:
         events.publish(
             OrderRefunded(
-                order.pk, order.contact_id, order.offer_id, order.family, str(refunded), order.currency, net <= 0, now
+                order.pk,
+                order.contact_id,
+                order.offer_id,
+                order.purchase_id,
+                str(refunded),
+                order.currency,
+                net <= 0,
+                now,
             )
         )
     if becomes_paid:
@@ -155,10 +163,10 @@ def apply_totals(
                 is_verified=True, **{field: value for field, value in given.items() if value}
             )
         siblings = _close_siblings(order, now=now, by=by)
-        events.publish(OrderPaid(order.pk, order.contact_id, order.offer_id, order.family, now, first))
+        events.publish(OrderPaid(order.pk, order.contact_id, order.offer_id, order.purchase_id, now, first))
         _settle_uses(order, siblings, now=now)
     elif status == Status.PAID and before == Status.REFUNDED:
-        events.publish(OrderPaid(order.pk, order.contact_id, order.offer_id, order.family, now, False, again=True))
+        events.publish(OrderPaid(order.pk, order.contact_id, order.offer_id, order.purchase_id, now, False, again=True))
     elif status == Status.REFUNDED and order.paid_at is None and order.coupon_use_id:
         # A part came and went back again: the order ends unpaid, and its coupon has a place for somebody else.
         uses.release_many([order.coupon_use_id], now=now)
@@ -189,14 +197,14 @@ def close_many(orders: Sequence[Order], status: Status, *, now: dt.datetime, by:
 
 
 def closed_event(order: Order, now: dt.datetime) -> OrderClosed:
-    return OrderClosed(order.pk, order.contact_id, order.offer_id, order.family, str(order.status), now)
+    return OrderClosed(order.pk, order.contact_id, order.offer_id, order.purchase_id, str(order.status), now)
 
 
 def _check(order: Order, to: Status) -> None:
     if not can_transition(order.status, to):
         raise InvalidTransition(
             _("Order %(number)s is “%(old)s” and cannot become “%(new)s”.")
-            % {"number": order.number, "old": Status(order.status).label, "new": to.label},
+            % {"number": order.number, "old": STATUS_LABELS[Status(order.status)], "new": STATUS_LABELS[to]},
             old=order.status,
             new=str(to),
         )
@@ -218,16 +226,9 @@ def _simple(
     now = now or conf.now()
     with locking.atomic_write():
         fresh = lock(order)
-        if fresh.status in only_from and not (to in UNSETTLED and _rival_open(fresh)):
+        if fresh.status in only_from:
             _transition(fresh, to, code, now=now, by=by)
-    return _adopt(order, fresh)
-
-
-def _rival_open(order: Order) -> bool:
-    return (
-        order.status not in UNSETTLED
-        and Order.objects.filter(contact=order.contact_id, offer=order.offer_id, status__in=sorted(UNSETTLED)).exists()
-    )
+    return copy_columns(order, fresh)
 
 
 def _close(order: Order, to: Status, *, by: Any, now: dt.datetime | None) -> Order:
@@ -236,11 +237,11 @@ def _close(order: Order, to: Status, *, by: Any, now: dt.datetime | None) -> Ord
         fresh = lock(order)
         if fresh.status != to:
             close_many([fresh], to, now=now, by=by)
-    return _adopt(order, fresh)
+    return copy_columns(order, fresh)
 
 
-def _adopt(order: Order, fresh: Order) -> Order:
-    """Let the caller's instance show what the row says now, so that nobody goes on with a stale status."""
+def copy_columns(order: Order, fresh: Order) -> Order:
+    """``order``, the caller's own instance, with the columns of ``fresh``: nobody goes on with a stale status. No query."""
     for field in Order._meta.concrete_fields:
         setattr(order, field.attname, getattr(fresh, field.attname))
     return order
@@ -270,10 +271,10 @@ def _flag_odd_money(
 
 
 def _close_siblings(order: Order, *, now: dt.datetime, by: Any) -> list[Order]:
-    """Close what else waits for money in the family; a part already paid there is a person's business."""
+    """Close what else waits for money in the purchase; a part already paid there is a person's business."""
     siblings = list(
         locking.locked(
-            Order.objects.filter(family=order.family, status__in=sorted(PAYABLE)).exclude(pk=order.pk)
+            Order.objects.filter(purchase_id=order.purchase_id, status__in=sorted(PAYABLE)).exclude(pk=order.pk)
         ).select_related("coupon_use")
     )
     for sibling in siblings:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 import logging
-import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -13,7 +12,7 @@ from django.conf import settings as django_settings
 from django.db import IntegrityError, transaction
 from django.utils.translation import gettext_lazy as _
 
-from wagtail_kwiga import conf, locking
+from wagtail_kwiga import conf, locking, signing
 from wagtail_kwiga.coupons import uses
 from wagtail_kwiga.exceptions import ConfigurationFault, KwigaError, PaymentRefused, ProviderUnavailable
 from wagtail_kwiga.journal import writing
@@ -149,7 +148,7 @@ def _new_attempt(order: Order, payment: Payment, provider: Provider, now: dt.dat
     attempt = PaymentAttempt.objects.create(
         payment=payment,
         method=provider.alias,
-        token=secrets.token_urlsafe(32),
+        token=signing.random_token(),
         amount=asked.amount,
         currency=asked.currency,
         started_at=now,
@@ -179,7 +178,7 @@ def _renew_hold(order: Order, provider: Provider, now: dt.datetime) -> None:
 
 def _request_payment(provider: Provider, attempt: PaymentAttempt, order: Order, now: dt.datetime) -> NextAction:
     urls = Urls(
-        return_url=links.return_url(order, now, attempt=attempt.pk),
+        return_url=links.return_url(order, now, attempt=signing.handle_of(attempt)),
         notify_url=links.absolute(
             "notify", provider.alias, site_id=order.site_id, language=django_settings.LANGUAGE_CODE
         ),

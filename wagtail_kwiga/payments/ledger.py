@@ -8,7 +8,6 @@ is never refused (promise 7): what is odd about it, that verb puts on a person's
 from __future__ import annotations
 
 import datetime as dt
-import secrets
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -16,7 +15,7 @@ from typing import Any
 from django.db.models import Sum
 from django.utils.translation import gettext as _
 
-from wagtail_kwiga import conf, locking
+from wagtail_kwiga import conf, locking, signing
 from wagtail_kwiga.exceptions import MoneyMismatch, PaymentRefused
 from wagtail_kwiga.journal import writing
 from wagtail_kwiga.orders import transitions
@@ -85,11 +84,11 @@ def record_payment(
             attempt = locking.locked(PaymentAttempt.objects.filter(pk=attempt.pk)).get()
             known = attempt if attempt.state == State.CONFIRMED and not reference else None
         if known is not None:
-            return Receipt(known, _shown(order, fresh), new=False)
+            return Receipt(known, transitions.copy_columns(order, fresh), new=False)
         attempt = _confirm(_row_for(fresh, attempt, method, reference, money, now), reference, money, now)
         writing.write(fresh, "payments.received", now=now, by=by, amount=money, method=method, reference=reference)
         _balance(fresh, now=now, by=by, payer_known=BY_LINK not in attempt.data)
-    return Receipt(attempt, _shown(order, fresh))
+    return Receipt(attempt, transitions.copy_columns(order, fresh))
 
 
 def record_refund(
@@ -128,7 +127,7 @@ def record_refund(
             if before := tuple(known.order_by("pk")):
                 if sum(row.amount for row in before) != money.amount:
                     raise PaymentRefused(_("This reference stands for another refund already."), code="reference_used")
-                return Repayment(before, _shown(order, fresh), new=False)
+                return Repayment(before, transitions.copy_columns(order, fresh), new=False)
         made = []
         rest = money.amount
         for source, left in sources:
@@ -152,7 +151,7 @@ def record_refund(
         methods = ", ".join(dict.fromkeys(row.attempt.method for row in made))
         writing.write(fresh, "payments.refunded", now=now, by=by, amount=money, method=methods, reason=reason)
         _balance(fresh, now=now, by=by)
-    return Repayment(tuple(made), _shown(order, fresh))
+    return Repayment(tuple(made), transitions.copy_columns(order, fresh))
 
 
 def complete_free(order: Order, now: dt.datetime | None = None, *, by: Any = None) -> Receipt:
@@ -166,11 +165,11 @@ def complete_free(order: Order, now: dt.datetime | None = None, *, by: Any = Non
         if fresh.total_amount:
             raise PaymentRefused(_("This order is not free."), code="not_free")
         if fresh.status == Status.PAID:
-            return Receipt(None, _shown(order, fresh), new=False)
+            return Receipt(None, transitions.copy_columns(order, fresh), new=False)
         if fresh.status not in (Status.OPEN, Status.PROCESSING):
             raise PaymentRefused(_("This order is closed."), code="closed")
         _balance(fresh, now=now, by=by)
-    return Receipt(None, _shown(order, fresh))
+    return Receipt(None, transitions.copy_columns(order, fresh))
 
 
 def totals(order: Order) -> tuple[Decimal, Decimal]:
@@ -186,13 +185,6 @@ def totals(order: Order) -> tuple[Decimal, Decimal]:
 def _balance(order: Order, *, now: dt.datetime, by: Any, payer_known: bool = True) -> None:
     received, refunded = totals(order)
     transitions.apply_totals(order, received=received, refunded=refunded, now=now, by=by, payer_known=payer_known)
-
-
-def _shown(order: Order, fresh: Order) -> Order:
-    """``order`` with the columns of ``fresh``, so that the caller's own instance does not go on being stale."""
-    for field in Order._meta.concrete_fields:
-        setattr(order, field.attname, getattr(fresh, field.attname))
-    return order
 
 
 def _booked_before(order: Order, method: str, reference: str, money: Money) -> PaymentAttempt | None:
@@ -233,7 +225,7 @@ def _row_for(
     return PaymentAttempt(
         payment=references.payment_of(order),
         method=method,
-        token=secrets.token_urlsafe(32),
+        token=signing.random_token(),
         amount=money.amount,
         currency=money.currency,
         started_at=now,

@@ -14,8 +14,8 @@ from django.utils import translation
 from django.utils.translation import gettext as _
 from wagtail.models import Site
 
+from wagtail_kwiga import signing
 from wagtail_kwiga.exceptions import BadToken
-from wagtail_kwiga.orders import links
 from wagtail_kwiga.orders.models import Order
 from wagtail_kwiga.site_settings import sales_settings
 
@@ -65,8 +65,8 @@ def private(view: View) -> View:
 def _link_fault(request: HttpRequest, fault: BadToken) -> HttpResponse:
     """The friendly page, in the language of the order where the link still tells which one it was about."""
     gone = fault.code in ("expired_token", "gone")
-    known = links.key_in(fault.facts.get("payload") or {}, "order")
-    about = Order.objects.filter(pk=known).values_list("language", "site_id").first() if known else None
+    orders = signing.with_handle(Order.objects.all(), (fault.facts.get("payload") or {}).get("order"))
+    about = orders.values_list("language", "site_id").first()
     site = Site.find_for_request(request)
     language, site_id = about or (translation.get_language(), site.pk if site else None)
     with speaking(language or ""):

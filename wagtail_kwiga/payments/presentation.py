@@ -6,21 +6,21 @@ import datetime as dt
 from dataclasses import dataclass
 from typing import Any
 
-from django.utils import translation
 from django.utils.functional import Promise
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
+from wagtail_kwiga import signing, web_addresses
 from wagtail_kwiga.catalogue import selling, terms_text
 from wagtail_kwiga.catalogue.terms import AccessTerms
 from wagtail_kwiga.exceptions import KwigaError, PaymentRefused
+from wagtail_kwiga.formatting.money import money_for_reader
 from wagtail_kwiga.orders import links, purchases
 from wagtail_kwiga.orders.models import Order, OrderLine
 from wagtail_kwiga.orders.statuses import CLOSED_UNPAID, PAYABLE, PaymentKind, Status
 from wagtail_kwiga.payments import attempts, registry
 from wagtail_kwiga.payments.models import PaymentAttempt
 from wagtail_kwiga.payments.provider import Instructions
-from wagtail_kwiga.pricing import formatting
 from wagtail_kwiga.pricing.money import Money
 
 State = PaymentAttempt.State
@@ -64,7 +64,7 @@ def asked(attempt: PaymentAttempt) -> Money:
 def to_pay(order: Order, now: dt.datetime, *, instead_of: int | None = None) -> dict[str, Any]:
     """The pay page: what it costs, the ways to pay, and a payment that is under way already.
 
-    ``instead_of`` is the key of the earlier order whose link led here: what is not as that link promised is told before
+    ``instead_of`` is the handle of the earlier order whose link led here: what is not as that link promised is told before
     anything is agreed to.
     """
     methods = registry.available(order.offer, currency=order.currency, site=order.site)
@@ -117,7 +117,7 @@ def order(order: Order, now: dt.datetime) -> dict[str, Any]:
     heading, sentence = _STANDS[status]
     is_open = status in PAYABLE
     attempt = _latest(order) if is_open else None
-    newer = purchases.newest(order.family) if status == Status.SUPERSEDED else None
+    newer = purchases.newest(order.purchase_id) if status == Status.SUPERSEDED else None
     paid = _paid_instead(order) if status in CLOSED_UNPAID else None
     if paid is not None:
         heading, sentence = _("You have it"), _("This purchase was paid with another order of yours.")
@@ -170,7 +170,7 @@ def changes(earlier: Order, order: Order) -> list[str]:
     if order.total != earlier.total:
         told.append(
             gettext("It costs %(now)s. In the earlier order it was %(before)s.")
-            % {"now": _in_words(order.total), "before": _in_words(earlier.total)}
+            % {"now": money_for_reader(order.total), "before": money_for_reader(earlier.total)}
         )
     if earlier.coupon_code and earlier.coupon_id != order.coupon_id:
         told.append(gettext("The discount code %(code)s is no longer part of it.") % {"code": earlier.coupon_code})
@@ -190,16 +190,12 @@ def changes(earlier: Order, order: Order) -> list[str]:
     return told
 
 
-def _changes_since(earlier_id: int | None, order: Order) -> list[str] | None:
+def _changes_since(earlier_handle: int | None, order: Order) -> list[str] | None:
     """``changes`` since the order of an older link; ``None`` where the link is about ``order`` itself."""
-    if not isinstance(earlier_id, int) or earlier_id == order.pk:
+    if earlier_handle == signing.handle_of(order):
         return None
-    earlier = Order.objects.filter(pk=earlier_id, family=order.family).first()
+    earlier = signing.with_handle(Order.objects.filter(purchase_id=order.purchase_id), earlier_handle).first()
     return changes(earlier, order) if earlier is not None else None
-
-
-def _in_words(money: Money) -> str:
-    return formatting.format_money(money, translation.get_language() or formatting.FALLBACK)
 
 
 def _status_by_clock(order: Order, now: dt.datetime) -> Status:
@@ -223,7 +219,7 @@ def _paid_instead(order: Order) -> Order | None:
     """The paid order of the same purchase, where it was not this one that was paid."""
     if order.paid_at is not None:
         return None
-    return Order.objects.filter(family=order.family, paid_at__isnull=False, status=Status.PAID).first()
+    return Order.objects.filter(purchase_id=order.purchase_id, paid_at__isnull=False, status=Status.PAID).first()
 
 
 def _other_url(order: Order, other: Order | None, now: dt.datetime) -> str:
@@ -231,8 +227,13 @@ def _other_url(order: Order, other: Order | None, now: dt.datetime) -> str:
 
 
 def _bought(order: Order, *, paid: bool) -> list[Bought]:
+    root = links.site_root(order.site_id) if paid else ""
     return [
-        Bought(line.title, _access(line), _way_in(order, line.product.entry_url) if paid else "")
+        Bought(
+            line.title,
+            _access(line),
+            web_addresses.destination(line.product.entry_url, site_root=root) if paid else "",
+        )
         for line in order.lines.select_related("product")
     ]
 
@@ -243,12 +244,6 @@ def _access(line: OrderLine) -> tuple[str, ...]:
         return terms_text.access_in_words(AccessTerms.from_json(line.access_terms))
     except KwigaError:
         return ()
-
-
-def _way_in(order: Order, entry: str) -> str:
-    if entry.startswith("/") and not entry.startswith("//"):
-        return links.site_root(order.site_id) + entry
-    return entry if entry.startswith(("https://", "http://")) else ""
 
 
 def _latest(order: Order) -> PaymentAttempt | None:

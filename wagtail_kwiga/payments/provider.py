@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from django.utils.translation import gettext as _
 
-from wagtail_kwiga import conf
+from wagtail_kwiga import conf, web_addresses
 from wagtail_kwiga.exceptions import BadSignature, PaymentRefused
 from wagtail_kwiga.orders.statuses import PaymentKind
 from wagtail_kwiga.pricing.money import Money
@@ -130,7 +130,7 @@ NextAction = Redirect | Form | Instructions
 
 def _must_be_web_page(address: str) -> None:
     """A provider's answer is input like any other: a buyer is sent to a web page, never to a script or a bare host name."""
-    if not address.startswith(("https://", "http://")) or any(letter <= " " or letter == "\\" for letter in address):
+    if not web_addresses.is_web_page(address):
         raise ValueError(f"a buyer can only be sent on to a web address, not to {address[:80]!r}")
 
 

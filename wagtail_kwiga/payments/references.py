@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-import secrets
-
-from wagtail_kwiga import locking
+from wagtail_kwiga import readable_codes, upserts
 from wagtail_kwiga.orders.models import Order
 from wagtail_kwiga.payments.models import Payment
 
-#: No two of these look alike in handwriting or print: no 0 O, 1 I L, 5 S, 8 B, Z beside 2, U beside V.
-ALPHABET = "234679ACDEFGHJKMNPQRTVWXY"
-
 
 def new_reference() -> str:
-    """Such as ``K7M2-Q9XR``: eight signs in two groups, random, so that neighbours are never one slip apart."""
-    signs = "".join(secrets.choice(ALPHABET) for _ in range(8))
-    return f"{signs[:4]}-{signs[4:]}"
+    """Such as ``K7M3-C9XR``: eight signs in two groups, random, so that neighbours are never one slip apart."""
+    return readable_codes.generate((4, 4))
 
 
 def payment_of(order: Order) -> Payment:
@@ -37,5 +31,5 @@ def first_payment(order: Order) -> Payment:
             due_at=order.expires_at,
             reference=new_reference(),
         )
-        if locking.insert_or_ignore(payment):  # else that reference is taken: try the next
+        if upserts.insert_or_ignore(payment):  # else that reference is taken: try the next
             return payment

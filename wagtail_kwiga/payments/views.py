@@ -16,7 +16,7 @@ from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from wagtail_kwiga import conf
+from wagtail_kwiga import conf, signing
 from wagtail_kwiga.contacts import limits
 from wagtail_kwiga.exceptions import (
     BadSignature,
@@ -27,13 +27,13 @@ from wagtail_kwiga.exceptions import (
     TooManyAttempts,
 )
 from wagtail_kwiga.orders import links, purchases
-from wagtail_kwiga.orders.links import LinkPurpose
 from wagtail_kwiga.orders.models import Order
 from wagtail_kwiga.orders.statuses import PAYABLE, Status
 from wagtail_kwiga.payments import attempts, ledger, pages, polling, presentation, provider_events, registry
 from wagtail_kwiga.payments.models import PaymentAttempt
 from wagtail_kwiga.payments.provider import Form, Redirect, WebhookRequest
 from wagtail_kwiga.payments.providers import gateway
+from wagtail_kwiga.signing import Purpose
 
 #: Bytes of a notice; the largest that any provider is known to send are a few thousand.
 NOTICE_LIMIT = 256 * 1024
@@ -48,12 +48,14 @@ ASKS_AN_HOUR = 30
 def pay(request: HttpRequest, token: str) -> HttpResponse:
     """What is to be paid, and in which way; a POST starts to pay."""
     now = conf.now()
-    order, payload = links.order_of(LinkPurpose.PAY, token, now)
+    order, payload = links.order_of(Purpose.PAY, token, now)
     if order.status == Status.SUPERSEDED:
-        newest = purchases.newest(order.family)
+        newest = purchases.newest(order.purchase_id)
         if newest is not None and newest.pk != order.pk:
             return HttpResponseRedirect(
-                links.from_here(request, _pay_url_instead(newest, payload.get("instead", order.pk), now))
+                links.from_here(
+                    request, _pay_url_instead(newest, payload.get("instead", signing.handle_of(order)), now)
+                )
             )
     with pages.speaking(order.language):
         refusal = attempts.why_not_payable(order, now)
@@ -64,10 +66,10 @@ def pay(request: HttpRequest, token: str) -> HttpResponse:
         return _pay_page(request, order, now, instead_of=payload.get("instead"))
 
 
-def _pay_url_instead(newest: Order, earlier_id: int, now: dt.datetime) -> str:
+def _pay_url_instead(newest: Order, earlier: int, now: dt.datetime) -> str:
     """The pay page of the order that took the place of another. The link remembers which one, for the page to tell what
     is not the same; so nobody agrees unawares to other terms than those of the link they followed."""
-    token = links.token_for(LinkPurpose.PAY, newest, now, instead=earlier_id)
+    token = links.token_for(Purpose.PAY, newest, now, instead=earlier)
     return links.absolute("pay", token, site_id=newest.site_id, language=newest.language)
 
 
@@ -75,7 +77,7 @@ def _start(request: HttpRequest, order: Order, method: str, now: dt.datetime) ->
     try:
         limits.check(f"pay:{order.pk}", limit=STARTS_AN_HOUR, now=now)
         started = attempts.start(order, method=method, now=now)
-        if purchases.has_several_names(order.family):
+        if purchases.has_several_names(order.purchase_id):
             # Whoever follows a link need not be the one who ordered last: a stranger may have typed the address meanwhile.
             attempts.remember(started.attempt, data={ledger.BY_LINK: True})
     except TooManyAttempts as refusal:
@@ -132,7 +134,7 @@ def _not_payable(request: HttpRequest, order: Order, refusal: KwigaError, now: d
 def show_order(request: HttpRequest, token: str) -> HttpResponse:
     """How the order stands, what was bought, the way in once it is paid, and what to do where it is not."""
     now = conf.now()
-    order, _payload = links.order_of(LinkPurpose.ORDER, token, now)
+    order, _payload = links.order_of(Purpose.ORDER, token, now)
     with pages.speaking(order.language):
         return pages.page(request, "order", presentation.order(order, now), site_id=order.site_id)
 
@@ -148,8 +150,9 @@ def come_back(request: HttpRequest, token: str) -> HttpResponse:
     some providers send buyers back with a POST of their own, and because all it does is look.
     """
     now = conf.now()
-    order, payload = links.order_of(LinkPurpose.RETURN, token, now)
-    attempt = PaymentAttempt.objects.filter(pk=links.key_in(payload, "attempt"), payment__order=order.pk).first()
+    order, payload = links.order_of(Purpose.RETURN, token, now)
+    order_attempts = PaymentAttempt.objects.filter(payment__order=order.pk)
+    attempt = signing.with_handle(order_attempts, payload.get("attempt")).first()
     if request.method == "POST":
         if attempt is not None and order.status in PAYABLE:
             _ask(attempt, now)

@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 import datetime as dt
-from functools import lru_cache
 from typing import Any
 
 from django import template
 from django.conf import settings as django_settings
 from django.template.base import FilterExpression, Parser, Token
 from django.template.context import Context
-from django.template.defaultfilters import date as date_filter
-from django.utils import timezone, translation
+from django.utils import translation
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from wagtail.models import Site
 
-from wagtail_kwiga.mailing import dates
+from wagtail_kwiga.formatting import instants, languages
+from wagtail_kwiga.formatting.money import money_for_reader
 from wagtail_kwiga.offers import base_templates
 from wagtail_kwiga.offers.base_templates import BaseNode
-from wagtail_kwiga.pricing import formatting
 from wagtail_kwiga.pricing.money import Money
 from wagtail_kwiga.site_settings import KwigaSettings, sales_settings
 
@@ -42,11 +40,7 @@ def kwiga_base_says(says: str = "") -> frozenset[str]:
 @register.filter
 def money(value: Money | None) -> str:
     """A ``Money`` written for the reader's language."""
-    return _written(value, translation.get_language() or "en") if value is not None else ""
-
-
-#: A page writes the same few amounts again and again. The same amount is the same words: nothing of a shop is kept here.
-_written = lru_cache(maxsize=2048)(formatting.format_money)
+    return money_for_reader(value) if value is not None else ""
 
 
 @register.filter
@@ -54,11 +48,8 @@ def instant(value: dt.datetime | None) -> SafeString | str:
     """Date, time and zone of an instant, marked up as ``<time>``: a deadline is never told without its zone."""
     if value is None:
         return ""
-    local = timezone.localtime(value)
-    zone = dates.zone_name(local, formatting.locale_for(translation.get_language() or "en"))
-    hour = f"{date_filter(local, 'TIME_FORMAT')} {zone}".replace(" ", "\xa0")
-    words = f"{date_filter(local, 'DATE_FORMAT')}, {hour}"
-    return format_html('<time datetime="{}">{}</time>', local.isoformat(timespec="seconds"), words)
+    iso = instants.local(value).isoformat(timespec="seconds")
+    return format_html('<time datetime="{}">{}</time>', iso, instants.moment(value))
 
 
 @register.inclusion_tag("wagtail_kwiga/seller.html", takes_context=True)
@@ -92,7 +83,9 @@ def kwiga_lang(language: str = "") -> SafeString:
     With the direction of writing, where that may not be what the element would have anyway.
     """
     spoken = language or translation.get_language() or django_settings.LANGUAGE_CODE
-    direction = "rtl" if spoken.split("-")[0] in django_settings.LANGUAGES_BIDI else "ltr" if language else ""
+    direction = (
+        "rtl" if languages.fallbacks(spoken)[-1] in django_settings.LANGUAGES_BIDI else "ltr" if language else ""
+    )
     return format_html(' lang="{}" dir="{}"' if direction else ' lang="{}"', spoken, direction)
 
 

@@ -21,8 +21,9 @@ from wagtail_kwiga.automations.recovery import preset_texts, presets, readiness
 from wagtail_kwiga.automations.recovery.presets import Recovery
 from wagtail_kwiga.contacts import directory, lists
 from wagtail_kwiga.exceptions import KwigaError
+from wagtail_kwiga.formatting import languages
 from wagtail_kwiga.journal import writing
-from wagtail_kwiga.mailing.authoring import validation
+from wagtail_kwiga.mailing.authoring import default_content, validation
 from wagtail_kwiga.offers import coupon_gate, quoting
 from wagtail_kwiga.orders import placing
 from wagtail_kwiga.payments import ledger
@@ -51,7 +52,7 @@ def editor():
 
 
 def recovery(**given):
-    return Recovery(texts=given.pop("texts", preset_texts.standard_texts("en")), **given)
+    return Recovery(texts=given.pop("texts", default_content.standard_texts("en")), **given)
 
 
 def start(offer, *, now=after(), by=None, **given):
@@ -297,28 +298,23 @@ def test_cautions_name_what_keeps_it_from_working(page, offer, settings):
 
 @pytest.mark.parametrize("language", ["en", "de", "es", "pl", "uk"])
 def test_our_words_are_sendable_in_every_language(language):
-    texts = preset_texts.standard_texts(language)
+    texts = default_content.standard_texts(language)
     for words in (texts.subject, texts.heading, texts.text, texts.button):
         assert words
         assert validation.mistakes_in(words) == []
     assert len(texts.subject) <= 200 and len(texts.heading) <= 150 and len(texts.button) <= 60
     assert "{{ order.title }}" in texts.subject
-    assert preset_texts.has_texts(language)
+    assert languages.has_words(language)
 
 
 def test_whatever_language_is_active_the_words_are_in_the_one_asked_for():
     with translation.override("pl"):
-        assert preset_texts.standard_texts("en") == preset_texts.standard_texts("en-gb")
-        assert preset_texts.standard_texts("en").button == "Back to my order"
-
-
-def test_a_regional_language_has_the_words_of_its_base():
-    assert preset_texts.has_texts("de-at")
-    assert not preset_texts.has_texts("fr")
+        assert default_content.standard_texts("en") == default_content.standard_texts("en-gb")
+        assert default_content.standard_texts("en").button == "Back to my order"
 
 
 def test_markup_in_words_stays_words():
-    rich = preset_texts.as_rich_text(
+    rich = default_content.as_rich_text(
         '<b>Hi</b> & {{ contact.first_name | default: "there" }}\nline\n\n\n<script>x</script>'
     )
     assert rich == (

@@ -9,8 +9,9 @@ from tests.offers.making import make_page, offer_of
 from tests.support import after
 from wagtail_kwiga import locking
 from wagtail_kwiga import models as m
-from wagtail_kwiga.automations.recovery import preset_texts, presets
+from wagtail_kwiga.automations.recovery import presets
 from wagtail_kwiga.exceptions import KwigaError
+from wagtail_kwiga.mailing.authoring import default_content
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -18,7 +19,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("codes", [["BACK-SAME"] * 4, [f"BACK-{number}" for number in range(4)]], ids=["same", "other"])
 def test_one_of_many_at_once(codes):
     offer = offer_of(make_page())
-    texts = preset_texts.standard_texts("en")
+    texts = default_content.standard_texts("en")
 
     def press(code):
         try:

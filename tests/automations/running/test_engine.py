@@ -43,7 +43,7 @@ def test_the_story(story):
     assert (summary.decided, summary.acted, summary.batches) == (1, 1, 1)
     mail = m.OutgoingEmail.objects.get()
     assert (mail.key, mail.purpose, mail.status) == (f"run:{run.pk}:step-2", "recovery", "queued")
-    assert (mail.to_email, mail.family, mail.order) == ("ada@example.com", order.family, order)
+    assert (mail.to_email, mail.purchase_id, mail.order) == ("ada@example.com", order.purchase_id, order)
     assert mail.not_after == after(hours=12, minutes=30)
     assert mail.context["price.before"] == "€120.00" and mail.context["price.after"] == "€102.00"
     assert mail.context["coupon.valid_hours"] == "24 hours"
@@ -76,7 +76,7 @@ def test_paying_at_minute_29_means_silence(story):
     order = story.place()
     books_receive(order, "120.00", now=after(minutes=29))
     assert engine.run_due(after(minutes=30)) == engine.EngineSummary()
-    assert story.run_of(order).reason == "family_paid"
+    assert story.run_of(order).reason == "purchase_paid"
     assert not m.OutgoingEmail.objects.exists()
 
 
@@ -87,7 +87,7 @@ def test_paying_an_older_or_a_newer_order_of_the_same_purchase_means_silence(sto
     books_receive(m.Order.objects.get(pk=orders[which].pk), "120.00", now=after(minutes=39))
     engine.run_due(after(minutes=40))
     run = m.Run.objects.get()
-    assert (run.state, run.reason) == ("left", "family_paid")
+    assert (run.state, run.reason) == ("left", "purchase_paid")
     assert not m.OutgoingEmail.objects.exists()
 
 
@@ -95,7 +95,7 @@ def test_a_payment_that_enrolment_did_not_hear_of_is_found_by_the_sweep(story):
     order = story.place()
     m.Order.objects.filter(pk=order.pk).update(status="paid", paid_at=after(minutes=10))
     assert engine.run_due(after(minutes=30)).left == 1
-    assert story.run_of(order).reason == "family_paid"
+    assert story.run_of(order).reason == "purchase_paid"
     assert not m.OutgoingEmail.objects.exists()
 
 

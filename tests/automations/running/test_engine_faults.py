@@ -247,7 +247,7 @@ def test_the_sweep_waits_for_whoever_holds_the_contact_and_sees_what_they_did():
         order = story.place()
         summary = while_held(order.contact_id, lambda: engine.run_due(DUE), lambda pay=pay, order=order: pay(order))
         assert (summary.refused, summary.left, summary.acted) == came_to
-        assert story.run_of(order).reason == ("" if summary.acted else "family_paid")
+        assert story.run_of(order).reason == ("" if summary.acted else "purchase_paid")
         assert m.OutgoingEmail.objects.count() == m.ListMembership.objects.count() == summary.acted
 
 

@@ -36,7 +36,11 @@ def test_entering(story):
     assert (run.scenario, run.version, run.contact, run.offer) == (
         story.scenario, story.scenario.version, ada, story.offer,
     )  # fmt: skip
-    assert (run.order, run.family, run.entry_key) == (order, order.family, f"unpaid:{ada.pk}:{story.offer.pk}")
+    assert (run.order, run.purchase_id, run.entry_key) == (
+        order,
+        order.purchase_id,
+        f"unpaid:{ada.pk}:{story.offer.pk}",
+    )
     assert (run.entered_at, run.stepped_at, run.once_key) == (START, START, "")
 
 
@@ -183,7 +187,7 @@ def test_no_address_and_the_switch_are_refusals_with_a_reason(story):
     settings.save()
     story.place(site=site)
     story.place()  # an order without a site obeys the default one
-    assert refused().count("recovery_off") == 2 and "placeholder_address" in refused()
+    assert refused().count("recovery_off") == 2 and "placeholder" in refused()
     assert engine.run_due(after(hours=1)) == engine.EngineSummary()
 
 
@@ -208,7 +212,7 @@ def test_paid_enters_once_per_order(story, thanks):
     order = story.place()
     books_receive(order, "120.00", now=after(minutes=1))
     enrolment.on_order_paid(
-        enrolment.OrderPaid(order.pk, order.contact_id, order.offer_id, order.family, after(minutes=2), True)
+        enrolment.OrderPaid(order.pk, order.contact_id, order.offer_id, order.purchase_id, after(minutes=2), True)
     )
     runs = m.Run.objects.filter(scenario=thanks)
     assert [(run.state, run.due_at) for run in runs] == [("live", after(minutes=6))]
@@ -228,7 +232,7 @@ def test_a_sibling_closed_by_paying_is_told_as_paid(story):
     old, new = story.place(ada), story.place(ada, now=after(minutes=1))
     books_receive(m.Order.objects.get(pk=old.pk), "120.00", now=after(minutes=3))
     assert m.Order.objects.get(pk=new.pk).status == "cancelled"
-    assert told(m.Run.objects.get())[-1] == ("run", "left", "family_paid")
+    assert told(m.Run.objects.get())[-1] == ("run", "left", "purchase_paid")
 
 
 # --- a broken scenario never refuses an order or money ------------------------------------------------------------------------------
@@ -313,7 +317,7 @@ def test_what_enrolment_costs(story, django_assert_num_queries):
 
     order = story.place()
     m.Run.objects.all().delete()
-    event = OrderPlaced(order.pk, order.contact_id, order.offer_id, order.family, (), START)
+    event = OrderPlaced(order.pk, order.contact_id, order.offer_id, order.purchase_id, (), START)
     Order = m.Order
     Order.objects.filter(pk=order.pk).update(site=Site.objects.get())
     with django_assert_num_queries(6):

@@ -9,7 +9,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from tests.automations.story import tell
-from tests.support import START, after
+from tests.support import START, after, make_purchases
 from wagtail_kwiga import models as m
 from wagtail_kwiga.automations.running import engine
 
@@ -23,16 +23,16 @@ def crowd(story, number):
     )
     orders = m.Order.objects.bulk_create(
         m.Order(
-            number=uuid.uuid4().hex, token=uuid.uuid4().hex, contact=contact, offer=story.offer, title="Watercolour",
+            number=uuid.uuid4().hex, token=uuid.uuid4().hex, contact=one.contact, purchase=one, offer=story.offer, title="Watercolour",
             currency="EUR", list_amount=120, total_amount=120, language="en", placed_at=START,
             price_holds_until=after(days=7), expires_at=after(days=14),
         )
-        for contact in contacts
+        for one in make_purchases(contacts, story.offer)
     )  # fmt: skip
     return m.Run.objects.bulk_create(
         m.Run(
             scenario=story.scenario, version=story.scenario.version, contact=order.contact, offer=story.offer,
-            order=order, family=order.family, entry_key=f"unpaid:{order.contact_id}:{story.offer.pk}",
+            order=order, purchase_id=order.purchase_id, entry_key=f"unpaid:{order.contact_id}:{story.offer.pk}",
             position="step-0", due_at=after(minutes=30), entered_at=START, stepped_at=START,
         )
         for order in orders

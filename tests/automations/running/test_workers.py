@@ -79,10 +79,10 @@ def test_paying_and_deciding_at_the_same_moment():
 
         in_threads(pay, lambda: engine.run_due(DUE))
         run.refresh_from_db()
-        assert (run.state, run.reason) == ("left", "family_paid")
+        assert (run.state, run.reason) == ("left", "purchase_paid")
         assert not m.ListMembership.objects.filter(removed_at__isnull=True).exists()
         records = list(run.records.order_by("pk").values_list("reason", flat=True))
-        assert records[-1] == "family_paid"
+        assert records[-1] == "purchase_paid"
 
 
 @pytest.mark.postgres

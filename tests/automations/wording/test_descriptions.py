@@ -20,6 +20,7 @@ from wagtail_kwiga.automations.core.steps import AddToList, ContinueIf, RemoveFr
 from wagtail_kwiga.automations.core.triggers import OrderPaid, OrderUnpaid
 from wagtail_kwiga.automations.wording import descriptions, reasons
 from wagtail_kwiga.automations.wording.naming import Discount, Names
+from wagtail_kwiga.coupons.rules import Reason
 
 OTHER, GIFT = 8, 16
 FIFTEEN = Discount("15%", lists=frozenset({LIST}))
@@ -92,9 +93,9 @@ def test_a_coupon_that_ends_says_so():
     ends = dt.datetime(2027, 5, 1, 10, tzinfo=dt.UTC)
     known = replace(KNOWN, discounts={COUPON: replace(FIFTEEN, until=ends)})
     told = descriptions.sentence(STORY, known)
-    assert "15% for 24 hours, until May 1, 2027, noon CEST at the latest" in told
+    assert "15% for 24 hours, until May 1, 2027, noon\xa0CEST at the latest" in told
     forever = Definition(PAID, (ADD, MAIL))
-    assert "15% until May 1, 2027, noon CEST, one e-mail" in descriptions.sentence(forever, known)
+    assert "15% until May 1, 2027, noon\xa0CEST, one e-mail" in descriptions.sentence(forever, known)
 
 
 def test_of_several_coupons_of_a_list_those_count_that_a_mail_speaks_of():
@@ -162,6 +163,12 @@ def test_reasons_made_up_of_two_words_have_words_too():
     assert closed | no_mail <= set(reasons._WORDS)
 
 
+def test_every_verdict_about_a_coupon_has_words():
+    """But for the one that is told to somebody without an address: a run always knows whom it is about."""
+    told = {f"coupon_{reason}" for reason in set(Reason) - {Reason.OK, Reason.NEEDS_ADDRESS}}
+    assert told == {code for code in reasons._WORDS if code.startswith("coupon_")}
+
+
 def test_every_outcome_has_words():
     outcomes = {"acted", "waited", "skipped", "missed", "left", "parked"}
     assert all(descriptions.outcome_text(word) != word for word in outcomes - {"waited", "missed"})
@@ -184,13 +191,12 @@ def _reasons(tree):
             if index is not None and len(node.args) > index and isinstance(node.args[index], ast.Constant):
                 yield node.args[index].value
             yield from (one.value.value for one in node.keywords if one.arg == "reason" and _is_literal(one.value))
-        if isinstance(node, ast.FunctionDef) and node.name in ("leaves", "refusal", "mail_refusal", "coupon_refusal"):
-            prefix = "coupon_" if node.name == "coupon_refusal" else ""
+        if isinstance(node, ast.FunctionDef) and node.name in ("leaves", "refusal"):
             for inner in ast.walk(node):
                 if isinstance(inner, ast.Return) and inner.value is not None:
                     constants = [one.value for one in ast.walk(inner.value) if isinstance(one, ast.Constant)]
                     words = [one for one in constants if isinstance(one, str)]
-                    yield from (prefix + word for word in words if re.fullmatch(r"[a-z]+(_[a-z]+)*", word))
+                    yield from (word for word in words if re.fullmatch(r"[a-z]+(_[a-z]+)*", word))
         if isinstance(node, ast.FunctionDef):
             yield from _defaults(node)
 

@@ -68,6 +68,16 @@ def test_the_language_chain():
     assert chosen == {"de": "Dein", "de-at": "Dein", "DE": "Dein", "pl": start, "uk": start, "en-gb": start, "": start}
 
 
+def test_a_variant_serves_who_reads_the_language_it_is_a_variant_of():
+    """As on pages: whoever reads ``pt`` is better off with ``pt-br`` than with the default."""
+    template = make_template()
+    brazilian = _translated(template, "pt-br", subject="Olá")
+    made = versions.for_many([(template.pk, code) for code in ("pt", "pt-br", "pt-pt", "es")])
+    found = {code: version.template_id for (_pk, code), version in made.items()}
+    assert found == {"pt": brazilian.pk, "pt-br": brazilian.pk, "pt-pt": brazilian.pk, "es": template.pk}
+    assert versions.languages_missing(template, ["pt", "pt-pt", "es"]) == ["es"]
+
+
 def test_the_chain_may_start_anywhere():
     german = _translated(make_template(), "de", subject="Deutsch")
     assert versions.for_template(german, "en").language == "en"

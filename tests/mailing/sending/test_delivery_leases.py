@@ -36,6 +36,7 @@ def outgoing():
 def pay(order):
     """What paying leaves behind, without the room above."""
     m.Order.objects.filter(pk=order.pk).update(paid_at=START, status="paid")
+    m.Purchase.objects.filter(pk=order.purchase_id).update(paid_at=START)
 
 
 @contextmanager
@@ -170,7 +171,7 @@ UNDER_THE_LOCK = {
         lambda row: suppression.suppress(row.to_email, scope="promotion", reason="complained", now=START),
         DeliverySummary(suppressed=1),
     ),
-    "called back": (lambda row: outbox.cancel_family(row.family, now=START), DeliverySummary()),
+    "called back": (lambda row: outbox.cancel_recovery(row.purchase_id, now=START), DeliverySummary()),
 }
 
 

@@ -33,6 +33,7 @@ def outgoing():
 def pay(order):
     """What paying leaves behind, without the room above."""
     m.Order.objects.filter(pk=order.pk).update(paid_at=START, status="paid")
+    m.Purchase.objects.filter(pk=order.purchase_id).update(paid_at=START)
 
 
 @pytest.mark.parametrize(
@@ -101,19 +102,19 @@ def test_an_address_that_gets_no_mail_is_one_address_and_no_other(scope, outgoin
     assert dict(m.OutgoingEmail.objects.values_list("pk", "status")) == {ada.pk: Status.SUPPRESSED, bo.pk: Status.SENT}
 
 
-def test_an_older_sibling_that_was_paid_silences_the_family(outgoing):
+def test_an_older_sibling_that_was_paid_silences_the_purchase(outgoing):
     contact, offer = make_contact(), make_offer()
     older = order_for(contact, offer, now=START)
     newer = order_for(contact, offer, now=after(minutes=5))
-    assert newer.family == older.family
+    assert newer.purchase_id == older.purchase_id
     queue_one(contact, order=newer)
     pay(older)
     assert deliver_due(after(minutes=40)) == DeliverySummary(cancelled=1)
     assert outgoing == []
 
 
-def test_a_later_purchase_is_another_family(outgoing):
-    contact, offer = make_contact(), make_offer()
+def test_a_later_purchase_is_another(outgoing):
+    contact, offer = make_contact(), make_offer(coupon_mode="any")
     first = order_for(contact, offer, now=START)
     pay(first)
     second = order_for(contact, offer, now=after(days=40))
@@ -242,7 +243,7 @@ def test_promise_one_no_hand_over_begins_after_the_payment_committed(order_of_th
     def claim_noted(email, by, now, passed):
         stopped = real_claim(email, by, now, passed)
         if stopped is None:
-            told.append(("hand-over", email.family))
+            told.append(("hand-over", email.purchase_id))
         return stopped
 
     real_claim = delivery._claim
@@ -250,7 +251,7 @@ def test_promise_one_no_hand_over_begins_after_the_payment_committed(order_of_th
     template = make_template()
     for _ in range(rounds):
         contact = make_contact()
-        order = order_for(contact, make_offer())
+        order = order_for(contact, make_offer(coupon_mode="any"))
         queue_one(contact, order=order, template=template)
         gate = threading.Barrier(2)
         claimed_before_commit = threading.Event()
@@ -261,10 +262,10 @@ def test_promise_one_no_hand_over_begins_after_the_payment_committed(order_of_th
                     gate.wait()
                     directory.lock(order.contact_id)
                     pay(order)
-                    outbox.cancel_family(order.family, now=START)
+                    outbox.cancel_recovery(order.purchase_id, now=START)
                     # What is claimed by now was claimed before we got the lock; nothing may be claimed from here on.
                     if m.OutgoingEmail.objects.filter(
-                        family=order.family, status__in=[Status.SENDING, Status.SENT]
+                        purchase_id=order.purchase_id, status__in=[Status.SENDING, Status.SENT]
                     ).exists():
                         seen.set()
             finally:
@@ -282,8 +283,8 @@ def test_promise_one_no_hand_over_begins_after_the_payment_committed(order_of_th
             thread.start()
         for thread in threads:
             thread.join()
-        row = m.OutgoingEmail.objects.get(family=order.family)
-        began = ("hand-over", order.family) in told
+        row = m.OutgoingEmail.objects.get(purchase_id=order.purchase_id)
+        began = ("hand-over", order.purchase_id) in told
         assert began == claimed_before_commit.is_set()
         assert row.status == (Status.SENT if began else Status.CANCELLED)
         assert len(django_mail.outbox) == sum(1 for _ in told)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
-
 import pytest
 from django.contrib.auth import get_user_model
 from django.db import connection
@@ -34,7 +32,7 @@ def test_everything_a_mail_says_is_frozen():
     assert (row.key, row.purpose, row.kind, row.status) == ("run:1:step:2", "recovery", "promotion", Status.QUEUED)
     assert (row.to_email, row.to_name, row.language) == ("ada@example.com", "Ada Lovelace", "en")
     assert (row.queued_at, row.due_at, row.not_after) == (START, after(minutes=1), after(hours=12))
-    assert row.family == row.order.family
+    assert row.purchase_id == row.order.purchase_id
     assert row.site == row.order.site or row.site.is_default_site
     assert row.subject == "Ada, your place is still free"
     assert row.context["price.after"] == "€102.00"
@@ -148,7 +146,7 @@ def test_the_same_key_twice_in_one_batch():
     assert outbox.queue_many([], now=START) == []
 
 
-def test_cancelling_a_family(django_assert_num_queries):
+def test_cancelling_the_recovery_of_a_purchase(django_assert_num_queries):
     contact = make_contact()
     offer = make_offer()
     order = order_for(contact, offer, now=START)
@@ -160,13 +158,13 @@ def test_cancelling_a_family(django_assert_num_queries):
     m.OutgoingEmail.objects.filter(pk=leased.pk).update(status=Status.LEASED, lease="x")
     m.OutgoingEmail.objects.filter(pk=going.pk).update(status=Status.SENDING, lease="x")
     with django_assert_num_queries(1):
-        assert outbox.cancel_family(order.family, now=START) == 2
+        assert outbox.cancel_recovery(order.purchase_id, now=START) == 2
     status = dict(m.OutgoingEmail.objects.values_list("pk", "status"))
     assert status == {
         waiting.pk: Status.CANCELLED, leased.pk: Status.CANCELLED, going.pk: Status.SENDING,
         receipt.pk: Status.QUEUED, stranger.pk: Status.QUEUED,
     }  # fmt: skip
-    assert outbox.cancel_family(uuid.uuid4(), now=START) == 0
+    assert outbox.cancel_recovery(order.purchase_id + 1000, now=START) == 0
 
 
 def test_a_receipt_is_queued_once_and_in_the_orders_language():

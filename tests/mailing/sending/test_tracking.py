@@ -138,6 +138,6 @@ def test_what_waits_is_not_settled_by_a_report():
     row = queue_one()
     report(row, "delivered")
     assert row.status == Status.QUEUED
-    outbox.cancel_family(row.family, now=START)
+    outbox.cancel_recovery(row.purchase_id, now=START)
     report(row, "delivered")
     assert row.status == Status.CANCELLED

@@ -11,10 +11,11 @@ from tests.mailing.making import make_template, queue_one, settings_of_default_s
 from tests.orders.shop import order_for
 from tests.support import START, after, make_contact, make_offer
 from wagtail_kwiga import models as m
+from wagtail_kwiga import signing
 from wagtail_kwiga.mailing import link_building, sender, suppression
 from wagtail_kwiga.mailing.sending import mail_connection, outbox, unsubscribe
 from wagtail_kwiga.mailing.sending.delivery import DeliverySummary, deliver_due
-from wagtail_kwiga.orders import links
+from wagtail_kwiga.signing import Purpose
 
 pytestmark = pytest.mark.django_db
 
@@ -115,8 +116,8 @@ def test_a_forged_link_does_nothing(client, contact, spoil):
 
 
 def test_a_link_of_another_purpose_does_nothing(client, contact):
-    for purpose in (links.LinkPurpose.PAY, links.LinkPurpose.RESUME, links.LinkPurpose.ORDER):
-        token = links.make(purpose, expires=after(days=9), contact=contact.pk)
+    for purpose in (Purpose.PAY, Purpose.RESUME, Purpose.ORDER):
+        token = signing.make(purpose, expires=after(days=9), contact=contact.pk)
         prefix = url_of(contact).rstrip("/").rsplit("/", 1)[0]
         assert client.post(f"{prefix}/{token}/").status_code == 404
     contact.refresh_from_db()

@@ -177,8 +177,10 @@ class _Walk:
 
     def _left(self, reason: str) -> Decision:
         """Memberships carry the end that was told, so they stay; but who has paid needs the advantage no longer."""
-        if reason == "family_paid":
-            mine = sorted({grant.list_id for grant in self.facts.grants if grant.source == self.run.source})
+        if reason == "purchase_paid":
+            mine = sorted(
+                {grant.list_id for grant in self.facts.grants if grant.source == self.run.source and not grant.removed}
+            )
             self.intents.extend(EndMembership(self.run.id, one, self.run.contact_id) for one in mine)
         return self._result("left", reason, position=self.definition.steps[self.index].id, due_at=None)
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from wagtail_kwiga.automations.core.definitions import Definition
 from wagtail_kwiga.automations.core.snapshots import OrderSnapshot
+from wagtail_kwiga.mailing import permission
 
 
 @dataclass(frozen=True)
@@ -27,7 +28,7 @@ def refusal(newcomer: Newcomer, now: dt.datetime, cooling: dt.timedelta) -> str:
     if not newcomer.recovery_on:
         return "recovery_off"
     if newcomer.is_placeholder:
-        return "placeholder_address"
+        return permission.PLACEHOLDER
     if newcomer.is_inside:
         return "already_inside"
     if newcomer.last_message_at is not None and now - newcomer.last_message_at < cooling:

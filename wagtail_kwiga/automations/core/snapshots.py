@@ -7,11 +7,15 @@ them (``with_grant`` and so on), so the next step of the same pass sees what the
 from __future__ import annotations
 
 import datetime as dt
-import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
+from wagtail_kwiga.coupons import rules
+from wagtail_kwiga.coupons.rules import CouponFacts, CustomerFacts, Links, OfferFacts, Verdict
+from wagtail_kwiga.mailing import permission
+from wagtail_kwiga.mailing.permission import Recipient
+from wagtail_kwiga.orders.statuses import PAYABLE, Origin, PaymentKind, Status
 from wagtail_kwiga.pricing.money import Money
 
 
@@ -35,7 +39,7 @@ class RunSnapshot:
     stepped_at: dt.datetime
     offer_id: int | None = None
     order_id: int | None = None
-    family: uuid.UUID | None = None
+    purchase_id: int | None = None
     in_flight_since: dt.datetime | None = None
     first_message_at: dt.datetime | None = None
 
@@ -51,72 +55,67 @@ def source_of(run_id: int) -> str:
 
 
 @dataclass(frozen=True)
-class ContactSnapshot:
-    """The person: may they get mail?"""
+class ContactSnapshot(Recipient):
+    """The person, and whether they may get mail."""
 
     id: int
-    is_placeholder: bool = False
-    consented: bool = False
-    unsubscribed: bool = False
-    #: Scopes under which the address is suppressed: ``promotion``, ``all``.
-    suppressed: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
 class OrderSnapshot:
-    """One order of the family, in the words of ``orders.statuses``."""
+    """One order of the purchase. The words are those of ``orders.statuses``, as the database keeps them."""
 
     id: int
     status: str
     placed_at: dt.datetime
     total: Money
     offer_id: int | None = None
-    family: uuid.UUID | None = None
+    purchase_id: int | None = None
     paid_at: dt.datetime | None = None
-    payment_kind: str = "online"
-    origin: str = "web"
+    payment_kind: str = PaymentKind.ONLINE.value
+    origin: str = Origin.WEB.value
 
 
-@dataclass(frozen=True)
-class OfferSnapshot:
-    """What the offer says to coupons, and whether it is for sale (empty) or why not."""
-
-    id: int
-    currency: str
-    coupon_mode: str = "any"
-    not_for_sale: str = ""
-    sales_until: dt.datetime | None = None
+#: What the offer says to coupons, and whether it is for sale.
+OfferSnapshot = OfferFacts
 
 
 @dataclass(frozen=True)
 class GrantSnapshot:
-    """One grant of membership that has not been removed."""
+    """One grant of membership. ``until`` is its end; ``removed``: it was taken back, at its end at the latest."""
 
     list_id: int
     source: str = ""
     until: dt.datetime | None = None
+    removed: bool = False
+
+    def end(self, now: dt.datetime) -> dt.datetime | None:
+        """When it ends or ended; one that was taken back in this very pass ends now."""
+        return rules.earlier(self.until, now) if self.removed else self.until
 
     def holds(self, now: dt.datetime) -> bool:
-        return self.until is None or now < self.until
+        end = self.end(now)
+        return end is None or now < end
 
 
 @dataclass(frozen=True)
-class CouponSnapshot:
-    """A coupon that a step names: every limit that ``coupons.eligibility`` asks about."""
+class CouponSnapshot(CouponFacts):
+    """A coupon that a step names: its limits, and what it is tied to."""
 
     id: int
-    is_active: bool = True
-    valid_from: dt.datetime | None = None
-    valid_until: dt.datetime | None = None
-    #: Currency of a fixed amount; empty for a percentage.
-    currency: str = ""
     list_ids: frozenset[int] = frozenset()
     offer_ids: frozenset[int] = frozenset()
     #: Offers that name it under *only these coupons*.
     named_by: frozenset[int] = frozenset()
-    #: No use left for somebody who holds none, and none to reclaim.
-    used_up: bool = False
-    limit_per_contact: int | None = None
+
+    def links(self, offer_id: int) -> Links:
+        """How it is tied to lists and offers, this one above all."""
+        return Links(
+            has_lists=bool(self.list_ids),
+            has_offers=bool(self.offer_ids),
+            is_for_offer=offer_id in self.offer_ids,
+            is_named=offer_id in self.named_by,
+        )
 
 
 @dataclass(frozen=True)
@@ -124,7 +123,7 @@ class TemplateSnapshot:
     """An e-mail as it stands for this person's language. ``fault`` says why it cannot be sent."""
 
     id: int
-    kind: str = "promotion"
+    kind: str = permission.PROMOTION
     #: It names the end of the coupon, so there must be one.
     tells_end: bool = False
     fault: str = ""
@@ -145,7 +144,7 @@ class Facts:
     contact: ContactSnapshot
     orders: tuple[OrderSnapshot, ...] = ()
     offer: OfferSnapshot | None = None
-    #: A payment of some order of the family is under way.
+    #: A payment of some order of the purchase is under way.
     in_flight: bool = False
     grants: tuple[GrantSnapshot, ...] = ()
     coupons: Mapping[int, CouponSnapshot] = field(default_factory=dict)
@@ -154,9 +153,9 @@ class Facts:
     held: frozenset[int] = frozenset()
     templates: Mapping[int, TemplateSnapshot] = field(default_factory=dict)
     recovery_on: bool = True
-    #: Promotional mail only for people who ticked the box.
-    consent_needed: bool = False
-    #: Offers the contact has paid for outside this family (``None``: an offer that is gone).
+    #: The site's rule who may get promotional mail.
+    promo_policy: str = permission.EVERYBODY
+    #: Offers the contact has paid for outside this purchase (``None``: an offer that is gone).
     bought: frozenset[int | None] = frozenset()
     history: tuple[Past, ...] = ()
     #: Steps whose message exists already.
@@ -171,23 +170,23 @@ class Facts:
         changed.__dict__.update(self.__dict__, **changes)
         return changed
 
-    # --- the family -------------------------------------------------------------------------------------------------
+    # --- the purchase -------------------------------------------------------------------------------------------------
 
     @property
     def is_paid(self) -> bool:
-        """Some order of the family was ever paid; a refund does not undo that."""
-        return any(order.paid_at is not None or order.status == "paid" for order in self.orders)
+        """Some order of the purchase was ever paid; a refund does not undo that."""
+        return any(order.paid_at is not None or order.status == Status.PAID for order in self.orders)
 
     @property
     def is_partly_paid(self) -> bool:
-        return any(order.status == "partly_paid" for order in self.orders)
+        return any(order.status == Status.PARTLY_PAID for order in self.orders)
 
     def order(self, order_id: int | None) -> OrderSnapshot | None:
         return next((order for order in self.orders if order.id == order_id), None)
 
     def newest_open(self) -> OrderSnapshot | None:
         """The order placed last among those that wait for money."""
-        waiting = [order for order in self.orders if order.status in ("open", "processing", "partly_paid")]
+        waiting = [order for order in self.orders if order.status in PAYABLE]
         return max(waiting, key=lambda order: (order.placed_at, order.id), default=None)
 
     # --- lists ------------------------------------------------------------------------------------------------------
@@ -201,8 +200,11 @@ class Facts:
         return self._but(grants=(*kept, new))
 
     def without_grant(self, list_id: int, source: str) -> Facts:
-        kept = tuple(old for old in self.grants if (old.list_id, old.source) != (list_id, source))
-        return self._but(grants=kept)
+        """After the grant of this source on this list was taken back: it is over, and known to have been."""
+        grants = tuple(
+            replace(old, removed=True) if (old.list_id, old.source) == (list_id, source) else old for old in self.grants
+        )
+        return self._but(grants=grants)
 
     # --- history and mail -------------------------------------------------------------------------------------------
 
@@ -218,57 +220,25 @@ class Facts:
 
     def mail_refusal(self, kind: str) -> str:
         """Why this person gets no mail of ``kind``; empty when they may."""
-        contact = self.contact
-        if contact.is_placeholder:
-            return "placeholder_address"
-        if "all" in contact.suppressed:
-            return "suppressed"
-        if kind != "promotion":
-            return ""
-        if contact.unsubscribed or "promotion" in contact.suppressed:
-            return "unsubscribed"
-        return "no_consent" if self.consent_needed and not contact.consented else ""
+        return permission.refusal(self.contact, kind=kind, policy=self.promo_policy)
 
     # --- coupons ----------------------------------------------------------------------------------------------------
 
-    def coupon_refusal(self, coupon_id: int, now: dt.datetime) -> str:
-        """Why the coupon would not work for this person at ``now``; empty when it would.
-
-        The rules of ``coupons.eligibility``, over snapshots; a test holds the two against each other.
-        """
+    def coupon_verdict(self, coupon_id: int, now: dt.datetime) -> Verdict:
+        """Whether a mail may promise the coupon to this person at ``now``, by the rules of the checkout."""
         coupon, offer = self.coupons.get(coupon_id), self.offer
-        if coupon is None:
-            return "gone"
-        if offer is None or offer.not_for_sale:
-            return "not_for_sale"
-        if not coupon.is_active:
-            return "inactive"
-        if coupon.valid_from and now < coupon.valid_from:
-            return "not_yet"
-        if coupon.valid_until and coupon.valid_until <= now:
-            return "expired"
-        if offer.coupon_mode == "none":
-            return "offer_takes_none"
-        if offer.coupon_mode == "only" and offer.id not in coupon.named_by:
-            return "offer_takes_others"
-        if coupon.offer_ids and offer.id not in coupon.offer_ids:
-            return "wrong_offer"
-        if coupon.currency and coupon.currency != offer.currency:
-            return "other_currency"
-        if coupon.list_ids and not any(self.is_on(list_id, now) for list_id in coupon.list_ids):
-            return "not_on_list"
-        if coupon.limit_per_contact is not None and self.spent.get(coupon_id, 0) >= coupon.limit_per_contact:
-            return "used_by_you"
-        return "used_up" if coupon.used_up and coupon_id not in self.held else ""
+        if coupon is None or offer is None:
+            return rules.judge_promise(coupon, offer, Links(), None, now)
+        return rules.judge_promise(coupon, offer, coupon.links(offer.id), self._customer_of(coupon, now), now)
 
-    def coupon_until(self, coupon_id: int, now: dt.datetime) -> dt.datetime | None:
-        """Until when the checkout honours the coupon for this person: the earlier of membership end and coupon end."""
-        coupon = self.coupons[coupon_id]
-        sale = self.offer.sales_until if self.offer else None
-        ends = [end for end in (coupon.valid_until, sale) if end is not None]
-        if coupon.list_ids:
-            grants = [grant for grant in self.grants if grant.list_id in coupon.list_ids and grant.holds(now)]
-            until = [grant.until for grant in grants if grant.until is not None]
-            if until and len(until) == len(grants):  # any of the lists will do, so the membership that ends last counts
-                ends.append(max(until))
-        return min(ends, default=None)
+    def coupon_refusal(self, coupon_id: int, now: dt.datetime) -> str:
+        """Why the coupon would not work for this person at ``now``; empty when it would."""
+        verdict = self.coupon_verdict(coupon_id, now)
+        return "" if verdict.ok else str(verdict.reason)
+
+    def _customer_of(self, coupon: CouponSnapshot, now: dt.datetime) -> CustomerFacts:
+        return CustomerFacts(
+            membership_ends=tuple(grant.end(now) for grant in self.grants if grant.list_id in coupon.list_ids),
+            redeemed=self.spent.get(coupon.id, 0),
+            holds_use=coupon.id in self.held,
+        )

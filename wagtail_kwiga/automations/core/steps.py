@@ -241,9 +241,10 @@ class SendEmail(Step):
             return StepResult("skipped", refusal)
         until = None
         if self.coupon_id is not None:
-            if refusal := facts.coupon_refusal(self.coupon_id, now):
-                return StepResult("skipped", f"coupon_{refusal}", facts={"coupon": self.coupon_id})
-            until = facts.coupon_until(self.coupon_id, now)
+            verdict = facts.coupon_verdict(self.coupon_id, now)
+            if not verdict.ok:
+                return StepResult("skipped", f"coupon_{verdict.reason}", facts={"coupon": self.coupon_id})
+            until = verdict.until
         if template.tells_end and until is None:
             return StepResult("skipped", "no_end_to_tell", facts={"coupon": self.coupon_id})
         not_after = now + ((until - now) / 2 if until else run.rules.too_late)

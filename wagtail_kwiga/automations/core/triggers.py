@@ -11,6 +11,7 @@ from typing import ClassVar
 
 from wagtail_kwiga.automations.core.serialization import Serializable, whole
 from wagtail_kwiga.automations.core.snapshots import Facts, OrderSnapshot, RunSnapshot
+from wagtail_kwiga.orders.statuses import Origin, PaymentKind, Status
 
 
 @dataclass(frozen=True)
@@ -19,9 +20,9 @@ class StartEvent(Serializable):
 
     #: Dotted path of the block an editor fills in; a subclass of ``automations.editing.blocks.EventBlock``.
     block: ClassVar[str] = ""
-    #: The purpose its mails carry in the outbox; ``recovery`` is never handed over once the family is paid.
+    #: The purpose its mails carry in the outbox; ``recovery`` is never handed over once the purchase is paid.
     purpose: ClassVar[str] = "scenario"
-    #: Acting waits while a payment of the family is under way.
+    #: Acting waits while a payment of the purchase is under way.
     minds_payment: ClassVar[bool] = False
     #: Which move of an order lets people in by itself: ``placed``, ``paid``, or none (then ``enrolment.enter`` does).
     begins_on: ClassVar[str] = ""
@@ -59,8 +60,8 @@ class OrderUnpaid(StartEvent):
 
     offers: tuple[int, ...] = ()
     #: Bank transfer is left out unless chosen: it takes days.
-    payment_kinds: tuple[str, ...] = ("online",)
-    origins: tuple[str, ...] = ("web",)
+    payment_kinds: tuple[str, ...] = (PaymentKind.ONLINE.value,)
+    origins: tuple[str, ...] = (Origin.WEB.value,)
     include_free: bool = False
 
     def __post_init__(self) -> None:
@@ -78,7 +79,7 @@ class OrderUnpaid(StartEvent):
 
     def leaves(self, run: RunSnapshot, facts: Facts, now: dt.datetime) -> str:
         if facts.is_paid:
-            return "family_paid"
+            return "purchase_paid"
         if facts.is_partly_paid:  # the buyer is led to pay the rest, not to order anew
             return "partly_paid"
         if not facts.recovery_on:
@@ -86,9 +87,13 @@ class OrderUnpaid(StartEvent):
         order = facts.order(run.order_id)
         if order is None:
             return "order_gone"
-        if order.status in ("cancelled", "expired", "refunded"):  # refunded unpaid: a part that came and went back
+        if order.status in (
+            Status.CANCELLED,
+            Status.EXPIRED,
+            Status.REFUNDED,
+        ):  # refunded unpaid: a part that came and went back
             return f"order_{order.status}"
-        if order.status == "superseded":
+        if order.status == Status.SUPERSEDED:
             newer = facts.newest_open()
             if newer is None:
                 return "order_superseded"
@@ -98,7 +103,7 @@ class OrderUnpaid(StartEvent):
 
     def follows(self, run: RunSnapshot, facts: Facts) -> OrderSnapshot | None:
         order = facts.order(run.order_id)
-        return facts.newest_open() if order is not None and order.status == "superseded" else None
+        return facts.newest_open() if order is not None and order.status == Status.SUPERSEDED else None
 
     def offer_ids(self) -> tuple[int, ...]:
         return self.offers
@@ -125,7 +130,7 @@ class OrderPaid(StartEvent):
         order = facts.order(run.order_id)
         if order is None:
             return "order_gone"
-        if order.status == "refunded":
+        if order.status == Status.REFUNDED:
             return "order_refunded"
         return ""
 

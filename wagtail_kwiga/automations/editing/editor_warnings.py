@@ -14,18 +14,19 @@ from django.utils.translation import ngettext
 
 from wagtail_kwiga import conf
 from wagtail_kwiga.automations.core.definitions import Definition
-from wagtail_kwiga.automations.core.snapshots import ContactSnapshot, CouponSnapshot, Facts, OfferSnapshot
+from wagtail_kwiga.automations.core.snapshots import CouponSnapshot
 from wagtail_kwiga.automations.core.steps import AddToList, SendEmail
 from wagtail_kwiga.automations.editing import compiling, editor_context
 from wagtail_kwiga.automations.editing.editor_context import Circumstances
 from wagtail_kwiga.automations.models import Scenario
 from wagtail_kwiga.automations.problems import place
-from wagtail_kwiga.automations.wording import descriptions, offer_languages
+from wagtail_kwiga.automations.wording import descriptions
 from wagtail_kwiga.catalogue.models import Offer
+from wagtail_kwiga.coupons import eligibility, rules
+from wagtail_kwiga.coupons.rules import Reason
+from wagtail_kwiga.formatting import languages
 from wagtail_kwiga.mailing.authoring import validation
 
-#: Reasons that are about one person and not about coupon and offer.
-_PERSONAL = frozenset({"not_on_list", "used_by_you"})
 #: More names than this are counted.
 _FEW = 3
 
@@ -114,9 +115,9 @@ class _Reader:
         if template is None:
             return
         if codes := self.around.languages_missing(step.template_id, self.definition):
-            names = get_text_list([offer_languages.language_name(code) for code in codes], _("and"))
+            names = get_text_list([languages.name(code) for code in codes], _("and"))
             words = _("The e-mail “%(mail)s” is not there in %(languages)s. Those buyers get it in %(own)s.")
-            own = offer_languages.language_name(template.locale.language_code)
+            own = languages.name(template.locale.language_code)
             yield words % {"mail": template, "languages": names, "own": own}
         for hint in validation.hints(template):
             yield _("The e-mail “%(mail)s”: %(hint)s") % {"mail": template, "hint": hint}
@@ -126,9 +127,10 @@ class _Reader:
         offers = self.around.offers_of(self.definition)
         refused: dict[str, list[Offer]] = {}
         for offer in offers:
-            about = OfferSnapshot(offer.pk, offer.currency, str(offer.coupon_mode))
-            facts = Facts(ContactSnapshot(0), offer=about, coupons=self.around.coupons)
-            if (why := facts.coupon_refusal(coupon.id, self.now)) and why not in _PERSONAL:
+            about = eligibility.gate_of_offer(offer)
+            why = rules.judge(coupon, about, coupon.links(offer.pk), None, self.now).reason
+            # A coupon for people on a list waits to be told who asks; that is about nobody in particular.
+            if why not in (Reason.OK, Reason.NEEDS_ADDRESS):
                 refused.setdefault(why, []).append(offer)
         for why, which in refused.items():
             words = _("The coupon %(coupon)s does not work for %(offers)s, so nobody gets this mail about it. %(why)s")

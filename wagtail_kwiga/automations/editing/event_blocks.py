@@ -10,6 +10,7 @@ from wagtail.blocks import BooleanBlock, MultipleChoiceBlock, StructValue
 
 from wagtail_kwiga.automations.editing.blocks import EventBlock
 from wagtail_kwiga.catalogue.models import Offer
+from wagtail_kwiga.orders.labels import ORIGIN_CHOICES, PAYMENT_KIND_CHOICES
 from wagtail_kwiga.orders.statuses import Origin, PaymentKind
 
 
@@ -19,7 +20,7 @@ def _offers() -> list[tuple[int, str]]:
 
 
 def _paying() -> list[tuple[str, Any]]:
-    return [(kind.value, kind.label) for kind in PaymentKind if kind != PaymentKind.NONE]
+    return [(kind, label) for kind, label in PAYMENT_KIND_CHOICES if kind != PaymentKind.NONE]
 
 
 def offers_block() -> MultipleChoiceBlock:
@@ -46,7 +47,7 @@ class OrderUnpaidBlock(EventBlock):
     )
     origins = MultipleChoiceBlock(
         label=_("Made by"),
-        choices=Origin.choices,
+        choices=ORIGIN_CHOICES,
         default=[Origin.WEB.value],
         widget=CheckboxSelectMultiple,
         help_text=_("Orders that your team or an import has made are left out unless you choose them."),

@@ -15,7 +15,6 @@ from decimal import Decimal
 from typing import Any
 
 from django.db.models import ProtectedError, QuerySet, RestrictedError
-from django.utils import translation
 from django.utils.text import Truncator
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -29,7 +28,6 @@ from wagtail_kwiga.automations.core.triggers import OrderUnpaid
 from wagtail_kwiga.automations.editing import compiling, versions
 from wagtail_kwiga.automations.models import Scenario
 from wagtail_kwiga.automations.recovery import preset_texts, readiness
-from wagtail_kwiga.automations.recovery.preset_texts import Texts
 from wagtail_kwiga.automations.wording import descriptions
 from wagtail_kwiga.automations.wording.naming import Discount
 from wagtail_kwiga.catalogue.models import Offer
@@ -38,7 +36,9 @@ from wagtail_kwiga.coupons import codes
 from wagtail_kwiga.coupons.discounts import size_text
 from wagtail_kwiga.coupons.models import Coupon
 from wagtail_kwiga.exceptions import KwigaError
+from wagtail_kwiga.formatting import languages
 from wagtail_kwiga.journal import writing
+from wagtail_kwiga.mailing.authoring import default_content
 from wagtail_kwiga.mailing.authoring import versions as mail_versions
 from wagtail_kwiga.mailing.models import EmailTemplate
 from wagtail_kwiga.offers import coupon_gate
@@ -68,7 +68,7 @@ class Recovery:
     is generated. Raises ``ValueError`` outside of the bounds above.
     """
 
-    texts: Texts
+    texts: default_content.Texts
     percent: Decimal = Decimal(15)
     wait_minutes: int = 30
     hours: int = 24
@@ -103,9 +103,7 @@ class DraftedRecovery:
 
 def free_code() -> str:
     """A code that no coupon has."""
-    while Coupon.objects.filter(code__iexact=(code := codes.generate(6, prefix=_PREFIX))).exists():
-        pass
-    return code
+    return codes.generate(6, prefix=_PREFIX, is_taken=lambda code: Coupon.objects.filter(code__iexact=code).exists())
 
 
 def made(offer: Offer, *, code: str = "") -> QuerySet[Scenario]:
@@ -142,7 +140,7 @@ def sentence(offer: Offer, recovery: Recovery) -> str:
         Wait("holds", recovery.hours * 60),
         RemoveFromList("off", 1),
     )
-    size = size_text(recovery.coupon(), translation.get_language() or "en")
+    size = size_text(recovery.coupon(), languages.active())
     known = descriptions.Names(offers={offer.pk: offer.title}, discounts={1: Discount(size, lists=frozenset({1}))})
     return descriptions.sentence(Definition(OrderUnpaid(offers=(offer.pk,)), steps), known)
 
@@ -286,7 +284,7 @@ def _templates(page: Any, recovery: Recovery, title: str, by: Any) -> list[Email
     """The e-mail in the page's language, then its translations."""
     languages = preset_texts.languages_of(page)
     wanted = [(languages.own, recovery.texts)] + [
-        (spoken, preset_texts.standard_texts(spoken.language))
+        (spoken, default_content.standard_texts(spoken.language))
         for spoken in languages.others
         if spoken.language in recovery.also_in
     ]

@@ -1,4 +1,4 @@
-"""The coupons that a batch's mails speak of, with every limit that ``coupons.eligibility`` asks about. Six queries."""
+"""The coupons that a batch's mails speak of, with every fact that ``coupons.rules`` asks about. Five queries."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from django.db.models import Exists, OuterRef
 
 from wagtail_kwiga.automations.core.snapshots import CouponSnapshot
+from wagtail_kwiga.coupons import eligibility
 from wagtail_kwiga.coupons.models import Coupon, CouponUse, OfferAllowedCoupon
 
 
@@ -39,18 +40,12 @@ def load(coupon_ids: Collection[int], contact_ids: Collection[int], now: dt.date
     offers = _pairs(Coupon.offers.through.objects.values_list("coupon_id", "offer_id"), coupon_ids)
     named = _pairs(OfferAllowedCoupon.objects.values_list("coupon_id", "offer_id"), coupon_ids)
     for coupon in found.rows.values():
-        full = coupon.limit_total is not None and coupon.used_count >= coupon.limit_total
         found.snapshots[coupon.pk] = CouponSnapshot(
-            id=coupon.pk,
-            is_active=coupon.is_active,
-            valid_from=coupon.valid_from,
-            valid_until=coupon.valid_until,
-            currency=coupon.currency if coupon.kind == Coupon.Kind.FIXED else "",
-            list_ids=frozenset(lists[coupon.pk]),
-            offer_ids=frozenset(offers[coupon.pk]),
-            named_by=frozenset(named[coupon.pk]),
-            used_up=full and not coupon.fact_reclaimable,
-            limit_per_contact=coupon.limit_per_contact,
+            coupon.pk,
+            frozenset(lists[coupon.pk]),
+            frozenset(offers[coupon.pk]),
+            frozenset(named[coupon.pk]),
+            **eligibility.limits_of(coupon, has_expired_hold=coupon.fact_reclaimable),
         )
         found.lists |= lists[coupon.pk]
     _load_uses(found, coupon_ids, contact_ids)

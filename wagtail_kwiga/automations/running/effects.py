@@ -34,7 +34,7 @@ _OURS = (GrantMembership, EndMembership, QueueEmail)
 
 #: What a decision changes, and what letting go of the lease does.
 _RUN_COLUMNS = [
-    "state", "position", "due_at", "stepped_at", "in_flight_since", "order_id", "family", "first_message_at",
+    "state", "position", "due_at", "stepped_at", "in_flight_since", "order_id", "purchase_id", "first_message_at",
     "last_message_at", "ended_at", "reason", "error", "lease", "leased_until", "attempts",
 ]  # fmt: skip
 
@@ -185,7 +185,7 @@ def _take_over(run: Run, decision: Decision, batch: Batch, now: dt.datetime) -> 
     run.state, run.position, run.due_at = decision.state, decision.position, decision.due_at
     run.stepped_at, run.in_flight_since = decision.stepped_at, decision.in_flight_since
     if decision.order_id != run.order_id and decision.order_id in batch.orders:
-        run.order_id, run.family = decision.order_id, batch.orders[decision.order_id].family
+        run.order_id, run.purchase_id = decision.order_id, batch.orders[decision.order_id].purchase_id
     run.lease, run.leased_until, run.attempts = "", None, 0
     if decision.state != Run.State.LIVE:
         run.ended_at = None if decision.state == Run.State.PARKED else now

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import datetime as dt
 import logging
-import uuid
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
@@ -68,11 +67,6 @@ def on_orders_closed(event: OrdersClosed) -> None:
     closed = [one for one in event.orders if one.status in (Status.CANCELLED, Status.EXPIRED)]
     if closed:
         _guarded("order_closed", closed[0].order_id, _closed, closed, event.at)
-
-
-def on_order_closed(event: OrderClosed) -> None:
-    """``on_orders_closed`` for one."""
-    on_orders_closed(OrdersClosed((event,), event.at))
 
 
 def enter(
@@ -200,7 +194,7 @@ def _move(runs: Sequence[Run], order: OrderSnapshot, event: OrderPlaced) -> None
     if runs:
         Run.objects.bulk_update(
             runs,
-            ["state", "order", "family", "position", "due_at", "stepped_at", "in_flight_since", "lease", "leased_until",
+            ["state", "order", "purchase_id", "position", "due_at", "stepped_at", "in_flight_since", "lease", "leased_until",
              "attempts", "reason", "ended_at"],
         )  # fmt: skip
         StepRecord.objects.bulk_create(records)
@@ -210,7 +204,7 @@ def _moved(run: Run, order: OrderSnapshot, event: OrderPlaced) -> StepRecord:
     move = _where_to(run, order)
     told = {"from": run.order_id, "to": order.id}
     record = StepRecord(run=run, step=run.position, kind=RUN, reason=move.reason, facts=told, at=event.at)
-    run.order_id, run.family = order.id, event.family
+    run.order_id, run.purchase_id = order.id, event.purchase_id
     if move.ends:
         record.outcome = "left"
         endings.mark(run, Run.State.LEFT, move.reason, event.at)
@@ -237,8 +231,8 @@ def _where_to(run: Run, order: OrderSnapshot) -> entry_rules.Move:
 
 def _silence(event: OrderPaid) -> None:
     """End everything that is about the purchase being unpaid. One query where nobody is inside."""
-    inside = _inside_recovery().filter(family=event.family)
-    endings.end(list(locked(inside).order_by("pk")), Run.State.LEFT, "family_paid", event.at, take_back=True)
+    inside = _inside_recovery().filter(purchase_id=event.purchase_id)
+    endings.end(list(locked(inside).order_by("pk")), Run.State.LEFT, "purchase_paid", event.at, take_back=True)
 
 
 def _enter_paid(event: OrderPaid) -> None:
@@ -260,9 +254,9 @@ def _closed(closed: Sequence[OrderClosed], at: dt.datetime) -> None:
     if not runs:
         return
     # Siblings are closed because another order was paid; that is told in a moment, and better.
-    paid: set[uuid.UUID] = purchases.paid_among({run.family for run in runs if run.family})
+    paid: set[int] = purchases.paid_among({run.purchase_id for run in runs if run.purchase_id})
     for word in sorted(set(status.values())):
-        ending = [run for run in runs if status[run.order_id] == word and run.family not in paid]
+        ending = [run for run in runs if status[run.order_id] == word and run.purchase_id not in paid]
         endings.end(ending, Run.State.LEFT, f"order_{word}", at)
 
 
@@ -302,7 +296,7 @@ def _run(
         contact_id=contact_id,
         offer_id=order.offer_id if order else None,
         order_id=order.pk if order else None,
-        family=order.family if order else None,
+        purchase_id=order.purchase_id if order else None,
         entry_key=entry_key,
         once_key=once_key,
         position=position,

@@ -18,7 +18,6 @@ from wagtail_kwiga.automations.core.snapshots import (
     ContactSnapshot,
     Facts,
     GrantSnapshot,
-    OfferSnapshot,
     OrderSnapshot,
     Past,
     RunSnapshot,
@@ -27,16 +26,16 @@ from wagtail_kwiga.automations.core.snapshots import (
 from wagtail_kwiga.automations.core.steps import ContinueIf
 from wagtail_kwiga.automations.models import Run, ScenarioVersion, StepRecord
 from wagtail_kwiga.automations.running import coupon_facts, mail_facts
-from wagtail_kwiga.catalogue import selling
 from wagtail_kwiga.catalogue.models import Offer
 from wagtail_kwiga.contacts.models import Contact, ListMembership
+from wagtail_kwiga.coupons import eligibility, rules
 from wagtail_kwiga.coupons.models import Coupon
 from wagtail_kwiga.exceptions import ScenarioFault
 from wagtail_kwiga.mailing import sender, suppression
 from wagtail_kwiga.mailing.models import EmailTemplateVersion
 from wagtail_kwiga.orders.models import Order
+from wagtail_kwiga.orders.statuses import PAYABLE, Status
 from wagtail_kwiga.payments import polling
-from wagtail_kwiga.site_settings import PromoPolicy
 
 
 @dataclass(frozen=True)
@@ -93,7 +92,7 @@ def snapshot_of(run: Run) -> RunSnapshot:
         stepped_at=run.stepped_at,
         offer_id=run.offer_id,
         order_id=run.order_id,
-        family=run.family,
+        purchase_id=run.purchase_id,
         in_flight_since=run.in_flight_since,
         first_message_at=run.first_message_at,
     )
@@ -107,7 +106,7 @@ def order_snapshot(order: Order) -> OrderSnapshot:
         placed_at=order.placed_at,
         total=order.total,
         offer_id=order.offer_id,
-        family=order.family,
+        purchase_id=order.purchase_id,
         paid_at=order.paid_at,
         payment_kind=str(order.payment_kind),
         origin=str(order.origin),
@@ -140,7 +139,7 @@ class _World:
         self._load_offers()
         self.in_flight = set()
         if any(definition.event.minds_payment for definition in definitions):
-            self.in_flight = {batch.orders[pk].family for pk in polling.in_flight(batch.orders)}
+            self.in_flight = {batch.orders[pk].purchase_id for pk in polling.in_flight(batch.orders)}
         self.coupons = coupon_facts.load(coupon_ids, list(batch.contacts), now)
         batch.coupons = self.coupons.rows
         self.grants = self._load_grants()
@@ -154,51 +153,43 @@ class _World:
         self.extra = self._load_extra()
 
     def _languages(self) -> set[str]:
-        """Those of the whole families: a run may go on with a newer order in another language."""
+        """Those of the whole purchases: a run may go on with a newer order in another language."""
         return {order.language for order in self.batch.orders.values()}
 
     # --- queries ----------------------------------------------------------------------------------------------------
 
     def _load_orders(self) -> None:
-        families = {run.family for run in self.runs if run.family}
+        purchase_ids = {run.purchase_id for run in self.runs if run.purchase_id}
         ids = {run.order_id for run in self.runs if run.order_id}
-        rows = Order.objects.filter(Q(family__in=families) | Q(pk__in=ids)).order_by("pk")
-        self.batch.orders = {order.pk: order for order in rows} if families or ids else {}
+        rows = Order.objects.filter(Q(purchase_id__in=purchase_ids) | Q(pk__in=ids)).order_by("pk")
+        self.batch.orders = {order.pk: order for order in rows} if purchase_ids or ids else {}
         # A shop has a handful of sites: one object each, and not one an order.
         sites = Site.objects.in_bulk({order.site_id for order in self.batch.orders.values() if order.site_id})
         for order in self.batch.orders.values():
             order.site = sites.get(order.site_id)
-        self.families: dict[Any, list[OrderSnapshot]] = defaultdict(list)
+        self.purchase_ids: dict[Any, list[OrderSnapshot]] = defaultdict(list)
         for order in self.batch.orders.values():
-            self.families[order.family].append(order_snapshot(order))
+            self.purchase_ids[order.purchase_id].append(order_snapshot(order))
 
     def _load_offers(self) -> None:
         ids = {run.offer_id for run in self.runs if run.offer_id}
         self.batch.offers = Offer.objects.in_bulk(ids) if ids else {}
-        self.offers = {
-            offer.pk: OfferSnapshot(
-                offer.pk,
-                offer.currency,
-                str(offer.coupon_mode),
-                selling.why_not_for_sale(offer, self.now) or "",
-                offer.sales_until,
-            )
-            for offer in self.batch.offers.values()
-        }
+        self.offers = {offer.pk: eligibility.facts_of_offer(offer, self.now) for offer in self.batch.offers.values()}
 
     def _load_grants(self) -> dict[int, list[GrantSnapshot]]:
-        """Grants on the lists that matter, and all that the runs themselves made: leaving may end those."""
+        """Grants on the lists that matter, those that are over among them: who was on a coupon's list is told so. And all
+        that the runs themselves made: leaving may end those."""
         found: dict[int, list[GrantSnapshot]] = defaultdict(list)
         sources = [source_of(run.pk) for run in self.runs]
         lists = self.lists | self.coupons.lists
-        rows = ListMembership.objects.filter(Q(removed_at__isnull=True) | Q(removed_at__gt=self.now)).filter(
+        rows = ListMembership.objects.filter(
             Q(list_id__in=lists) | Q(source__in=sources), contact_id__in=list(self.batch.contacts)
         )
         for contact_id, list_id, source, until, removed_at in rows.values_list(
             "contact_id", "list_id", "source", "until", "removed_at"
         ):
-            end = min((one for one in (until, removed_at) if one is not None), default=None)
-            found[contact_id].append(GrantSnapshot(list_id, source, end))
+            is_removed = removed_at is not None and removed_at <= self.now
+            found[contact_id].append(GrantSnapshot(list_id, source, rules.earlier(until, removed_at), is_removed))
         return found
 
     def _load_history(self) -> dict[int, tuple[tuple[Past, ...], frozenset[str]]]:
@@ -213,12 +204,12 @@ class _World:
         return {run.pk: (tuple(past[run.pk]), frozenset(mailed[run.pk])) for run in self.runs}
 
     def _load_bought(self) -> dict[int, set[tuple[Any, int | None]]]:
-        """Families that the contacts have paid, with their offers; only where a condition asks."""
+        """Purchases that the contacts have paid, with their offers; only where a condition asks."""
         found: dict[int, set[tuple[Any, int | None]]] = defaultdict(set)
         if any(isinstance(step, ContinueIf) and isinstance(step.condition, BoughtBefore) for step in self.steps):
             paid = Order.objects.filter(contact_id__in=list(self.batch.contacts), paid_at__isnull=False)
-            for contact_id, family, offer_id in paid.values_list("contact_id", "family", "offer_id"):
-                found[contact_id].add((family, offer_id))
+            for contact_id, purchase_id, offer_id in paid.values_list("contact_id", "purchase_id", "offer_id"):
+                found[contact_id].add((purchase_id, offer_id))
         return found
 
     def _load_extra(self) -> dict[str, dict[int, Any]]:
@@ -232,22 +223,22 @@ class _World:
 
     def facts(self, run: Run, snapshot: RunSnapshot, definition: Definition | None) -> Facts:
         contact = self.batch.contacts[run.contact_id]
-        rules = self.senders[self._site_id(run)]
-        family = tuple(self.families.get(run.family, ()))
+        site_rules = self.senders[self._site_id(run)]
+        purchase_id = tuple(self.purchase_ids.get(run.purchase_id, ()))
         history, mailed = self.history[run.pk]
         return Facts(
             contact=self._contact(contact),
-            orders=family or self._single(run),
+            orders=purchase_id or self._single(run),
             offer=self.offers.get(run.offer_id),
-            in_flight=run.family in self.in_flight,
+            in_flight=run.purchase_id in self.in_flight,
             grants=tuple(self.grants.get(contact.pk, ())),
             coupons=self.coupons.snapshots,
             spent=self.coupons.spent.get(contact.pk, {}),
             held=frozenset(self.coupons.held.get(contact.pk, ())),
             templates=self.mails.in_language(self.batch.language_of(run, self._newest_id(run))),
-            recovery_on=rules.recovery_on,
-            consent_needed=rules.promo_policy != PromoPolicy.EVERYBODY,
-            bought=frozenset(offer for other, offer in self.bought.get(contact.pk, ()) if other != run.family),
+            recovery_on=site_rules.recovery_on,
+            promo_policy=str(site_rules.promo_policy),
+            bought=frozenset(offer for other, offer in self.bought.get(contact.pk, ()) if other != run.purchase_id),
             history=history,
             mailed=mailed,
             extra={kind: values.get(run.pk) for kind, values in self.extra.items()},
@@ -259,25 +250,20 @@ class _World:
 
     def _newest_id(self, run: Run) -> int | None:
         """The order whose language counts: the run's own, or the one that has replaced it."""
-        waiting = [
-            one for one in self.families.get(run.family, ()) if one.status in ("open", "processing", "partly_paid")
-        ]
+        waiting = [one for one in self.purchase_ids.get(run.purchase_id, ()) if one.status in PAYABLE]
         own = self.batch.orders.get(run.order_id) if run.order_id else None
-        if own is not None and own.status == "superseded" and waiting:
+        if own is not None and own.status == Status.SUPERSEDED and waiting:
             return max(waiting, key=lambda one: (one.placed_at, one.id)).id
         return run.order_id
 
     def _contact(self, contact: Contact) -> ContactSnapshot:
-        return ContactSnapshot(
-            id=contact.pk,
-            is_placeholder=contact.is_placeholder,
-            consented=contact.consented_at is not None,
-            unsubscribed=contact.unsubscribed_at is not None,
-            suppressed=frozenset(self.known.get(contact.email.strip().lower(), {})),
-        )
+        recipient = suppression.recipient_among(contact, self.known)
+        return ContactSnapshot(contact.pk, **vars(recipient))
 
     def _site_id(self, run: Run) -> int | None:
-        order = self.batch.orders.get(run.order_id) if run.order_id else None
+        """The site whose rules count: that of the order which the mail will be about."""
+        order_id = self._newest_id(run)
+        order = self.batch.orders.get(order_id) if order_id else None
         return order.site_id if order else None
 
 

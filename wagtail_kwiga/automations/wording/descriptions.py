@@ -6,7 +6,6 @@ import datetime as dt
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from django.utils import formats, timezone, translation
 from django.utils.text import capfirst, get_text_list
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
@@ -19,10 +18,12 @@ from wagtail_kwiga.automations.core.triggers import OrderPaid, OrderUnpaid, Star
 from wagtail_kwiga.automations.models import Scenario
 from wagtail_kwiga.automations.wording.naming import Names, names
 from wagtail_kwiga.automations.wording.reasons import outcome_text, reason_text, register_words
-from wagtail_kwiga.orders.statuses import Origin, PaymentKind
-from wagtail_kwiga.pricing.formatting import format_money
+from wagtail_kwiga.formatting import instants
+from wagtail_kwiga.formatting.durations import exact_duration
+from wagtail_kwiga.formatting.money import money_for_reader
+from wagtail_kwiga.orders.labels import ORIGIN_CHOICES, PAYMENT_KIND_CHOICES
 
-__all__ = ["Names", "names", "outcome_text", "reason_text", "register_words", "sentence", "span", "step_text"]
+__all__ = ["Names", "names", "outcome_text", "reason_text", "register_words", "sentence", "step_text"]
 
 #: More offers than this are counted instead of named.
 _FEW = 3
@@ -38,7 +39,9 @@ def sentence(definition: Definition, known: Names | None = None) -> str:
     known = names(definition) if known is None else known
     first, waves = _waves(definition, known)
     told = [
-        _("%(span)s later: %(what)s") % {"span": span(delay), "what": ", ".join(what)} if index else ", ".join(what)
+        _("%(span)s later: %(what)s") % {"span": exact_duration(delay), "what": ", ".join(what)}
+        if index
+        else ", ".join(what)
         for index, (delay, what) in enumerate(waves)
     ]
     whole = capfirst(_whole(definition.event, first, "; ".join(told) or _("nothing"), known))
@@ -78,7 +81,7 @@ def _whole(event: StartEvent, first: dt.timedelta, what: str, known: Names) -> s
     ours = event.kind in _STARTS
     offers = _offers(event.offer_ids(), known) if ours else ""
     words = _STARTS[event.kind if ours else ""][bool(first), bool(offers)]
-    told = {"span": span(first), "offers": offers, "what": what, "event": "" if ours else _own(event)}
+    told = {"span": exact_duration(first), "offers": offers, "what": what, "event": "" if ours else _own(event)}
     return str(words % told)
 
 
@@ -87,8 +90,8 @@ def _filters(event: StartEvent) -> list[str]:
     if not isinstance(event, OrderUnpaid):
         return []
     usual, told = OrderUnpaid(), []
-    kinds = [str(kind.label) for kind in PaymentKind if kind in event.payment_kinds]
-    origins = [str(origin.label) for origin in Origin if origin in event.origins]
+    kinds = [str(label) for kind, label in PAYMENT_KIND_CHOICES if kind in event.payment_kinds]
+    origins = [str(label) for origin, label in ORIGIN_CHOICES if origin in event.origins]
     if set(event.payment_kinds) != set(usual.payment_kinds):
         told.append(_("%(filter)s: %(chosen)s") % {"filter": _("Paying"), "chosen": ", ".join(kinds)})
     if set(event.origins) != set(usual.origins):
@@ -179,7 +182,11 @@ def _discount(coupon_ids: list[int], length: dt.timedelta | None, known: Names) 
     size = get_text_list([one.size for one in found], _("or"))
     ends = [one.until for one in found if one.until is not None]
     until = max(ends) if ends and len(ends) == len(found) else None
-    told = {"size": size, "span": span(length) if length else "", "until": moment(until) if until else ""}
+    told = {
+        "size": size,
+        "span": exact_duration(length) if length else "",
+        "until": instants.moment(until) if until else "",
+    }
     if length and until:
         return _("%(size)s for %(span)s, until %(until)s at the latest") % told
     if length:
@@ -208,10 +215,10 @@ def _step(definition: Definition, index: int, known: Names) -> str:
     step = definition.steps[index]
     match step:
         case Wait():
-            return _("wait %(span)s") % {"span": span(step.delay())}
+            return _("wait %(span)s") % {"span": exact_duration(step.delay())}
         case AddToList():
             length = step.length(definition, index)
-            told = {"list": _name(known.lists, step.list_id), "span": span(length) if length else ""}
+            told = {"list": _name(known.lists, step.list_id), "span": exact_duration(length) if length else ""}
             if length:
                 return _("on the list “%(list)s” for %(span)s") % told
             return _("on the list “%(list)s” without an end") % told
@@ -241,9 +248,7 @@ def condition_text(condition: Condition, known: Names) -> str:
         case BoughtBefore():
             return _("only who has never bought")
         case OrderTotal():
-            return _("only orders of at least %(sum)s") % {
-                "sum": format_money(condition.least, translation.get_language() or "en")
-            }
+            return _("only orders of at least %(sum)s") % {"sum": money_for_reader(condition.least)}
     return _("only if: %(condition)s") % {"condition": _own(condition)}
 
 
@@ -269,22 +274,3 @@ def label_of(kind: str) -> str:
 
 def _name(known: Mapping[int, str], pk: int | None) -> str:
     return known.get(pk or 0, f"#{pk}")
-
-
-def span(length: dt.timedelta) -> str:
-    """“30 minutes”, “24 hours”, “3 days”: the largest unit that says it exactly. A single day is 24 hours."""
-    minutes = int(length.total_seconds() // 60)
-    if minutes and minutes % (24 * 60) == 0 and minutes > 24 * 60:
-        number = minutes // (24 * 60)
-        return ngettext("%(number)s day", "%(number)s days", number) % {"number": number}
-    if minutes and minutes % 60 == 0:
-        number = minutes // 60
-        return ngettext("%(number)s hour", "%(number)s hours", number) % {"number": number}
-    return ngettext("%(number)s minute", "%(number)s minutes", minutes) % {"number": minutes}
-
-
-def moment(instant: dt.datetime) -> str:
-    """Date, time and zone of an instant, the reader's way."""
-    local = timezone.localtime(instant)
-    told = {"day": formats.date_format(local, "DATE_FORMAT"), "time": formats.date_format(local, "TIME_FORMAT")}
-    return _("%(day)s, %(time)s %(zone)s") % {**told, "zone": local.tzname()}

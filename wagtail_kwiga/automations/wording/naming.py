@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from django.db.models import Q
-from django.utils import translation
 
 from wagtail_kwiga.automations.core.definitions import Definition
 from wagtail_kwiga.automations.core.steps import AddToList
@@ -16,6 +15,7 @@ from wagtail_kwiga.catalogue.models import Offer
 from wagtail_kwiga.contacts.models import ContactList
 from wagtail_kwiga.coupons import discounts
 from wagtail_kwiga.coupons.models import Coupon
+from wagtail_kwiga.formatting import languages
 from wagtail_kwiga.mailing.models import EmailTemplate
 
 
@@ -57,7 +57,7 @@ def names(*definitions: Definition) -> Names:
 
     added = {step.list_id for one in definitions for step in one.steps if isinstance(step, AddToList)}
     coupons = _coupons(ids("coupons"), added)
-    language = translation.get_language() or "en"
+    language = languages.active()
     told = {
         coupon.pk: Discount(
             discounts.size_text(coupon, language),

@@ -10,8 +10,9 @@ from django.conf import settings
 from django.db.models import Q
 
 from wagtail_kwiga.catalogue.models import Offer
+from wagtail_kwiga.formatting import languages
 from wagtail_kwiga.mailing.models import EmailTemplate
-from wagtail_kwiga.offers.choices import LanguageMode
+from wagtail_kwiga.offers.choices import languages_spoken
 from wagtail_kwiga.offers.models import OfferPageMixin
 
 
@@ -27,7 +28,7 @@ def of_offers(offers: Collection[Offer]) -> dict[int, list[str]]:
             "translation_key", "locale__language_code", "language_mode", "fixed_language"
         )
         for key, own, mode, fixed in rows:
-            found[keys[key]] |= _spoken(own, mode, fixed)
+            found[keys[key]].update(languages_spoken(own, mode, fixed))
     order = {code: index for index, (code, _name) in enumerate(settings.LANGUAGES)}
     return {pk: sorted(codes, key=lambda code: order.get(code, len(order))) for pk, codes in found.items()}
 
@@ -36,33 +37,14 @@ def _page_types() -> list[Any]:
     return [model for model in apps.get_models() if issubclass(model, OfferPageMixin)]
 
 
-def _spoken(own: str, mode: str, fixed: str) -> set[str]:
-    known = dict(settings.LANGUAGES)
-    if mode == LanguageMode.VISITOR:
-        return set(known)
-    if mode == LanguageMode.FIXED and fixed in known:
-        return {fixed}
-    return {own}
-
-
 def missing(templates: Mapping[int, EmailTemplate], wanted: Mapping[int, Collection[str]]) -> dict[int, list[str]]:
     """``mailing.authoring.versions.languages_missing`` for many templates at once (a test holds the two together). One query."""
     keys = {template.translation_key for template in templates.values()}
     there: dict[Any, set[str]] = {}
     rows = EmailTemplate.objects.filter(Q(live=True) | Q(pk__in=templates), translation_key__in=keys)
     for key, code in rows.values_list("translation_key", "locale__language_code"):
-        there.setdefault(key, set()).add(code.lower())
+        there.setdefault(key, set()).add(code)
     return {
-        pk: [code for code in wanted.get(pk, ()) if there[template.translation_key].isdisjoint(_codes(code))]
+        pk: [code for code in wanted.get(pk, ()) if languages.nearest(code, there[template.translation_key]) is None]
         for pk, template in templates.items()
     }
-
-
-def _codes(language: str) -> tuple[str, str]:
-    """A language, and the one it is a variant of."""
-    return language.lower(), language.lower().split("-")[0]
-
-
-def language_name(code: str) -> str:
-    """What a language is called in the active one, else its code."""
-    return str(dict(settings.LANGUAGES).get(code, code))

@@ -21,6 +21,7 @@ from wagtail_kwiga.automations.core.definitions import Definition
 from wagtail_kwiga.automations.models import Run, ScenarioVersion, StepRecord
 from wagtail_kwiga.automations.wording import descriptions, reasons
 from wagtail_kwiga.exceptions import ScenarioFault
+from wagtail_kwiga.formatting import instants
 from wagtail_kwiga.orders.models import Order
 
 
@@ -119,7 +120,7 @@ def _named(words: Callable[[], str], kind: str) -> Callable[[Retelling, Any], st
 def _at(words: Callable[[], str], none: Callable[[], str] = str) -> Callable[[Retelling, Any], str]:
     def tell(retelling: Retelling, value: Any) -> str:
         instant = parse_datetime(value) if isinstance(value, str) else None
-        return none() if instant is None else words() % {"when": descriptions.moment(instant)}
+        return none() if instant is None else words() % {"when": instants.moment(instant)}
 
     return tell
 

@@ -17,13 +17,14 @@ from wagtail_kwiga.automations.models import Scenario
 from wagtail_kwiga.backoffice.coupons import coupon_panels, gates
 from wagtail_kwiga.backoffice.parts import linking, policies
 from wagtail_kwiga.backoffice.parts.cards import Card, CardNote, CopyLinks, Notes, joined
-from wagtail_kwiga.backoffice.parts.columns import NUMBER, Facts, TableCard, exact, shown_money, tag
+from wagtail_kwiga.backoffice.parts.columns import NUMBER, Facts, TableCard, exact, tag
 from wagtail_kwiga.catalogue import selling, terms_text
 from wagtail_kwiga.catalogue.models import Offer, Product
 from wagtail_kwiga.catalogue.terms import OfferTerms
 from wagtail_kwiga.coupons import audience
 from wagtail_kwiga.coupons.gates import taken_by
 from wagtail_kwiga.coupons.models import Coupon
+from wagtail_kwiga.formatting.money import money_for_reader
 from wagtail_kwiga.offers import publishing, sharing
 from wagtail_kwiga.orders.models import Order
 
@@ -91,7 +92,7 @@ def _facts(offer: Offer, request: HttpRequest) -> Facts:
         orders = format_html('<a href="{}?offer={}">{}</a>', reverse("wagtail_kwiga_orders:index"), offer.pk, orders)
     scenarios = Scenario.objects.filter(version__links__offer=offer).distinct()
     return Facts(
-        (_("Price"), shown_money(offer.price)),
+        (_("Price"), money_for_reader(offer.price)),
         (_("State"), tag(state(offer), primary=is_on_sale(offer))),
         (_("In words"), state_sentence(offer)),
         (_("Orders"), orders),

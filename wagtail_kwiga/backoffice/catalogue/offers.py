@@ -9,7 +9,6 @@ from django.db.models import Count, IntegerField, OuterRef, Subquery
 from django.db.models.functions import Coalesce
 from django.http import HttpRequest
 from django.urls import path, reverse
-from django.utils import timezone
 from django.utils.functional import cached_property
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
@@ -29,6 +28,7 @@ from wagtail_kwiga.backoffice.parts.filters import ReadableLocale
 from wagtail_kwiga.backoffice.parts.listings import GuidedIndexView
 from wagtail_kwiga.backoffice.recovery import winning_back
 from wagtail_kwiga.catalogue.models import Offer
+from wagtail_kwiga.formatting import instants
 from wagtail_kwiga.offers.models import OfferPage
 from wagtail_kwiga.orders.models import Order
 
@@ -172,4 +172,4 @@ class OfferViewSet(SnippetViewSet):
 
 
 def _day(instant: Any) -> Any:
-    return timezone.localtime(instant).date() if instant else ""
+    return instants.local_day(instant) if instant else ""

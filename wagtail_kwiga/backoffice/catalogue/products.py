@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -21,6 +20,7 @@ from wagtail.admin.widgets.slug import SlugInput
 from wagtail.coreutils import string_to_ascii
 from wagtail.snippets.views.snippets import InspectView, SnippetViewSet
 
+from wagtail_kwiga import web_addresses
 from wagtail_kwiga.backoffice.parts import linking
 from wagtail_kwiga.backoffice.parts.cards import Card, CardNote, LivePanel, Notes, joined
 from wagtail_kwiga.backoffice.parts.choosers import ProductChooser
@@ -30,8 +30,6 @@ from wagtail_kwiga.backoffice.parts.listings import GuidedIndexView
 from wagtail_kwiga.catalogue.models import Offer, Product
 
 _is_web_address = URLValidator(schemes=["https", "http"])
-#: What a browser would read as something else than it looks like.
-_ODD = re.compile(r"[\s\\\x00-\x1f\x7f]")
 
 
 def own_slug(title: str, besides: int | None = None) -> str:
@@ -64,9 +62,9 @@ class ProductForm(WagtailAdminModelForm):
         words = _(
             "Give an address of this site that begins with a slash, such as /course/, or a full https:// address."
         )
-        if _ODD.search(address) or address.startswith("//"):
+        if not web_addresses.destination(address):
             raise ValidationError(words)
-        if not address.startswith("/"):
+        if web_addresses.is_web_page(address):
             try:
                 _is_web_address(address)
             except ValidationError:

@@ -6,7 +6,6 @@ from typing import Any
 
 from django.http import HttpRequest
 from django.urls import reverse
-from django.utils import translation
 from django.utils.html import format_html
 from django.utils.translation import gettext as _
 from wagtail.admin.ui.components import Component
@@ -21,13 +20,14 @@ from wagtail_kwiga.contacts.models import ContactList, ListMembership
 from wagtail_kwiga.coupons import audience, discounts, uses
 from wagtail_kwiga.coupons.gates import taking
 from wagtail_kwiga.coupons.models import Coupon
+from wagtail_kwiga.formatting import languages
 from wagtail_kwiga.offers import sharing
 from wagtail_kwiga.orders.models import Order
 
 
 def size(coupon: Coupon) -> str:
     """What it takes off, in the reader's language."""
-    return discounts.size_text(coupon, translation.get_language() or "en")
+    return discounts.size_text(coupon, languages.active())
 
 
 def left(coupon: Coupon) -> Any:

@@ -27,7 +27,7 @@ from wagtail_kwiga.catalogue.models import Offer
 from wagtail_kwiga.coupons import audience, gates
 from wagtail_kwiga.coupons.gates import Conflict, Fix
 from wagtail_kwiga.coupons.models import Coupon
-from wagtail_kwiga.coupons.reasons import Reason
+from wagtail_kwiga.coupons.rules import Reason
 from wagtail_kwiga.exceptions import KwigaError
 from wagtail_kwiga.offers import coupon_gate, publishing
 

@@ -6,7 +6,6 @@ from typing import Any
 
 from django import forms
 from django.db.models import Q, QuerySet
-from django.utils import translation
 from django.utils.translation import gettext_lazy as _
 from wagtail.admin.forms.choosers import BaseFilterForm, LocaleFilterMixin
 from wagtail.admin.ui.tables import Column, LocaleColumn
@@ -21,6 +20,7 @@ from wagtail.snippets.views.chooser import (
 from wagtail_kwiga.backoffice.emails.forms import NewEmailForm
 from wagtail_kwiga.backoffice.parts.choosers import GuardedChooser
 from wagtail_kwiga.backoffice.parts.drafts import DraftStatusColumn, with_schedule
+from wagtail_kwiga.formatting import languages
 from wagtail_kwiga.mailing.authoring import default_content
 from wagtail_kwiga.mailing.models import EmailTemplate
 
@@ -92,9 +92,9 @@ class EmailMakeView(SnippetCreateView):
 
 def _own_locale() -> Locale:
     """The site's locale for the language that the editor's admin speaks, else the default one."""
-    code = (translation.get_language() or "").lower()
-    known = {locale.language_code.lower(): locale for locale in Locale.objects.all()}
-    return known.get(code) or known.get(code.split("-")[0]) or Locale.get_default()
+    known = {locale.language_code: locale for locale in Locale.objects.order_by("pk")}
+    code = languages.nearest(languages.active(), known)
+    return known[code] if code is not None else Locale.get_default()
 
 
 class EmailChooserViewSet(GuardedChooser):

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.utils import translation
 from django.utils.translation import gettext_lazy as _
 from wagtail.admin.ui.side_panels import BaseSidePanel
 from wagtail.models import Site
 
+from wagtail_kwiga.formatting import languages
 from wagtail_kwiga.mailing.authoring import sample_data
 
 
@@ -31,7 +31,7 @@ class PlaceholdersSidePanel(BaseSidePanel):
         css = {"all": ["wagtail_kwiga/email-editor.css"]}
 
     def get_context_data(self, parent_context: Any) -> dict[str, Any]:
-        language = self.object.locale.language_code if self.object.locale_id else translation.get_language() or "en"
+        language = self.object.locale.language_code if self.object.locale_id else languages.active()
         example = sample_data.situation(language=language, site=Site.find_for_request(self.request))
         shown = sample_data.of_placeholders(example)
         return {

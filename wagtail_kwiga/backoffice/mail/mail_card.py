@@ -19,8 +19,9 @@ from wagtail.admin.ui.components import Component
 
 from wagtail_kwiga.automations.models import Run, StepRecord
 from wagtail_kwiga.backoffice.parts import linking, policies
-from wagtail_kwiga.backoffice.parts.columns import Facts, TableCard, breaking, exact, language_name, tag, timeline_card
+from wagtail_kwiga.backoffice.parts.columns import Facts, TableCard, breaking, exact, tag, timeline_card
 from wagtail_kwiga.contacts.models import Contact
+from wagtail_kwiga.formatting import languages
 from wagtail_kwiga.mailing import reasons, rendering, sender
 from wagtail_kwiga.mailing.models import OutgoingEmail
 from wagtail_kwiga.orders.models import Order
@@ -66,7 +67,7 @@ class About(MailPanel):
             (_("Purpose"), email.get_purpose_display()),
             (_("Order"), linking.linked(email.order, email.order.number, user) if email.order else ""),
             (_("Scenario"), self._scenario()),
-            (_("Language"), language_name(email.language)),
+            (_("Language"), languages.name(email.language)),
             (_("Queued"), exact(email.queued_at)),
             (_("Not before"), exact(email.due_at) if email.due_at > email.queued_at else ""),
             (_("Not after"), exact(email.not_after)),

@@ -1,4 +1,4 @@
-"""The panels of an order's card: what is known of one order, and of the purchase (family) it belongs to.
+"""The panels of an order's card: what is known of one order, and of the purchase it belongs to.
 
 Each is a Wagtail component, made as ``Panel(order=order, request=request)``, and costs a fixed number of queries. A site
 adds its own with the hook ``register_kwiga_order_panels`` (``site_panels``).
@@ -20,7 +20,7 @@ from wagtail.admin.ui.tables import Column, DateColumn, StatusTagColumn, TitleCo
 from wagtail_kwiga.access.models import AccessGrant
 from wagtail_kwiga.automations.models import Run, StepRecord
 from wagtail_kwiga.automations.wording import descriptions
-from wagtail_kwiga.backoffice.orders import site_panels
+from wagtail_kwiga.backoffice.orders import answers, site_panels
 from wagtail_kwiga.backoffice.parts import linking, policies
 from wagtail_kwiga.backoffice.parts.columns import (
     NUMBER,
@@ -28,12 +28,12 @@ from wagtail_kwiga.backoffice.parts.columns import (
     TableCard,
     coming,
     exact,
-    language_name,
-    shown_money,
     tag,
     timeline_card,
 )
-from wagtail_kwiga.mailing import reasons
+from wagtail_kwiga.formatting import languages
+from wagtail_kwiga.formatting.money import money_for_reader
+from wagtail_kwiga.mailing import permission, reasons, sender, suppression
 from wagtail_kwiga.mailing.models import OutgoingEmail
 from wagtail_kwiga.orders.models import Order, OrderLine
 from wagtail_kwiga.orders.statuses import Status
@@ -41,7 +41,7 @@ from wagtail_kwiga.payments import registry
 from wagtail_kwiga.payments.models import PaymentAttempt
 from wagtail_kwiga.pricing.money import Money
 
-#: Rows shown of anything that may be many; a family grows whenever somebody comes back.
+#: Rows shown of anything that may be many; a purchase grows whenever somebody comes back.
 ROWS = 50
 
 
@@ -77,8 +77,8 @@ class Summary(OrderPanel):
         return Facts(
             (_("Payment"), tag(order.get_status_display(), primary=order.status == Status.PAID)),
             (_("What"), linking.linked(order.offer, order.title, self.user) if order.offer else order.title),
-            (_("Total"), shown_money(order.total)),
-            (_("To pay"), shown_money(order.outstanding) if order.outstanding else ""),
+            (_("Total"), money_for_reader(order.total)),
+            (_("To pay"), money_for_reader(order.outstanding) if order.outstanding else ""),
             (_("Replaced by"), linking.linked(newer, newer.number, self.user) if newer else ""),
             (
                 _("Coupon"),
@@ -86,7 +86,7 @@ class Summary(OrderPanel):
             ),
             (_("Payment method"), method or order.get_payment_kind_display()),
             (_("Made by"), order.get_origin_display()),
-            (_("Language"), language_name(order.language)),
+            (_("Language"), languages.name(order.language)),
             (_("Site"), order.site or ""),
             (_("Placed"), exact(order.placed_at)),
             (_("Price holds until"), exact(order.price_holds_until)),
@@ -119,11 +119,29 @@ class Buyer(OrderPanel):
 
     def _promotional_mail(self) -> Any:
         contact = self.order.contact
-        if contact.unsubscribed_at:
+        recipient = suppression.recipient_among(contact, suppression.known_among([contact.email]))
+        policy = sender.for_site(self.order.site_id).promo_policy
+        why_not = permission.refusal(recipient, kind=permission.PROMOTION, policy=policy)
+        if why_not == permission.UNSUBSCRIBED and contact.unsubscribed_at:
             return gettext("unsubscribed on %(moment)s") % {"moment": exact(contact.unsubscribed_at)}
+        if why_not:
+            return reasons.sentence(why_not)
         if contact.consented_at:
             return gettext("agreed on %(moment)s") % {"moment": exact(contact.consented_at)}
         return gettext("never asked for, never refused")
+
+
+class Answers(OrderPanel):
+    """What the site's own fields of the order form were answered."""
+
+    heading = _("Answers on the order form")
+    icon = "edit"
+
+    def is_shown(self) -> bool:
+        return bool(self.order.answers)
+
+    def card(self) -> Facts:
+        return Facts(*answers.told(self.order))
 
 
 class Prices(OrderPanel):
@@ -143,7 +161,7 @@ class Prices(OrderPanel):
         return TableCard(
             [
                 Column("what", label=_("What"), accessor=lambda row: row[0]),
-                Column("sum", label=_("Sum"), accessor=lambda row: shown_money(row[1]), classname=NUMBER),
+                Column("sum", label=_("Sum"), accessor=lambda row: money_for_reader(row[1]), classname=NUMBER),
             ],
             rows,
             "",
@@ -179,12 +197,12 @@ def _is_confirmed(attempt: PaymentAttempt) -> bool:
 
 
 def _money_of(name: str) -> Any:
-    return lambda row: shown_money(Money(getattr(row, name), row.currency))
+    return lambda row: money_for_reader(Money(getattr(row, name), row.currency))
 
 
 def _given_back(attempt: PaymentAttempt) -> str:
     refunds = [Money(refund.amount, refund.currency) for refund in attempt.refunds.all()]
-    return shown_money(sum(refunds[1:], refunds[0])) if refunds else ""
+    return money_for_reader(sum(refunds[1:], refunds[0])) if refunds else ""
 
 
 class Access(OrderPanel):
@@ -230,7 +248,7 @@ class Recovery(OrderPanel):
     def card(self) -> TableCard:
         latest = StepRecord.objects.filter(run=OuterRef("pk")).order_by("-at", "-pk").values("reason")[:1]
         runs = (
-            Run.objects.filter(order__family=self.order.family)
+            Run.objects.filter(order__purchase_id=self.order.purchase_id)
             .select_related("scenario")
             .annotate(latest=Subquery(latest))
             .order_by("-entered_at", "-pk")
@@ -275,7 +293,7 @@ class Mails(OrderPanel):
         return policies.may(self.user, "view", OutgoingEmail)
 
     def card(self) -> TableCard:
-        mails = OutgoingEmail.objects.filter(order__family=self.order.family).order_by("-queued_at", "-pk")
+        mails = OutgoingEmail.objects.filter(order__purchase_id=self.order.purchase_id).order_by("-queued_at", "-pk")
         user = self.user
         return TableCard(
             [
@@ -298,7 +316,7 @@ def _is_sent(mail: OutgoingEmail) -> bool:
     return mail.status == OutgoingEmail.Status.SENT
 
 
-class Family(OrderPanel):
+class RelatedOrders(OrderPanel):
     """The other orders of the same purchase: each time the buyer came back."""
 
     heading = _("Same purchase")
@@ -306,7 +324,7 @@ class Family(OrderPanel):
 
     def __init__(self, *, order: Order, request: HttpRequest) -> None:
         super().__init__(order=order, request=request)
-        others = Order.objects.filter(family=order.family).exclude(pk=order.pk).order_by("-placed_at", "-pk")
+        others = Order.objects.filter(purchase_id=order.purchase_id).exclude(pk=order.pk).order_by("-placed_at", "-pk")
         self.others = list(others[: ROWS + 1])
 
     def is_shown(self) -> bool:
@@ -320,7 +338,9 @@ class Family(OrderPanel):
                     "number", label=_("Order number"), get_url=lambda order: linking.address(Order, order.pk, user)
                 ),
                 DateColumn("placed_at", label=_("Placed")),
-                Column("total", label=_("Total"), accessor=lambda order: shown_money(order.total), classname=NUMBER),
+                Column(
+                    "total", label=_("Total"), accessor=lambda order: money_for_reader(order.total), classname=NUMBER
+                ),
                 StatusTagColumn("status", label=_("Payment"), accessor="get_status_display", primary=_is_paid),
                 Column("coupon_code", label=_("Coupon")),
             ],
@@ -352,7 +372,7 @@ class Timeline(OrderPanel):
         return timeline_card(self.order)
 
 
-FIRST = (Summary, Buyer, Prices, Payments, Access, Recovery, Mails, Family)
+FIRST = (Summary, Buyer, Answers, Prices, Payments, Access, Recovery, Mails, RelatedOrders)
 LAST = (Timeline,)
 
 

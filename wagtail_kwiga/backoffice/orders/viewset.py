@@ -22,16 +22,18 @@ from wagtail.admin.views import generic
 from wagtail.admin.widgets.button import HeaderButton
 
 from wagtail_kwiga import locking
-from wagtail_kwiga.backoffice.orders import order_card
+from wagtail_kwiga.backoffice.orders import answers, order_card
 from wagtail_kwiga.backoffice.parts import filters, linking, long_lists
-from wagtail_kwiga.backoffice.parts.columns import MoneyColumn, person, shown_money
+from wagtail_kwiga.backoffice.parts.columns import MoneyColumn, person
 from wagtail_kwiga.backoffice.parts.records import RecordIndexView, RecordViewSet
 from wagtail_kwiga.catalogue.models import Offer
 from wagtail_kwiga.contacts import directory
 from wagtail_kwiga.exceptions import ConfigurationFault, KwigaError
+from wagtail_kwiga.formatting.money import money_for_reader
 from wagtail_kwiga.journal import writing
+from wagtail_kwiga.orders.labels import ORIGIN_CHOICES, PAYMENT_KIND_CHOICES, STATUS_CHOICES, STATUS_LABELS
 from wagtail_kwiga.orders.models import Order
-from wagtail_kwiga.orders.statuses import Origin, PaymentKind, Status
+from wagtail_kwiga.orders.statuses import PaymentKind, Status
 from wagtail_kwiga.payments import ledger, registry
 
 #: Statuses that are good news, shown as a filled tag.
@@ -53,7 +55,7 @@ class OrderFilterSet(WagtailFilterSet):
     """
 
     status = django_filters.MultipleChoiceFilter(
-        label=_("Payment"), choices=Status.choices, widget=forms.CheckboxSelectMultiple, distinct=False
+        label=_("Payment"), choices=STATUS_CHOICES, widget=forms.CheckboxSelectMultiple, distinct=False
     )
     attention = django_filters.ChoiceFilter(
         label=_("Needs a person"),
@@ -67,10 +69,10 @@ class OrderFilterSet(WagtailFilterSet):
         label=_("Payment method"), choices=_methods, widget=forms.CheckboxSelectMultiple, distinct=False
     )
     payment_kind = django_filters.MultipleChoiceFilter(
-        label=_("Kind of payment"), choices=PaymentKind.choices, widget=forms.CheckboxSelectMultiple, distinct=False
+        label=_("Kind of payment"), choices=PAYMENT_KIND_CHOICES, widget=forms.CheckboxSelectMultiple, distinct=False
     )
     origin = django_filters.MultipleChoiceFilter(
-        label=_("Made by"), choices=Origin.choices, widget=forms.CheckboxSelectMultiple, distinct=False
+        label=_("Made by"), choices=ORIGIN_CHOICES, widget=forms.CheckboxSelectMultiple, distinct=False
     )
     placed_at = filters.DayRangeFilter(label=_("Placed"))
 
@@ -84,6 +86,8 @@ class OrderFilterSet(WagtailFilterSet):
 
 class OrderIndexView(RecordIndexView):
     """All orders, newest first."""
+
+    exported = {"answers": answers.in_one_cell}
 
     @staticmethod
     def beginnings(words: str) -> list[Q]:
@@ -197,7 +201,7 @@ def money_arrived(request: HttpRequest, pk: int) -> HttpResponse:
             "order": order,
             "form": form,
             "card": card,
-            "outstanding": shown_money(order.outstanding),
+            "outstanding": money_for_reader(order.outstanding),
             "header_icon": "check",
             "page_title": _("Money arrived"),
             "page_subtitle": order.number,
@@ -231,7 +235,7 @@ class OrderViewSet(RecordViewSet):
     list_export = [
         "number", "placed_at", "get_status_display", "contact.name", "contact.email", "buyer_name", "buyer_phone", "title",
         "list_price.amount", "discount.amount", "total.amount", "received.amount", "currency", "coupon_code",
-        "payment_method", "get_payment_kind_display", "get_origin_display", "language", "paid_at",
+        "payment_method", "get_payment_kind_display", "get_origin_display", "language", "paid_at", "answers",
     ]  # fmt: skip
     export_headings = {
         "get_status_display": _("Payment"),
@@ -243,6 +247,7 @@ class OrderViewSet(RecordViewSet):
         "received.amount": _("Received"),
         "get_payment_kind_display": _("Kind of payment"),
         "get_origin_display": _("Made by"),
+        "answers": _("Answers on the order form"),
     }
 
     @property
@@ -260,7 +265,7 @@ class OrderViewSet(RecordViewSet):
             Column("title", label=_("What"), sort_key="title"),
             MoneyColumn("total", label=_("Total"), sort_key="total_amount"),
             StatusTagColumn(
-                "status", label=_("Payment"), accessor=lambda order: Status(order.status).label, sort_key="status",
+                "status", label=_("Payment"), accessor=lambda order: STATUS_LABELS[Status(order.status)], sort_key="status",
                 primary=lambda order: order.status in SETTLED,
             ),
             StatusFlagColumn("needs_person", label=_("Needs a person"), true_label=_("look here")),

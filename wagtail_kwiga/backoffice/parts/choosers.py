@@ -11,7 +11,6 @@ from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.db.models import Q
 from django.http import Http404
-from django.utils import translation
 from django.utils.translation import gettext_lazy as _
 from wagtail.admin.forms.choosers import BaseFilterForm
 from wagtail.admin.ui.tables import Column
@@ -23,6 +22,7 @@ from wagtail_kwiga.backoffice.parts import records
 from wagtail_kwiga.backoffice.parts.columns import NUMBER, MoneyColumn
 from wagtail_kwiga.coupons import discounts
 from wagtail_kwiga.coupons.models import Coupon
+from wagtail_kwiga.formatting import languages
 
 
 class SearchForm(BaseFilterForm):
@@ -166,4 +166,4 @@ class OfferChooser(RowChooser):
 
 
 def _size(coupon: Coupon) -> str:
-    return discounts.size_text(coupon, translation.get_language() or "en")
+    return discounts.size_text(coupon, languages.active())

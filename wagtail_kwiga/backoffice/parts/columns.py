@@ -4,24 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.utils import formats, timezone, translation
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 from wagtail.admin.ui.components import Component
 from wagtail.admin.ui.tables import Column, DateColumn, Table
 
+from wagtail_kwiga.formatting import instants
+from wagtail_kwiga.formatting.money import money_for_reader
 from wagtail_kwiga.journal import writing
-from wagtail_kwiga.pricing.formatting import format_money
-from wagtail_kwiga.pricing.money import Money
 
 #: The class of a cell with a number: aligned at its end, so that figures can be compared.
 NUMBER = "w-text-end w-whitespace-nowrap"
-
-
-def shown_money(money: Money) -> str:
-    """Money in words and figures of the reader's locale."""
-    return format_money(money, translation.get_language() or "en")
 
 
 class MoneyColumn(Column):
@@ -32,7 +26,7 @@ class MoneyColumn(Column):
         super().__init__(name, **kwargs)
 
     def get_value(self, instance: Any) -> str:
-        return shown_money(super().get_value(instance))
+        return money_for_reader(super().get_value(instance))
 
 
 class TableCard(Component):
@@ -62,14 +56,6 @@ class Facts(Component):
         return {"facts": self.facts}
 
 
-def language_name(code: str) -> str:
-    """The name of a language in the reader's own; an unknown code stands for itself."""
-    try:
-        return translation.get_language_info(code)["name_translated"]
-    except KeyError:
-        return code
-
-
 def person(contact: Any) -> SafeString:
     """A person's name and address, one below the other; the address alone where there is no name."""
     if not contact.name:
@@ -82,10 +68,9 @@ def coming(instant: Any) -> Any:
     it says *Just now* of next year.)"""
     if instant is None:
         return ""
-    local = timezone.localtime(instant)
     return format_html(
         '<time datetime="{}" title="{}">{}</time>',
-        local.isoformat(), exact(instant), formats.date_format(local, "SHORT_DATETIME_FORMAT"),
+        instants.local(instant).isoformat(), exact(instant), instants.short_moment_without_zone(instant),
     )  # fmt: skip
 
 
@@ -114,8 +99,5 @@ def timeline_card(subject: Any, **only: Any) -> TableCard:
 
 
 def exact(instant: Any) -> str:
-    """An instant to the second, with its zone."""
-    if instant is None:
-        return ""
-    local = timezone.localtime(instant)
-    return f"{formats.date_format(local, 'DATE_FORMAT')}, {local:%H:%M:%S} {local.tzname()}"
+    """An instant to the second, with its zone; nothing for none."""
+    return instants.moment_to_the_second(instant) if instant is not None else ""

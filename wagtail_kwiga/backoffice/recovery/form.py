@@ -11,11 +11,11 @@ from django.utils.translation import gettext_lazy as _
 from wagtail.admin.widgets import AdminAutoHeightTextInput
 
 from wagtail_kwiga.automations.models import Scenario
-from wagtail_kwiga.automations.recovery import preset_texts, presets
-from wagtail_kwiga.automations.recovery.preset_texts import Languages, Texts
+from wagtail_kwiga.automations.recovery import presets
+from wagtail_kwiga.automations.recovery.preset_texts import Languages
 from wagtail_kwiga.automations.recovery.presets import Recovery
 from wagtail_kwiga.coupons.models import Coupon
-from wagtail_kwiga.mailing.authoring import validation
+from wagtail_kwiga.mailing.authoring import default_content, validation
 
 
 class _OneLine(forms.CharField):
@@ -114,7 +114,9 @@ class WinBackForm(forms.Form):
         return self._proofread("button", validation.mistakes_in)
 
     def clean_text(self) -> str:
-        return self._proofread("text", lambda text: validation.mistakes_in_rich_text(preset_texts.as_rich_text(text)))
+        return self._proofread(
+            "text", lambda text: validation.mistakes_in_rich_text(default_content.as_rich_text(text))
+        )
 
     def _proofread(self, name: str, mistakes: Callable[[str], list[tuple[str, str]]]) -> str:
         words = self.cleaned_data[name]
@@ -126,7 +128,7 @@ class WinBackForm(forms.Form):
         """What the form says, once it is valid."""
         data = self.cleaned_data
         return Recovery(
-            texts=Texts(data["subject"], data["heading"], data["text"], data["button"]),
+            texts=default_content.Texts(data["subject"], data["heading"], data["text"], data["button"]),
             percent=data["percent"],
             wait_minutes=data["wait"],
             hours=data["hours"],
@@ -137,7 +139,7 @@ class WinBackForm(forms.Form):
 
 def first_values(languages: Languages) -> dict[str, Any]:
     """What stands in the form when it is opened."""
-    texts = preset_texts.standard_texts(languages.own.language)
+    texts = default_content.standard_texts(languages.own.language)
     return {
         "percent": "15",
         "wait": 30,

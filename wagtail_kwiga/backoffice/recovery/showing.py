@@ -18,6 +18,7 @@ from wagtail_kwiga.automations.recovery.preset_texts import Languages
 from wagtail_kwiga.automations.recovery.presets import DraftedRecovery, Recovery
 from wagtail_kwiga.catalogue.models import Offer
 from wagtail_kwiga.exceptions import KwigaError
+from wagtail_kwiga.mailing.authoring import default_content
 from wagtail_kwiga.mailing.models import EmailTemplate
 
 
@@ -73,7 +74,7 @@ def mails_to_be(offer: Offer, page: Any, languages: Languages, recovery: Recover
     """The mail that a form would make, in the page's language first. Nothing is saved."""
     wanted = [(languages.own, recovery.texts)]
     wanted += [
-        (spoken, preset_texts.standard_texts(spoken.language))
+        (spoken, default_content.standard_texts(spoken.language))
         for spoken in languages.others
         if spoken.language in recovery.also_in
     ]

@@ -12,7 +12,6 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.template.response import TemplateResponse
 from django.urls import path, reverse
-from django.utils import translation
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 from wagtail.admin.widgets.button import Button, HeaderButton
@@ -28,6 +27,7 @@ from wagtail_kwiga.backoffice.recovery.form import WinBackForm
 from wagtail_kwiga.catalogue.models import Offer
 from wagtail_kwiga.coupons.discounts import size_text
 from wagtail_kwiga.exceptions import KwigaError
+from wagtail_kwiga.formatting import languages
 from wagtail_kwiga.offers import coupon_gate, publishing
 from wagtail_kwiga.offers.models import OfferPageMixin
 
@@ -167,7 +167,7 @@ def _form_context(request: HttpRequest, offer: Offer, page: Any, form: WinBackFo
         "also_in": form["also_in"] if "also_in" in form.fields else None,
         "language": form.languages.own.name,
         "no_words_in": ", ".join(spoken.name for spoken in form.languages.missing),
-        "own_words": preset_texts.has_texts(form.languages.own.language),
+        "own_words": languages.has_words(form.languages.own.language),
         "cannot_publish": coupon_gate.why_not_nameable(page, now=now),
         "cautions": readiness.cautions(offer, page, now=now),
         "gate": _gate(page),
@@ -179,7 +179,7 @@ def _form_context(request: HttpRequest, offer: Offer, page: Any, form: WinBackFo
         context |= {
             "sentence": presets.sentence(offer, recovery),
             "recovery": recovery,
-            "size": size_text(recovery.coupon(), translation.get_language() or "en"),
+            "size": size_text(recovery.coupon(), languages.active()),
             "title": title,
             "free": recovery.percent == presets.PERCENT[1],
             "mails": showing.mails_to_be(offer, page, form.languages, recovery, now),

@@ -37,7 +37,7 @@ def with_counts(scenarios: QuerySet[Scenario]) -> QuerySet[Scenario]:
     """``scenarios`` with how many people are inside now, were written to, and paid after they were."""
     runs = Run.objects.filter(scenario=OuterRef("pk")).order_by()
     mailed = runs.filter(first_message_at__isnull=False)
-    paid = Order.objects.filter(family=OuterRef("family"), paid_at__gt=OuterRef("first_message_at"))
+    paid = Order.objects.filter(purchase_id=OuterRef("purchase_id"), paid_at__gt=OuterRef("first_message_at"))
     return scenarios.annotate(
         inside_now=_number(runs.filter(state__in=stopping.INSIDE)),
         mailed=_number(mailed),

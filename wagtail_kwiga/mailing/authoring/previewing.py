@@ -13,11 +13,11 @@ from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
-from django.utils import translation
 from django.utils.translation import gettext as _
 from wagtail.models import Site
 
 from wagtail_kwiga.exceptions import TemplateFault
+from wagtail_kwiga.formatting import languages
 from wagtail_kwiga.mailing import placeholders
 from wagtail_kwiga.mailing.authoring import compiling, sample_data, validation, versions
 from wagtail_kwiga.mailing.models import EmailTemplate
@@ -75,7 +75,7 @@ def choose(session: Any, words: str) -> Order | None:
 
 def preview(request: HttpRequest, template: EmailTemplate, mode: str = HTML) -> HttpResponse:
     """``template`` as it stands in memory; with its mistakes where there are any."""
-    language = template.locale.language_code if template.locale_id else translation.get_language() or "en"
+    language = template.locale.language_code if template.locale_id else languages.active()
     site = Site.find_for_request(request)
     user, session = getattr(request, "user", None), getattr(request, "session", {})
     may_choose = may_see_orders(user)

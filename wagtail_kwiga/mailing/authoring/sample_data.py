@@ -15,6 +15,7 @@ from wagtail_kwiga import conf, hooks
 from wagtail_kwiga.contacts.models import Contact
 from wagtail_kwiga.coupons import discounts, eligibility
 from wagtail_kwiga.coupons.models import Coupon
+from wagtail_kwiga.formatting import languages
 from wagtail_kwiga.mailing import placeholder_syntax, placeholders, rendering, sender
 from wagtail_kwiga.mailing.authoring import compiling
 from wagtail_kwiga.mailing.classification import Kind
@@ -158,7 +159,7 @@ def line(words: str, example: placeholders.Situation) -> str:
 
 def block(block_type: str, value: Any) -> rendering.Mail:
     """One block alone as mail, for the block picker, in the active language."""
-    example = situation(language=translation.get_language() or "en")
+    example = situation(language=languages.active())
     compiled = compiling.compile_mail(
         subject="",
         preheader="",

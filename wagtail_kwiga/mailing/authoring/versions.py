@@ -19,6 +19,7 @@ from django.utils.translation import gettext
 from wagtail.images import get_image_model
 
 from wagtail_kwiga import __version__, conf
+from wagtail_kwiga.formatting import languages
 from wagtail_kwiga.mailing.authoring import compiling, validation
 from wagtail_kwiga.mailing.authoring.compiling import Block
 from wagtail_kwiga.mailing.classification import Kind
@@ -59,7 +60,7 @@ class _Content:
 def for_template(template: EmailTemplate, language: str, *, now: dt.datetime | None = None) -> EmailTemplateVersion:
     """The version of ``template`` for somebody who reads ``language``, compiled if it is not there yet.
 
-    The translation in that language, else in its base language, else the template itself; drafts are not looked at.
+    The translation in that language, else in the nearest of its variants, else the template itself; drafts are not looked at.
     Raises ``TemplateFault`` where the live content has a mistake.
     """
     return for_many([(template.pk, language)], now=now)[template.pk, language]
@@ -75,7 +76,7 @@ def for_many(wanted: Iterable[Wanted], *, now: dt.datetime | None = None) -> dic
     translations = EmailTemplate.objects.filter(
         translation_key__in=EmailTemplate.objects.filter(pk__in=ids).values("translation_key")
     ).select_related("locale")
-    rows = list(translations)
+    rows = list(translations.order_by("pk"))  # of two that are as near, the older serves
     by_id = {row.pk: row for row in rows}
     chosen: dict[Wanted, EmailTemplate] = {}
     for pk, language in wanted:
@@ -122,33 +123,29 @@ def problems(template: EmailTemplate) -> list[validation.TemplateProblem]:
     return found
 
 
-def languages_missing(template: EmailTemplate, languages: Iterable[str]) -> list[str]:
-    """Those of ``languages`` whose readers would get ``template`` in another language, in the order given. One query.
+def languages_missing(template: EmailTemplate, wanted: Iterable[str]) -> list[str]:
+    """Those languages of ``wanted`` whose readers would get ``template`` in another language, in the order given. One query.
 
-    ``template`` itself counts as there, published or not, and ``de`` serves ``de-at`` too: the rule of ``for_template``.
+    ``template`` itself counts as there, published or not, and ``de`` serves ``de-at`` too, as ``de-ch`` does: the rule of ``for_template``.
     """
     rows = list(EmailTemplate.objects.filter(translation_key=template.translation_key).select_related("locale"))
     there = _readable(template, rows)
-    return [code for code in dict.fromkeys(languages) if not any(one in there for one in _codes(code))]
+    return [code for code in dict.fromkeys(wanted) if languages.nearest(code, there) is None]
 
 
 def _in_language(template: EmailTemplate, rows: Iterable[EmailTemplate], language: str) -> EmailTemplate:
     there = _readable(template, rows)
-    return next((there[code] for code in _codes(language) if code in there), template)
+    code = languages.nearest(language, there)
+    return there[code] if code is not None else template
 
 
 def _readable(template: EmailTemplate, rows: Iterable[EmailTemplate]) -> dict[str, EmailTemplate]:
     """The translations that may be sent, by language."""
     return {
-        row.locale.language_code.lower(): row
+        row.locale.language_code: row
         for row in rows
         if row.translation_key == template.translation_key and (row.live or row.pk == template.pk)
     }
-
-
-def _codes(language: str) -> tuple[str, str]:
-    """A language and the one it is a variant of."""
-    return language.lower(), language.lower().split("-")[0]
 
 
 def _contents(templates: Iterable[EmailTemplate]) -> dict[int, _Content]:
@@ -295,5 +292,4 @@ def formatting_language(written: str, wanted: str) -> str:
 
     One mail, one language: the reader's own variant where it is the same language, else that of the words.
     """
-    same = wanted and written.lower().split("-")[0] == wanted.lower().split("-")[0]
-    return wanted if same else written or wanted
+    return wanted if languages.is_same(written, wanted) else written or wanted

@@ -22,13 +22,11 @@ from django.db.models import CharField, DateTimeField, QuerySet
 from django.db.models import PositiveSmallIntegerField as SmallNumber
 
 from wagtail_kwiga import conf, hooks, locking
+from wagtail_kwiga.catalogue import selling
 from wagtail_kwiga.compiled_queries import ExistsMany, Param, Update
-from wagtail_kwiga.contacts import consent
 from wagtail_kwiga.contacts.models import Contact
 from wagtail_kwiga.coupons import eligibility
-from wagtail_kwiga.coupons.reasons import Reason
-from wagtail_kwiga.mailing import sender, suppression, timeline
-from wagtail_kwiga.mailing.classification import Kind
+from wagtail_kwiga.mailing import permission, sender, suppression, timeline
 from wagtail_kwiga.mailing.events import EmailSent
 from wagtail_kwiga.mailing.models import EmailTemplateVersion, OutgoingEmail, Suppression
 from wagtail_kwiga.mailing.reasons import Why, told
@@ -41,8 +39,6 @@ logger = logging.getLogger("wagtail_kwiga.mailing")
 Status = OutgoingEmail.Status
 Purpose = OutgoingEmail.Purpose
 
-#: Why a discount that held when the mail was written holds no more.
-_ENDED = {Reason.INACTIVE, Reason.EXPIRED, Reason.ENDED_FOR_YOU}
 #: Minutes until the next try, by how often a mail has been tried.
 BACKOFF = (2, 10, 60, 240, 480)
 
@@ -270,25 +266,18 @@ def _objection(email: OutgoingEmail, by: sender.Sender, now: dt.datetime) -> tup
     if found is None:  # the mail is gone; the claim will find that too
         return "", ""
     if email.purpose == Purpose.RECOVERY:
-        if email.family and not found.is_waiting:
-            return Status.CANCELLED, Why.PAID if found.family_paid else Why.NOT_WAITING
+        if email.purchase_id and not found.is_waiting:
+            return Status.CANCELLED, Why.PAID if found.purchase_paid else Why.NOT_WAITING
         if found.recovery_on is False:
             return Status.CANCELLED, Why.RECOVERY_OFF
-    if contact is not None:
-        if contact.is_placeholder:
-            return Status.SUPPRESSED, Why.PLACEHOLDER
-        policy = found.promo_policy or by.promo_policy
-        refusal = consent.why_not_promote(contact, policy) if email.kind == Kind.PROMOTION else None
-        if refusal:
-            return Status.SUPPRESSED, refusal
-    refusal = found.suppressed or (found.promotion_suppressed if email.kind == Kind.PROMOTION else None)
-    if refusal:
-        return Status.SUPPRESSED, refusal
+    recipient = presend_checks.recipient(contact, found)
+    if why := permission.refusal(recipient, kind=email.kind, policy=found.promo_policy or by.promo_policy):
+        return Status.SUPPRESSED, why
     if email.not_after is not None and now > email.not_after:
         return Status.MISSED, Why.TOO_LATE
     if contact is not None and _promises_a_discount(email):
-        over = found.coupon_is_over(now) if coupon_id else _named_discount_is_over(email, contact, now)
-        if over:
+        refused = not found.coupon.ok if found.coupon is not None else _named_discount_is_refused(email, contact, now)
+        if refused:
             return Status.MISSED, Why.TOO_LATE
     return "", ""
 
@@ -302,12 +291,15 @@ def _coupon_in_links(email: OutgoingEmail) -> int | None:
     return next((row["coupon"] for row in email.links.values() if row.get("coupon")), None)
 
 
-def _named_discount_is_over(email: OutgoingEmail, contact: Contact, now: dt.datetime) -> bool:
-    """``PreSendCheck.coupon_is_over`` for a coupon of which only the code stands in the mail."""
+def _named_discount_is_refused(email: OutgoingEmail, contact: Contact, now: dt.datetime) -> bool:
+    """The same for a coupon of which only the code stands in the mail."""
     code = email.context.get("coupon.code")
     if not code or email.order is None or email.order.offer is None:
         return False
-    return eligibility.check(code=code, offer=email.order.offer, contact=contact, now=now).reason in _ENDED
+    offer = email.order.offer
+    return not (
+        selling.is_for_sale(offer, now) and eligibility.check(code=code, offer=offer, contact=contact, now=now).ok
+    )
 
 
 def _book(email: OutgoingEmail, verdict: DeliveryResult, now: dt.datetime, *, was: str) -> str | None:

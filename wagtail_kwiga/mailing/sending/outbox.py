@@ -17,12 +17,10 @@ from django.db.models import Prefetch, prefetch_related_objects
 from django.utils.translation import gettext
 
 from wagtail_kwiga import compiled_queries, conf, locking
-from wagtail_kwiga.contacts import consent
 from wagtail_kwiga.exceptions import KwigaError
 from wagtail_kwiga.journal import writing
-from wagtail_kwiga.mailing import placeholder_syntax, placeholders, rendering, sender, suppression, timeline
+from wagtail_kwiga.mailing import permission, placeholder_syntax, placeholders, rendering, sender, suppression, timeline
 from wagtail_kwiga.mailing.authoring import sample_data, versions
-from wagtail_kwiga.mailing.classification import Kind
 from wagtail_kwiga.mailing.models import EmailTemplate, EmailTemplateVersion, OutgoingEmail
 from wagtail_kwiga.mailing.placeholders import Situation
 from wagtail_kwiga.mailing.reasons import Why, told
@@ -88,14 +86,14 @@ def queue_many(mails: Iterable[QueuedMail], *, now: dt.datetime | None = None) -
     return [by_key[key] for key in keys]
 
 
-def cancel_family(family: uuid.UUID, *, now: dt.datetime | None = None, why: str = Why.PAID) -> int:
-    """Cancel the recovery mail of a family that has not begun to be handed over; returns how many. One query.
+def cancel_recovery(purchase_id: int, *, now: dt.datetime | None = None, why: str = Why.PAID) -> int:
+    """Cancel the recovery mail of a purchase that has not begun to be handed over; returns how many. One query.
 
     Whoever calls it because of a payment holds the contact's lock. Delivery claims under the same lock, so once that
     transaction has committed no hand-over of these mails can begin (promise 1).
     """
     waiting = OutgoingEmail.objects.filter(
-        family=family, purpose=Purpose.RECOVERY, status__in=[Status.QUEUED, Status.LEASED]
+        purchase_id=purchase_id, purpose=Purpose.RECOVERY, status__in=[Status.QUEUED, Status.LEASED]
     )
     return waiting.update(status=Status.CANCELLED, why=str(why)[:255], lease="", leased_until=None)
 
@@ -137,7 +135,7 @@ def send_test(template: EmailTemplate, *, to: str, language: str = "", now: dt.d
 def settle(email: OutgoingEmail, verdict: str, *, by: Any = None, now: dt.datetime | None = None) -> None:
     """A person decides about a mail: ``was_sent`` (an uncertain one), or ``send_again`` (an uncertain or failed one).
 
-    Sending again uses the same row and asks all questions anew: a paid family stays silent, a late mail is missed.
+    Sending again uses the same row and asks all questions anew: a paid purchase stays silent, a late mail is missed.
     Raises ``KwigaError``: ``unknown_verdict``, or ``not_open`` where the mail is not in doubt (any more).
     """
     now = now or conf.now()
@@ -210,16 +208,17 @@ def _row(
     situation = replace(mail.situation, seller=by, language=language, now=now)
     texts, links = writer.build(version.placeholders, situation)
     contact, order = situation.contact, situation.order
-    why = _why_not(mail, by, known)
+    recipient = suppression.recipient_among(contact, known)
+    why = permission.refusal(recipient, kind=version.kind, policy=by.promo_policy)
     values = {
         "key": mail.key,
         "purpose": str(mail.purpose),
         "kind": version.kind,
         "status": str(Status.SUPPRESSED if why else Status.QUEUED),
-        "why": str(why or ""),
+        "why": why,
         "contact_id": contact.pk,
         "order_id": order.pk if order else None,
-        "family": order.family if order else None,
+        "purchase_id": order.purchase_id if order else None,
         "version_id": version.pk,
         "site_id": _site_id(situation),
         "language": language,
@@ -233,17 +232,6 @@ def _row(
         "not_after": mail.not_after,
     } | _DEFAULTS
     return [values[name] for name in _COLUMNS]
-
-
-def _why_not(mail: QueuedMail, by: sender.Sender, known: suppression.Known) -> str | None:
-    contact, kind = mail.situation.contact, mail.version.kind
-    if contact.is_placeholder:
-        return Why.PLACEHOLDER
-    if kind == Kind.PROMOTION:
-        why = consent.why_not_promote(contact, by.promo_policy)
-        if why:
-            return why
-    return suppression.why_not(contact.email, kind, known)
 
 
 def _site_id(situation: Situation) -> int | None:

@@ -6,24 +6,41 @@ database as it was when the statement *began*, and one that has waited for the l
 
 from __future__ import annotations
 
+import dataclasses
 import datetime as dt
 from dataclasses import dataclass
 from typing import Any
 
 from django.db import router
-from django.db.models import BigIntegerField, CharField, DateTimeField, Exists, OuterRef, QuerySet, Subquery
+from django.db.models import (
+    BigIntegerField,
+    CharField,
+    Count,
+    DateTimeField,
+    Exists,
+    OuterRef,
+    QuerySet,
+    Subquery,
+    Value,
+)
+from django.db.models.functions import Coalesce, Least
 
 from wagtail_kwiga import locking
+from wagtail_kwiga.catalogue.models import Offer
 from wagtail_kwiga.compiled_queries import Param, Select
-from wagtail_kwiga.contacts import lists
 from wagtail_kwiga.contacts.models import Contact, ListMembership
-from wagtail_kwiga.coupons.models import Coupon
+from wagtail_kwiga.coupons import eligibility, rules
+from wagtail_kwiga.coupons.models import Coupon, CouponUse, OfferAllowedCoupon
+from wagtail_kwiga.coupons.rules import Verdict
+from wagtail_kwiga.mailing import permission, suppression
 from wagtail_kwiga.mailing.models import OutgoingEmail, Suppression
 from wagtail_kwiga.orders import purchases
 from wagtail_kwiga.orders.models import Order
 from wagtail_kwiga.orders.statuses import Status
 from wagtail_kwiga.site_settings import KwigaSettings
 
+#: Later than any end, for comparing with those that have none.
+_NEVER = Value(dt.datetime(9999, 12, 31, tzinfo=dt.UTC), output_field=DateTimeField())
 _CONTACT = [field.attname for field in Contact._meta.concrete_fields]
 
 
@@ -39,9 +56,9 @@ def lock_contact(contact_id: int) -> Contact:
 class PreSendCheck:
     """How things stand for one mail. The settings are those of its site, ``None`` where there are none."""
 
-    family_waits: bool
-    family_partly_paid: bool
-    family_paid: bool
+    purchase_waits: bool
+    purchase_partly_paid: bool
+    purchase_paid: bool
     #: Whether the very order that the mail is about was cancelled or has expired; a newer one may wait all the same.
     order_is_over: bool
     #: Why the address gets no mail at all, and why no promotion.
@@ -49,11 +66,8 @@ class PreSendCheck:
     promotion_suppressed: str | None
     recovery_on: bool | None
     promo_policy: str | None
-    #: The coupon that the mail's links carry, if any; ``False`` and ``None`` where there is none.
-    coupon_active: bool | None
-    coupon_until: dt.datetime | None
-    coupon_has_lists: bool
-    on_a_list_of_coupon: bool
+    #: What the checkout would say about the coupon that the mail's links carry; ``None`` where they carry none.
+    coupon: Verdict | None = None
 
     @property
     def is_waiting(self) -> bool:
@@ -61,25 +75,55 @@ class PreSendCheck:
 
         An order that was called off takes its mail along: what is ordered afterwards waits anew.
         """
-        return self.family_waits and not (self.family_paid or self.family_partly_paid or self.order_is_over)
-
-    def coupon_is_over(self, now: dt.datetime) -> bool:
-        """Whether the discount that the mail promises its reader is over: staff took them off the list since, say.
-
-        Promise 5. Taking off locks the contact as well, so this reads either before it or after.
-        """
-        if not self.coupon_active or (self.coupon_until is not None and self.coupon_until <= now):
-            return True
-        return self.coupon_has_lists and not self.on_a_list_of_coupon
+        return self.purchase_waits and not (self.purchase_paid or self.purchase_partly_paid or self.order_is_over)
 
 
 def pre_send_check(
     email: OutgoingEmail, *, site_id: int | None, coupon_id: int | None, now: dt.datetime
 ) -> PreSendCheck | None:
-    """Everything in one query; ``None`` for a mail that is gone. ``site_id``: whose settings count."""
-    address = email.to_email.strip().lower()
-    row = _STANDING.row(email=email.pk, address=address, site=site_id, coupon=coupon_id, now=now)
-    return PreSendCheck(*row) if row is not None else None
+    """Everything in one query; ``None`` for a mail that is gone. ``site_id``: whose settings count.
+
+    The coupon is judged by the rules of the checkout (promise 5). Taking somebody off a list locks the contact as well, so
+    this reads either before it or after.
+    """
+    given = {"email": email.pk, "address": email.to_email.strip().lower(), "site": site_id}
+    if coupon_id is None:
+        row = _STANDING.row(**given)
+        return PreSendCheck(*row) if row is not None else None
+    row = _STANDING_WITH_COUPON.row(**given, coupon=coupon_id, now=now)
+    if row is None:
+        return None
+    split = len(dataclasses.fields(PreSendCheck)) - 1
+    return PreSendCheck(*row[:split], coupon=_verdict(dict(zip(_COUPON_FACTS, row[split:], strict=True)), now))
+
+
+def recipient(contact: Contact | None, found: PreSendCheck) -> permission.Recipient:
+    """Whom the mail goes to, as the rules about mail see them; ``contact`` is ``None`` for one to the team."""
+    known = {permission.ALL_MAIL: found.suppressed or "", permission.PROMOTIONAL_MAIL: found.promotion_suppressed or ""}
+    if contact is None:
+        return dataclasses.replace(permission.TEAM, **permission.suppressions(known))
+    return suppression.recipient(contact, known)
+
+
+def _verdict(found: dict[str, Any], now: dt.datetime) -> Verdict:
+    """What the rules say about the coupon and the offer of the mail's order, for its contact."""
+    coupon = offer = None
+    if found["code"] is not None:
+        row = Coupon(**{name: found[name] for name in _OF_COUPON})
+        coupon = eligibility.facts_of(row, has_expired_hold=found["has_expired_hold"])
+    if found["offer_id"] is not None:
+        offer = eligibility.facts_of_offer(
+            Offer(pk=found["offer_id"], **{n: found[f"offer_{n}"] for n in _OF_OFFER}), now
+        )
+    links = rules.Links(
+        has_lists=found["has_lists"],
+        has_offers=found["has_offers"],
+        is_for_offer=found["is_for_offer"],
+        is_named=found["is_named"],
+    )
+    ends = (rules.earlier(found["member_until"], found["removed_at"]),) if found["was_member"] else ()
+    customer = rules.CustomerFacts(membership_ends=ends, redeemed=found["redeemed"], holds_use=found["holds_use"])
+    return rules.judge_promise(coupon, offer, links, customer, now)
 
 
 def _lock() -> QuerySet:
@@ -88,25 +132,69 @@ def _lock() -> QuerySet:
 
 
 def _standing() -> QuerySet:
-    address, coupon = Param("address", CharField()), Param("coupon", BigIntegerField())
+    asked = _about_the_mail()
+    return _this_mail().annotate(**asked).values_list(*asked)
+
+
+def _standing_with_coupon() -> QuerySet:
+    mail, coupon = _about_the_mail(), _about_the_coupon()
+    of_offer = ["order__offer_id", *(f"order__offer__{name}" for name in _OF_OFFER)]
+    return _this_mail().annotate(**mail, **coupon).values_list(*mail, *coupon, *of_offer)
+
+
+def _this_mail() -> QuerySet:
+    return OutgoingEmail.objects.filter(pk=Param("email", BigIntegerField())).order_by()
+
+
+def _about_the_mail() -> dict[str, Any]:
+    address = Param("address", CharField())
     suppressed = Suppression.objects.filter(email=address)
     settings = KwigaSettings.objects.filter(site_id=Param("site", BigIntegerField()))
-    coupons = Coupon.objects.filter(pk=coupon)
-    grants = ListMembership.objects.filter(lists.holding(Param("now", DateTimeField())))  # type: ignore[arg-type]
     over = Order.objects.filter(pk=OuterRef("order_id"), status__in=[Status.CANCELLED, Status.EXPIRED])
-    asked: dict[str, Any] = purchases.states(OuterRef("family")) | {
+    return purchases.states(OuterRef("purchase_id")) | {
         "order_is_over": Exists(over),
         "suppressed": _one(suppressed.filter(scope=Suppression.Scope.ALL), "reason"),
         "promotion_suppressed": _one(suppressed.filter(scope=Suppression.Scope.PROMOTION), "reason"),
         "recovery_on": _one(settings, "recovery_on"),
         "promo_policy": _one(settings, "promo_policy"),
-        "coupon_active": _one(coupons, "is_active"),
-        "coupon_until": _one(coupons, "valid_until"),
-        "coupon_has_lists": Exists(Coupon.contact_lists.through.objects.filter(coupon_id=coupon)),
-        "on_a_list_of_coupon": Exists(grants.filter(contact_id=OuterRef("contact_id"), list__coupons=coupon)),
     }
-    wanted = OutgoingEmail.objects.filter(pk=Param("email", BigIntegerField())).order_by()
-    return wanted.annotate(**asked).values_list(*asked)
+
+
+#: The columns of coupon and offer that their rules ask about.
+_OF_COUPON = (
+    "code", "is_active", "valid_from", "valid_until", "kind", "currency", "limit_total", "used_count", "limit_per_contact",
+)  # fmt: skip
+_OF_OFFER = ("currency", "coupon_mode", "state", "sales_from", "sales_until")
+#: What ``_verdict`` is told, in the order of the columns.
+_COUPON_FACTS = (
+    *_OF_COUPON, "has_lists", "has_offers", "is_for_offer", "is_named", "has_expired_hold", "holds_use", "redeemed",
+    "was_member", "member_until", "removed_at", "offer_id", *(f"offer_{name}" for name in _OF_OFFER),
+)  # fmt: skip
+
+
+def _about_the_coupon() -> dict[str, Any]:
+    coupon, now = Param("coupon", BigIntegerField()), Param("now", DateTimeField())
+    contact, offer = OuterRef("contact_id"), OuterRef("order__offer_id")
+    coupons = Coupon.objects.filter(pk=coupon)
+    offers = Coupon.offers.through.objects.filter(coupon_id=coupon)
+    uses = CouponUse.objects.filter(coupon_id=coupon)
+    held = uses.filter(state=CouponUse.State.RESERVED)
+    redeemed = uses.filter(contact_id=contact, state=CouponUse.State.REDEEMED).order_by().values("coupon_id")
+    grants = ListMembership.objects.filter(contact_id=contact, list__coupons=coupon)
+    # The grant that ends last speaks for all of them.
+    last = grants.order_by(Least(Coalesce("until", _NEVER), Coalesce("removed_at", _NEVER)).desc())
+    return {f"coupon_{name}": _one(coupons, name) for name in _OF_COUPON} | {
+        "has_lists": Exists(Coupon.contact_lists.through.objects.filter(coupon_id=coupon)),
+        "has_offers": Exists(offers),
+        "is_for_offer": Exists(offers.filter(offer_id=offer)),
+        "is_named": Exists(OfferAllowedCoupon.objects.filter(coupon_id=coupon, offer_id=offer)),
+        "has_expired_hold": Exists(held.filter(reserved_until__lte=now)),
+        "holds_use": Exists(held.filter(contact_id=contact)),
+        "redeemed": Coalesce(Subquery(redeemed.annotate(number=Count("pk")).values("number")), 0),
+        "was_member": Exists(grants),
+        "member_until": Subquery(last.values("until")[:1]),
+        "removed_at": Subquery(last.values("removed_at")[:1]),
+    }
 
 
 def _one(queryset: QuerySet, field: str) -> Subquery:
@@ -115,3 +203,4 @@ def _one(queryset: QuerySet, field: str) -> Subquery:
 
 _LOCK = Select(_lock)
 _STANDING = Select(_standing)
+_STANDING_WITH_COUPON = Select(_standing_with_coupon)

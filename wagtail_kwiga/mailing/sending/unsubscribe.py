@@ -5,13 +5,12 @@ from __future__ import annotations
 import datetime as dt
 from dataclasses import dataclass
 
-from wagtail_kwiga import conf, locking
+from wagtail_kwiga import conf, locking, signing
 from wagtail_kwiga.contacts import consent, directory
 from wagtail_kwiga.contacts.models import Contact
 from wagtail_kwiga.exceptions import BadToken
 from wagtail_kwiga.mailing import suppression
 from wagtail_kwiga.mailing.models import Suppression
-from wagtail_kwiga.orders import links
 
 #: How we know: stable words in journals and suppressions.
 ONE_CLICK = "one_click"
@@ -29,12 +28,12 @@ class Holder:
 def holder_of(token: str, now: dt.datetime | None = None) -> Holder:
     """Whose link this is. An expired one still counts: nobody may be kept on a list by a date. Raises ``BadToken``."""
     try:
-        payload = links.read(links.LinkPurpose.UNSUBSCRIBE, token, now)
+        payload = signing.read(signing.Purpose.UNSUBSCRIBE, token, now)
     except BadToken as fault:
         if fault.code != "expired_token":
             raise
         payload = fault.facts["payload"]
-    contact = Contact.objects.filter(pk=links.key_in(payload, "contact")).first()
+    contact = signing.with_handle(Contact.objects.all(), payload.get("contact")).first()
     if contact is None:
         raise BadToken(code="gone")
     return Holder(contact, str(payload.get("lang") or ""))

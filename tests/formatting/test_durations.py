@@ -1,44 +1,15 @@
-"""Instants and spans in words."""
+"""Lengths of time in words."""
 
 from __future__ import annotations
 
 import datetime as dt
-from zoneinfo import ZoneInfo
 
 import pytest
+from django.utils import translation
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wagtail_kwiga.mailing import dates
-
-NOON = dt.datetime(2027, 3, 2, 12, 30, tzinfo=dt.UTC)
-
-
-@pytest.mark.parametrize(
-    ("language", "told"),
-    [
-        ("en", "Tuesday, March 2, 2027, 1:30\xa0PM CET"),
-        ("en-gb", "Tuesday, 2 March 2027, 13:30 CET"),
-        ("de", "Dienstag, 2. März 2027, 13:30 MEZ"),
-        ("es", "martes, 2 de marzo de 2027, 13:30 CET"),
-        ("pl", "wtorek, 2 marca 2027, 13:30 CET"),
-        ("uk", "вівторок, 2 березня 2027\xa0р., 13:30 CET"),
-        ("xx", "Tuesday, March 2, 2027, 1:30\xa0PM CET"),
-    ],
-)
-def test_an_instant_names_its_zone(language, told):
-    assert dates.told(NOON, language) == told
-
-
-def test_the_hour_that_comes_twice_is_told_apart():
-    """2027-10-31 in Warsaw: 02:30 happens in summer time, and an hour later again in winter time."""
-    assert dates.told(dt.datetime(2027, 10, 31, 0, 30, tzinfo=dt.UTC), "pl").endswith("02:30 CEST")
-    assert dates.told(dt.datetime(2027, 10, 31, 1, 30, tzinfo=dt.UTC), "pl").endswith("02:30 CET")
-
-
-def test_a_zone_without_a_name_is_an_offset():
-    assert dates.told(NOON, "de", ZoneInfo("Asia/Kathmandu")).endswith("18:15 UTC+5:45")
-    assert dates.told(NOON, "en", dt.timezone(dt.timedelta(hours=-3))).endswith("AM UTC-3")
+from wagtail_kwiga.formatting import durations
 
 
 @pytest.mark.parametrize(
@@ -59,14 +30,35 @@ def test_a_zone_without_a_name_is_an_offset():
 )
 def test_a_span(span, en, de, pl, uk):
     span = dt.timedelta(**span)
-    assert [dates.spelt(span, language) for language in ("en", "de", "pl", "uk")] == [en, de, pl, uk]
+    assert [durations.time_left(span, language) for language in ("en", "de", "pl", "uk")] == [en, de, pl, uk]
 
 
 @given(seconds=st.integers(0, 60 * 24 * 3600))
 def test_a_span_is_never_told_longer_than_it_is(seconds):
-    words = dates.spelt(dt.timedelta(seconds=seconds), "en")
+    words = durations.time_left(dt.timedelta(seconds=seconds), "en")
     if words:
         number, unit = words.split()
         told = int(number) * {"minute": 60, "hour": 3600, "day": 86400}[unit.rstrip("s")]
         assert told <= seconds + 60
         assert seconds - told < {"minute": 60, "hour": 3600, "day": 86400}[unit.rstrip("s")]
+
+
+@pytest.mark.parametrize(
+    ("length", "words"),
+    [
+        ({"minutes": 30}, "30 minutes"),
+        ({"minutes": 90}, "90 minutes"),
+        ({"hours": 1}, "1 hour"),
+        ({"days": 1}, "24 hours"),
+        ({"days": 3}, "3 days"),
+        ({"days": 3, "hours": 1}, "73 hours"),
+        ({}, "0 minutes"),
+    ],
+)
+def test_a_length_that_somebody_set_is_told_exactly(length, words):
+    assert durations.exact_duration(dt.timedelta(**length)) == words
+
+
+def test_a_length_in_the_active_language():
+    with translation.override("pl"):
+        assert durations.exact_duration(dt.timedelta(hours=5)) == "5 godzin"

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.pricing.strategies import money
-from wagtail_kwiga.pricing.formatting import NBSP, format_money, format_percent, locale_for
+from wagtail_kwiga.formatting.languages import locale_for
+from wagtail_kwiga.formatting.money import NBSP, format_money, format_percent
 from wagtail_kwiga.pricing.money import Money
 
 

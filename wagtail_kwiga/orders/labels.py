@@ -1,0 +1,35 @@
+"""What people read for the words of ``orders.statuses``, and the choices of Django that are made of them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.utils.translation import gettext_lazy as _
+
+from wagtail_kwiga.orders.statuses import Origin, PaymentKind, Status
+
+STATUS_LABELS: dict[Status, Any] = {
+    Status.OPEN: _("open"),
+    Status.PROCESSING: _("payment under way"),
+    Status.PARTLY_PAID: _("partly paid"),
+    Status.PAID: _("paid"),
+    Status.SUPERSEDED: _("replaced by a newer order"),
+    Status.CANCELLED: _("cancelled"),
+    Status.EXPIRED: _("expired"),
+    Status.REFUNDED: _("refunded"),
+}
+ORIGIN_LABELS: dict[Origin, Any] = {
+    Origin.WEB: _("the buyer, on the web"),
+    Origin.STAFF: _("staff, by hand"),
+    Origin.IMPORT: _("an import"),
+}
+PAYMENT_KIND_LABELS: dict[PaymentKind, Any] = {
+    PaymentKind.ONLINE: _("online"),
+    PaymentKind.TRANSFER: _("bank transfer"),
+    PaymentKind.NONE: _("nothing to pay"),
+}
+
+# Plain strings: what stands in a migration must not need this module.
+STATUS_CHOICES = [(status.value, label) for status, label in STATUS_LABELS.items()]
+ORIGIN_CHOICES = [(origin.value, label) for origin, label in ORIGIN_LABELS.items()]
+PAYMENT_KIND_CHOICES = [(kind.value, label) for kind, label in PAYMENT_KIND_LABELS.items()]

@@ -1,0 +1,110 @@
+"""Inserts of rows that may be there already: ``INSERT … ON CONFLICT``, one statement each, without a savepoint.
+
+Django has it for many rows at once only (``bulk_create``), and tells there neither which rows were written nor their keys. PostgreSQL
+and SQLite speak the same words for it; others are refused by a system check.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from django.db import connections, models, router
+
+#: For ``insert_sql``: a row that breaks a unique constraint is left out without a word.
+DO_NOTHING = "DO NOTHING"
+
+
+def insert_sql(table: str, columns: Iterable[str], source: str, *, on_conflict: str = "", returning: str = "") -> str:
+    """An INSERT of ``source`` (``VALUES …`` or ``SELECT …``). All names are quoted already.
+
+    ``on_conflict`` is what stands behind ON CONFLICT; where it is empty a row that breaks a constraint is an error.
+    """
+    sql = f"INSERT INTO {table} ({', '.join(columns)}) {source}"
+    sql += f" ON CONFLICT {on_conflict}" if on_conflict else ""
+    return sql + (f" RETURNING {returning}" if returning else "")
+
+
+def insert_or_ignore(row: models.Model) -> bool:
+    """Write a new row unless one of its unique values is taken; whether it was written. One statement.
+
+    Whoever inserts the same values at this moment is waited for. A row just inserted is seen by nobody else, and so is
+    as good as locked. ``post_save`` is sent.
+    """
+    connection = connections[router.db_for_write(type(row))]
+    quote, options = connection.ops.quote_name, row._meta
+    fields = [field for field in options.concrete_fields if not field.primary_key]
+    sql = insert_sql(
+        quote(options.db_table),
+        [quote(field.column) for field in fields],
+        f"VALUES {_places(len(fields))}",
+        on_conflict=DO_NOTHING,
+        returning=quote(options.pk.column),
+    )
+    with connection.cursor() as cursor:
+        cursor.execute(sql, [field.get_db_prep_save(field.pre_save(row, add=True), connection) for field in fields])
+        keys = cursor.fetchall()
+    if not keys:
+        return False
+    row.pk = keys[0][0]
+    row._state.adding, row._state.db = False, connection.alias
+    models.signals.post_save.send(
+        sender=type(row), instance=row, created=True, update_fields=None, raw=False, using=connection.alias
+    )
+    return True
+
+
+def count_up(
+    model: type[models.Model], counter: str, *, unique: Sequence[str], ceilings: Mapping[tuple[Any, ...], int]
+) -> set[tuple[Any, ...]]:
+    """Add one to the field ``counter`` of each row that ``ceilings`` names, unless it has reached its ceiling already.
+
+    ``ceilings``: the values of the fields ``unique`` (a unique constraint of ``model``) → the number allowed, one or more. A row that
+    is not there yet begins at one. Returns those that were counted. One statement; no signal is sent.
+
+    The database decides among those who count at the same moment. Rows are locked in the order of their values, so that two
+    who share several rows wait for one another instead of deadlocking.
+    """
+    if not ceilings:
+        return set()
+    connection = connections[router.db_for_write(model)]
+    quote, table = connection.ops.quote_name, connection.ops.quote_name(model._meta.db_table)
+    fields = [model._meta.get_field(name) for name in unique]
+    names = [quote(field.column) for field in fields]
+    number = quote(model._meta.get_field(counter).column)
+    rows: list[Any] = []
+    cases: list[Any] = []
+    for key in sorted(ceilings):
+        values = [field.get_db_prep_value(value, connection) for field, value in zip(fields, key, strict=True)]
+        rows += [*values, 1]
+        cases += [*values, ceilings[key]]
+    same = " AND ".join(f"{table}.{name} = %s" for name in names)
+    allowed = " ".join([f"WHEN {same} THEN %s"] * len(ceilings))
+    sql = insert_sql(
+        table,
+        [*names, number],
+        f"VALUES {', '.join([_places(len(names) + 1)] * len(ceilings))}",
+        on_conflict=(
+            f"({', '.join(names)}) DO UPDATE SET {number} = {table}.{number} + 1"
+            f" WHERE {table}.{number} < CASE {allowed} END"
+        ),
+        returning=", ".join(names),
+    )
+    with connection.cursor() as cursor:
+        cursor.execute(sql, [*rows, *cases])
+        found = cursor.fetchall()
+    columns = [field.get_col(model._meta.db_table) for field in fields]
+    return {
+        tuple(_read(value, column, connection) for value, column in zip(row, columns, strict=True)) for row in found
+    }
+
+
+def _read(value: Any, column: Any, connection: Any) -> Any:
+    """A value of the database as the ORM would give it: SQLite knows of no time zone, for example."""
+    for convert in (*connection.ops.get_db_converters(column), *column.get_db_converters(connection)):
+        value = convert(value, column, connection)
+    return value
+
+
+def _places(number: int) -> str:
+    return f"({', '.join(['%s'] * number)})"
