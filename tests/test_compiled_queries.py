@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import datetime as dt
-import uuid
 from decimal import Decimal
 
 import pytest
 from django.db import DatabaseError, DataError, connection, transaction
-from django.db.models import CharField, DateTimeField, UUIDField
+from django.db.models import BigIntegerField, CharField, DateTimeField
 from django.test.utils import CaptureQueriesContext
 
 from tests.orders.shop import order_for
-from tests.support import START, after, make_contact, make_offer
+from tests.support import START, after, make_contact, make_offer, make_purchases
 from wagtail_kwiga import compiled_queries
 from wagtail_kwiga import models as m
 from wagtail_kwiga.compiled_queries import ExistsMany, Param, Select, Update
@@ -37,7 +36,8 @@ def copies(order, number, **given):
 
 def test_what_is_inserted_is_what_the_orm_would_read(django_assert_num_queries):
     order = order_for(make_contact(), make_offer(amount=Decimal("19.9950")))
-    given = {"title": ODD, "purchase_id": uuid.uuid4(), "paid_at": after(minutes=1, microseconds=7), "closed_at": None}
+    (elsewhere,) = make_purchases([order.contact], None)
+    given = {"title": ODD, "purchase_id": elsewhere.pk, "paid_at": after(minutes=1, microseconds=7), "closed_at": None}
     with django_assert_num_queries(1):
         assert compiled_queries.insert(m.Order, COLUMNS, copies(order, 30, **given)) == 30
     for row in m.Order.objects.filter(number__startswith="copy-"):
@@ -79,15 +79,15 @@ def test_what_is_too_long_is_refused_and_not_cut():
 def test_updating_many_rows_is_one_statement_and_touches_no_others(django_assert_num_queries):
     orders = [order_for(make_contact(), make_offer()) for _ in range(3)]
     first, second, third = orders
-    purchase_id = uuid.uuid4()
+    one, two = make_purchases([first.contact, second.contact], None)
     with django_assert_num_queries(1):
-        rows = [[first.pk, ODD, None, purchase_id], [second.pk, "two", after(hours=1), purchase_id]]
+        rows = [[first.pk, ODD, None, one.pk], [second.pk, "two", after(hours=1), two.pk]]
         compiled_queries.update(m.Order, ["title", "closed_at", "purchase_id"], rows)
     for order in orders:
         order.refresh_from_db()
-    assert (first.title, first.closed_at, first.purchase_id) == (ODD, None, purchase_id)
-    assert (second.title, second.closed_at, second.purchase_id) == ("two", after(hours=1), purchase_id)
-    assert third.purchase_id != purchase_id
+    assert (first.title, first.closed_at, first.purchase_id) == (ODD, None, one.pk)
+    assert (second.title, second.closed_at, second.purchase_id) == ("two", after(hours=1), two.pk)
+    assert third.purchase_id not in (one.pk, two.pk)
 
 
 def test_a_question_is_put_into_sql_once_and_answers_like_the_orm():
@@ -98,7 +98,7 @@ def test_a_question_is_put_into_sql_once_and_answers_like_the_orm():
     def make():
         made.append(1)
         found = m.Order.objects.filter(
-            purchase_id=Param("purchase_id", UUIDField()), placed_at__lte=Param("at", DateTimeField())
+            purchase_id=Param("purchase_id", BigIntegerField()), placed_at__lte=Param("at", DateTimeField())
         )
         return found.values_list("pk", "purchase_id", "placed_at", "total_amount", "paid_at")
 

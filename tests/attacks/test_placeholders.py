@@ -123,6 +123,7 @@ def plain_one(settings):
         found = ([name for name, _value in message.items()], skeleton(parts(message)[1]))
         m.OutgoingEmail.objects.all().delete()
         m.Order.objects.all().delete()
+        m.Purchase.objects.all().delete()
         m.EmailTemplate.objects.all().delete()
         m.TimelineEntry.objects.all().delete()
         m.Contact.objects.all().delete()
