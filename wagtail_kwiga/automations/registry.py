@@ -13,6 +13,10 @@ from wagtail_kwiga.automations.core.steps import STEPS
 from wagtail_kwiga.automations.core.triggers import EVENTS
 
 
+#: ``StartEvent.purpose`` of what is about unpaid purchases.
+RECOVERY = "recovery"
+
+
 def kinds() -> Kinds:
     """All classes by their stored word. A site adds to the package's own and cannot replace them."""
     return Kinds(
@@ -36,11 +40,14 @@ def rules() -> Rules:
     )
 
 
-def beginning_on(move: str) -> list[str]:
-    """Words of the start events that begin when an order is ``placed`` or ``paid``."""
-    return sorted(kind for kind, event in kinds().events.items() if event.begins_on == move)
+def listening_to(event: type, *, recovery: bool = False) -> list[str]:
+    """Words of the start events that listen to this class of published events: those about unpaid purchases, or the others."""
+    known = kinds().events.items()
+    return sorted(
+        kind for kind, one in known if event in one.listens_to and (one.purpose == RECOVERY) is recovery
+    )
 
 
 def recovery_events() -> list[str]:
     """Words of the start events that are about unpaid orders: paying or closing the order ends their runs."""
-    return sorted(kind for kind, event in kinds().events.items() if event.purpose == "recovery")
+    return sorted(kind for kind, event in kinds().events.items() if event.purpose == RECOVERY)

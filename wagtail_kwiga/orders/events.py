@@ -36,6 +36,19 @@ class OrderPlaced:
 
 
 @dataclass(frozen=True)
+class PurchasesJoined:
+    """Open purchases of one contact have become one: their orders stand in ``into`` now, and ``joined`` are empty.
+
+    Told before the ``OrderPlaced`` of the order that overlaps them all.
+    """
+
+    contact_id: int
+    joined: tuple[int, ...]
+    into: int
+    at: dt.datetime
+
+
+@dataclass(frozen=True)
 class OrderPaid:
     """An order became paid. ``first`` is False where its purchase was paid already (money twice for one purchase)."""
 

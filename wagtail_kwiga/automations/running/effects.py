@@ -16,7 +16,7 @@ from wagtail_kwiga.automations.core.decisions import Decision
 from wagtail_kwiga.automations.core.intents import EndMembership, GrantMembership, Intent, QueueEmail
 from wagtail_kwiga.automations.core.snapshots import source_of
 from wagtail_kwiga.automations.models import Run, StepRecord
-from wagtail_kwiga.automations.running.facts import Batch, site_of
+from wagtail_kwiga.automations.running.facts import Batch
 from wagtail_kwiga.catalogue.models import Offer
 from wagtail_kwiga.contacts import lists
 from wagtail_kwiga.contacts.models import Contact
@@ -108,7 +108,8 @@ def _situation(batch: Batch, decision: Decision, mail: QueueEmail, now: dt.datet
     """What the mail is about. Its prices are today's: the button leads to a new order at today's terms."""
     run = batch.runs[decision.run_id]
     order = batch.orders.get(decision.order_id) if decision.order_id else None
-    offer = batch.offers.get(run.offer_id) if run.offer_id else None
+    offer_id = order.offer_id if order else mail.offer_id
+    offer = batch.offers.get(offer_id) if offer_id else None
     coupon = batch.coupons.get(mail.coupon_id) if mail.coupon_id else None
     before = after = None
     if coupon is not None and offer is not None:
@@ -117,7 +118,8 @@ def _situation(batch: Batch, decision: Decision, mail: QueueEmail, now: dt.datet
     return Situation(
         contact=batch.contacts[run.contact_id],
         order=order,
-        site=site_of(order),
+        offer=offer,
+        site=order.site if order else run.site,
         language=_language(batch, decision),
         now=now,
         coupon=coupon,
