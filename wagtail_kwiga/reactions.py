@@ -23,7 +23,7 @@ from wagtail_kwiga.journal import writing
 from wagtail_kwiga.mailing import reasons
 from wagtail_kwiga.mailing.sending import anymail_bridge, outbox
 from wagtail_kwiga.offers import publishing as offer_publishing
-from wagtail_kwiga.orders.events import OrderPaid, OrderPlaced, OrderRefunded, OrdersClosed
+from wagtail_kwiga.orders.events import OrderPaid, OrderPlaced, OrderRefunded, OrdersClosed, PurchasesJoined
 from wagtail_kwiga.orders.models import Order
 from wagtail_kwiga.payments.events import PaymentFailed
 
@@ -36,6 +36,10 @@ def _grant_access(event: OrderPaid) -> None:
 
 def _silence(event: OrderPaid) -> None:
     outbox.cancel_recovery(event.purchase_id, now=event.at, why=reasons.Why.PAID)
+
+
+def _join_mail(event: PurchasesJoined) -> None:
+    outbox.join_purchases(event.joined, event.into)
 
 
 def _send_receipt(event: OrderPaid) -> None:
@@ -69,6 +73,7 @@ def _tell_each_closed(event: OrdersClosed) -> None:
 
 
 TABLE: dict[type, tuple[Callable[[Any], None], ...]] = {
+    PurchasesJoined: (enrolment.on_purchases_joined, _join_mail),
     OrderPlaced: (enrolment.on_order_placed, _hook("after_kwiga_order_placed")),
     OrderPaid: (_grant_access, enrolment.on_order_paid, _silence, _send_receipt, _hook("after_kwiga_order_paid")),
     OrdersClosed: (enrolment.on_orders_closed, _tell_each_closed),
@@ -85,6 +90,7 @@ def connect() -> None:
     for kind, handlers in TABLE.items():
         for handler in handlers:
             events.subscribe(kind, handler)
+    events.subscribe_to_all(enrolment.on_event)
     offer_publishing.connect()
     scenario_publishing.connect()
     anymail_bridge.connect()

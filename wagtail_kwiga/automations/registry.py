@@ -12,7 +12,6 @@ from wagtail_kwiga.automations.core.snapshots import Rules
 from wagtail_kwiga.automations.core.steps import STEPS
 from wagtail_kwiga.automations.core.triggers import EVENTS
 
-
 #: ``StartEvent.purpose`` of what is about unpaid purchases.
 RECOVERY = "recovery"
 
@@ -40,11 +39,13 @@ def rules() -> Rules:
     )
 
 
-def listening_to(event: type, *, recovery: bool = False) -> list[str]:
-    """Words of the start events that listen to this class of published events: those about unpaid purchases, or the others."""
-    known = kinds().events.items()
+def listening_to(event: type, *, recovery: bool | None = None) -> list[str]:
+    """Words of the start events that listen to this class of published events; of those about unpaid purchases, or of the
+    others, where ``recovery`` says which."""
     return sorted(
-        kind for kind, one in known if event in one.listens_to and (one.purpose == RECOVERY) is recovery
+        kind
+        for kind, one in kinds().events.items()
+        if event in one.listens_to and recovery in (None, one.purpose == RECOVERY)
     )
 
 

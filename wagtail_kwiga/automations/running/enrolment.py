@@ -27,7 +27,7 @@ from wagtail_kwiga.automations.core.definitions import Definition
 from wagtail_kwiga.automations.core.snapshots import OrderSnapshot
 from wagtail_kwiga.automations.core.triggers import Entry, unpaid_key
 from wagtail_kwiga.automations.models import Run, Scenario, ScenarioVersion, StepRecord
-from wagtail_kwiga.automations.running import endings, facts
+from wagtail_kwiga.automations.running import endings, facts, joining
 from wagtail_kwiga.contacts import directory
 from wagtail_kwiga.contacts.models import Contact
 from wagtail_kwiga.exceptions import ScenarioFault
@@ -36,7 +36,7 @@ from wagtail_kwiga.locking import locked
 from wagtail_kwiga.mailing import sender
 from wagtail_kwiga.mailing.models import OutgoingEmail
 from wagtail_kwiga.orders import purchases
-from wagtail_kwiga.orders.events import OrderClosed, OrderPaid, OrderPlaced, OrdersClosed
+from wagtail_kwiga.orders.events import OrderClosed, OrderPaid, OrderPlaced, OrdersClosed, PurchasesJoined
 from wagtail_kwiga.orders.models import Order
 from wagtail_kwiga.orders.statuses import Status
 
@@ -56,6 +56,11 @@ _NEVER_LEFT = [
     OutgoingEmail.Status.SUPPRESSED,
     OutgoingEmail.Status.FAILED,
 ]
+
+
+def on_purchases_joined(event: PurchasesJoined) -> None:
+    """Runs of purchases that have become one go on, or end, as runs of that one."""
+    _guarded("purchases_joined", (Contact, event.contact_id), joining.join, event)
 
 
 def on_order_placed(event: OrderPlaced) -> None:
@@ -79,7 +84,8 @@ def on_event(event: Any) -> None:
     """Start events that listen to this class of events take people in. Called for whatever is published; without a scenario
     that begins with such an event it costs nothing, or the one query that says so. Recovery comes in by ``on_order_placed``,
     which knows who is inside already."""
-    if kinds := registry.listening_to(type(event)):
+    kinds = registry.listening_to(type(event), recovery=False if isinstance(event, OrderPlaced) else None)
+    if kinds:
         subject = (Contact, event.contact_id) if hasattr(event, "contact_id") else None
         _guarded(type(event).__name__, subject, _enter_by, event, kinds)
 
@@ -118,7 +124,9 @@ def _guarded(what: str, subject: writing.Subject | None, react: Callable[..., An
             return
         try:
             with transaction.atomic():
-                writing.write(subject, "automations.enrolment_failed", attention=True, what=what, error=str(error)[:500])
+                writing.write(
+                    subject, "automations.enrolment_failed", attention=True, what=what, error=str(error)[:500]
+                )
         except Exception:  # the money and the order come first, whatever is broken here
             logger.exception("Not even on the timeline: %s of %s", what, subject)
 
@@ -150,7 +158,8 @@ def _enter(doors: Sequence[_Door], orders: Mapping[int | None, Order | None], no
         order = orders[entry.order_id]
         if order is not None and not definition.event.matches(facts.order_snapshot(order)):
             continue
-        runs.append(_run(version, definition, entry, now, order=order))
+        key = _run_key(definition.event.kind, entry)
+        runs.append(_run(version, definition, entry, key, now, order=order))
     known = Run.objects.exclude(state=Run.State.REFUSED).filter(
         Q(once_key__in={run.once_key for run in runs} - {""})
         | Q(entry_key__in={run.entry_key for run in runs}, state__in=INSIDE),
@@ -158,13 +167,13 @@ def _enter(doors: Sequence[_Door], orders: Mapping[int | None, Order | None], no
     )
     taken = set(known.values_list("scenario_id", "entry_key")) if runs else set()
     fresh = {(run.scenario_id, run.entry_key): run for run in runs if (run.scenario_id, run.entry_key) not in taken}
-    return Run.objects.bulk_create(fresh.values())
+    return Run.objects.bulk_create(list(fresh.values()))
 
 
 def _run_key(kind: str, entry: Entry) -> str:
     """What tells this entry from others of the scenario. A long one is told by its digest: cut off, two would be one."""
     key = f"{kind}:{entry.contact_id}:{entry.key}"
-    return key if len(key) <= KEY_LENGTH else f"{key[:KEY_LENGTH - 65]}:{hashlib.sha256(key.encode()).hexdigest()}"
+    return key if len(key) <= KEY_LENGTH else f"{key[: KEY_LENGTH - 65]}:{hashlib.sha256(key.encode()).hexdigest()}"
 
 
 def _open_versions(kinds: Sequence[str]) -> list[tuple[ScenarioVersion, Definition]]:
@@ -180,11 +189,15 @@ def _open_versions(kinds: Sequence[str]) -> list[tuple[ScenarioVersion, Definiti
 
 
 def _run(
-    version: ScenarioVersion, definition: Definition, entry: Entry, at: dt.datetime, *, order: Order | None = None
+    version: ScenarioVersion,
+    definition: Definition,
+    entry: Entry,
+    key: str,
+    at: dt.datetime,
+    *,
+    order: Order | None = None,
 ) -> Run:
     position, due_at = definition.opening(at)
-    is_recovery = definition.event.purpose == registry.RECOVERY
-    key = entry.key if is_recovery else _run_key(definition.event.kind, entry)
     return Run(
         scenario_id=version.scenario_id,
         version=version,
@@ -239,7 +252,7 @@ def _placed(event: OrderPlaced) -> None:
         )
         if (entry := definition.event.entry(event)) is None:
             continue
-        run = _run(version, definition, entry, event.at, order=row)
+        run = _run(version, definition, entry, entry.key, event.at, order=row)
         if why := entry_rules.refusal(newcomer, event.at, cooling):
             run.state, run.reason, run.ended_at, run.due_at = Run.State.REFUSED, why, event.at, None
         runs.append(run)
