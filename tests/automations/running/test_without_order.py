@@ -246,7 +246,7 @@ def test_an_offer_without_a_page_and_one_that_nobody_knows():
     client, offer = Client(), make_offer()
     there, nowhere = (reverse("wagtail_kwiga:offer", args=[pk]) for pk in (offer.pk, offer.pk + 1))
     gone = client.get(there)
-    assert (gone.status_code, client.get(nowhere).status_code, client.post(there).status_code) == (404, 404, 405)
+    assert (gone.status_code, client.get(nowhere).status_code, client.post(there).status_code) == (410, 404, 405)
     assert "no longer on sale" in text_of(gone)
 
 
