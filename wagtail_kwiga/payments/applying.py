@@ -107,7 +107,7 @@ def _pending(provider: Provider, notice: ReportedEvent, attempt: PaymentAttempt,
     order = attempt.payment.order
     _learn(attempt, notice)
     attempt.state, attempt.changed_at = State.PENDING, now
-    attempt.next_poll_at = attempts.next_poll(now, now) if provider.supports_polling else None
+    attempt.next_poll_at = attempts.next_poll(now, now) if provider.can_fetch else None
     attempt.save(update_fields=["state", "changed_at", "next_poll_at", "reference"])
     writing.write(
         order, "payments.pending", now=now, method=attempt.method, amount=Money(attempt.amount, attempt.currency)

@@ -87,7 +87,7 @@ def poll(attempt: PaymentAttempt, now: dt.datetime | None = None) -> bool:
         provider = registry.get(attempt.method)
     except PaymentRefused:
         return False
-    answer = provider.fetch(attempt, now) if provider.supports_polling else None
+    answer = provider.fetch(attempt, now) if provider.can_fetch else None
     if answer is None:
         return False
     if isinstance(answer, WebhookRequest):

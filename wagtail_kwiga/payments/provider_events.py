@@ -63,7 +63,7 @@ def receive(alias: str, request: WebhookRequest, now: dt.datetime | None = None)
     if request.at is None:
         request = WebhookRequest(request.method, request.body, request.headers, request.query, at=now)
     notice = provider.verify(request)
-    kept = {name: request.header(name) for name in provider.notice_headers if request.header(name)}
+    kept = {name: request.header(name) for name in provider.kept_headers if request.header(name)}
     return take(provider, notice, body=request.body, headers=kept, now=now)
 
 

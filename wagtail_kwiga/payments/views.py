@@ -190,14 +190,14 @@ def notify(request: HttpRequest, alias: str) -> HttpResponse:
     try:
         provider = registry.get(alias)
         asked = WebhookRequest("POST", body, dict(request.headers), request.GET.dict(), at=conf.now())
-        outcome = provider_events.receive(alias, asked)
+        provider_events.receive(alias, asked)
     except BadSignature:
         return HttpResponse("Bad signature", status=400, content_type="text/plain")
     except PaymentRefused as refusal:
         if refusal.code != "unknown_method":
             raise
         return HttpResponse("Unknown", status=404, content_type="text/plain")
-    told = provider.acknowledge(outcome.result)
+    told = provider.acknowledge([], conf.now())
     return HttpResponse(told.body, content_type=told.content_type)
 
 

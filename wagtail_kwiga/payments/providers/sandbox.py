@@ -51,7 +51,8 @@ class SandboxProvider(Provider):
 
     label = _("Card (test)")
     live = False
-    notice_headers = ("Content-Type", SIGNATURE)
+    can_fetch = True
+    kept_headers = ("Content-Type", SIGNATURE)
 
     @classmethod
     def is_dangerous(cls, options: Mapping[str, Any]) -> bool:
