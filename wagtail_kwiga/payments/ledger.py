@@ -27,9 +27,6 @@ from wagtail_kwiga.pricing.money import Money
 
 State = PaymentAttempt.State
 
-#: Key in ``PaymentAttempt.data``: begun by somebody who followed a link, in a purchase that was ordered under several names.
-BY_LINK = ":by_link"
-
 
 @dataclass(frozen=True)
 class Receipt:
@@ -87,7 +84,7 @@ def record_payment(
             return Receipt(known, transitions.copy_columns(order, fresh), new=False)
         attempt = _confirm(_row_for(fresh, attempt, method, reference, money, now), reference, money, now)
         writing.write(fresh, "payments.received", now=now, by=by, amount=money, method=method, reference=reference)
-        _balance(fresh, now=now, by=by, payer_known=BY_LINK not in attempt.data)
+        _balance(fresh, now=now, by=by, payer_known=attempt.payer_is_known)
     return Receipt(attempt, transitions.copy_columns(order, fresh))
 
 
@@ -229,7 +226,7 @@ def _row_for(
         amount=money.amount,
         currency=money.currency,
         started_at=now,
-        data={"origin": "books"},
+        origin=PaymentAttempt.Origin.RECORDED,
     )
 
 
@@ -256,3 +253,7 @@ def _refundable(order: Order, only: PaymentAttempt | None) -> list[tuple[Payment
         .annotate(sum=Sum("amount"))
     )
     return [(row, row.confirmed_amount - given.get(row.pk, Decimal(0))) for row in found]
+
+
+def record_chargeback(**given):
+    raise NotImplementedError
