@@ -92,7 +92,7 @@ def build() -> SimpleNamespace:
     versions.publish(w.scenario, now=START)
     w.contact, w.other = make_contact(f"{SECRET}@example.com", name=EVIL), make_contact(name=f"{SECRET} two")
     w.order = order_for(w.contact, w.offer, now=START, language="en", name=EVIL, phone=SHORT)
-    w.paid = order_for(w.other, w.offer, now=START, language="en", payment_method="transfer")
+    w.paid = order_for(w.other, w.offer, now=START, language="en", method="transfer")
     engine.run_due(after(minutes=30))
     w.grant = lists.staff_add(w.list, w.contact, by=None)
     w.run, w.parked = m.Run.objects.get(order=w.order), m.Run.objects.get(order=w.paid)

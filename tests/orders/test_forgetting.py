@@ -45,7 +45,7 @@ def school():
 def ordered(school, email: str, now: dt.datetime = START, **given) -> m.Order:
     """Somebody orders and is sent on to the payment page."""
     known = m.Contact.objects.filter(email=email).first()
-    order = order_for(known or make_contact(email), school.offer, now=now, payment_method="sandbox", **given)
+    order = order_for(known or make_contact(email), school.offer, now=now, method="sandbox", **given)
     attempts.start(order, method="sandbox", now=now)
     return order
 
