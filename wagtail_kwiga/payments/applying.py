@@ -20,7 +20,7 @@ from wagtail_kwiga.journal import writing
 from wagtail_kwiga.orders import transitions
 from wagtail_kwiga.orders.models import Order
 from wagtail_kwiga.orders.statuses import Status
-from wagtail_kwiga.payments import attempts, ledger, refunds
+from wagtail_kwiga.payments import attempts, ledger, refund_states, refunds
 from wagtail_kwiga.payments.events import PaymentFailed
 from wagtail_kwiga.payments.models import PaymentAttempt, ProviderEvent
 from wagtail_kwiga.payments.provider import CONFIRMED, FAILED, PENDING, Provider, ReportedEvent
@@ -90,12 +90,16 @@ def _refund(event: ReportedEvent, attempt: PaymentAttempt, now: dt.datetime) -> 
     """A refund is booked by ``payments.refunds``, whoever made it. News that overtakes the payment itself waits for it."""
     if attempt.state != State.CONFIRMED:
         return Applied(Result.UNKNOWN, "The payment that was refunded has not arrived here.")
-    why = _wrong_sum(event, attempt)
-    if why:
+    known = refund_states.match(attempt, event.refund_reference, event.refund_token)
+    money = event.amount or (
+        known.money if known is not None else None
+    )  # that a refund failed may be told without a sum
+    why = _wrong_sum(money, attempt)
+    if money is None or why:
         return _needs_review(attempt, why, now)
     refunds.reported(
         attempt=attempt,
-        amount=event.amount,
+        amount=money,
         reference=event.refund_reference,
         token=event.refund_token,
         outcome=_REFUND_WORDS[event.outcome],
@@ -113,8 +117,8 @@ def _dispute(event: ReportedEvent, attempt: PaymentAttempt, now: dt.datetime) ->
         return Applied(Result.APPLIED)
     if attempt.state != State.CONFIRMED:
         return Applied(Result.UNKNOWN, "The payment that is disputed has not arrived here.")
-    why = _wrong_sum(event, attempt)
-    if why:
+    why = _wrong_sum(event.amount, attempt)
+    if event.amount is None or why:
         return _needs_review(attempt, why, now)
     ledger.record_chargeback(
         attempt=attempt, amount=event.amount, reference=reference, reversed=event.outcome == FAILED, now=now
@@ -122,9 +126,9 @@ def _dispute(event: ReportedEvent, attempt: PaymentAttempt, now: dt.datetime) ->
     return Applied(Result.APPLIED)
 
 
-def _wrong_sum(event: ReportedEvent, attempt: PaymentAttempt) -> str:
-    """Why what an event says about money cannot be taken as it is; empty where it can."""
-    money, order = event.amount, attempt.payment.order
+def _wrong_sum(money: Money | None, attempt: PaymentAttempt) -> str:
+    """Why a sum that an event names cannot be of this attempt; empty where it can."""
+    order = attempt.payment.order
     if money is None or money.amount <= 0:
         return "it names no amount"
     if money.currency != attempt.currency or money.currency != order.currency:
@@ -134,7 +138,7 @@ def _wrong_sum(event: ReportedEvent, attempt: PaymentAttempt) -> str:
 
 def _confirmed(event: ReportedEvent, attempt: PaymentAttempt, now: dt.datetime) -> Applied:
     order, money = attempt.payment.order, event.amount
-    why = _wrong_sum(event, attempt)
+    why = _wrong_sum(money, attempt)
     if money is None or why:
         return _needs_review(attempt, why, now)
     reference = event.reference or attempt.reference

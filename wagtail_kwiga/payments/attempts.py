@@ -49,25 +49,28 @@ class StartedAttempt:
     order: Order
 
 
-def start(order: Order, *, method: str, now: dt.datetime | None = None, payer_is_known: bool = True) -> StartedAttempt:
-    """Begin to pay what is left of ``order`` by ``method`` (an alias of ``PAYMENT_PROVIDERS``).
+def start(
+    due: Payment | Order, *, method: str, now: dt.datetime | None = None, payer_is_known: bool = True
+) -> StartedAttempt:
+    """Begin to pay ``due`` by ``method`` (an alias of ``PAYMENT_PROVIDERS``): the rest of one sum due, or of an order's next one.
 
     One transaction writes the attempt, the choice of method and the longer reservation of the coupon; after its commit the
     provider is asked, so call this outside a transaction. ``payer_is_known`` is False for somebody who need not be the one
     who ordered (see ``PaymentAttempt.payer_is_known``).
 
-    Raises ``PaymentRefused``: ``unknown_method``, ``method_not_offered``, or why the order takes no payment (see
-    ``why_not_payable``); ``CouponRefused`` where the coupon's use was given to somebody else meanwhile; and
+    Raises ``PaymentRefused``: ``unknown_method``, ``method_not_offered``, ``nothing_to_pay`` for a part that is not due any
+    more, or why the order takes no payment (see ``why_not_payable``); ``CouponRefused`` where the coupon's use was given to somebody else meanwhile; and
     ``ProviderUnavailable`` where trying again later is right (the attempt then stands as failed).
     """
     now = now or conf.now()
+    order = due.order if isinstance(due, Payment) else due
     provider = _offered(order, method)
     with locking.atomic_write():
         fresh = transitions.lock(order)
         refusal = why_not_payable(fresh, now)
         if refusal is not None:
             raise refusal
-        attempt = _attempt(fresh, provider, now, payer_is_known)
+        attempt = _attempt(fresh, _part(fresh, due), provider, now, payer_is_known)
         if (fresh.payment_method, fresh.payment_kind) != (method, provider.kind):
             fresh.payment_method, fresh.payment_kind = method, provider.kind
             fresh.save(update_fields=["payment_method", "payment_kind"])
@@ -133,11 +136,22 @@ def _offered(order: Order, method: str) -> Provider:
     return provider
 
 
-def _attempt(order: Order, provider: Provider, now: dt.datetime, payer_is_known: bool) -> PaymentAttempt:
-    payment = references.payment_of(order)
-    asked = order.outstanding
+def _part(order: Order, due: Payment | Order) -> Payment:
+    """The sum that is to be paid, as it stands now. The order is locked."""
+    payment = (
+        Payment.objects.get(pk=due.pk, order=order.pk) if isinstance(due, Payment) else references.payment_of(order)
+    )
+    payment.order = order
+    if not payment.rest:
+        raise PaymentRefused(_("There is nothing left to pay."), code="nothing_to_pay", order=order.pk)
+    return payment
+
+
+def _attempt(
+    order: Order, payment: Payment, provider: Provider, now: dt.datetime, payer_is_known: bool
+) -> PaymentAttempt:
     if provider.kind == PaymentKind.TRANSFER:
-        announced = _announced(payment, provider.alias, asked)
+        announced = _announced(payment, provider.alias, payment.rest)
         if announced is not None:
             announced.payment = payment
             if announced.payer_is_known and not payer_is_known:
@@ -156,7 +170,7 @@ def _new_attempt(
     origin: PaymentAttempt.Origin = PaymentAttempt.Origin.PAY_PAGE,
     payer_is_known: bool = True,
 ) -> PaymentAttempt:
-    asked = order.outstanding
+    asked = payment.rest
     attempt = PaymentAttempt.objects.create(
         payment=payment,
         method=provider.alias,

@@ -1,4 +1,4 @@
-"""What happens to attempts to pay. (Money that arrives is told by ``orders.events``.)"""
+"""What happens to sums due and to attempts to pay them. (An order that is paid as a whole is told by ``orders.events``.)"""
 
 from __future__ import annotations
 
@@ -18,3 +18,18 @@ class PaymentFailed:
     code: FailureCode
     message: str
     at: dt.datetime
+
+
+@dataclass(frozen=True)
+class PaymentSettled:
+    """A sum due is paid. ``opens_access``: access begins with it. ``again``: after all money of its order had gone back.
+
+    Told after ``OrderPaid``, where the same money pays the whole order.
+    """
+
+    payment_id: int
+    order_id: int
+    contact_id: int
+    opens_access: bool
+    at: dt.datetime
+    again: bool = False

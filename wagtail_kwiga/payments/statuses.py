@@ -46,3 +46,53 @@ class FailureCode(StrEnum):
     EXPIRED = "expired"
     TECHNICAL = "technical"
     UNKNOWN = "unknown"
+
+
+class DueKind(StrEnum):
+    """What a sum due is for."""
+
+    FULL = "full"
+    PART = "part"
+    PREPAYMENT = "prepayment"
+    RENEWAL = "renewal"
+    EXTRA = "extra"
+
+
+class PaymentState(StrEnum):
+    """How it stands with a sum due."""
+
+    DUE = "due"
+    PAID = "paid"
+    #: Staff ask for it no more.
+    WAIVED = "waived"
+    #: All money of its order went back, so it is asked for no more.
+    CANCELLED = "cancelled"
+
+
+class TransactionKind(StrEnum):
+    """A movement of money in the ledger."""
+
+    CHARGE = "charge"
+    REFUND = "refund"
+    #: The buyer's bank took the money back; the buyer owes it again.
+    CHARGEBACK = "chargeback"
+    CHARGEBACK_REVERSED = "chargeback_reversed"
+    #: Corrects a hand-made entry, which it names.
+    ADJUSTMENT = "adjustment"
+
+
+class RefundState(StrEnum):
+    """How it stands with money to be given back."""
+
+    #: Written down. The provider may or may not have been called.
+    REQUESTED = "requested"
+    #: The provider has taken it on.
+    PENDING = "pending"
+    DONE = "done"
+    FAILED = "failed"
+    #: The provider was called and its answer was lost.
+    UNKNOWN = "unknown"
+
+
+#: Refunds that may still move money: they count against what was received.
+OPEN_REFUNDS = frozenset({RefundState.REQUESTED, RefundState.PENDING, RefundState.UNKNOWN})
