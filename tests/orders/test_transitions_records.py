@@ -71,7 +71,7 @@ def test_each_move_is_on_record_with_who_and_when(order, django_user_model, verb
 
 def test_closing_for_a_newer_order_is_told_at_its_instant(order, told):
     with locking.atomic_write():
-        transitions.close_superseded(transitions.lock(order), hand_on=False, now=after(minutes=3))
+        transitions.close_superseded([transitions.lock(order)], now=after(minutes=3))
     (closed,) = told
     assert (closed.at, [(one.order_id, one.status, one.at) for one in closed.orders]) == (
         after(minutes=3),

@@ -30,6 +30,16 @@ class Origin(StrEnum):
     IMPORT = "import"
 
 
+class OrderKind(StrEnum):
+    """How what an order agrees to is to be paid."""
+
+    ONE_TIME = "one_time"
+    INSTALMENTS = "instalments"
+    SUBSCRIPTION = "subscription"
+    #: A later period of a subscription.
+    RENEWAL = "renewal"
+
+
 class PaymentKind(StrEnum):
     """How the chosen method settles; scenarios filter by it (a transfer takes days)."""
 

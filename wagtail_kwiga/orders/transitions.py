@@ -8,23 +8,27 @@ holds the locks already.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
+from django.db.models import Q, QuerySet
 from django.utils.translation import gettext as _
 
 from wagtail_kwiga import conf, events, locking
 from wagtail_kwiga.contacts import directory
 from wagtail_kwiga.contacts.models import Contact
 from wagtail_kwiga.coupons import uses
+from wagtail_kwiga.coupons.models import CouponUse
 from wagtail_kwiga.exceptions import CouponRefused, InvalidTransition
 from wagtail_kwiga.journal import writing
 from wagtail_kwiga.orders import purchases
 from wagtail_kwiga.orders.events import OrderClosed, OrderPaid, OrderRefunded, OrdersClosed
 from wagtail_kwiga.orders.labels import STATUS_LABELS
 from wagtail_kwiga.orders.models import Order
-from wagtail_kwiga.orders.statuses import PAYABLE, UNSETTLED, Status, can_transition
+from wagtail_kwiga.orders.statuses import CLOSED_UNPAID, PAYABLE, UNSETTLED, Status, can_transition
 from wagtail_kwiga.orders.totals import OrderTotals, Verdict, judge
+
+_RESERVED = CouponUse.State.RESERVED
 
 
 def lock(order: Order | int) -> Order:
@@ -159,7 +163,7 @@ def apply_totals(
             )
         siblings = _close_siblings(order, now=now, by=by)
         events.publish(OrderPaid(order.pk, order.contact_id, order.offer_id, order.purchase_id, now, first))
-        _settle_uses(order, siblings, now=now)
+        _settle_uses(order, [*siblings, *_closed_elsewhere(order, now)], now=now)
     elif verdict.again:
         events.publish(OrderPaid(order.pk, order.contact_id, order.offer_id, order.purchase_id, now, False, again=True))
     elif status == Status.REFUNDED and order.paid_at is None and order.coupon_use_id:
@@ -168,26 +172,59 @@ def apply_totals(
     return order
 
 
-def close_superseded(older: Order, *, hand_on: bool, now: dt.datetime, by: Any = None) -> None:
-    """Close ``older`` for the order about to be placed. For ``orders.placing``, which holds the locks.
+def close_superseded(
+    orders: Sequence[Order], *, hand_on: Order | None = None, now: dt.datetime, by: Any = None
+) -> None:
+    """Close locked ``orders`` for the one about to be placed. For ``orders.placing``, which holds the locks.
 
-    With ``hand_on`` its coupon use is let go of for the new order to take; else ``placing`` gives it back, in its turn.
+    ``hand_on`` is the order whose coupon use is let go of for the new one to take; it may have been closed before. The uses of
+    the others stay as they are: ``placing`` gives them back, in its turn. A fixed number of queries.
     """
-    if hand_on:
-        older.coupon_use = None
-    older.closed_at = now
-    _transition(older, Status.SUPERSEDED, "order.superseded", now=now, by=by, fields=("closed_at", "coupon_use"))
-    events.publish(OrdersClosed((closed_event(older, now),), now))
+    if hand_on is not None:
+        hand_on.coupon_use = None
+        Order.objects.filter(pk=hand_on.pk).update(coupon_use=None)
+    _close_as(orders, Status.SUPERSEDED, "order.superseded", now=now, by=by)
+
+
+def close_owned(contact_id: int, offer_ids: Collection[int], *, paid: Order, now: dt.datetime, by: Any = None) -> int:
+    """Cancel the open orders for ``offer_ids`` of the contact's other web purchases: with ``paid`` they have all that is in
+    them. Returns how many.
+
+    Call it with the contact locked, inside ``OrderPaid``: ``apply_totals`` gives the coupons back afterwards, when it is time
+    to lock their counters. A part already paid is left to a person. A fixed number of queries.
+    """
+    if not offer_ids:
+        return 0
+    rows = open_elsewhere(contact_id, paid.purchase_id).filter(offer_id__in=list(offer_ids))
+    orders = list(locking.locked(rows.order_by("pk")))
+    _close_as(orders, Status.CANCELLED, "order.owned_now", now=now, by=by, paid=paid.number)
+    return len(orders)
+
+
+def open_elsewhere(contact_id: int, purchase_id: int) -> QuerySet[Order]:
+    """The orders that wait for money in the contact's other purchases of the web's own slot."""
+    return Order.objects.filter(contact_id=contact_id, purchase__slot="", status__in=sorted(UNSETTLED)).exclude(
+        purchase_id=purchase_id
+    )
+
+
+def _close_as(orders: Sequence[Order], to: Status, code: str, *, now: dt.datetime, by: Any, **facts: Any) -> None:
+    """Close locked orders as one set and tell it, without touching their coupons."""
+    if not orders:
+        return
+    entries = []
+    for order in orders:
+        _check(order, to)
+        entries.append(writing.draft(order, code, now=now, by=by, **facts, was=str(order.status)))
+        order.status, order.closed_at = to, now
+    Order.objects.filter(pk__in=[order.pk for order in orders]).update(status=to, closed_at=now)
+    writing.write_many(entries)
+    events.publish(OrdersClosed(tuple(closed_event(order, now) for order in orders), now))
 
 
 def close_many(orders: Sequence[Order], status: Status, *, now: dt.datetime, by: Any = None) -> None:
-    """Close locked orders as one set: a fixed number of queries, whatever their number."""
-    for order in orders:
-        _check(order, status)
-        order.status, order.closed_at = status, now
-    Order.objects.filter(pk__in=[order.pk for order in orders]).update(status=status, closed_at=now)
-    writing.write_many(writing.draft(order, f"order.{status}", now=now, by=by, total=order.total) for order in orders)
-    events.publish(OrdersClosed(tuple(closed_event(order, now) for order in orders), now))
+    """Close locked orders as one set, and give their coupons back: a fixed number of queries, whatever their number."""
+    _close_as(orders, status, f"order.{status}", now=now, by=by)
     uses.release_many([order.coupon_use_id for order in orders if order.coupon_use_id], now=now)
 
 
@@ -260,31 +297,36 @@ def _flag_odd_money(order: Order, before: Status, verdict: Verdict, *, now: dt.d
 
 
 def _close_siblings(order: Order, *, now: dt.datetime, by: Any) -> list[Order]:
-    """Close what else waits for money in the purchase; a part already paid there is a person's business."""
+    """Close what else waits for money in the purchase; a part already paid there is a person's business.
+
+    Returns all that hold a coupon: those just closed, and those that were superseded by nobody knows whom.
+    """
     siblings = list(
         locking.locked(
-            Order.objects.filter(purchase_id=order.purchase_id, status__in=sorted(PAYABLE)).exclude(pk=order.pk)
-        ).select_related("coupon_use")
+            Order.objects.filter(
+                Q(status__in=sorted(PAYABLE)) | Q(status__in=sorted(CLOSED_UNPAID), coupon_use__state=_RESERVED),
+                purchase_id=order.purchase_id,
+            ).exclude(pk=order.pk)
+        )
+        .select_related("coupon_use")
+        .order_by("pk")
     )
     for sibling in siblings:
         if sibling.status == Status.PARTLY_PAID:
             writing.write(
-                sibling,
-                "order.part_left_over",
-                now=now,
-                attention=True,
-                received=sibling.received,
-                paid=order.number,
+                sibling, "order.part_left_over", now=now, attention=True, received=sibling.received, paid=order.number
             )
-            continue
-        sibling.closed_at = now
-        _transition(
-            sibling, Status.CANCELLED, "order.sibling_paid", now=now, by=by, fields=("closed_at",), paid=order.number
-        )
-    closed = [sibling for sibling in siblings if sibling.status == Status.CANCELLED]
-    if closed:
-        events.publish(OrdersClosed(tuple(closed_event(sibling, now) for sibling in closed), now))
-    return closed
+    waiting = [sibling for sibling in siblings if sibling.status in UNSETTLED]
+    _close_as(waiting, Status.CANCELLED, "order.sibling_paid", now=now, by=by, paid=order.number)
+    return [sibling for sibling in siblings if sibling.status != Status.PARTLY_PAID]
+
+
+def _closed_elsewhere(order: Order, now: dt.datetime) -> list[Order]:
+    """Orders of other purchases that hold a coupon and were closed in this very move (``close_owned``)."""
+    rows = Order.objects.filter(
+        contact_id=order.contact_id, status=Status.CANCELLED, closed_at=now, coupon_use__state=_RESERVED
+    )
+    return list(rows.exclude(purchase_id=order.purchase_id).select_related("coupon_use").order_by("pk"))
 
 
 def _settle_uses(order: Order, siblings: Sequence[Order], *, now: dt.datetime) -> None:

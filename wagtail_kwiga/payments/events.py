@@ -5,14 +5,18 @@ from __future__ import annotations
 import datetime as dt
 from dataclasses import dataclass
 
+from wagtail_kwiga.payments.statuses import FailureCode
+
 
 @dataclass(frozen=True)
 class PaymentFailed:
-    """A provider said that an attempt came to nothing. ``why`` is the provider's own word, cut short, or empty."""
+    """A provider said that an attempt came to nothing: ``code`` is why in our words, ``message`` the provider's own, cut
+    short, or empty."""
 
     order_id: int
     attempt_id: int
-    why: str
+    code: FailureCode
+    message: str
     at: dt.datetime
 
 

@@ -29,9 +29,6 @@ from wagtail_kwiga.pricing.money import Money
 
 State = PaymentAttempt.State
 
-#: Key in ``PaymentAttempt.data``: begun by somebody who followed a link, in a purchase that was ordered under several names.
-BY_LINK = ":by_link"
-
 
 @dataclass(frozen=True)
 class Receipt:
@@ -101,7 +98,7 @@ def record_payment(
             method=method,
             reference=reference or attempt.reference,
         )
-        booking.book(fresh, booked, now=now, by=by, payer_known=BY_LINK not in attempt.data)
+        booking.book(fresh, booked, now=now, by=by, payer_known=attempt.payer_is_known)
     return Receipt(attempt, transitions.copy_columns(order, fresh))
 
 
@@ -323,7 +320,7 @@ def _row_for(
         amount=money.amount,
         currency=money.currency,
         started_at=now,
-        data={"origin": "books"},
+        origin=PaymentAttempt.Origin.RECORDED,
     )
 
 

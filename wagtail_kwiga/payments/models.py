@@ -9,8 +9,9 @@ from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from wagtail_kwiga.orders.models import Order
+from wagtail_kwiga.payments.labels import EVENT_KIND_CHOICES, FAILURE_CHOICES
 from wagtail_kwiga.payments.ledger_labels import DUE_KINDS, PAYMENT_STATES, REFUND_STATES, TRANSACTION_KINDS
-from wagtail_kwiga.payments.statuses import DueKind, PaymentState, RefundState, TransactionKind
+from wagtail_kwiga.payments.statuses import DueKind, EventKind, PaymentState, RefundState, TransactionKind
 from wagtail_kwiga.pricing.money import Money
 
 APPEND_ONLY = "The ledger is append-only: a row is corrected by another one (payments.ledger.correct)."
@@ -76,7 +77,15 @@ class PaymentAttempt(models.Model):
         CONFIRMED = "confirmed", _("confirmed")
         FAILED = "failed", _("failed")
         ABANDONED = "abandoned", _("abandoned")
-        REVIEW = "review", _("held for review")
+        REVIEW = "review", _("needs review")
+
+    class Origin(models.TextChoices):
+        CHECKOUT = "checkout", _("order form")
+        PAY_PAGE = "pay_page", _("pay page")
+        #: Money that came by itself, entered by staff or an import.
+        RECORDED = "recorded", _("recorded")
+        #: Charged without the buyer.
+        MANDATE = "mandate", _("mandate")
 
     payment = models.ForeignKey(Payment, on_delete=models.PROTECT, related_name="attempts", verbose_name=_("payment"))
     #: Alias of the provider in ``PAYMENT_PROVIDERS``, or the word staff gave for money that came by itself.
@@ -91,9 +100,23 @@ class PaymentAttempt(models.Model):
     currency = models.CharField(_("currency"), max_length=3)
     started_at = models.DateTimeField(_("started"))
     changed_at = models.DateTimeField(_("changed"))
-    #: Next moment to ask the provider itself: notices get lost.
+    #: Next moment to ask the provider itself: webhooks get lost.
     next_poll_at = models.DateTimeField(null=True, blank=True)
     poll_count = models.PositiveSmallIntegerField(default=0)
+    origin = models.CharField(_("begun by"), max_length=10, choices=Origin.choices, default=Origin.PAY_PAGE)
+    #: Whether real money moves, as the provider was set up when it began.
+    is_live = models.BooleanField(_("real money"), default=True)
+    #: Whether whoever pays is the one who ordered: False for somebody who followed a link, in a purchase that was ordered
+    #: under several names. Access is then sent to the address only, and a person is told.
+    payer_is_known = models.BooleanField(_("payer is known"), default=True)
+    #: Why it failed, in our words (``payments.statuses.FailureCode``) and in the provider's own.
+    failure_code = models.CharField(_("reason"), max_length=24, choices=FAILURE_CHOICES, blank=True)
+    failure_message = models.CharField(_("provider's reason"), max_length=255, blank=True)
+    #: How it was paid at the provider, in its own word: ``card``, ``blik``.
+    channel = models.CharField(_("channel"), max_length=200, blank=True)
+    #: Further ids by which people find it at the provider. Kept; nothing is decided by it.
+    external_ids = models.JSONField(_("provider's ids"), default=dict, blank=True)
+    #: What the provider's class wants to find again. Only that class reads it.
     data = models.JSONField(_("provider's data"), default=dict, blank=True)
 
     wagtail_reference_index_ignore = True
@@ -281,41 +304,61 @@ class Transaction(models.Model):
 
 
 class ProviderEvent(models.Model):
-    """What a provider told us, word for word, remembered once."""
+    """One thing that a provider told us, by webhook or when asked, remembered once."""
 
     class Result(models.TextChoices):
+        #: Remembered; not applied yet, or the provider has yet to confirm it.
         RECEIVED = "received", _("received")
         APPLIED = "applied", _("applied")
         IGNORED = "ignored", _("nothing to do")
         UNKNOWN = "unknown", _("unknown payment")
-        REVIEW = "review", _("held for review")
+        REVIEW = "review", _("needs review")
         FAILED = "failed", _("failed")
 
     method = models.CharField(_("method"), max_length=40)
-    #: The provider's own event id, or a hash of the body where it has none.
+    #: The provider's own event id, or a hash of the body and the position in it where there is none.
     event_id = models.CharField(_("event"), max_length=200)
+    kind = models.CharField(_("kind"), max_length=10, choices=EVENT_KIND_CHOICES, default=EventKind.PAYMENT.value)
     attempt = models.ForeignKey(
         PaymentAttempt,
         on_delete=models.PROTECT,
         null=True,
         blank=True,
-        related_name="notices",
+        related_name="provider_events",
         verbose_name=_("attempt"),
     )
+    #: The event in our words (``payments.serialization``).
+    meaning = models.JSONField(_("meaning"), default=dict, blank=True)
+    #: Word for word. Of several events in one body the first has it.
     body = models.TextField(_("body"), blank=True)
+    position = models.PositiveSmallIntegerField(_("position in the body"), default=0)
     headers = models.JSONField(_("headers"), default=dict, blank=True)
     received_at = models.DateTimeField(_("received"))
+    #: When the provider itself said yes to it (``Provider.confirm``).
+    confirmed_at = models.DateTimeField(_("confirmed by the provider"), null=True, blank=True)
     processed_at = models.DateTimeField(_("processed"), null=True, blank=True)
     result = models.CharField(_("result"), max_length=10, choices=Result.choices, default=Result.RECEIVED)
     detail = models.CharField(_("detail"), max_length=255, blank=True)
+    # The claim of the worker that has it in hand, and when it is tried next; empty once it is processed.
+    lease = models.CharField(max_length=43, blank=True)
+    leased_until = models.DateTimeField(null=True, blank=True)
+    tries = models.PositiveSmallIntegerField(_("tries"), default=0)
+    next_try_at = models.DateTimeField(_("next try"), null=True, blank=True)
 
     wagtail_reference_index_ignore = True
 
     class Meta:
-        verbose_name = _("provider's notice")
-        verbose_name_plural = _("providers' notices")
+        verbose_name = _("provider's event")
+        verbose_name_plural = _("providers' events")
         ordering = ["-received_at", "-pk"]
         constraints = [models.UniqueConstraint(fields=["method", "event_id"], name="kwiga_event_once")]
+        indexes = [
+            models.Index(
+                fields=["next_try_at"], name="kwiga_event_next_try", condition=models.Q(next_try_at__isnull=False)
+            ),
+            # The list of events, newest first.
+            models.Index(fields=["-received_at", "-id"], name="kwiga_event_newest"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.method} {self.event_id}"

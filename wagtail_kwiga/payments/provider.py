@@ -35,7 +35,15 @@ CONFIRMED, PENDING, FAILED = Outcome.CONFIRMED, Outcome.PENDING, Outcome.FAILED
 #: Letters of a provider's handle of a payment that the database holds.
 LONGEST_REFERENCE = 200
 _CURRENCY = re.compile(r"[A-Z]{3}")
-_HANDLES = ("event_id", "attempt_token", "reference", "refund_token", "refund_reference", "dispute_reference", "channel")
+_HANDLES = (
+    "event_id",
+    "attempt_token",
+    "reference",
+    "refund_token",
+    "refund_reference",
+    "dispute_reference",
+    "channel",
+)
 
 
 @dataclass(frozen=True)
@@ -237,7 +245,7 @@ class Provider(ABC):
     kept_headers: ClassVar[tuple[str, ...]] = ("Content-Type",)
 
     # What it can do. Each goes with the methods of its name; ``wagtail_kwiga.testing`` finds the two apart.
-    #: ``fetch`` answers how a payment stands. Attempts of a provider that cannot be asked are left to webhooks and people.
+    #: ``fetch`` answers how a payment stands, because webhooks get lost.
     can_fetch: ClassVar[bool] = False
     #: A webhook is believed only after ``confirm``, which may ask the provider.
     needs_confirm: ClassVar[bool] = False
@@ -268,6 +276,12 @@ class Provider(ABC):
     def enabled(self) -> bool:
         """A provider that is not enabled exists for nobody: not on pages, not for webhooks."""
         return True
+
+    @property
+    def is_polled(self) -> bool:
+        """Whether an attempt has moments at which it is asked about, and after the last of which it is abandoned or, where it is
+        under way still, a person's business. For a gateway that cannot be asked they only count the time."""
+        return self.can_fetch or self.kind == PaymentKind.ONLINE
 
     @property
     def live(self) -> bool:

@@ -42,10 +42,13 @@ SENTENCES = {
     "payments.says_other_amount": _(
         "%(method)s now speaks of %(amount)s for payment %(reference)s, booked with %(booked)s. Nothing was changed"
     ),
-    "payments.held": _("A notice of %(method)s is held for review: %(why)s"),
+    "payments.needs_review": _("What %(method)s tells needs review: %(why)s"),
     "payments.pending_long": _("%(method)s has had the payment of %(amount)s under way for a day. Please look there"),
     "payments.unknown_money": _("%(method)s tells of %(amount)s for a payment that is not known here (%(reference)s)"),
-    "payments.notice_stuck": _("A notice of %(method)s could not be processed for a day: %(why)s"),
+    "payments.event_stuck": _("What %(method)s tells could not be processed for a day: %(why)s"),
+    "payments.dispute_opened": _(
+        "The buyer disputes the payment by %(method)s (%(reference)s). Please answer there in time"
+    ),
 }
 
 
