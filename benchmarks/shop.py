@@ -104,7 +104,8 @@ def crowd(shop: Shop, number: int) -> None:
     )
     orders = m.Order.objects.bulk_create(_order(shop, one, f"crowd-{one.contact.email}") for one in purchases)
     m.OrderLine.objects.bulk_create(
-        m.OrderLine(order=order, product=shop.school.product, title="Watercolour", amount=120) for order in orders
+        m.OrderLine(order=order, product=shop.school.product, title="Watercolour", list_amount=120, amount=120)
+        for order in orders
     )
     m.Run.objects.bulk_create(_run(shop, order) for order in orders)
 

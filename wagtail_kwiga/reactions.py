@@ -25,13 +25,23 @@ from wagtail_kwiga.mailing.sending import anymail_bridge, outbox
 from wagtail_kwiga.offers import publishing as offer_publishing
 from wagtail_kwiga.orders.events import OrderPaid, OrderPlaced, OrderRefunded, OrdersClosed, PurchasesJoined
 from wagtail_kwiga.orders.models import Order
-from wagtail_kwiga.payments.events import PaymentFailed
+from wagtail_kwiga.orders.statuses import Status
+from wagtail_kwiga.payments.events import PaymentFailed, PaymentSettled
 
 logger = logging.getLogger("wagtail_kwiga.reactions")
 
 
 def _grant_access(event: OrderPaid) -> None:
     grants.grant_for_order(Order.objects.get(pk=event.order_id), now=event.at, again=event.again)
+
+
+def _grant_access_for_part(event: PaymentSettled) -> None:
+    """Access begins with the part that opens it. An order that is paid as a whole is answered by ``OrderPaid``."""
+    if not event.opens_access:
+        return
+    order = Order.objects.filter(pk=event.order_id, status=Status.PARTLY_PAID).first()
+    if order is not None:
+        grants.grant_for_order(order, now=event.at, again=event.again)
 
 
 def _silence(event: OrderPaid) -> None:
@@ -78,6 +88,7 @@ TABLE: dict[type, tuple[Callable[[Any], None], ...]] = {
     OrderPaid: (_grant_access, enrolment.on_order_paid, _silence, _send_receipt, _hook("after_kwiga_order_paid")),
     OrdersClosed: (enrolment.on_orders_closed, _tell_each_closed),
     OrderRefunded: (_end_access, _hook("after_kwiga_order_refunded")),
+    PaymentSettled: (_grant_access_for_part, _hook("after_kwiga_payment_settled")),
     PaymentFailed: (_hook("after_kwiga_payment_failed"),),
     AccessGranted: (_hook("after_kwiga_access_granted"),),
     AccessEnded: (_hook("after_kwiga_access_ended"),),

@@ -113,7 +113,8 @@ def crowd(school: School, number: int, *, placed: dt.datetime, due: dt.datetime,
         for one in make_purchases(contacts, school.offer, now=placed)
     )  # fmt: skip
     m.OrderLine.objects.bulk_create(
-        m.OrderLine(order=order, product=school.product, title="Watercolour", amount=120) for order in orders
+        m.OrderLine(order=order, product=school.product, title="Watercolour", list_amount=120, amount=120)
+        for order in orders
     )
     return m.Run.objects.bulk_create(
         m.Run(

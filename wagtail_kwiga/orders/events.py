@@ -37,9 +37,10 @@ class OrderPlaced:
 
 @dataclass(frozen=True)
 class PurchasesJoined:
-    """Open purchases of one contact have become one: their orders stand in ``into`` now, and ``joined`` are empty.
+    """A new order was about several open purchases of one contact, which are one from now on.
 
-    Told before the ``OrderPlaced`` of the order that overlaps them all.
+    All orders of those in ``joined`` belong to ``into``, the one that was opened first, and ``Purchase.joined_into`` says so.
+    Told before ``OrderPlaced``, with the open orders of all of them superseded.
     """
 
     contact_id: int

@@ -105,7 +105,7 @@ def test_after_the_first_message_only_the_pointer_moves(story):
 def test_a_newer_order_that_the_scenario_is_not_about_ends_the_run(story):
     ada = make_contact()
     story.place(ada)
-    story.place(ada, now=after(minutes=5), payment_kind="transfer")
+    story.place(ada, now=after(minutes=5), method="transfer")
     run = m.Run.objects.get()
     assert (run.state, run.reason, run.due_at) == ("left", "other_kind_of_order", None)
     assert engine.run_due(after(hours=1)) == engine.EngineSummary()

@@ -53,7 +53,7 @@ def test_bought_before_is_about_other_purchases():
     asked = [{"type": "bought_before", "value": {"expected": "no"}, "id": "c"}]
     story = tell(steps=stream(("wait", {"minutes": 30}), ("continue_if", {"condition": asked})))
     ada, new = make_contact(), make_contact()
-    order = story.place(ada, payment_kind="transfer")
+    order = story.place(ada, method="transfer")
     books_receive(order, "120.00", now=after(minutes=1))
     story.place(ada, now=after(minutes=2))
     story.place(new, now=after(minutes=2))
