@@ -23,9 +23,10 @@ from wagtail_kwiga.journal import writing
 from wagtail_kwiga.mailing import reasons
 from wagtail_kwiga.mailing.sending import anymail_bridge, outbox
 from wagtail_kwiga.offers import publishing as offer_publishing
-from wagtail_kwiga.orders.events import OrderPaid, OrderPlaced, OrderRefunded, OrdersClosed
+from wagtail_kwiga.orders.events import OrderPaid, OrderPlaced, OrderRefunded, OrdersClosed, PurchasesJoined
 from wagtail_kwiga.orders.models import Order
-from wagtail_kwiga.payments.events import PaymentFailed
+from wagtail_kwiga.orders.statuses import Status
+from wagtail_kwiga.payments.events import PaymentFailed, PaymentSettled
 
 logger = logging.getLogger("wagtail_kwiga.reactions")
 
@@ -34,8 +35,21 @@ def _grant_access(event: OrderPaid) -> None:
     grants.grant_for_order(Order.objects.get(pk=event.order_id), now=event.at, again=event.again)
 
 
+def _grant_access_for_part(event: PaymentSettled) -> None:
+    """Access begins with the part that opens it. An order that is paid as a whole is answered by ``OrderPaid``."""
+    if not event.opens_access:
+        return
+    order = Order.objects.filter(pk=event.order_id, status=Status.PARTLY_PAID).first()
+    if order is not None:
+        grants.grant_for_order(order, now=event.at, again=event.again)
+
+
 def _silence(event: OrderPaid) -> None:
     outbox.cancel_recovery(event.purchase_id, now=event.at, why=reasons.Why.PAID)
+
+
+def _join_mail(event: PurchasesJoined) -> None:
+    outbox.join_purchases(event.joined, event.into)
 
 
 def _send_receipt(event: OrderPaid) -> None:
@@ -69,10 +83,12 @@ def _tell_each_closed(event: OrdersClosed) -> None:
 
 
 TABLE: dict[type, tuple[Callable[[Any], None], ...]] = {
+    PurchasesJoined: (enrolment.on_purchases_joined, _join_mail),
     OrderPlaced: (enrolment.on_order_placed, _hook("after_kwiga_order_placed")),
     OrderPaid: (_grant_access, enrolment.on_order_paid, _silence, _send_receipt, _hook("after_kwiga_order_paid")),
     OrdersClosed: (enrolment.on_orders_closed, _tell_each_closed),
     OrderRefunded: (_end_access, _hook("after_kwiga_order_refunded")),
+    PaymentSettled: (_grant_access_for_part, _hook("after_kwiga_payment_settled")),
     PaymentFailed: (_hook("after_kwiga_payment_failed"),),
     AccessGranted: (_hook("after_kwiga_access_granted"),),
     AccessEnded: (_hook("after_kwiga_access_ended"),),
@@ -85,6 +101,7 @@ def connect() -> None:
     for kind, handlers in TABLE.items():
         for handler in handlers:
             events.subscribe(kind, handler)
+    events.subscribe_to_all(enrolment.on_event)
     offer_publishing.connect()
     scenario_publishing.connect()
     anymail_bridge.connect()

@@ -29,6 +29,21 @@ class Product(models.Model):
             "Where buyers go once they have paid: an address of this site such as /course/, or a full https:// address."
         ),
     )
+    #: Read it through ``is_repeatable``: null follows the kind.
+    repeatable = models.BooleanField(
+        _("bought again"),
+        null=True,
+        blank=True,
+        choices=[
+            (None, _("as usual for its kind: consultations again and again, anything else once")),
+            (True, _("again and again")),
+            (False, _("once: whoever has it need not buy it twice")),
+        ],
+        help_text=_(
+            "Whoever has all that an offer would give is told so instead of being asked to pay, and gets no mail about "
+            "an order left unpaid. What is bought again and again is always sold and always reminded of."
+        ),
+    )
     created_at = models.DateTimeField(_("made"), auto_now_add=True)
 
     class Meta:
@@ -38,6 +53,11 @@ class Product(models.Model):
 
     def __str__(self) -> str:
         return self.title
+
+    @property
+    def is_repeatable(self) -> bool:
+        """Whether buying it once more always adds something: a further consultation does, the same course does not."""
+        return self.kind == self.Kind.CONSULTATION if self.repeatable is None else self.repeatable
 
 
 class Offer(models.Model):

@@ -17,7 +17,7 @@ from wagtail_kwiga.coupons import eligibility
 from wagtail_kwiga.exceptions import KwigaError, OrderRefused, TooManyAttempts
 from wagtail_kwiga.offers import browser_proof, client_address, quoting
 from wagtail_kwiga.orders import placing
-from wagtail_kwiga.orders.statuses import PaymentKind
+from wagtail_kwiga.orders.drafts import OrderDraft
 from wagtail_kwiga.payments import attempts, ledger, registry
 from wagtail_kwiga.payments.provider import NextAction, Provider
 from wagtail_kwiga.pricing.money import Money
@@ -120,24 +120,21 @@ def submit(
             )
         if form_data.get("promo"):
             consent.agree(contact, source="checkout", now=now)
-        order = placing.place_order(
+        draft = OrderDraft.for_offer(
+            offer,
             contact=contact,
-            offer=offer,
             quote=quote,
-            payment_method=provider.alias if provider else "",
-            payment_kind=provider.kind if provider else PaymentKind.NONE,
+            method=provider,
             site=site,
             language=language,
             title=title,
             name=form_data["name"],
             phone=form_data.get("phone", "") or (known.phone if known else ""),
             agreed_terms=bool(form_data.get("terms")),
-            answers=answers,
+            answers=answers or {},
             hold_until=attempts.hold_until(provider, now) if provider else None,
-            vouch=proof.covers,
-            beside=begin_to_pay,
-            now=now,
         )
+        order = placing.place_order(draft, vouch=proof.covers, beside=begin_to_pay, now=now)
         if provider is None or not order.total_amount:
             # In the same transaction: a free order is never left waiting for a payment that nobody will make.
             return CheckoutResult(ledger.complete_free(order, now).order)
