@@ -41,9 +41,14 @@ def states(purchase_id: Any) -> dict[str, Exists]:
     }
 
 
-def is_theirs(purchase_id: int) -> bool:
-    """Whether the purchase stands: some order of it is paid and was not refunded."""
-    return Order.objects.filter(purchase_id=purchase_id, status=Status.PAID).exists()
+def is_slot_paid(contact_id: int, slot: str) -> bool:
+    """Whether the contact has paid a purchase of that slot: what was deliberately added there is done."""
+    return Purchase.objects.filter(contact_id=contact_id, slot=slot, paid_at__isnull=False).exists()
+
+
+def paid_order(purchase_id: int) -> Order | None:
+    """The order by which the purchase stands paid; ``None`` where it is unpaid, or paid back."""
+    return Order.objects.filter(purchase_id=purchase_id, status=Status.PAID).order_by("-paid_at", "-pk").first()
 
 
 def paid_among(purchase_ids: Iterable[int]) -> set[int]:
@@ -200,9 +205,12 @@ def note_placed(order: Order) -> None:
 
 
 def paid_before(order: Order) -> Order | None:
-    """An order of another purchase of the web's own slot that stands paid and shares a product with ``order``."""
+    """The latest order of another purchase of the web's own slot that stands paid, for money, and shares a product with
+    ``order``. One query."""
     products = OrderLine.objects.filter(order=order.pk).values("product_id")
-    others = Order.objects.filter(contact_id=order.contact_id, status=Status.PAID, purchase__slot="")
+    others = Order.objects.filter(
+        contact_id=order.contact_id, status=Status.PAID, total_amount__gt=0, purchase__slot=""
+    )
     return (
         others.exclude(purchase_id=order.purchase_id)
         .filter(Exists(OrderLine.objects.filter(order=OuterRef("pk"), product_id__in=products)))
