@@ -436,6 +436,20 @@ def test_a_microsecond_before_its_time_it_is_not_on_the_list(part):
     assert on_the_list(part) == []
 
 
+def test_a_part_of_an_older_order_leads_its_buyer_too(ada, course):
+    """A part came late for the course; meanwhile a bundle was looked at, and then something else of it ordered."""
+    oil = make_product("Oil")
+    only_course = make_offer(course)
+    older = order_for(ada, only_course)
+    order_for(ada, make_offer(course, oil), now=after(minutes=1))
+    newest = order_for(ada, make_offer(oil), now=after(minutes=2))
+    books_receive(older, "20", now=after(minutes=3))
+    with pytest.raises(AlreadyPartlyPaid) as refusal:
+        order_for(ada, only_course, now=after(minutes=4))
+    assert refusal.value.facts["order"] == older.pk
+    assert fresh(newest).status == "open"
+
+
 def test_its_rest_is_still_taken(ada, part):
     expiry.expire_due(after(days=14))
     books_receive(part, "100", now=after(days=30))

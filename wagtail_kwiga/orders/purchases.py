@@ -80,7 +80,7 @@ class OpenPurchase:
     opened_at: dt.datetime
     #: The offer chosen at present.
     offer_id: int | None
-    #: What its newest order is about: the products of the main lines.
+    #: What its newest order is about, and any order of it that is paid in part: the products of their main lines.
     product_ids: frozenset[int] = frozenset()
 
 
@@ -97,7 +97,7 @@ def which_to_join(
 ) -> Join:
     """The purchase of an order that is about ``product_ids``: pure, over the open ones of one contact and slot.
 
-    It is the one whose newest order shares a product with it, or whose offer it is; of several the one that was opened first,
+    It is the one that is about one of them, or whose offer it is; of several the one that was opened first,
     and the others move over to it. ``given`` names the one to join whatever it is about; the others move over all the same,
     so that no two open purchases are about one product.
     """
@@ -146,10 +146,11 @@ def standing(contact_id: int, slot: str = "") -> Standing:
     for row in locking.locked(rows):
         orders.setdefault(row.pk, row)
         newest.setdefault(row.purchase_id, row)
-        if row.main_product is not None:
-            products[row.pk].add(row.main_product)
+        is_told = newest[row.purchase_id].pk == row.pk or row.status == Status.PARTLY_PAID
+        if is_told and row.main_product is not None:
+            products[row.purchase_id].add(row.main_product)
     found = tuple(
-        OpenPurchase(pk, row.purchase_opened_at, row.purchase_offer, frozenset(products[row.pk]))
+        OpenPurchase(pk, row.purchase_opened_at, row.purchase_offer, frozenset(products[pk]))
         for pk, row in newest.items()
     )
     return Standing(found, tuple(orders.values()))
