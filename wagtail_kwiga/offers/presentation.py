@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from wagtail_kwiga import web_addresses
 from wagtail_kwiga.catalogue import terms_text
+from wagtail_kwiga.catalogue.models import Product
 from wagtail_kwiga.catalogue.terms import OfferTerms
 
 if TYPE_CHECKING:
@@ -41,6 +42,13 @@ def ways_in(order: Order) -> list[WayIn]:
     """Where the buyer of ``order`` goes now, product by product. One query."""
     lines = order.lines.select_related("product")
     return [WayIn(line.title, web_addresses.destination(line.product.entry_url)) for line in lines]
+
+
+def ways_into(offer: Offer) -> list[WayIn]:
+    """Where somebody goes who has what ``offer`` sells, product by product. One query."""
+    sold = OfferTerms.from_json(offer.terms).products
+    products = Product.objects.in_bulk([row.product_id for row in sold])
+    return [WayIn(row.title, web_addresses.destination(products[row.product_id].entry_url)) for row in sold]
 
 
 def title(page: Any, seller: str) -> str:
