@@ -157,7 +157,8 @@ class OutgoingEmail(models.Model):
     subject = models.CharField(_("subject"), max_length=255)
     #: Placeholder → text, frozen when queued. Links are derived from ``links`` at hand-over.
     context = models.JSONField(default=dict)
-    #: Link placeholder → what its token says, e.g. {"resume_url": {"order": 17, "coupon": 3, "expires": 1790000000}}.
+    #: Link placeholder → what its token says, e.g. {"resume_url": {"order": 17, "coupon": 3, "coupon_handle": "x7…",
+    #: "at": 1790000000}}. The keys are for the checks before hand-over; a token names rows by their handles (``signing``) alone.
     links = models.JSONField(default=dict)
     queued_at = models.DateTimeField(_("queued"))
     due_at = models.DateTimeField(_("due"))

@@ -220,7 +220,9 @@ def _about_order(situation: Situation, **more: Any) -> dict[str, Any] | None:
 
 
 def _resume(situation: Situation) -> dict[str, Any] | None:
-    return _about_order(situation, coupon=signing.handle_of(situation.coupon) if situation.coupon else None)
+    coupon = situation.coupon
+    handle = {"coupon_handle": signing.handle_of(coupon)} if coupon else {}
+    return _about_order(situation, coupon=coupon.pk if coupon else None, **handle)
 
 
 def _access(situation: Situation) -> dict[str, Any] | None:

@@ -1,7 +1,8 @@
 """The browser that placed an order, known again by a signed cookie.
 
 It answers one question only: is it the same browser that orders once more beside money that is on its way? It opens no
-page, shows nothing, and is no login (promise 10). Whoever takes the cookie along learns a few numbers.
+page, shows nothing, and is no login (promise 10). Whoever takes the cookie along learns a few random
+handles, which open nothing either.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ COOKIE = "kwiga_orders"
 _MOST = 5
 
 
-def orders_of(request: HttpRequest, now: dt.datetime) -> tuple[int, ...]:
+def orders_of(request: HttpRequest, now: dt.datetime) -> tuple[str, ...]:
     """The handles of the orders that this browser has placed lately, oldest first. No query."""
     try:
         kept = signing.read(Purpose.BROWSER, request.COOKIES.get(COOKIE, ""), now).get("orders")
@@ -33,7 +34,7 @@ def orders_of(request: HttpRequest, now: dt.datetime) -> tuple[int, ...]:
 class Proof:
     """What shows that it is the buyer who types an address: the link of a mail to it, or that this browser placed the order."""
 
-    def __init__(self, by_mail: bool, orders: Collection[int]) -> None:
+    def __init__(self, by_mail: bool, orders: Collection[str]) -> None:
         self.by_mail, self._orders = by_mail, orders
 
     def covers(self, order: Order) -> bool:
@@ -41,7 +42,7 @@ class Proof:
         return self.by_mail or signing.handle_of(order) in self._orders
 
 
-def remember(request: HttpRequest, response: HttpResponse, order: int, now: dt.datetime) -> None:
+def remember(request: HttpRequest, response: HttpResponse, order: str, now: dt.datetime) -> None:
     """Have the browser carry the handle ``order``, on the answer to the form by which it was placed."""
     kept = [*(each for each in orders_of(request, now) if each != order), order][-_MOST:]
     response.set_cookie(

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from wagtail_kwiga.catalogue.models import Offer
     from wagtail_kwiga.contacts.models import Contact
+    from wagtail_kwiga.legal_texts.models import LegalText
     from wagtail_kwiga.offers.resuming import Resume
     from wagtail_kwiga.orders.models import Order
     from wagtail_kwiga.payments.models import PaymentAttempt
@@ -71,8 +72,11 @@ def submit(
     language: str = "",
     title: str = "",
     place: str = "",
-    own_orders: Collection[int] = (),
+    own_orders: Collection[str] = (),
     answers: Mapping[str, Any] | None = None,
+    accepted_terms: LegalText | None = None,
+    promo_text: str = "",
+    page_revision: int | None = None,
     now: dt.datetime | None = None,
 ) -> CheckoutResult:
     """Place an order from cleaned form data and begin to pay it.
@@ -82,6 +86,7 @@ def submit(
     is held already is not asked again. ``place`` is where it comes from (``offers.client_address``). ``own_orders`` are those that
     this browser has placed (``offers.browser_proof``): like a resume link of the very address they prove that it is the buyer
     who orders beside money that is on its way. ``answers`` are those to the site's own fields (``CheckoutForm.answers``).
+    ``accepted_terms`` and ``promo_text`` are the words beside the boxes *terms* and *promo*, ``page_revision`` is what was shown.
 
     Raises ``TooManyAttempts``, ``CouponRefused`` and ``OrderRefused`` (``AlreadyPartlyPaid``, ``OrderUnderWay`` and
     ``PriceChanged`` among them); then nothing was written but the count of tries.
@@ -100,7 +105,12 @@ def submit(
 
     with locking.atomic_write():
         contact, is_new = directory.find_or_make(
-            email=email, name=form_data["name"], phone=form_data.get("phone", ""), language=language, now=now
+            email=email,
+            name=form_data["name"],
+            phone=form_data.get("phone", ""),
+            language=language,
+            source="checkout",
+            now=now,
         )
         if is_new and limits.mailbox(email) != email:  # ada+1@, ada+2@, …: each new person is one who gets mail
             key = f"new:{limits.mailbox(email)}"
@@ -119,7 +129,7 @@ def submit(
                 f"free:{limits.mailbox(email)}", limit=2, now=now, window_minutes=limits.LONGEST_WINDOW_MINUTES
             )
         if form_data.get("promo"):
-            consent.agree(contact, source="checkout", now=now)
+            consent.agree(contact, source="checkout", text=promo_text, language=language, now=now)
         order = placing.place_order(
             contact=contact,
             offer=offer,
@@ -132,6 +142,8 @@ def submit(
             name=form_data["name"],
             phone=form_data.get("phone", "") or (known.phone if known else ""),
             agreed_terms=bool(form_data.get("terms")),
+            accepted_terms=accepted_terms,
+            page_revision=page_revision,
             answers=answers,
             hold_until=attempts.hold_until(provider, now) if provider else None,
             vouch=proof.covers,

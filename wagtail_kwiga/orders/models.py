@@ -9,6 +9,7 @@ from django.utils.translation import gettext_lazy as _
 from wagtail_kwiga.catalogue.models import Offer, Product
 from wagtail_kwiga.contacts.models import Contact
 from wagtail_kwiga.coupons.models import Coupon, CouponUse
+from wagtail_kwiga.legal_texts.models import LegalText
 from wagtail_kwiga.orders.labels import ORIGIN_CHOICES, PAYMENT_KIND_CHOICES, STATUS_CHOICES
 from wagtail_kwiga.orders.statuses import UNSETTLED, Origin, PaymentKind, Status
 from wagtail_kwiga.pricing.money import Money
@@ -113,6 +114,18 @@ class Order(models.Model):
     #: What the site's own fields of the order form were answered, by name (``orders.answers``).
     answers = models.JSONField(_("answers"), default=dict, blank=True, editable=False)
     agreed_terms_at = models.DateTimeField(_("agreed to the terms of sale"), null=True, blank=True)
+    # The words that were agreed to: the proof stays for as long as the order does.
+    accepted_terms = models.ForeignKey(
+        LegalText,
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="orders",
+        editable=False,
+        verbose_name=_("terms of sale as agreed to"),
+    )
+    #: Wagtail's id of the revision of the offer page that the buyer saw. No foreign key: revisions get purged.
+    page_revision = models.IntegerField(_("revision of the offer page"), null=True, blank=True, editable=False)
 
     wagtail_reference_index_ignore = True
 

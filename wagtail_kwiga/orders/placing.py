@@ -19,6 +19,7 @@ from wagtail_kwiga.coupons.models import CouponUse
 from wagtail_kwiga.exceptions import AlreadyPartlyPaid, OrderRefused
 from wagtail_kwiga.formatting import languages
 from wagtail_kwiga.journal import writing
+from wagtail_kwiga.legal_texts.models import LegalText
 from wagtail_kwiga.orders import answers as order_answers
 from wagtail_kwiga.orders import numbers, purchases
 from wagtail_kwiga.orders.events import OrderPlaced, PlaceOrder
@@ -50,6 +51,8 @@ def place_order(
     name: str = "",
     phone: str = "",
     agreed_terms: bool = False,
+    accepted_terms: LegalText | None = None,
+    page_revision: int | None = None,
     answers: Mapping[str, Any] | None = None,
     hold_until: dt.datetime | Callable[[Order], dt.datetime] | None = None,
     by: Any = None,
@@ -69,6 +72,9 @@ def place_order(
     the buyer of a standing order that money is on its way to. Without it nobody asks (staff, the site's own code); with it
     the order carries name and phone as they were given, and nothing that is known of the contact. ``beside`` is called with
     the order where more is to be written in the same transaction, before a coupon's counter is locked.
+
+    ``accepted_terms`` are the very words that ``agreed_terms`` is about (``legal_texts``), ``page_revision`` is the id of the
+    revision of the offer page that was shown.
 
     ``answers`` are the cleaned values of fields that the site has added to the order form; they are kept in ``Order.answers``.
 
@@ -117,6 +123,8 @@ def place_order(
             price_holds_until=now + dt.timedelta(days=conf.settings.PRICE_HOLDS_DAYS),
             expires_at=now + dt.timedelta(days=conf.settings.ORDER_EXPIRES_DAYS),
             agreed_terms_at=now if agreed_terms else None,
+            accepted_terms=accepted_terms,
+            page_revision=page_revision,
             answers=kept,
         )
         until = hold_until(order) if callable(hold_until) else hold_until or default_hold(order, now)
