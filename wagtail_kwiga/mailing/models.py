@@ -180,6 +180,8 @@ class OutgoingEmail(models.Model):
     class Meta:
         verbose_name = _("outgoing mail")
         verbose_name_plural = _("outgoing mail")
+        default_permissions = ("view",)
+        permissions = [("settle_email", _("Can decide about mail in doubt"))]
         ordering = ["-queued_at", "-pk"]
         indexes = [
             models.Index(fields=["due_at", "id"], name="kwiga_email_due", condition=models.Q(status="queued")),

@@ -133,7 +133,13 @@ class Order(models.Model):
         verbose_name = _("order")
         verbose_name_plural = _("orders")
         ordering = ["-placed_at", "-pk"]
-        permissions = [("confirm_money", _("Can confirm that money arrived"))]
+        default_permissions = ("view",)  # a record: what is done to it is asked by its verb
+        permissions = [
+            ("record_payment", _("Can record money that arrived")),
+            ("refund_order", _("Can give money back")),
+            ("edit_order", _("Can change what was ordered")),
+            ("place_order", _("Can place orders for buyers")),
+        ]
         constraints = [
             models.UniqueConstraint(
                 fields=["purchase"],
