@@ -4,9 +4,17 @@ from wagtail_kwiga.access.models import AccessGrant
 from wagtail_kwiga.automations.models import Run, Scenario, ScenarioVersion, ScenarioVersionLink, StepRecord
 from wagtail_kwiga.background import Heartbeat
 from wagtail_kwiga.catalogue.models import Offer, OfferProduct, Product
-from wagtail_kwiga.contacts.models import Contact, ContactList, ListMembership, RateLimitWindow
+from wagtail_kwiga.contacts.models import (
+    Consent,
+    Contact,
+    ContactList,
+    ListMembership,
+    PhoneNumber,
+    RateLimitWindow,
+)
 from wagtail_kwiga.coupons.models import Coupon, CouponListLimit, CouponOfferLimit, CouponUse, OfferAllowedCoupon
 from wagtail_kwiga.journal.models import TimelineEntry
+from wagtail_kwiga.legal_texts.models import LegalText, LegalTextSource
 from wagtail_kwiga.mailing.models import EmailTemplate, EmailTemplateVersion, OutgoingEmail, Suppression
 from wagtail_kwiga.offers.models import OfferPage
 from wagtail_kwiga.orders.models import Order, OrderLine, OrderNote, Purchase
@@ -15,6 +23,7 @@ from wagtail_kwiga.site_settings import KwigaSettings
 
 __all__ = [
     "AccessGrant",
+    "Consent",
     "Contact",
     "ContactList",
     "Coupon",
@@ -25,6 +34,8 @@ __all__ = [
     "EmailTemplateVersion",
     "Heartbeat",
     "KwigaSettings",
+    "LegalText",
+    "LegalTextSource",
     "ListMembership",
     "Offer",
     "OfferAllowedCoupon",
@@ -36,6 +47,7 @@ __all__ = [
     "OutgoingEmail",
     "Payment",
     "PaymentAttempt",
+    "PhoneNumber",
     "Product",
     "ProviderEvent",
     "Purchase",

@@ -86,7 +86,7 @@ class ShopMachine(Machine):
         order = self.order(which)
         if order is None:
             return
-        coupon = self.shop.coupons[0] if with_coupon else None
+        coupon = m.Coupon.objects.get(pk=self.shop.coupons[0]).token if with_coupon else None
         result = self.do(lambda: self.shop.come_back(order, coupon, method, self.now), trouble, again)
         if result is not None and not isinstance(result, KwigaError) and trouble is None:
             self._is_enrolled(result.order)

@@ -223,10 +223,11 @@ def _about_order(situation: Situation, **more: Any) -> dict[str, Any] | None:
 
 
 def _resume(situation: Situation) -> dict[str, Any] | None:
+    coupon = situation.coupon
     if situation.order is None and situation.offer is not None:
-        code = {"code": situation.coupon.code} if situation.coupon else {}
-        return {"offer": situation.offer.pk, **code}
-    return _about_order(situation, coupon=signing.handle_of(situation.coupon) if situation.coupon else None)
+        return {"offer": situation.offer.pk, **({"code": coupon.code} if coupon else {})}
+    handle = {"coupon_handle": signing.handle_of(coupon)} if coupon else {}
+    return _about_order(situation, coupon=coupon.pk if coupon else None, **handle)
 
 
 def _access(situation: Situation) -> dict[str, Any] | None:
