@@ -13,6 +13,8 @@ from wagtail.test.utils.form_data import nested_form_data, rich_text, streamfiel
 from tests.offers.making import make_page, offer_of, root, text_of, translate
 from tests.support import make_coupon, make_product
 from wagtail_kwiga import models as m
+from wagtail_kwiga.catalogue import selling
+from wagtail_kwiga.catalogue.terms import Length
 from wagtail_kwiga.payments import registry
 
 pytestmark = pytest.mark.django_db
@@ -52,7 +54,7 @@ def product_row(product, **given):
         "product": product.pk, "length": "unlimited", "length_number": "", "length_until": "", "start": "payment",
         "start_date": "", "lessons": "all", "lessons_first": "", "release": "all", "release_days": "",
         "release_dates": streamfield([]), "lessons_chosen": "", "lessons_known": "", "new_lessons": "on",
-        "practice": "none", **given,
+        "practice": "none", "price_share": "", **given,
     }  # fmt: skip
 
 
@@ -70,7 +72,7 @@ def test_a_page_is_made_and_published_in_the_editor(admin_client, seller):
     assert response.status_code == 302, text_of(response)
     offer = offer_of(page)
     assert (offer.state, offer.amount, offer.coupon_mode) == ("on_sale", 120, "only")
-    assert offer.terms["products"][0]["access"]["length"] == {"kind": "days", "n": 30, "last_day": ""}
+    assert selling.terms_of(offer).products[0].access.length == Length.days(30)
     assert offer.named_coupons.get().coupon == coupon
 
 

@@ -128,6 +128,8 @@ class OfferPageMixin(StaleDraftGuard):
         sold = [block.value["product"].pk for block in self.products if block.value.get("product")]
         if len(sold) != len(set(sold)):
             faults["products"] = _("A product stands here twice. Please keep one of them.")
+        elif len({block.value.get("price_share") is None for block in self.products}) > 1:
+            faults["products"] = _("Please give a share of the price to each product, or to none of them.")
         methods = self.payment_methods
         if not isinstance(methods, list) or not all(isinstance(alias, str) for alias in methods):
             faults["payment_methods"] = _("Please give a list of payment methods.")

@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from wagtail_kwiga import web_addresses
 from wagtail_kwiga.catalogue import terms_text
-from wagtail_kwiga.catalogue.terms import OfferTerms
 
 if TYPE_CHECKING:
-    from wagtail_kwiga.catalogue.models import Offer
+    from wagtail_kwiga.catalogue.terms import OfferTerms
     from wagtail_kwiga.orders.models import Order
 
 
@@ -30,11 +29,9 @@ class WayIn:
     url: str
 
 
-def products(offer: Offer) -> list[Sold]:
-    """The products of ``offer`` with their terms, in the active language. No query."""
-    return [
-        Sold(row.title, terms_text.access_in_words(row.access)) for row in OfferTerms.from_json(offer.terms).products
-    ]
+def products(terms: OfferTerms) -> list[Sold]:
+    """The products of an offer with their terms, in the active language. No query."""
+    return [Sold(row.title, terms_text.access_in_words(row.access)) for row in terms.products]
 
 
 def ways_in(order: Order) -> list[WayIn]:

@@ -11,7 +11,6 @@ from django.utils.translation import gettext as _
 from wagtail_kwiga import conf, events, hooks, locking, signing
 from wagtail_kwiga.catalogue import selling
 from wagtail_kwiga.catalogue.models import Offer
-from wagtail_kwiga.catalogue.terms import OfferTerms
 from wagtail_kwiga.contacts import directory
 from wagtail_kwiga.contacts.models import Contact
 from wagtail_kwiga.coupons import discounts, eligibility, uses
@@ -193,10 +192,10 @@ def _inherit_coupon(
 
 
 def _write_lines(order: Order, offer: Offer, total: Money) -> None:
-    products = OfferTerms.from_json(offer.terms).products
-    if not products:
+    terms = selling.terms_of(offer)
+    if not terms.products:
         return
-    shares = total.split([1] * len(products))
+    shares = total.split(terms.weights)
     OrderLine.objects.bulk_create(
         OrderLine(
             order=order,
@@ -205,7 +204,7 @@ def _write_lines(order: Order, offer: Offer, total: Money) -> None:
             amount=share.amount,
             access_terms=sold.access.to_json(),
         )
-        for sold, share in zip(products, shares, strict=True)
+        for sold, share in zip(terms.products, shares, strict=True)
     )
 
 
