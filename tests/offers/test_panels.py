@@ -84,11 +84,24 @@ def test_groups_and_help_stand_in_the_editor(admin_client, seller):
     assert "This page is a translation" not in words
 
 
+@pytest.mark.parametrize("currency", ["ZZZ", "XXX", "eur", "CLF", "BGN"])
+def test_a_currency_that_does_not_exist_is_refused(admin_client, seller, currency):
+    page = make_page()
+    url = reverse("wagtailadmin_pages:edit", args=[page.pk])
+    assert "There is no such currency" in text_of(admin_client.post(url, sent(currency=currency)))
+    assert offer_of(page).currency == "EUR"
+    seller.default_currency = currency
+    with pytest.raises(ValidationError) as refusal:
+        seller.full_clean()
+    assert list(refusal.value.message_dict) == ["default_currency"]
+
+
 def test_a_price_has_the_digits_of_its_currency(admin_client, seller):
     for title, price, currency, shown in (
         ("A", "120", "EUR", "120.00"),
         ("B", "1000", "JPY", "1000"),
         ("C", "9.125", "KWD", "9.125"),
+        ("D", "12990.5", "HUF", "12990.50"),
     ):
         page = make_page(title, price=Decimal(price), currency=currency)
         html = admin_client.get(reverse("wagtailadmin_pages:edit", args=[page.pk])).content.decode()

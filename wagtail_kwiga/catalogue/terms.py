@@ -252,7 +252,9 @@ class ProductTerms:
 
     def __post_init__(self) -> None:
         if self.price_share is not None:
-            _require(self.price_share.is_finite() and self.price_share > 0, "a share of the price is more than nothing")
+            share = Decimal(self.price_share)
+            _require(share.is_finite() and share > 0, "a share of the price is more than nothing")
+            object.__setattr__(self, "price_share", share)
 
     def to_json(self) -> dict[str, Any]:
         return {
