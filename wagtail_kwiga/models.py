@@ -3,7 +3,7 @@
 from wagtail_kwiga.access.models import AccessGrant
 from wagtail_kwiga.automations.models import Run, Scenario, ScenarioVersion, ScenarioVersionLink, StepRecord
 from wagtail_kwiga.background import Heartbeat
-from wagtail_kwiga.catalogue.models import Offer, OfferProduct, Product
+from wagtail_kwiga.catalogue.models import Offer, OfferProduct, PriceRecord, Product
 from wagtail_kwiga.contacts.models import (
     Consent,
     Contact,
@@ -48,6 +48,7 @@ __all__ = [
     "Payment",
     "PaymentAttempt",
     "PhoneNumber",
+    "PriceRecord",
     "Product",
     "ProviderEvent",
     "Purchase",

@@ -9,7 +9,8 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Protocol
 
-from wagtail_kwiga.catalogue.terms import AccessTerms, OfferTerms
+from wagtail_kwiga.catalogue import selling
+from wagtail_kwiga.catalogue.terms import AccessTerms
 from wagtail_kwiga.orders.statuses import OrderKind, Origin, PaymentKind
 from wagtail_kwiga.pricing.money import Money
 
@@ -148,9 +149,10 @@ class OrderDraft:
 
 def lines_of(offer: Offer) -> tuple[LineDraft, ...]:
     """What ``offer`` sells at present, line by line. The one place where an offer's terms become lines of an order."""
+    terms = selling.terms_of(offer)
     return tuple(
-        LineDraft(product_id=sold.product_id, title=sold.title, access=sold.access, offer_id=offer.pk)
-        for sold in OfferTerms.from_json(offer.terms).products
+        LineDraft(product_id=sold.product_id, title=sold.title, access=sold.access, offer_id=offer.pk, share=weight)
+        for sold, weight in zip(terms.products, terms.weights, strict=True)
     )
 
 

@@ -16,7 +16,7 @@ from wagtail_kwiga import events, locking, reactions
 from wagtail_kwiga import models as m
 from wagtail_kwiga.automations.editing import versions
 from wagtail_kwiga.automations.running import engine
-from wagtail_kwiga.catalogue.terms import OfferTerms
+from wagtail_kwiga.catalogue import selling
 from wagtail_kwiga.mailing.sending import delivery
 from wagtail_kwiga.orders.events import OrderPlaced, PurchasesJoined
 from wagtail_kwiga.orders.statuses import Status
@@ -241,7 +241,7 @@ def test_joining_costs_the_same_for_two_and_for_six():
 
 def give(contact: m.Contact, offer: m.Offer, now: dt.datetime = START) -> None:
     """Staff give it, or an import brings it: access to every product, and no order."""
-    for sold in OfferTerms.from_json(offer.terms).products:
+    for sold in selling.terms_of(offer).products:
         m.AccessGrant.objects.create(
             contact=contact, product_id=sold.product_id, source=f"staff:{uuid.uuid4()}", terms=sold.access.to_json(),
             granted_at=now, starts_at=now,
