@@ -12,7 +12,7 @@ from tests.orders.shop import books_receive, order_for
 from tests.support import START, after, make_contact, make_coupon, make_offer, make_product
 from wagtail_kwiga import events
 from wagtail_kwiga import models as m
-from wagtail_kwiga.catalogue.terms import AccessTerms, Length, OfferTerms, ProductTerms
+from wagtail_kwiga.catalogue.terms import AccessTerms, Length
 from wagtail_kwiga.journal import writing
 from wagtail_kwiga.orders.drafts import Joining
 from wagtail_kwiga.orders.events import OrdersClosed
@@ -22,8 +22,7 @@ pytestmark = pytest.mark.django_db
 
 def offer_for(product: m.Product, access: AccessTerms, **given) -> m.Offer:
     offer = make_offer(product, **given)
-    offer.terms = OfferTerms((ProductTerms(product.pk, product.title, access),)).to_json()
-    offer.save()
+    offer.offer_products.update(access_terms=access.to_json())
     return offer
 
 

@@ -405,7 +405,8 @@ def test_a_bundle_costs_the_same_however_much_it_joins(ada, number):
     for n, product in enumerate(products[:-1]):
         order_for(ada, make_offer(product), now=after(minutes=n))
     bundle = make_offer(*products)
-    asked = cost(lambda: order_for(ada, bundle, now=after(hours=1)))
+    draft = OrderDraft.for_offer(bundle, contact=ada, quote=quote_for(bundle))
+    asked = cost(lambda: placing.place_order(draft, now=after(hours=1)))
     assert len(asked) <= (12 if number > 1 else 10), "\n".join(asked)
 
 

@@ -17,6 +17,7 @@ from wagtail_kwiga import conf
 from wagtail_kwiga.access import ownership
 from wagtail_kwiga.catalogue import selling
 from wagtail_kwiga.catalogue.models import Offer
+from wagtail_kwiga.catalogue.terms import OfferTerms
 from wagtail_kwiga.contacts import directory, limits
 from wagtail_kwiga.coupons import discounts, eligibility
 from wagtail_kwiga.coupons.rules import Reason
@@ -104,12 +105,21 @@ class Visit:
     @cached_property
     def offer(self) -> Offer | None:
         """What is for sale here; in a preview, as the draft would sell it."""
-        offer = Offer.objects.filter(translation_key=publishing.key_of(self.page)).first()
+        return self._sold[0]
+
+    @cached_property
+    def terms(self) -> OfferTerms:
+        """The products of the offer, with the access each opens. No query beside that of ``offer``."""
+        return self._sold[1]
+
+    @cached_property
+    def _sold(self) -> tuple[Offer | None, OfferTerms]:
+        offer, terms = selling.offer_of_page(publishing.key_of(self.page))
         if self.is_preview and not (offer and publishing.is_translation(self.page)):
             drafted = Offer(state=Offer.State.ON_SALE, **publishing.fields_of(self.page))
             drafted.pk = offer.pk if offer else None
-            return drafted
-        return offer
+            return drafted, publishing.terms_of(self.page)
+        return offer, terms
 
     @cached_property
     def why_not(self) -> str | None:
@@ -142,7 +152,7 @@ class Visit:
         if paid := purchases.paid_order(self.resume.order.purchase_id):
             return presentation.ways_in(paid)
         if ownership.owns_all(self.resume.order.contact_id, self.offer.pk, self.now):
-            return presentation.ways_into(self.offer)
+            return presentation.ways_into(self.terms)
         return None
 
     @cached_property
@@ -356,7 +366,7 @@ class Visit:
             "quote": self.quote,
             "discount_size": self.discount_size,
             "kwiga_settings": self.settings,
-            "sold": presentation.products(self.offer) if self.offer else [],
+            "sold": presentation.products(self.terms),
             "form": self.form,
             "site": self.site,
         }
