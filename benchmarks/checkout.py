@@ -61,8 +61,8 @@ def by_hand(offer_id: int, email: str, code: str, *, contact_id: int | None = No
         )
         scenario = m.Scenario.objects.defer("start", "steps").get()
         m.Run.objects.create(
-            scenario=scenario, version_id=scenario.version_id, contact=contact, offer=offer, order=order,
-            purchase_id=order.purchase_id, entry_key=f"unpaid:{contact.pk}:{offer.pk}", position="wait", entered_at=now,
+            scenario=scenario, version_id=scenario.version_id, contact=contact, order=order, purchase_id=order.purchase_id,
+            language="en", entry_key=f"unpaid:{order.purchase_id}", position="wait", entered_at=now,
             due_at=now + dt.timedelta(minutes=30), stepped_at=now,
         )  # fmt: skip
         if coupon:

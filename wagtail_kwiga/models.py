@@ -10,7 +10,7 @@ from wagtail_kwiga.journal.models import TimelineEntry
 from wagtail_kwiga.mailing.models import EmailTemplate, EmailTemplateVersion, OutgoingEmail, Suppression
 from wagtail_kwiga.offers.models import OfferPage
 from wagtail_kwiga.orders.models import Order, OrderLine, OrderNote, Purchase
-from wagtail_kwiga.payments.models import Payment, PaymentAttempt, ProviderEvent, Refund
+from wagtail_kwiga.payments.models import Payment, PaymentAttempt, ProviderEvent, Refund, Transaction
 from wagtail_kwiga.site_settings import KwigaSettings
 
 __all__ = [
@@ -49,4 +49,5 @@ __all__ = [
     "StepRecord",
     "Suppression",
     "TimelineEntry",
+    "Transaction",
 ]

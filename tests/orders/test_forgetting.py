@@ -150,11 +150,11 @@ def test_late_money_for_a_forgotten_order_is_seen(recipe, school):
     token = m.PaymentAttempt.objects.get(payment__order=order).token
     live_through()
     assert recipe["forget_all"](LATER)[0] == 1
-    notice = ReportedEvent(
+    told = ReportedEvent(
         event_id="late-1", attempt_token=token, reference="A-9", outcome="confirmed", amount=Money(120, "EUR"), live=False,
         raw={},
     )  # fmt: skip
-    provider_events.take(registry.get("sandbox"), notice, body=b"", now=LATER)
+    provider_events.take(registry.get("sandbox"), [told], now=LATER)
     provider_events.settle_stored(LATER + dt.timedelta(hours=2))
     assert m.ProviderEvent.objects.get(event_id="late-1").result == "unknown"
     assert [entry.code for entry in writing.open_attention()] == ["payments.unknown_money"]

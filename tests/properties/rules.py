@@ -127,7 +127,7 @@ class ShopMachine(Machine):
             assert trouble or rows == self.stage.rows(f"SELECT status, paid_amount FROM {ORDER} ORDER BY id")
 
     @rule(which=WHICH)
-    def somebody_forges_a_notice(self, which):
+    def somebody_forges_a_webhook(self, which):
         if (attempt := self.attempt(which)) is not None:
             before = self.stage.rows("SELECT count(*), max(id) FROM wagtail_kwiga_providerevent")
             request = self.shop.said(attempt, "confirmed", self.now, id="forged")

@@ -150,7 +150,7 @@ class Shop:
     # --- money -------------------------------------------------------------------------------------------------------
 
     def said(self, attempt: m.PaymentAttempt, outcome: str, now: dt.datetime, **given: Any) -> WebhookRequest:
-        """A signed notice about ``attempt``."""
+        """A signed webhook about ``attempt``."""
         told = {
             "id": f"evt_{attempt.pk}_{outcome}", "token": attempt.token, "payment": f"GW-{attempt.pk}",
             "outcome": outcome, "amount": int(attempt.amount * 100) if outcome == "confirmed" else None,
@@ -159,7 +159,7 @@ class Shop:
         return registry.get(attempt.method).signed(told | given, now)  # type: ignore[attr-defined]
 
     def hear(self, attempt: m.PaymentAttempt, request: WebhookRequest, now: dt.datetime) -> Any:
-        return provider_events.receive(attempt.method, request, now)
+        return provider_events.receive(attempt.method, request, now)[0]
 
     def hear_a_forger(self, attempt: m.PaymentAttempt, request: WebhookRequest, now: dt.datetime) -> None:
         forged = WebhookRequest("POST", request.body.replace(b'"live":false', b'"live":true '), request.headers, at=now)
@@ -167,7 +167,7 @@ class Shop:
             provider_events.receive(attempt.method, forged, now)
         except BadSignature:
             return
-        raise AssertionError("a forged notice was believed")
+        raise AssertionError("a forged webhook was believed")
 
     def bank(self, order: m.Order, amount: Decimal, reference: str, now: dt.datetime) -> ledger.Receipt:
         return ledger.record_payment(order=order, amount=amount, method="transfer", reference=reference, now=now)

@@ -103,9 +103,12 @@ class Order(models.Model):
     list_amount = models.DecimalField(_("list price"), max_digits=14, decimal_places=4)
     discount_amount = models.DecimalField(_("discount"), max_digits=14, decimal_places=4, default=0)
     total_amount = models.DecimalField(_("total"), max_digits=14, decimal_places=4)
-    #: Confirmed money minus refunds; written by ``transitions.apply_totals`` only.
+    # Sums of the ledger's rows; written by ``transitions.apply_totals`` only.
+    #: All movements of money together: what of the buyer's money is here.
     paid_amount = models.DecimalField(_("received"), max_digits=14, decimal_places=4, default=0, editable=False)
     refunded_amount = models.DecimalField(_("refunded"), max_digits=14, decimal_places=4, default=0, editable=False)
+    #: How much of the total is asked for no more. A refund never lowers it, a chargeback does (``orders.totals``).
+    settled_amount = models.DecimalField(max_digits=14, decimal_places=4, default=0, editable=False)
     coupon = models.ForeignKey(
         Coupon, on_delete=models.PROTECT, null=True, blank=True, related_name="orders", verbose_name=_("coupon")
     )
@@ -189,8 +192,8 @@ class Order(models.Model):
 
     @property
     def outstanding(self) -> Money:
-        """What is left to pay; never negative."""
-        return Money(max(self.total_amount - self.paid_amount, 0 * self.total_amount), self.currency)
+        """What is left to pay; never negative. A refund does not raise it, a chargeback does."""
+        return Money(max(self.total_amount - self.settled_amount, 0 * self.total_amount), self.currency)
 
 
 class OrderLine(models.Model):

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Collection, Sequence
-from decimal import Decimal
 from typing import Any
 
 from django.db.models import Q, QuerySet
@@ -28,6 +27,7 @@ from wagtail_kwiga.orders.events import OrderClosed, OrderPaid, OrderRefunded, O
 from wagtail_kwiga.orders.labels import STATUS_LABELS
 from wagtail_kwiga.orders.models import Order
 from wagtail_kwiga.orders.statuses import CLOSED_UNPAID, PAYABLE, UNSETTLED, Status, can_transition
+from wagtail_kwiga.orders.totals import OrderTotals, Verdict, judge
 
 _RESERVED = CouponUse.State.RESERVED
 
@@ -80,9 +80,7 @@ def reopen(order: Order, *, by: Any = None, now: dt.datetime | None = None) -> O
             raise InvalidTransition(_("Only a cancelled or expired order can be opened again."))
         if purchases.is_paid(fresh.purchase_id):
             raise InvalidTransition(_("This purchase was made with another order."), code="purchase_paid")
-        rivals = Order.objects.filter(purchase_id=fresh.purchase_id, status__in=sorted(PAYABLE))
-        if rivals.exists():
-            raise InvalidTransition(_("There is a newer open order for the same offer."), code="other_open")
+        _mind_rivals(fresh)
         fresh.price_holds_until = now + dt.timedelta(days=conf.settings.PRICE_HOLDS_DAYS)
         fresh.expires_at = now + dt.timedelta(days=conf.settings.ORDER_EXPIRES_DAYS)
         fresh.closed_at = None
@@ -107,34 +105,32 @@ def reopen(order: Order, *, by: Any = None, now: dt.datetime | None = None) -> O
 
 def apply_totals(
     order: Order,
+    totals: OrderTotals,
     *,
-    received: Decimal,
-    refunded: Decimal,
     now: dt.datetime,
     by: Any = None,
     payer_known: bool = True,
 ) -> Order:
-    """Take note of the money an order has: ``received`` in all attempts together, ``refunded`` of it.
+    """Take note of the money an order has after one more movement of it.
 
     For ``payments.ledger`` only; ``order`` is locked, and so is its contact. Money is never refused (promise 7): whatever
     the status, enough of it makes the order paid, closes its siblings and tells ``OrderPaid``; money that is late, double
-    or too much is put on a person's list. Money stands up for the name and phone on the order, unless it is not clear that
-    who paid is who ordered (``payer_known``).
+    or too much is put on a person's list (``orders.totals`` decides). Money stands up for the name and phone on the order,
+    unless it is not clear that who paid is who ordered (``payer_known``).
     """
-    net = received - refunded
-    before, had_paid = Status(order.status), order.paid_at is not None
-    more = received > order.paid_amount + order.refunded_amount
-    less = refunded > order.refunded_amount
-    order.paid_amount, order.refunded_amount = net, refunded
-    status = _status_for(order, net, refunded, more)
-    becomes_paid = status == Status.PAID and not had_paid
+    before = Status(order.status)
+    verdict = judge(before, order.total_amount, totals, was_paid=order.paid_at is not None)
+    status, becomes_paid = verdict.status, verdict.becomes_paid
+    if status == Status.OPEN and before not in UNSETTLED:
+        _mind_rivals(order)
+    order.paid_amount, order.refunded_amount, order.settled_amount = totals.paid, totals.refunded, totals.settled
     first = becomes_paid and purchases.note_paid(order.purchase_id, now)
     if becomes_paid:
         order.paid_at = now
     if status in (Status.PAID, Status.PARTLY_PAID):
         order.closed_at = None
     if status == before:
-        order.save(update_fields=["paid_amount", "refunded_amount"])
+        order.save(update_fields=["paid_amount", "refunded_amount", "settled_amount"])
     else:
         _transition(
             order,
@@ -144,25 +140,24 @@ def apply_totals(
             by=by,
             received=order.received,
             total=order.total,
-            fields=("paid_amount", "refunded_amount", "paid_at", "closed_at"),
+            fields=("paid_amount", "refunded_amount", "settled_amount", "paid_at", "closed_at"),
         )
-    if more:
-        _flag_odd_money(order, before, becomes_paid, first, net, now)
-    if less:
+    _flag_odd_money(order, before, verdict, now=now, twice=becomes_paid and not first and totals.money_came)
+    if totals.money_went:
         events.publish(
             OrderRefunded(
                 order.pk,
                 order.contact_id,
                 order.offer_id,
                 order.purchase_id,
-                str(refunded),
+                str(totals.refunded),
                 order.currency,
-                net <= 0,
+                totals.paid <= 0,
                 now,
             )
         )
     if becomes_paid:
-        if net > 0 and payer_known:
+        if totals.paid > 0 and payer_known:
             given = {"name": order.buyer_name, "phone": order.buyer_phone}
             Contact.objects.filter(pk=order.contact_id, is_verified=False).update(
                 is_verified=True, **{field: value for field, value in given.items() if value}
@@ -170,7 +165,7 @@ def apply_totals(
         siblings = _close_siblings(order, now=now, by=by)
         events.publish(OrderPaid(order.pk, order.contact_id, order.offer_id, order.purchase_id, now, first))
         _settle_uses(order, [*siblings, *_closed_elsewhere(order, now)], now=now)
-    elif status == Status.PAID and before == Status.REFUNDED:
+    elif verdict.again:
         events.publish(OrderPaid(order.pk, order.contact_id, order.offer_id, order.purchase_id, now, False, again=True))
     elif status == Status.REFUNDED and order.paid_at is None and order.coupon_use_id:
         # A part came and went back again: the order ends unpaid, and its coupon has a place for somebody else.
@@ -242,6 +237,13 @@ def closed_event(order: Order, now: dt.datetime) -> OrderClosed:
     return OrderClosed(order.pk, order.contact_id, order.offer_id, order.purchase_id, str(order.status), now)
 
 
+def _mind_rivals(order: Order) -> None:
+    """Raise where another order of the purchase waits for money: there is one at a time (promise 2)."""
+    rivals = Order.objects.filter(purchase_id=order.purchase_id, status__in=sorted(PAYABLE)).exclude(pk=order.pk)
+    if rivals.exists():
+        raise InvalidTransition(_("There is a newer open order for the same offer."), code="other_open")
+
+
 def _check(order: Order, to: Status) -> None:
     if not can_transition(order.status, to):
         raise InvalidTransition(
@@ -289,26 +291,13 @@ def copy_columns(order: Order, fresh: Order) -> Order:
     return order
 
 
-def _status_for(order: Order, net: Decimal, refunded: Decimal, more: bool) -> Status:
-    if net >= order.total_amount and not (refunded > 0 and net <= 0):
-        return Status.PAID
-    if net <= 0 and refunded > 0:
-        return Status.REFUNDED
-    if order.paid_at is not None:
-        return Status(order.status)
-    # Money revives a closed order; giving a part of it back does not.
-    return Status.PARTLY_PAID if net > 0 and more else Status(order.status)
-
-
-def _flag_odd_money(
-    order: Order, before: Status, becomes_paid: bool, first: bool, net: Decimal, now: dt.datetime
-) -> None:
+def _flag_odd_money(order: Order, before: Status, verdict: Verdict, *, now: dt.datetime, twice: bool) -> None:
     facts = {"received": order.received, "total": order.total, "was": str(before)}
-    if before in CLOSED_UNPAID or before == Status.REFUNDED:
+    if verdict.is_late:
         writing.write(order, "order.late_money", now=now, attention=True, **facts)
-    if net > order.total_amount:
+    if verdict.is_too_much:
         writing.write(order, "order.too_much_money", now=now, attention=True, **facts)
-    if becomes_paid and not first:
+    if twice:
         writing.write(order, "order.paid_twice", now=now, attention=True, **facts)
 
 

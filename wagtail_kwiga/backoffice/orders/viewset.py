@@ -174,7 +174,7 @@ def _book(order: Order, data: dict[str, Any], user: Any) -> ledger.Receipt:
 
 
 def money_arrived(request: HttpRequest, pk: int) -> HttpResponse:
-    """Book money that came without a provider's notice, after the sum was looked at once more."""
+    """Book money that came without a provider's webhook, after the sum was looked at once more."""
     if not request.user.has_perm("wagtail_kwiga.confirm_money"):
         raise PermissionDenied
     order = get_object_or_404(Order.objects.select_related("contact"), pk=pk)
