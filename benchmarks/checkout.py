@@ -53,13 +53,9 @@ def by_hand(offer_id: int, email: str, code: str, *, contact_id: int | None = No
         )  # fmt: skip
         sold = m.OfferProduct.objects.filter(offer=offer)[0]
         m.OrderLine.objects.create(
-            order=order,
-            product_id=sold.product_id,
-            title=sold.title,
-            amount=order.total_amount,
-            list_amount=order.list_amount,
-            discount_amount=order.discount_amount,
-        )
+            order=order, product_id=sold.product_id, title=sold.title, amount=order.total_amount,
+            list_amount=order.list_amount, discount_amount=order.discount_amount,
+        )  # fmt: skip
         m.TimelineEntry.objects.create(
             subject_type=ContentType.objects.get_for_model(m.Order), subject_id=order.pk, code="order.placed", at=now
         )

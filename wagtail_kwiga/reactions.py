@@ -16,6 +16,7 @@ from django.db import transaction
 from wagtail_kwiga import background, events, hooks
 from wagtail_kwiga.access import grants, ownership
 from wagtail_kwiga.access.events import AccessEnded, AccessGranted
+from wagtail_kwiga.access.models import AccessGrant
 from wagtail_kwiga.automations.editing import publishing as scenario_publishing
 from wagtail_kwiga.automations.running import enrolment
 from wagtail_kwiga.contacts.events import ContactUnsubscribed
@@ -32,30 +33,24 @@ from wagtail_kwiga.payments.events import PaymentFailed, PaymentSettled
 logger = logging.getLogger("wagtail_kwiga.reactions")
 
 
-def _note_bought_twice(event: OrderPaid) -> None:
+def _note_bought_twice(event: OrderPaid | PaymentSettled) -> None:
     """Before access is given: whether the buyer had all of it, and had paid for it. An extension, an upgrade or a further
     consultation adds something; staff and those who added one more knew what they did."""
-    if not event.first or event.offer_id is None:
+    if isinstance(event, OrderPaid) and not event.first:  # ``order.paid_twice`` says it
         return
     order = Order.objects.select_related("purchase").get(pk=event.order_id)
-    if order.origin != Origin.WEB or order.purchase.slot or not order.total_amount:
+    if order.offer_id is None or order.origin != Origin.WEB or order.purchase.slot or not order.total_amount:
         return
     earlier = purchases.paid_before(order)
-    if earlier is not None and ownership.owns_all(event.contact_id, event.offer_id, event.at):
+    # What they have by this very order, since a part of it was paid, was asked about then.
+    if earlier is None or AccessGrant.objects.filter(line__order=order.pk).exists():
+        return
+    if ownership.owns_all(order.contact_id, order.offer_id, event.at):
         writing.write(order, "order.bought_twice", now=event.at, attention=True, earlier=earlier.number)
 
 
 def _grant_access(event: OrderPaid) -> None:
     grants.grant_for_order(Order.objects.get(pk=event.order_id), now=event.at, again=event.again)
-
-
-def _grant_access_for_part(event: PaymentSettled) -> None:
-    """Access begins with the part that opens it. An order that is paid as a whole is answered by ``OrderPaid``."""
-    if not event.opens_access:
-        return
-    order = Order.objects.filter(pk=event.order_id, status=Status.PARTLY_PAID).first()
-    if order is not None:
-        grants.grant_for_order(order, now=event.at, again=event.again)
 
 
 def _close_owned(event: OrderPaid) -> None:
@@ -64,6 +59,16 @@ def _close_owned(event: OrderPaid) -> None:
     if pairs := set(others.values_list("contact_id", "offer_id")):
         owned = {offer_id for _contact, offer_id in ownership.owned_offers(pairs, event.at)}
         transitions.close_owned(event.contact_id, owned, paid_id=event.order_id, now=event.at)
+
+
+def _grant_access_for_part(event: PaymentSettled) -> None:
+    """Access begins with the part that opens it. An order that is paid as a whole is answered by ``OrderPaid``."""
+    if not event.opens_access:
+        return
+    order = Order.objects.filter(pk=event.order_id, status=Status.PARTLY_PAID).first()
+    if order is not None:
+        _note_bought_twice(event)
+        grants.grant_for_order(order, now=event.at, again=event.again)
 
 
 def _silence(event: OrderPaid) -> None:

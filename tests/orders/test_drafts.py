@@ -192,6 +192,19 @@ def test_lines_know_what_they_were_sold_by():
 
 
 @pytest.mark.django_db
+def test_products_of_one_offer_have_their_own_prices():
+    """80/20, not 50/50; and so is the discount, and what an order of 50 is split into."""
+    ink, paper = make_product("Ink"), make_product("Paper")
+    offer, coupon = make_offer(ink, paper, amount="100", coupon_mode="any"), make_coupon("HALF", percent="50")
+    offer.offer_products.filter(product=ink).update(price_share=80)
+    offer.offer_products.filter(product=paper).update(price_share=20)
+    assert rows_of(order_for(make_contact(), offer, coupon=coupon)) == [
+        (0, "Ink", "80.0000", "40.0000", "40.0000", offer.pk, True),
+        (1, "Paper", "20.0000", "10.0000", "10.0000", offer.pk, True),
+    ]
+
+
+@pytest.mark.django_db
 @pytest.mark.parametrize(
     ("model", "change"),
     [

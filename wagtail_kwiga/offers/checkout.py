@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from wagtail.models import Site
 
     from wagtail_kwiga.catalogue.models import Offer
+    from wagtail_kwiga.catalogue.terms import OfferTerms
     from wagtail_kwiga.contacts.models import Contact
     from wagtail_kwiga.legal_texts.models import LegalText
     from wagtail_kwiga.offers.resuming import Resume
@@ -72,6 +73,7 @@ class CheckoutResult:
 def submit(
     *,
     offer: Offer,
+    terms: OfferTerms | None = None,
     form_data: Mapping[str, Any],
     code: str = "",
     resume: Resume | None = None,
@@ -91,7 +93,7 @@ def submit(
 ) -> CheckoutResult:
     """Place an order from cleaned form data and begin to pay it.
 
-    ``form_data``: name, email, phone, payment_method, terms, promo. ``code`` is a coupon code as typed. ``shown`` is the
+    ``terms`` are what the offer sells, where they were read already. ``form_data``: name, email, phone, payment_method, terms, promo. ``code`` is a coupon code as typed. ``shown`` is the
     total the visitor saw: more than that is never charged (``PriceChanged``). Where ``resume`` is of the very address, what
     is held already is not asked again. ``place`` is where it comes from (``offers.client_address``). ``own_orders`` are those that
     this browser has placed (``offers.browser_proof``): like a resume link of the very address they prove that it is the buyer
@@ -151,6 +153,7 @@ def submit(
             consent.agree(contact, source="checkout", text=promo_text, language=language, now=now)
         draft = OrderDraft.for_offer(
             offer,
+            terms,
             contact=contact,
             quote=quote,
             method=provider,

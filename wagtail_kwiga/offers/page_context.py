@@ -154,7 +154,7 @@ class Visit:
         if paid := purchases.paid_order(self.resume.order.purchase_id):
             return presentation.ways_in(paid)
         if ownership.owns_all(self.resume.order.contact_id, self.offer.pk, self.now):
-            return presentation.ways_into(self.offer)
+            return presentation.ways_into(self.terms)
         return None
 
     @cached_property

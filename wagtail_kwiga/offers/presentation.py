@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from wagtail_kwiga import web_addresses
 from wagtail_kwiga.catalogue import terms_text
+from wagtail_kwiga.catalogue.models import Product
 
 if TYPE_CHECKING:
-    from wagtail_kwiga.catalogue.models import Offer
     from wagtail_kwiga.catalogue.terms import OfferTerms
     from wagtail_kwiga.orders.models import Order
 
@@ -41,10 +41,10 @@ def ways_in(order: Order) -> list[WayIn]:
     return [WayIn(line.title, web_addresses.destination(line.product.entry_url)) for line in lines]
 
 
-def ways_into(offer: Offer) -> list[WayIn]:
-    """Where somebody goes who has what ``offer`` sells, product by product. One query."""
-    sold = offer.offer_products.select_related("product")
-    return [WayIn(row.title, web_addresses.destination(row.product.entry_url)) for row in sold]
+def ways_into(terms: OfferTerms) -> list[WayIn]:
+    """Where somebody goes who has what an offer sells, product by product. One query."""
+    products = Product.objects.in_bulk([row.product_id for row in terms.products])
+    return [WayIn(row.title, web_addresses.destination(products[row.product_id].entry_url)) for row in terms.products]
 
 
 def title(page: Any, seller: str) -> str:

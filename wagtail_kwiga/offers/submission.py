@@ -89,6 +89,7 @@ class _Sent:
         try:
             result = checkout.submit(
                 offer=self.visit.offer,
+                terms=self.visit.terms,
                 form_data=data,
                 code=data["coupon"],
                 resume=self.visit.resume,
@@ -145,7 +146,7 @@ class _Sent:
     def _tell_owner(self) -> None:
         """The way in, and the form as it was sent behind one button, for those who want it once more."""
         self._show_again()
-        self.visit.bought = presentation.ways_into(self.visit.offer)
+        self.visit.bought = presentation.ways_into(self.visit.terms)
         form, self.visit.form = self.visit.form, None
         form.data["another"] = purchases.new_slot()
         self.visit.form_again = form

@@ -10,7 +10,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Protocol
 
 from wagtail_kwiga.catalogue import selling
-from wagtail_kwiga.catalogue.terms import AccessTerms
+from wagtail_kwiga.catalogue.terms import AccessTerms, OfferTerms
 from wagtail_kwiga.orders.statuses import OrderKind, Origin, PaymentKind
 from wagtail_kwiga.pricing.money import Money
 
@@ -123,9 +123,10 @@ class OrderDraft:
         price_lines(self.lines, self.quote)
 
     @classmethod
-    def for_offer(cls, offer: Offer, **given: Any) -> OrderDraft:
-        """The draft that sells everything of ``offer``; ``given`` are the other fields."""
-        return cls(offer=offer, lines=lines_of(offer), **given)
+    def for_offer(cls, offer: Offer, terms: OfferTerms | None = None, **given: Any) -> OrderDraft:
+        """The draft that sells everything of ``offer``; ``given`` are the other fields. One query, none where ``terms`` of
+        the offer are at hand. Raises ``KwigaError`` where they cannot be read."""
+        return cls(offer=offer, lines=lines_of(offer, terms or selling.terms_of(offer)), **given)
 
     @property
     def payment_kind(self) -> PaymentKind:
@@ -147,12 +148,11 @@ class OrderDraft:
         return frozenset(line.product_id for line in self.lines if line.is_main)
 
 
-def lines_of(offer: Offer) -> tuple[LineDraft, ...]:
-    """What ``offer`` sells at present, line by line. The one place where an offer's terms become lines of an order."""
-    terms = selling.terms_of(offer)
+def lines_of(offer: Offer, terms: OfferTerms) -> tuple[LineDraft, ...]:
+    """What ``offer`` sells by ``terms``, line by line. The one place where an offer's terms become lines of an order."""
     return tuple(
-        LineDraft(product_id=sold.product_id, title=sold.title, access=sold.access, offer_id=offer.pk, share=weight)
-        for sold, weight in zip(terms.products, terms.weights, strict=True)
+        LineDraft(product_id=sold.product_id, title=sold.title, access=sold.access, offer_id=offer.pk, share=share)
+        for sold, share in zip(terms.products, terms.weights, strict=True)
     )
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import secrets
 from collections import defaultdict
 from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass
@@ -13,7 +12,7 @@ from django.db.models import Exists, F, FilteredRelation, OuterRef, Q, Subquery,
 from django.db.models.functions import Coalesce
 from django.utils.translation import gettext as _
 
-from wagtail_kwiga import events, locking
+from wagtail_kwiga import events, locking, signing
 from wagtail_kwiga.coupons.models import CouponUse
 from wagtail_kwiga.exceptions import OrderRefused
 from wagtail_kwiga.journal import writing
@@ -69,7 +68,7 @@ def newest(purchase_id: int) -> Order | None:
 
 def new_slot() -> str:
     """A slot that nothing else has: for what somebody wants once more, beside what is open."""
-    return secrets.token_urlsafe(12)
+    return signing.random_token()[:16]
 
 
 @dataclass(frozen=True)

@@ -44,7 +44,7 @@ def test_entering(story):
     }  # fmt: skip
 
 
-@pytest.mark.parametrize("given", [{"payment_kind": "transfer"}, {"origin": "staff"}, {"origin": "import"}])
+@pytest.mark.parametrize("given", [{"method": "transfer"}, {"origin": "staff"}, {"origin": "import"}])
 def test_orders_that_the_filters_leave_out_leave_no_trace(story, given):
     story.place(**given)
     assert not m.Run.objects.exists()

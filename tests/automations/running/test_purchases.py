@@ -10,6 +10,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from tests.automations.story import stream, tell, told
+from tests.offers.making import make_page
 from tests.orders.shop import books_receive, order_for
 from tests.support import START, after, make_contact, make_coupon, make_offer, make_product
 from wagtail_kwiga import events, locking, reactions
@@ -320,3 +321,83 @@ def test_an_idle_sweep_asks_nobody_what_they_own(story, bundle, django_assert_nu
     story.place(make_contact())
     with django_assert_num_queries(1):
         engine.run_due(after(minutes=29))
+
+
+# --- the whole of it, placed as a buyer places it ----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def shelf():
+    """Two courses, each with an offer of its own, a bundle of both, and a third course; one scenario about everything."""
+    one, two, three = make_product("One"), make_product("Two"), make_product("Three")
+    offers = [make_offer(*products, coupon_mode="any") for products in ((one,), (two,), (one, two), (three,))]
+    tell(start=stream(("order_unpaid", {"offers": []})))
+    return offers
+
+
+def sweep_for_a_month(start: dt.datetime) -> None:
+    for day in range(30):
+        for hours in (0, 1, 13):
+            engine.run_due(start + dt.timedelta(days=day, hours=hours))
+
+
+def test_a_plan_left_and_mailed_and_the_other_plan_left_is_one_mail_in_all(plans):
+    story, _small, large = plans
+    ada = make_contact()
+    story.place(ada)
+    engine.run_due(after(minutes=30))
+    order_for(ada, large, now=after(hours=1), language="en")
+    assert m.Purchase.objects.filter(joined_into=None).count() == 1
+    sweep_for_a_month(after(hours=1))
+    assert m.OutgoingEmail.objects.filter(purpose="recovery").count() == 1
+
+
+def test_a_bundle_that_overlaps_two_open_purchases_is_won_back_once(shelf):
+    one, two, bundle, _three = shelf
+    ada = make_contact()
+    for offer in (one, two):
+        order_for(ada, offer, now=START, language="en")
+    newest = order_for(ada, bundle, now=after(minutes=5), language="en")
+    run = m.Run.objects.get(state="live")
+    assert (run.order, run.purchase_id, run.due_at) == (newest, newest.purchase_id, after(minutes=35))
+    assert m.Run.objects.get(state="left").reason == "joined"
+    sweep_for_a_month(after(minutes=35))
+    mail = m.OutgoingEmail.objects.get(purpose="recovery")
+    assert (mail.order, mail.purchase_id) == (newest, newest.purchase_id)
+
+
+def test_two_that_were_mailed_become_one_that_is_left_in_peace(shelf):
+    one, two, bundle, _three = shelf
+    ada = make_contact()
+    for offer in (one, two):
+        order_for(ada, offer, now=START, language="en")
+    engine.run_due(after(minutes=30))
+    assert m.OutgoingEmail.objects.count() == 2
+    order_for(ada, bundle, now=after(hours=1), language="en")
+    assert sorted(m.OutgoingEmail.objects.values_list("status", flat=True)) == ["cancelled", "queued"]
+    sweep_for_a_month(after(hours=1))
+    assert m.OutgoingEmail.objects.filter(purpose="recovery").count() == 2
+
+
+def test_what_was_only_looked_at_changes_nothing(shelf, client):
+    """The bundle's page is opened; what is then ordered is the third course. The first is won back as ever."""
+    one, _two, _bundle, three = shelf
+    page = make_page(products=[sold.product for sold in one.offer_products.all()])
+    ada = make_contact()
+    first = order_for(ada, one, now=START, language="en")
+    assert client.get(page.url).status_code == 200
+    order_for(ada, three, now=after(minutes=5), language="en")
+    run = m.Run.objects.get(order=first)
+    assert (run.state, run.due_at) == ("live", after(minutes=30))
+    engine.run_due(after(minutes=30))
+    assert m.OutgoingEmail.objects.get().order == first
+
+
+def test_the_plan_that_was_paid_ends_the_recovery_of_the_other(plans):
+    story, _small, large = plans
+    ada = make_contact()
+    story.place(ada)
+    other = order_for(ada, large, now=after(minutes=1), language="en")
+    books_receive(other, "200.00", now=after(minutes=2))
+    sweep_for_a_month(after(minutes=30))
+    assert not m.OutgoingEmail.objects.filter(purpose="recovery").exists()
