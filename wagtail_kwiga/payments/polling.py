@@ -38,7 +38,9 @@ class PollSummary:
     refunds: RefundSummary = field(default_factory=RefundSummary)
 
     def __str__(self) -> str:
-        polled = f"{self.polled} asked, {self.changed} changed, {self.failed} failed, {self.settled} stored events processed"
+        polled = (
+            f"{self.polled} asked, {self.changed} changed, {self.failed} failed, {self.settled} stored events processed"
+        )
         return f"{polled}, {self.refunds}" if self.refunds.tried else polled
 
 
