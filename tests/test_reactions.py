@@ -228,6 +228,11 @@ HEARD: dict[str, tuple[Callable[[], Any], Callable[[Any], Any], Callable[[Any], 
         lambda order: ledger.record_refund(order=order, amount=Decimal(20), now=after(minutes=2)),
         lambda order: [("whole", False)],
     ),
+    "after_kwiga_payment_settled": (
+        _placed,
+        lambda order: books_receive(order, "120.00", now=after(minutes=1)),
+        lambda order: [("payment_id", order.payments.get().pk)],
+    ),
     "after_kwiga_payment_failed": (
         lambda: new_attempt(_placed()),
         lambda attempt: tell(attempt, "failed", reason="no cover"),

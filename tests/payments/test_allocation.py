@@ -151,7 +151,11 @@ VERDICTS = [
     ("paid", True, 100, 0, 100, False, True, "refunded"),
     ("paid", True, 100, 70, 70, False, True, "partly_paid"),  # a part charged back
     ("paid", True, 100, 0, 0, False, True, "refunded"),  # all charged back
-    ("paid", True, 100, 0, 0, False, False, "open"),  # an entry corrected away
+    ("paid", True, 100, 0, 0, False, False, "refunded"),  # an entry corrected away: access ends with it
+    ("partly_paid", False, 100, 0, 0, False, False, "open"),
+    ("refunded", False, 100, 0, 0, False, False, "open"),
+    ("refunded", False, 100, 30, 30, False, True, "partly_paid"),  # a refund corrected away
+    ("open", False, 100, 0, 0, False, True, "refunded"),
     ("partly_paid", True, 100, 100, 100, True, True, "paid"),
     ("refunded", True, 100, 30, 30, True, True, "refunded"),
     ("refunded", True, 100, 100, 100, True, True, "paid"),

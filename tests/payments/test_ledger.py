@@ -227,6 +227,15 @@ def test_no_more_is_given_back_than_there_is(order):
         ledger.record_refund(attempt=started, amount=eur("1"), now=after(hours=4))
 
 
+def test_the_last_cent_can_be_given_back(order):
+    """SQLite adds decimals as floats: 8.36 less 8.35 is less than a cent there."""
+    receive(order, "8.36", reference="1")
+    ledger.record_refund(order=order, amount=eur("8.35"), now=after(hours=2))
+    ledger.record_refund(order=order, amount=eur("0.01"), now=after(hours=3))
+    assert ledger.totals(order) == (Decimal("8.36"), Decimal("8.36"))
+    assert order.status == "refunded"
+
+
 def test_a_refund_needs_somewhere_to_come_from():
     with pytest.raises(TypeError):
         ledger.record_refund(amount=Decimal(1), now=START)

@@ -122,7 +122,7 @@ def test_the_pay_page_asks_for_the_part(order, client):
 
 def test_an_order_with_a_plan_stands_until_its_last_part_is_due_and_a_week_more(order):
     end = START + 2 * MONTH + dt.timedelta(days=7)
-    assert (order.expires_at, order.price_holds_until) == (end, end)
+    assert (order.expires_at, order.price_holds_until, order.kind) == (end, end, "instalments")
     stored = m.Order.objects.get(pk=order.pk)
     assert (stored.expires_at, stored.price_holds_until) == (end, end)
     assert expiry.expire_due(end - dt.timedelta(seconds=1)) == 0
@@ -178,6 +178,7 @@ def test_without_a_plan_there_is_one_payment_of_all():
     order = new_order(amount="300.00")
     payment = new_attempt(order).payment
     assert (payment.kind, payment.sequence, payment.amount, payment.opens_access) == ("full", 1, 300, True)
+    assert order.kind == "one_time"
     ledger.record_payment(order=order, amount=Decimal(120), method="cash", now=START)
     assert filled(order) == [(120, "due")]
     assert new_attempt(order).payment == payment

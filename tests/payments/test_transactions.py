@@ -7,7 +7,7 @@ from decimal import Decimal
 import pytest
 from django.db import IntegrityError, transaction
 
-from tests.payments.shop import codes, flagged, new_attempt, new_order, tell
+from tests.payments.shop import codes, flagged, new_attempt, new_order, order_path, pay_path, tell, text
 from tests.support import START, after
 from wagtail_kwiga import models as m
 from wagtail_kwiga.exceptions import InvalidTransition, MoneyMismatch, PaymentRefused
@@ -190,13 +190,31 @@ def test_a_slip_of_the_pen(order, staff):
     assert codes(order).count("payments.corrected") == 2
 
 
-def test_money_that_never_came_makes_the_order_open_again(order, staff):
+def test_money_that_never_came_ends_access_and_is_owed(order, staff):
     entry = by_hand(order, staff)
     assert opened(order) == 1
     ledger.correct(entry, to=Decimal(0), by=staff, now=after(hours=1))
-    assert standing(order) == ("open", 0, "100.00 EUR")
+    assert standing(order) == ("refunded", 0, "100.00 EUR")
     assert opened(order) == 0
     tell(new_attempt(order, now=after(hours=2)), now=after(hours=2))
+    assert standing(order) == ("paid", 100, "0.00 EUR")
+    assert opened(order) == 1
+
+
+def test_a_part_that_never_came_leaves_the_order_as_before(order, staff):
+    entry = by_hand(order, staff, "40")
+    ledger.correct(entry, to=Decimal(0), by=staff, now=after(hours=1))
+    assert standing(order) == ("open", 0, "100.00 EUR")
+
+
+def test_what_was_charged_back_can_be_paid_again(paid, order, client):
+    ledger.record_chargeback(attempt=paid, amount=Decimal(100), reference="dp_1", now=after(hours=1))
+    order.refresh_from_db()
+    page = text(client.get(order_path(order)))
+    assert "The payment was taken back" in page
+    assert pay_path(order) in page
+    assert "Pay €100.00" in text(client.get(pay_path(order)))
+    tell(attempts.start(order, method="sandbox", now=after(hours=2)).attempt, now=after(hours=2))
     assert standing(order) == ("paid", 100, "0.00 EUR")
     assert opened(order) == 1
 

@@ -214,8 +214,7 @@ class Machine(RuleBasedStateMachine):
     def _the_ledger_agrees(self) -> None:
         """Money that was acknowledged is booked, once (promises 7 and 8)."""
         rows = self.stage.rows(
-            "SELECT p.order_id, sum(a.confirmed_amount) FROM wagtail_kwiga_paymentattempt a JOIN wagtail_kwiga_payment p"
-            " ON p.id = a.payment_id WHERE a.state = 'confirmed' GROUP BY p.order_id"
+            "SELECT order_id, sum(amount) FROM wagtail_kwiga_transaction WHERE kind = 'charge' GROUP BY order_id"
         )
         got = {order: round(Decimal(str(amount)), 2) for order, amount in rows}
         for order in {*got, *(order for order, _ in self.money.values())}:

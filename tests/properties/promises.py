@@ -223,27 +223,39 @@ class Promises:
             " AND e.status IN ('sent', 'uncertain') AND e.settled_by = '' AND e.sent_at <= r.entered_at",
         )
 
-    # 7, 8
+    # 7, 8, 15
     def the_books_balance(self) -> None:
+        ledger = "FROM wagtail_kwiga_transaction t WHERE t.order_id = o.id"
         rows = self.stage.rows(
-            "SELECT o.id, o.status, o.total_amount, o.paid_amount, o.refunded_amount, o.paid_at,"
+            "SELECT o.id, o.status, o.total_amount, o.paid_amount, o.refunded_amount, o.settled_amount, o.paid_at,"
+            f" (SELECT coalesce(sum(t.amount), 0) {ledger}),"
+            f" (SELECT coalesce(-sum(t.amount), 0) {ledger} AND t.kind = 'refund'),"
+            f" (SELECT coalesce(sum(t.amount), 0) {ledger} AND t.kind = 'charge'),"
             " (SELECT coalesce(sum(a.confirmed_amount), 0) FROM wagtail_kwiga_paymentattempt a JOIN"
             " wagtail_kwiga_payment p ON p.id = a.payment_id WHERE p.order_id = o.id AND a.state = 'confirmed'),"
-            " (SELECT coalesce(sum(r.amount), 0) FROM wagtail_kwiga_refund r JOIN wagtail_kwiga_paymentattempt a"
-            " ON a.id = r.attempt_id JOIN wagtail_kwiga_payment p ON p.id = a.payment_id WHERE p.order_id = o.id),"
+            " (SELECT coalesce(sum(r.amount), 0) FROM wagtail_kwiga_refund r WHERE r.order_id = o.id AND r.state = 'done'),"
+            " (SELECT sum(p.paid_amount) FROM wagtail_kwiga_payment p WHERE p.order_id = o.id),"
             " (SELECT group_concat(t.code) FROM wagtail_kwiga_timelineentry t JOIN django_content_type c ON"
             " c.id = t.subject_type_id WHERE c.model = 'order' AND t.subject_id = o.id AND t.needs_attention)"
             f" FROM {ORDER} o"
         )
-        for pk, status, total, paid, refunded, paid_at, got, gave, flags in rows:
-            total, paid, refunded, got, gave = (round(Decimal(str(x)), 4) for x in (total, paid, refunded, got, gave))
-            assert (paid, refunded) == (got - gave, gave), f"order {pk}: the books are not the rows"
+        for pk, status, *sums, flags in rows:
+            parts, paid_at = sums.pop(), sums.pop(4)
+            total, paid, refunded, settled, moved, gave, got, confirmed, done = (
+                round(Decimal(str(x)), 4) for x in sums
+            )
+            assert (paid, refunded) == (moved, gave), f"order {pk} is not the sum of its transactions"
+            assert (got, gave) == (confirmed, done), f"order {pk}: the ledger is not what was confirmed and given back"
+            if parts is not None and status != "refunded":
+                filled = round(Decimal(str(parts)), 4)
+                assert filled == settled == min(settled, total), f"order {pk}: its parts hold {filled} of {settled}"
             if paid >= total and (paid > 0 or not gave) and (got or paid_at):
                 assert (status, bool(paid_at)) == ("paid", True), f"order {pk} has its money and is {status}"
             if paid > total:
                 assert "order.too_much_money" in (flags or ""), f"order {pk}: a surplus that nobody sees"
             if status == "paid":
                 assert paid_at and (paid >= total or gave), f"order {pk} is paid for {paid} of {total}"
+                assert settled == total, f"order {pk} is paid and asks for more"
 
     # 12
     def access_is_a_sum_of_reasons(self) -> None:

@@ -102,7 +102,9 @@ def outcome(machine: Machine) -> dict[str, Counter[Any]]:
         "attempts": Counter(
             rows("SELECT confirmed_amount FROM wagtail_kwiga_paymentattempt WHERE state = 'confirmed'")
         ),
-        "refunds": Counter(rows("SELECT amount FROM wagtail_kwiga_refund")),
+        "refunds": Counter(rows("SELECT amount, state FROM wagtail_kwiga_refund")),
+        "transactions": Counter(rows("SELECT kind, amount FROM wagtail_kwiga_transaction")),
+        "parts": Counter(rows("SELECT amount, paid_amount, state FROM wagtail_kwiga_payment WHERE paid_amount > 0")),
     }
 
 

@@ -56,20 +56,16 @@ PAYABLE = frozenset({Status.OPEN, Status.PROCESSING, Status.PARTLY_PAID})
 CLOSED_UNPAID = frozenset({Status.SUPERSEDED, Status.CANCELLED, Status.EXPIRED})
 
 #: from → to. Money may reach an order in any status (promise 7), so ``PAID`` and ``PARTLY_PAID`` are reachable from all. A
-#: chargeback takes a paid order back to ``PARTLY_PAID``; only the correction of a wrong entry takes one back to ``OPEN``.
+#: chargeback of a part takes a paid order back to ``PARTLY_PAID``; only the correction of a wrong entry takes one to ``OPEN``.
+#: Money may leave an order in any status, too: ``REFUNDED`` says that none of it is here any more.
 TRANSITIONS: dict[Status, frozenset[Status]] = {
-    Status.OPEN: frozenset(
-        {Status.PROCESSING, Status.PARTLY_PAID, Status.PAID, Status.SUPERSEDED, Status.CANCELLED, Status.EXPIRED}
-    ),
-    Status.PROCESSING: frozenset(
-        {Status.OPEN, Status.PARTLY_PAID, Status.PAID, Status.SUPERSEDED, Status.CANCELLED, Status.EXPIRED}
-    ),
+    Status.OPEN: frozenset(set(Status) - {Status.OPEN}),
+    Status.PROCESSING: frozenset(set(Status) - {Status.PROCESSING}),
     Status.PARTLY_PAID: frozenset({Status.OPEN, Status.PAID, Status.CANCELLED, Status.REFUNDED}),
-    Status.PAID: frozenset({Status.OPEN, Status.PARTLY_PAID, Status.REFUNDED}),
-    Status.SUPERSEDED: frozenset({Status.PARTLY_PAID, Status.PAID}),
-    # Refunded too: a cancelled order may still hold a part that was paid.
+    Status.PAID: frozenset({Status.PARTLY_PAID, Status.REFUNDED}),
+    Status.SUPERSEDED: frozenset({Status.PARTLY_PAID, Status.PAID, Status.REFUNDED}),
     Status.CANCELLED: frozenset({Status.OPEN, Status.PARTLY_PAID, Status.PAID, Status.REFUNDED}),
-    Status.EXPIRED: frozenset({Status.OPEN, Status.PARTLY_PAID, Status.PAID}),
+    Status.EXPIRED: frozenset({Status.OPEN, Status.PARTLY_PAID, Status.PAID, Status.REFUNDED}),
     Status.REFUNDED: frozenset({Status.OPEN, Status.PARTLY_PAID, Status.PAID}),
 }
 

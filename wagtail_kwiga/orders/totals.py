@@ -55,13 +55,14 @@ def judge(status: Status, total: Decimal, totals: OrderTotals, *, was_paid: bool
 def _status(status: Status, total: Decimal, totals: OrderTotals, *, was_paid: bool) -> Status:
     if totals.settled >= total and (totals.paid > 0 or not total):
         return Status.PAID
-    if totals.paid <= 0 and totals.was_given_back:
-        return Status.REFUNDED
-    if totals.paid <= 0:  # an entry that should never have been was corrected away
-        return Status.OPEN if status in (Status.PAID, Status.PARTLY_PAID, Status.REFUNDED) else status
+    if totals.paid <= 0:
+        if totals.was_given_back or was_paid:
+            return Status.REFUNDED
+        # A wrong entry was corrected away: the order waits for money as before it.
+        return Status.OPEN if status in (Status.PARTLY_PAID, Status.REFUNDED) else status
+    if status == Status.REFUNDED:  # of what was paid once a part is there again: a person decides
+        return status if was_paid else Status.PARTLY_PAID
     if status == Status.PAID:  # a part was charged back, or corrected away
         return Status.PARTLY_PAID
-    if status == Status.REFUNDED and was_paid:  # a part of the money is there again; a person decides
-        return status
     # Money revives a closed order; giving a part of it back does not.
     return Status.PARTLY_PAID if totals.money_came else status

@@ -111,6 +111,8 @@ def why_not_payable(order: Order, now: dt.datetime | None = None) -> PaymentRefu
     """
     now = now or conf.now()
     refused = _REFUSALS.get(Status(order.status))
+    if order.status == Status.REFUNDED and is_owed_again(order):
+        refused = None
     if refused is None and order.status in UNSETTLED and order.expires_at <= now:
         refused = _REFUSALS[Status.EXPIRED]
     if refused is None and order.status in UNSETTLED and order.price_holds_until <= now:
@@ -121,6 +123,11 @@ def why_not_payable(order: Order, now: dt.datetime | None = None) -> PaymentRefu
         return None
     code, message = refused
     return PaymentRefused(message, code=code, order=order.pk)
+
+
+def is_owed_again(order: Order) -> bool:
+    """Whether the money of a refunded order was not given back by the seller: its buyer's bank took it, or it never came."""
+    return bool(order.outstanding) and order.paid_amount <= 0
 
 
 def next_poll(changed_at: dt.datetime, now: dt.datetime) -> dt.datetime | None:

@@ -6,10 +6,11 @@ For this room: ``payments.ledger`` and ``payments.refunds`` have the verbs. The 
 from __future__ import annotations
 
 import datetime as dt
+from collections import defaultdict
 from decimal import Decimal
 from typing import Any
 
-from django.db.models import QuerySet, Sum
+from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 
 from wagtail_kwiga import events, locking
@@ -79,11 +80,14 @@ def refundable(order: Order, only: PaymentAttempt | None = None) -> list[tuple[P
     if only is not None:
         rows = rows.filter(pk=only.pk)
     found = locking.locked(rows).order_by("-changed_at", "-pk")
-    of_attempt = Transaction.objects.filter(order=order.pk).order_by().values_list("attempt_id")
-    there = dict(of_attempt.annotate(sum=Sum("amount")))
-    asked = Refund.objects.filter(order=order.pk, state__in=sorted(OPEN_REFUNDS)).order_by().values_list("attempt_id")
-    back = dict(asked.annotate(sum=Sum("amount")))
-    return [(row, there.get(row.pk, Decimal(0)) - back.get(row.pk, Decimal(0))) for row in found]
+    # Added up here: SQLite adds decimals as floats.
+    left: dict[int | None, Decimal] = defaultdict(Decimal)
+    for attempt_id, amount in Transaction.objects.filter(order=order.pk).values_list("attempt_id", "amount"):
+        left[attempt_id] += amount
+    asked_back = Refund.objects.filter(order=order.pk, state__in=sorted(OPEN_REFUNDS))
+    for attempt_id, amount in asked_back.values_list("attempt_id", "amount"):
+        left[attempt_id] -= amount
+    return [(row, left[row.pk]) for row in found]
 
 
 def shares(sources: list[tuple[PaymentAttempt, Decimal]], amount: Decimal) -> list[tuple[PaymentAttempt, Decimal]]:

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from django.db.models import Q, Sum
 from django.utils.translation import gettext as _
 
 from wagtail_kwiga import conf, locking, signing
@@ -223,7 +222,7 @@ def correct(
         if money.amount < 0:
             raise PaymentRefused(_("Please say how much it should have been."), code="negative")
         is_refund = transaction.kind == TransactionKind.REFUND
-        corrected = transaction.corrections.aggregate(sum=Sum("amount"))["sum"] or Decimal(0)
+        corrected = sum(transaction.corrections.values_list("amount", flat=True), Decimal(0))
         change = (-money.amount if is_refund else money.amount) - (transaction.amount + corrected)
         if not change:
             raise PaymentRefused(_("That is what the entry says already."), code="same_amount")
@@ -270,12 +269,14 @@ def complete_free(order: Order, now: dt.datetime | None = None, *, by: Any = Non
 
 def totals(order: Order) -> tuple[Decimal, Decimal]:
     """What ``order`` has received (less chargebacks) and what of it was given back, added up from the ledger. One query."""
-    back = Q(kind=TransactionKind.REFUND) | Q(corrects__kind=TransactionKind.REFUND)
-    sums = Transaction.objects.filter(order=order.pk).order_by().aggregate(
-        all=Sum("amount"), back=Sum("amount", filter=back)
-    )  # fmt: skip
-    refunded = -(sums["back"] or Decimal(0)) + 0
-    return (sums["all"] or Decimal(0)) + refunded, refunded
+    # Added up here: SQLite adds decimals as floats.
+    paid = refunded = Decimal(0)
+    rows = Transaction.objects.filter(order=order.pk).order_by()
+    for kind, corrected, amount in rows.values_list("kind", "corrects__kind", "amount"):
+        paid += amount
+        if TransactionKind.REFUND in (kind, corrected):
+            refunded -= amount
+    return paid + refunded, refunded
 
 
 def _booked_before(order: Order, method: str, reference: str, money: Money) -> PaymentAttempt | None:

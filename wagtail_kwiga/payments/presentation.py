@@ -122,6 +122,9 @@ def order(order: Order, now: dt.datetime) -> dict[str, Any]:
     paid = _paid_instead(order) if status in CLOSED_UNPAID else None
     if paid is not None:
         heading, sentence = _("You have it"), _("This purchase was paid with another order of yours.")
+    if status == Status.REFUNDED and attempts.is_owed_again(order):
+        heading = _("The payment was taken back")
+        sentence = _("The bank has taken the money back, so nothing is paid any more. You can pay again.")
     instructions = _instructions(order, attempt)
     pay_url = _pay_url(order, now)
     price_is_over = status == Status.OPEN and not pay_url and instructions is None

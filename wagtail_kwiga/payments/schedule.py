@@ -10,6 +10,7 @@ from decimal import Decimal
 
 from wagtail_kwiga import conf
 from wagtail_kwiga.orders.models import Order
+from wagtail_kwiga.orders.statuses import OrderKind
 from wagtail_kwiga.payments import booking, references
 from wagtail_kwiga.payments import standing as standings
 from wagtail_kwiga.payments.models import Payment
@@ -31,7 +32,7 @@ class PartDraft:
 def plan_parts(order: Order, parts: Sequence[PartDraft], now: dt.datetime) -> list[Payment]:
     """Have ``order`` be paid in ``parts``, in the transaction that places it, before an attempt to pay is begun.
 
-    The order then binds and can be paid until its last part is due and ``PAYMENT_GRACE_DAYS`` more, where that is later than
+    An order in several parts is of kind *instalments*. It then binds and can be paid until its last part is due and ``PAYMENT_GRACE_DAYS`` more, where that is later than
     its own time. Raises ``ValueError`` where the parts are no plan: none at all, a sum that is not the order's total, a part
     of nothing, due instants out of order, none that opens access, or an order that has its sums due already; and
     ``MoneyMismatch`` for another currency. Two statements, and one a part.
@@ -60,7 +61,9 @@ def plan_parts(order: Order, parts: Sequence[PartDraft], now: dt.datetime) -> li
     end = parts[-1].due_at + dt.timedelta(days=conf.settings.PAYMENT_GRACE_DAYS)
     order.price_holds_until = max(order.price_holds_until, end)
     order.expires_at = max(order.expires_at, end)
-    order.save(update_fields=["price_holds_until", "expires_at"])
+    if len(parts) > 1 and order.kind == OrderKind.ONE_TIME:
+        order.kind = OrderKind.INSTALMENTS.value
+    order.save(update_fields=["kind", "price_holds_until", "expires_at"])
     return planned
 
 
@@ -78,6 +81,6 @@ def next_due(order: Order) -> Payment | None:
 
 
 def asked_next(order: Order) -> Money:
-    """What the buyer is asked for now: the rest of the next part, or of the order where it has no parts yet. One query."""
-    payment = next_due(order)
+    """What the buyer is asked for now: the rest of the next part, or of the order where it is paid at once. One query at most."""
+    payment = None if order.kind == OrderKind.ONE_TIME else next_due(order)
     return payment.rest if payment is not None else order.outstanding
