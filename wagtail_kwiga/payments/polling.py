@@ -6,7 +6,7 @@ import datetime as dt
 import logging
 import time
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from django.db.models import Min
 
@@ -14,9 +14,10 @@ from wagtail_kwiga import conf, locking
 from wagtail_kwiga.exceptions import PaymentRefused, ProviderUnavailable
 from wagtail_kwiga.journal import writing
 from wagtail_kwiga.orders import transitions
-from wagtail_kwiga.payments import attempts, provider_events, registry
+from wagtail_kwiga.payments import attempts, provider_events, refunds, registry
 from wagtail_kwiga.payments.models import PaymentAttempt, ProviderEvent
 from wagtail_kwiga.payments.provider import ReportedEvent, WebhookRequest
+from wagtail_kwiga.payments.refunds import RefundSummary
 from wagtail_kwiga.pricing.money import Money
 
 logger = logging.getLogger("wagtail_kwiga.payments")
@@ -27,17 +28,20 @@ _WAITING = (State.STARTED, State.PENDING)
 
 @dataclass(frozen=True)
 class PollSummary:
-    """One pass: attempts asked about, those that moved, those whose provider did not answer, stored events processed."""
+    """One pass: attempts asked about, those that moved, those whose provider did not answer, stored events processed,
+    and refunds brought nearer to their end (``payments.refunds``)."""
 
     polled: int = 0
     changed: int = 0
     failed: int = 0
     settled: int = 0
+    refunds: RefundSummary = field(default_factory=RefundSummary)
 
     def __str__(self) -> str:
-        return (
+        polled = (
             f"{self.polled} asked, {self.changed} changed, {self.failed} failed, {self.settled} stored events processed"
         )
+        return f"{polled}, {self.refunds}" if self.refunds.tried else polled
 
 
 def in_flight(order_ids: Iterable[int]) -> dict[int, dt.datetime]:
@@ -57,6 +61,7 @@ def poll_due(now: dt.datetime | None = None, *, batch: int = 50, seconds: float 
     budget = conf.settings.SWEEP_SECONDS if seconds is None else seconds
     ends = time.monotonic() + budget
     settled = provider_events.settle_stored(now, seconds=budget)
+    refunded = refunds.sweep(now, batch=batch)
     polled = changed = failed = 0
     while True:
         claimed = _claim(now, batch)
@@ -75,7 +80,7 @@ def poll_due(now: dt.datetime | None = None, *, batch: int = 50, seconds: float 
             if last:
                 _let_go(attempt, now)
         if len(claimed) < batch or time.monotonic() >= ends:
-            return PollSummary(polled, changed, failed, settled)
+            return PollSummary(polled, changed, failed, settled, refunded)
 
 
 def poll(attempt: PaymentAttempt, now: dt.datetime | None = None) -> bool:

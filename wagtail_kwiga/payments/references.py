@@ -19,7 +19,8 @@ def payment_of(order: Order) -> Payment:
     parts = list(Payment.objects.filter(order=order.pk).order_by("sequence"))
     if not parts:
         return first_payment(order)
-    payment = next((part for part in parts if part.state == PaymentState.DUE), parts[-1])
+    asked_for = (PaymentState.DUE, PaymentState.CANCELLED)  # cancelled: all went back, and money begins anew
+    payment = next((part for part in parts if part.state in asked_for), parts[-1])
     payment.order = order
     return payment
 

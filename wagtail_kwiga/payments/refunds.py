@@ -53,7 +53,7 @@ class ReportedRefund:
 
 @dataclass(frozen=True)
 class RefundSummary:
-    """One pass: refunds looked at, those that came to an end or moved, those whose provider did not answer."""
+    """One pass: refunds looked at, those that came to an end or moved, those whose provider could not be asked."""
 
     tried: int = 0
     changed: int = 0
@@ -161,6 +161,9 @@ def sweep(now: dt.datetime | None = None, *, batch: int = 50) -> RefundSummary:
         before = row.state
         try:
             after = _resume(row, tries_before, now)
+        except ProviderUnavailable as fault:
+            failed += 1
+            logger.warning("%s does not answer about refund %s: %s", row.attempt.method, row.pk, fault)
         except Exception:
             failed += 1
             logger.exception("Refund %s of %s could not be brought to its end", row.pk, row.attempt.method)
@@ -252,7 +255,7 @@ def _call(row: Refund, now: dt.datetime) -> Refund:
 
 
 def _resume(row: Refund, tries_before: int, now: dt.datetime) -> Refund:
-    """Bring a claimed row nearer to its end."""
+    """Bring a claimed row nearer to its end. Raises what asking the provider raises, with the next look planned."""
     if row.state == RefundState.REQUESTED and not tries_before:
         return _call(row, now)  # whoever requested it never came to call
     try:
@@ -262,9 +265,9 @@ def _resume(row: Refund, tries_before: int, now: dt.datetime) -> Refund:
     if provider.can_fetch_refund:
         try:
             answer = provider.fetch_refund(row, now)
-        except ProviderUnavailable as fault:
-            logger.warning("%s does not answer about refund %s: %s", row.attempt.method, row.pk, fault)
-            return _in_doubt(row, now)
+        except Exception:
+            _in_doubt(row, now)
+            raise
         if answer is not None:
             return _settle(row, answer, now)
         if not provider.refund_is_idempotent:
