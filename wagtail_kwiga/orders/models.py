@@ -142,7 +142,10 @@ class Order(models.Model):
         verbose_name = _("order")
         verbose_name_plural = _("orders")
         ordering = ["-placed_at", "-pk"]
-        permissions = [("confirm_money", _("Can confirm that money arrived"))]
+        permissions = [
+            ("confirm_money", _("Can confirm that money arrived")),
+            ("refund_order", _("Can give money back")),
+        ]
         constraints = [
             models.UniqueConstraint(
                 fields=["purchase"],

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import quote
 
-from django.db.models import OuterRef, Subquery
+from django.db.models import OuterRef, Q, Subquery, Sum
 from django.http import HttpRequest
 from django.utils.html import format_html
 from django.utils.translation import gettext, ngettext
@@ -38,7 +38,8 @@ from wagtail_kwiga.mailing.models import OutgoingEmail
 from wagtail_kwiga.orders.models import Order, OrderLine
 from wagtail_kwiga.orders.statuses import Status
 from wagtail_kwiga.payments import registry
-from wagtail_kwiga.payments.models import PaymentAttempt
+from wagtail_kwiga.payments.models import PaymentAttempt, Refund
+from wagtail_kwiga.payments.statuses import OPEN_REFUNDS, RefundState
 from wagtail_kwiga.pricing.money import Money
 
 #: Rows shown of anything that may be many; a purchase grows whenever somebody comes back.
@@ -176,7 +177,9 @@ class Payments(OrderPanel):
     icon = "download"
 
     def card(self) -> TableCard:
-        found = PaymentAttempt.objects.filter(payment__order=self.order.pk).prefetch_related("refunds")
+        found = PaymentAttempt.objects.filter(payment__order=self.order.pk).annotate(
+            refunded=Sum("refunds__amount", filter=Q(refunds__state=RefundState.DONE))
+        )
         return TableCard(
             [
                 Column("method", label=_("Method"), accessor=lambda row: registry.label(row.method)),
@@ -200,9 +203,52 @@ def _money_of(name: str) -> Any:
     return lambda row: money_for_reader(Money(getattr(row, name), row.currency))
 
 
-def _given_back(attempt: PaymentAttempt) -> str:
-    refunds = [Money(refund.amount, refund.currency) for refund in attempt.refunds.all()]
-    return money_for_reader(sum(refunds[1:], refunds[0])) if refunds else ""
+def _given_back(attempt: Any) -> str:
+    return money_for_reader(Money(attempt.refunded, attempt.currency)) if attempt.refunded else ""
+
+
+class Refunds(OrderPanel):
+    """Money given back or to be given back, and how far it is."""
+
+    heading = _("Refunds")
+    icon = "undo"
+
+    def __init__(self, *, order: Order, request: HttpRequest) -> None:
+        super().__init__(order=order, request=request)
+        self.refunds = list(Refund.objects.filter(order=order.pk).select_related("attempt", "by")[:ROWS])
+
+    def is_shown(self) -> bool:
+        return bool(self.refunds)
+
+    def card(self) -> TableCard:
+        may_decide = self.user.has_perm("wagtail_kwiga.refund_order")
+        return TableCard(
+            [
+                Column("amount", label=_("Amount"), accessor=_money_of("amount"), classname=NUMBER),
+                StatusTagColumn("state", label=_("State"), accessor="get_state_display", primary=_is_refunded),
+                Column("method", label=_("Method"), accessor=lambda row: registry.label(row.attempt.method)),
+                Column("reference", label=_("Reference")),
+                Column("reason", label=_("Reason"), accessor=lambda row: row.failure_message or row.reason),
+                DateColumn("requested_at", label=_("Requested")),
+                Column("by", label=_("By"), accessor=lambda row: row.by or ""),
+                Column("decide", label="", accessor=lambda row: _decide_link(row) if may_decide else ""),
+            ],
+            self.refunds,
+            "",
+        )
+
+
+def _is_refunded(refund: Refund) -> bool:
+    return refund.state == RefundState.DONE
+
+
+def _decide_link(refund: Refund) -> Any:
+    """Where a person says what became of a refund that the provider does not speak of any more."""
+    if refund.state not in OPEN_REFUNDS or refund.next_try_at is not None:
+        return ""
+    return format_html(
+        '<a href="{}">{}</a>', linking.url("wagtail_kwiga_orders:refund_outcome", refund.pk), _("What became of it?")
+    )
 
 
 class Access(OrderPanel):
@@ -372,7 +418,7 @@ class Timeline(OrderPanel):
         return timeline_card(self.order)
 
 
-FIRST = (Summary, Buyer, Answers, Prices, Payments, Access, Recovery, Mails, RelatedOrders)
+FIRST = (Summary, Buyer, Answers, Prices, Payments, Refunds, Access, Recovery, Mails, RelatedOrders)
 LAST = (Timeline,)
 
 

@@ -22,7 +22,7 @@ from wagtail.admin.views import generic
 from wagtail.admin.widgets.button import HeaderButton
 
 from wagtail_kwiga import locking
-from wagtail_kwiga.backoffice.orders import answers, order_card
+from wagtail_kwiga.backoffice.orders import answers, order_card, refunding
 from wagtail_kwiga.backoffice.parts import filters, linking, long_lists
 from wagtail_kwiga.backoffice.parts.columns import MoneyColumn, person
 from wagtail_kwiga.backoffice.parts.records import RecordIndexView, RecordViewSet
@@ -128,6 +128,14 @@ class OrderInspectView(generic.InspectView):
                     label=_("Money arrived"),
                     url=reverse("wagtail_kwiga_orders:money_arrived", args=[self.object.pk]),
                     icon_name="check",
+                )
+            )
+        if self.object.paid_amount > 0 and self.request.user.has_perm("wagtail_kwiga.refund_order"):
+            buttons.append(
+                HeaderButton(
+                    label=_("Refund"),
+                    url=reverse("wagtail_kwiga_orders:refund", args=[self.object.pk]),
+                    icon_name="undo",
                 )
             )
         return buttons
@@ -273,4 +281,9 @@ class OrderViewSet(RecordViewSet):
         ]  # fmt: skip
 
     def get_urlpatterns(self) -> list[Any]:
-        return [*super().get_urlpatterns(), path("money-arrived/<int:pk>/", money_arrived, name="money_arrived")]
+        return [
+            *super().get_urlpatterns(),
+            path("money-arrived/<int:pk>/", money_arrived, name="money_arrived"),
+            path("refund/<int:pk>/", refunding.refund, name="refund"),
+            path("refund-outcome/<int:pk>/", refunding.refund_outcome, name="refund_outcome"),
+        ]

@@ -58,6 +58,7 @@ HANDED_OUT: tuple[tuple[int, str, tuple[str, ...]], ...] = (
                 for model in ("product", "offer", "coupon", "contactlist", "contact", "order", "outgoingemail", "run")
             ),
             "wagtail_kwiga.confirm_money",
+            "wagtail_kwiga.refund_order",
         ),
     ),
     *((2, group, tuple(f"wagtail_kwiga.{code}" for code in _SECOND)) for group in (EDITORS, SALES)),
