@@ -18,6 +18,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from wagtail_kwiga import conf, locking
+from wagtail_kwiga.backoffice.parts import policies
 from wagtail_kwiga.contacts import directory
 from wagtail_kwiga.exceptions import KwigaError, PaymentRefused
 from wagtail_kwiga.formatting.money import money_for_reader
