@@ -123,7 +123,7 @@ def return_url(order: Order, now: dt.datetime | None = None, **payload: Any) -> 
 
 
 def resume_url(order: Order, coupon: str | None, now: dt.datetime | None = None, *, to: str = "") -> str:
-    """Back to the offer, filled in, with the coupon of that handle applied."""
+    """Back to the offer, filled in, with the coupon of that handle (``signing.handle_of``) applied."""
     payload = {"coupon": coupon} if coupon else {}
     token = token_for(Purpose.RESUME, order, now, to=to, **payload)
     return absolute("resume", token, site_id=order.site_id, language=order.language)
