@@ -21,6 +21,8 @@ from wagtail_kwiga import models as m
 from wagtail_kwiga.contacts import directory
 from wagtail_kwiga.offers import quoting
 from wagtail_kwiga.orders import placing
+from wagtail_kwiga.orders.drafts import OrderDraft
+from wagtail_kwiga.payments import registry
 
 TITLE = "B. Checkout: contact, order, line, timeline, a run enrolled, a coupon taken"
 FLOOR = "Floor: the same rows by hand with the ORM, in one transaction, no rule asked; for the request, in a plain Wagtail page."
@@ -49,17 +51,18 @@ def by_hand(offer_id: int, email: str, code: str, *, contact_id: int | None = No
             total_amount=offer.amount - off, coupon=coupon, language="en", placed_at=now,
             price_holds_until=now + dt.timedelta(days=7), expires_at=now + dt.timedelta(days=14),
         )  # fmt: skip
-        sold = offer.terms["products"][0]
+        sold = m.OfferProduct.objects.filter(offer=offer)[0]
         m.OrderLine.objects.create(
-            order=order, product_id=sold["product_id"], title=sold["title"], amount=order.total_amount
-        )
+            order=order, product_id=sold.product_id, title=sold.title, amount=order.total_amount,
+            list_amount=order.list_amount, discount_amount=order.discount_amount,
+        )  # fmt: skip
         m.TimelineEntry.objects.create(
             subject_type=ContentType.objects.get_for_model(m.Order), subject_id=order.pk, code="order.placed", at=now
         )
         scenario = m.Scenario.objects.defer("start", "steps").get()
         m.Run.objects.create(
-            scenario=scenario, version_id=scenario.version_id, contact=contact, offer=offer, order=order,
-            purchase_id=order.purchase_id, entry_key=f"unpaid:{contact.pk}:{offer.pk}", position="wait", entered_at=now,
+            scenario=scenario, version_id=scenario.version_id, contact=contact, order=order, purchase_id=order.purchase_id,
+            language="en", entry_key=f"unpaid:{order.purchase_id}", position="wait", entered_at=now,
             due_at=now + dt.timedelta(minutes=30), stepped_at=now,
         )  # fmt: skip
         if coupon:
@@ -74,10 +77,11 @@ def by_verbs(shop: Shop, email: str, *, offer: m.Offer | None = None, coupon: m.
     with locking.atomic_write():
         contact = directory.get_or_create_contact(email=email, name="Ada Buyer", language="en", now=now)
         quote = quoting.quote(offer=offer or shop.offer, coupon=coupon, contact=contact, now=now)
-        placing.place_order(
-            contact=contact, offer=offer or shop.offer, quote=quote, payment_method="sandbox", site=shop.site,
-            language="en", name="Ada Buyer", now=now,
+        draft = OrderDraft.for_offer(
+            offer or shop.offer, contact=contact, quote=quote, method=registry.get("sandbox"), site=shop.site,
+            language="en", name="Ada Buyer",
         )  # fmt: skip
+        placing.place_order(draft, now=now)
 
 
 def post(url: str, **given: str) -> Work:

@@ -26,7 +26,8 @@ from wagtail_kwiga.journal import writing
 from wagtail_kwiga.mailing.sending import delivery
 from wagtail_kwiga.offers import quoting
 from wagtail_kwiga.orders import expiry, placing
-from wagtail_kwiga.payments import attempts, ledger
+from wagtail_kwiga.orders.drafts import OrderDraft
+from wagtail_kwiga.payments import attempts, ledger, registry
 
 SECONDS = 2 * 365 * 24 * 3600
 #: Whoever still waits came in the last ten days.
@@ -104,10 +105,11 @@ def order(shop: Any, email: str, at: dt.datetime, coupon: m.Coupon | None = None
     with locking.atomic_write():
         contact = directory.get_or_create_contact(email=email, name="Ada Buyer", language="en", now=at)
         quote = quoting.quote(offer=shop.offer, coupon=coupon, contact=contact, now=at)
-        placed = placing.place_order(
-            contact=contact, offer=shop.offer, quote=quote, payment_method="sandbox", site=shop.site, language="en",
-            name="Ada Buyer", now=at,
+        draft = OrderDraft.for_offer(
+            shop.offer, contact=contact, quote=quote, method=registry.get("sandbox"), site=shop.site, language="en",
+            name="Ada Buyer",
         )  # fmt: skip
+        placed = placing.place_order(draft, now=at)
     attempts.start(placed, method="sandbox", now=at)
     return placed
 

@@ -36,6 +36,8 @@ class Defaults:
     PRICE_HOLDS_DAYS: int = 7
     #: Days after which an unpaid order expires.
     ORDER_EXPIRES_DAYS: int = 14
+    #: Days after the last part of a payment plan is due in which it may still be paid.
+    PAYMENT_GRACE_DAYS: int = 7
     #: Minutes for which a coupon use is held while a gateway is asked for money; each attempt renews it.
     GATEWAY_HOLD_MINUTES: int = 60
     #: Days a person is left in peace after the last recovery message of a scenario for the same offer.

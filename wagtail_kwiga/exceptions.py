@@ -69,7 +69,7 @@ class ProviderUnavailable(KwigaError):
 
 
 class BadSignature(KwigaError):
-    """A notice did not come from the provider it names. The view answers 400."""
+    """A webhook did not come from the provider it names. The view answers 400."""
 
     code = "bad_signature"
 

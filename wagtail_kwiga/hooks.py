@@ -21,6 +21,7 @@ HOOKS: dict[str, str] = {
     "after_kwiga_order_paid": "orders.events.OrderPaid",
     "after_kwiga_order_closed": "orders.events.OrderClosed",
     "after_kwiga_order_refunded": "orders.events.OrderRefunded",
+    "after_kwiga_payment_settled": "payments.events.PaymentSettled",
     "after_kwiga_payment_failed": "payments.events.PaymentFailed",
     "after_kwiga_access_granted": "access.events.AccessGranted",
     "after_kwiga_access_ended": "access.events.AccessEnded",

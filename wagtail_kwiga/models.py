@@ -3,7 +3,7 @@
 from wagtail_kwiga.access.models import AccessGrant
 from wagtail_kwiga.automations.models import Run, Scenario, ScenarioVersion, ScenarioVersionLink, StepRecord
 from wagtail_kwiga.background import Heartbeat
-from wagtail_kwiga.catalogue.models import Offer, OfferProduct, Product
+from wagtail_kwiga.catalogue.models import Offer, OfferProduct, PriceRecord, Product
 from wagtail_kwiga.contacts.models import (
     Consent,
     Contact,
@@ -18,7 +18,7 @@ from wagtail_kwiga.legal_texts.models import LegalText, LegalTextSource
 from wagtail_kwiga.mailing.models import EmailTemplate, EmailTemplateVersion, OutgoingEmail, Suppression
 from wagtail_kwiga.offers.models import OfferPage
 from wagtail_kwiga.orders.models import Order, OrderLine, OrderNote, Purchase
-from wagtail_kwiga.payments.models import Payment, PaymentAttempt, ProviderEvent, Refund
+from wagtail_kwiga.payments.models import Payment, PaymentAttempt, ProviderEvent, Refund, Transaction
 from wagtail_kwiga.site_settings import KwigaSettings
 
 __all__ = [
@@ -48,6 +48,7 @@ __all__ = [
     "Payment",
     "PaymentAttempt",
     "PhoneNumber",
+    "PriceRecord",
     "Product",
     "ProviderEvent",
     "Purchase",
@@ -60,4 +61,5 @@ __all__ = [
     "StepRecord",
     "Suppression",
     "TimelineEntry",
+    "Transaction",
 ]

@@ -35,10 +35,17 @@ class Outcome:
 
 
 def poll_payments(now: dt.datetime | None = None) -> Any:
-    """Ask providers about payments in flight whose notice has not come."""
+    """See webhooks through that nobody finished, and ask providers about payments in flight whose webhook has not come."""
     from wagtail_kwiga.payments import polling
 
     return polling.poll_due(now)
+
+
+def settle_provider_event(event_id: int, now: dt.datetime | None = None) -> Any:
+    """Ask the provider's yes to one stored event, and apply it."""
+    from wagtail_kwiga.payments import provider_events
+
+    return provider_events.settle(event_id, now)
 
 
 def expire_orders(now: dt.datetime | None = None) -> Any:

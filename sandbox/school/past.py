@@ -32,8 +32,9 @@ from wagtail_kwiga.contacts import directory
 from wagtail_kwiga.models import Contact, Coupon, Offer, Order, OrderNote, OutgoingEmail
 from wagtail_kwiga.offers import quoting
 from wagtail_kwiga.orders import placing, transitions
-from wagtail_kwiga.orders.statuses import Origin, PaymentKind
-from wagtail_kwiga.payments import attempts, ledger
+from wagtail_kwiga.orders.drafts import OrderDraft
+from wagtail_kwiga.orders.statuses import Origin
+from wagtail_kwiga.payments import attempts, ledger, registry
 
 #: How long the school has been open.
 DAYS = 47
@@ -146,20 +147,18 @@ class Past:
         by_staff: bool = False,
     ) -> Order:
         contact = self.contact(buyer, now)
-        return placing.place_order(
+        draft = OrderDraft.for_offer(
+            self.offer,
             contact=contact,
-            offer=self.offer,
             quote=quoting.quote(offer=self.offer, coupon=coupon, contact=contact, now=now),
-            payment_method=method,
-            payment_kind=PaymentKind.ONLINE if method == "sandbox" else PaymentKind.TRANSFER,
+            method=registry.get(method),
             site=self.site,
             language=buyer.language,
             origin=Origin.STAFF if by_staff else Origin.WEB,
             name=buyer.name,
             phone=buyer.phone,
-            by=self.staff if by_staff else None,
-            now=now,
         )
+        return placing.place_order(draft, by=self.staff if by_staff else None, now=now)
 
     def order_online(self, buyer: Buyer, now: dt.datetime, *, coupon: Coupon | None = None) -> Order:
         """Fill in the form and go to the gateway; what happens there is another matter."""

@@ -42,7 +42,12 @@ def make_order(*terms: AccessTerms, contact=None, paid_at=START, products=()) ->
     for place, access in enumerate(terms or [AccessTerms()]):
         product = products[place] if products else make_product(f"Course {place + 1}")
         m.OrderLine.objects.create(
-            order=order, product=product, title=product.title, amount=120, access_terms=access.to_json()
+            order=order,
+            product=product,
+            title=product.title,
+            list_amount=120,
+            amount=120,
+            access_terms=access.to_json(),
         )
     return order
 
@@ -97,7 +102,7 @@ def test_a_line_added_later_gets_its_own(heard):
     order = make_order()
     (first,) = grants.grant_for_order(order, now=START)
     product = make_product("Extra")
-    m.OrderLine.objects.create(order=order, product=product, title="Extra", amount=0)
+    m.OrderLine.objects.create(order=order, product=product, title="Extra", list_amount=0, amount=0)
     both = grants.grant_for_order(order, now=after(days=1))
     assert (both[0].pk, both[1].product) == (first.pk, product)
     assert heard[-1].grant_ids == (both[1].pk,)

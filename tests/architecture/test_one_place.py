@@ -16,7 +16,7 @@ MODULES = sorted(path for path in PACKAGE.rglob("*.py") if "migrations" not in p
 RULES = {
     "django.core.signing": ({"signing.py"}, "signing"),
     "django.utils.crypto.salted_hmac": ({"signing.py"}, "signing"),
-    # A provider's notices are signed with the provider's own secret.
+    # A provider's webhooks are signed with the provider's own secret.
     "hmac": ({"payments/providers/sandbox.py"}, "signing"),
     "secrets.choice": ({"readable_codes.py"}, "readable_codes"),
     "secrets.token_urlsafe": ({"signing.py"}, "signing.random_token"),

@@ -92,7 +92,7 @@ def build() -> SimpleNamespace:
     versions.publish(w.scenario, now=START)
     w.contact, w.other = make_contact(f"{SECRET}@example.com", name=EVIL), make_contact(name=f"{SECRET} two")
     w.order = order_for(w.contact, w.offer, now=START, language="en", name=EVIL, phone=SHORT)
-    w.paid = order_for(w.other, w.offer, now=START, language="en", payment_method="transfer")
+    w.paid = order_for(w.other, w.offer, now=START, language="en", method="transfer")
     engine.run_due(after(minutes=30))
     w.grant = lists.staff_add(w.list, w.contact, by=None)
     w.run, w.parked = m.Run.objects.get(order=w.order), m.Run.objects.get(order=w.paid)
@@ -119,7 +119,7 @@ def _force(w: SimpleNamespace) -> None:
     attempt.data, attempt.method = {"why": EVIL, EVIL: EVIL}, SHORT
     attempt.save()
     m.Refund.objects.create(attempt=attempt, amount="1.00", currency="EUR", reference=EVIL, reason=EVIL, made_at=START)
-    w.notice = m.ProviderEvent.objects.create(
+    w.webhook = m.ProviderEvent.objects.create(
         method=SHORT, event_id=EVIL, attempt=None, body=EVIL, headers={EVIL: EVIL}, received_at=START,
         result="unknown", detail=EVIL,
     )  # fmt: skip
@@ -135,7 +135,7 @@ def _force(w: SimpleNamespace) -> None:
         status="uncertain", to_name=EVIL, settled_by=TINY, why="no_answer"
     )
     m.ListMembership.objects.filter(pk=m.ListMembership.objects.order_by("pk").first().pk).update(source=EVIL[:60])
-    for subject in (w.order, w.contact, w.run, w.mail, w.notice, attempt, w.scenario):
+    for subject in (w.order, w.contact, w.run, w.mail, w.webhook, attempt, w.scenario):
         for code in (*sorted(writing._sentences), f"odd.{SHORT}"[:60]):
             facts = dict.fromkeys(
                 ("amount", "words", "why", "by", "title", "code", "list", "number", "person", "error"), EVIL

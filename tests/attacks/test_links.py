@@ -248,7 +248,7 @@ def test_forms_mind_forgery_and_only_those_that_others_must_send_do_not(addresse
     assert minds - {"order", "resume"} == {"offer", "pay", "sandbox_gateway"}  # those two take no POST at all
 
 
-def test_a_notice_from_the_sandbox_is_worth_nothing_where_it_is_off(visitor, addresses, settings):  # noqa: F811
+def test_a_webhook_from_the_sandbox_is_worth_nothing_where_it_is_off(visitor, addresses, settings):  # noqa: F811
     settings.WAGTAIL_KWIGA = {**settings.WAGTAIL_KWIGA, "PAYMENT_PROVIDERS": {"sandbox": {**SANDBOX, "enabled": False}}}
     assert visitor.get(addresses["sandbox_gateway"]).status_code == 404
     assert visitor.post(addresses["notify"], b"{}", content_type="application/json").status_code == 404

@@ -101,13 +101,13 @@ def test_real_trouble_gets_there_oldest_first(admin_client, order):
 def test_each_kind_of_subject_has_words_and_one_that_is_gone_too(admin_client, order):
     run = held_run()
     attempt = books_receive(order, "120.00", now=START).attempt
-    notice = m.ProviderEvent.objects.create(method="sandbox", event_id="1", received_at=START)
+    event = m.ProviderEvent.objects.create(method="sandbox", event_id="1", received_at=START)
     mail = queue_one(order=order)
-    for subject in (order, run, run.scenario, attempt, notice, mail, make_contact("cyd@example.com")):
+    for subject in (order, run, run.scenario, attempt, event, mail, make_contact("cyd@example.com")):
         writing.write(subject, "room.thing", now=START, attention=True)
     writing.write((m.Order, 10**6), "room.thing", now=START, attention=True)
     page = text(admin_client.get(INDEX))
-    for words in (order.number, "Bob &lt;bob@example.com&gt; in “Win back”", "A notice of sandbox", "cyd@example.com",
+    for words in (order.number, "Bob &lt;bob@example.com&gt; in “Win back”", "An event of sandbox", "cyd@example.com",
                   "something that is gone", mail.subject, "Room: thing"):  # fmt: skip
         assert words in page, words
 
@@ -211,11 +211,11 @@ def test_hostile_words_are_words(admin_client):
 
 def test_the_list_costs_the_same_for_one_and_for_many(admin_client, order):
     run = held_run()
-    notice = m.ProviderEvent.objects.create(method="sandbox", event_id="1", received_at=START)
+    event = m.ProviderEvent.objects.create(method="sandbox", event_id="1", received_at=START)
 
     def more():
         person = make_contact()
-        for subject in (order_for(person, make_offer()), run, notice, person):
+        for subject in (order_for(person, make_offer()), run, event, person):
             writing.write(subject, "room.thing", now=START, attention=True)
 
     def cost():

@@ -28,7 +28,7 @@ def order():
         make_contact("ada@example.com"),
         make_offer(coupon_mode="any"),
         coupon=make_coupon("SPRING"),
-        payment_kind="transfer",
+        method="transfer",
     )
 
 
@@ -118,7 +118,7 @@ def test_nonsense_is_refused_and_nothing_is_booked(admin_client, order, amount):
 
 
 def test_a_reference_used_for_other_money_is_refused_in_words(admin_client, order):
-    other = order_for(make_contact(), make_offer(), payment_kind="transfer")
+    other = order_for(make_contact(), make_offer(), method="transfer")
     books_receive(other, "120.00", now=after(minutes=1), method="manual", reference="B-1")
     order.payment_kind = "online"
     order.save()
@@ -164,7 +164,7 @@ def test_the_empty_list_says_what_to_do_next(admin_client):
 
 
 def test_filters_by_method_and_by_what_needs_a_person(admin_client, order):
-    other = order_for(make_contact("bob@example.com"), make_offer(title="Ink"), payment_method="sandbox")
+    other = order_for(make_contact("bob@example.com"), make_offer(title="Ink"), method="sandbox")
     writing.write(other, "order.paid_twice", now=START, attention=True)
     writing.attend(writing.write(order, "order.paid_twice", now=START, attention=True))
     for query in ("attention=yes", "payment_method=sandbox"):

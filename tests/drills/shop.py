@@ -113,12 +113,13 @@ def crowd(school: School, number: int, *, placed: dt.datetime, due: dt.datetime,
         for one in make_purchases(contacts, school.offer, now=placed)
     )  # fmt: skip
     m.OrderLine.objects.bulk_create(
-        m.OrderLine(order=order, product=school.product, title="Watercolour", amount=120) for order in orders
+        m.OrderLine(order=order, product=school.product, title="Watercolour", list_amount=120, amount=120)
+        for order in orders
     )
     return m.Run.objects.bulk_create(
         m.Run(
-            scenario=school.scenario, version=version, contact=order.contact, offer=school.offer, order=order,
-            purchase_id=order.purchase_id, entry_key=f"unpaid:{order.contact_id}:{school.offer.pk}", position=position, due_at=due,
+            scenario=school.scenario, version=version, contact=order.contact, order=order,
+            purchase_id=order.purchase_id, entry_key=f"unpaid:{order.purchase_id}", position=position, due_at=due,
             entered_at=placed, stepped_at=placed,
         )
         for order in orders

@@ -1,4 +1,4 @@
-"""A payment provider of a site's own: Harbour, a bank page that is opened by a signed form and sends signed notices."""
+"""A payment provider of a site's own: Harbour, a bank page that is opened by a signed form and sends signed webhooks."""
 
 import hashlib
 import hmac
@@ -22,7 +22,7 @@ class HarbourProvider(Provider):
 
     label = _("Card (Harbour)")
     currencies = frozenset({"EUR", "PLN"})
-    notice_headers = ("Content-Type", "Harbour-Signature")
+    kept_headers = ("Content-Type", "Harbour-Signature")
 
     def start(self, attempt, urls, now):
         """The buyer's browser posts this form to Harbour. The amount goes there in cents."""
@@ -54,10 +54,10 @@ class HarbourProvider(Provider):
                 raw=told,
             )
         except (ValueError, KeyError, TypeError) as fault:
-            raise BadSignature("The notice cannot be read.") from fault
+            raise BadSignature("The webhook cannot be read.") from fault
 
     def fetch(self, attempt, now):
-        """Notices get lost. Harbour answers with the very notice it would have sent, so ``verify`` reads it as well."""
+        """Webhooks get lost. Harbour answers with the very webhook it would have sent, so ``verify`` reads it as well."""
         try:
             with urlopen(f"{self.options['address']}/payments/{attempt.token}", timeout=10) as answer:
                 return WebhookRequest("POST", answer.read(), dict(answer.headers), at=now)

@@ -94,7 +94,7 @@ def test_a_stranger_does_not_end_a_discount_that_is_held():
     contact, offer, members = make_contact(), make_offer(coupon_mode="any"), make_list()
     coupon = make_coupon("BACK", lists=[members])
     lists.add(members, contact, until=after(hours=24), now=START)
-    mine = order_for(contact, offer, coupon=coupon, payment_kind="transfer", now=after(hours=23))
+    mine = order_for(contact, offer, coupon=coupon, method="transfer", now=after(hours=23))
     order_for(contact, offer, now=after(hours=25))
     newest = purchases.newest(mine.purchase_id)
     assert newest.total == mine.total

@@ -22,7 +22,7 @@ SECRET = "harbour-secret"
 
 @pytest.fixture
 def harbour():
-    """Harbour's side: what it knows of payments (token → notice), asked at ``/payments/<token>``."""
+    """Harbour's side: what it knows of payments (token → webhook), asked at ``/payments/<token>``."""
     known: dict[str, bytes] = {}
 
     class Bank(BaseHTTPRequestHandler):
@@ -58,11 +58,11 @@ def page(harbour, settings, db) -> m.OfferPage:
 
 def told(state: str = "paid", **changes) -> bytes:
     attempt = m.PaymentAttempt.objects.get()
-    notice = {
+    webhook = {
         "event": f"ev-{state}", "payment": attempt.token, "receipt": "H-1", "state": state, "amount": 12000,
         "currency": "EUR", "mode": "live", **changes,
     }  # fmt: skip
-    return json.dumps(notice).encode()
+    return json.dumps(webhook).encode()
 
 
 def notify(body: bytes, signature: str = ""):
@@ -81,7 +81,7 @@ def order(page) -> str:
     return answer.content.decode()
 
 
-def test_the_buyer_is_led_to_the_bank_and_its_notice_pays(page, harbour):
+def test_the_buyer_is_led_to_the_bank_and_its_webhook_pays(page, harbour):
     html = order(page)
     attempt = m.PaymentAttempt.objects.get()
     for sent in (f'action="{harbour["address"]}/pay"', 'value="77"', 'value="12000"', f'value="{attempt.token}"'):
@@ -97,7 +97,7 @@ def test_the_buyer_is_led_to_the_bank_and_its_notice_pays(page, harbour):
     assert m.AccessGrant.objects.count() == 1
 
 
-def test_a_lost_notice_is_fetched(page, harbour):
+def test_a_lost_webhook_is_fetched(page, harbour):
     order(page)
     work_at(minutes=[5])
     assert order_of().status == "open"  # Harbour knows nothing yet

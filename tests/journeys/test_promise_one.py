@@ -17,6 +17,7 @@ from django.core import mail
 from django.db import connection
 
 from tests.journeys.school import make_school
+from tests.orders.shop import order_for
 from tests.support import after
 from wagtail_kwiga import events
 from wagtail_kwiga import models as m
@@ -24,7 +25,6 @@ from wagtail_kwiga.automations.running import engine
 from wagtail_kwiga.contacts import directory
 from wagtail_kwiga.mailing.sending import delivery
 from wagtail_kwiga.offers import quoting
-from wagtail_kwiga.orders import placing
 from wagtail_kwiga.orders.events import OrderPaid
 from wagtail_kwiga.payments import ledger
 
@@ -75,9 +75,7 @@ def test_paying_against_claiming(seen_by_payer):
         at = after(days=number)
         contact = directory.get_or_create_contact(email=f"buyer{number}@example.com", name="Ada", now=at)
         quote = quoting.quote(offer=school.offer, contact=contact, now=at)
-        order = placing.place_order(
-            contact=contact, offer=school.offer, quote=quote, payment_method="sandbox", language="en", now=at
-        )
+        order = order_for(contact, school.offer, quote=quote, method="sandbox", language="en", now=at)
         due = after(days=number, minutes=30)
         queued_before = number % 2 == 0
         if queued_before:
@@ -129,11 +127,7 @@ def test_two_workers_and_a_payer_send_nothing_twice(seen_by_payer):
     for number in range(20):
         contact = directory.get_or_create_contact(email=f"many{number}@example.com", name="Ada", now=after())
         quote = quoting.quote(offer=school.offer, contact=contact, now=after())
-        orders.append(
-            placing.place_order(
-                contact=contact, offer=school.offer, quote=quote, payment_method="sandbox", language="en", now=after()
-            )
-        )
+        orders.append(order_for(contact, school.offer, quote=quote, method="sandbox", language="en", now=after()))
     due, errors, barrier = after(minutes=30), [], threading.Barrier(3)
     mail.outbox = []
 

@@ -9,6 +9,7 @@ import pytest
 from django.core import mail
 
 from tests.journeys.school import make_school, work
+from tests.orders.shop import way_to_pay
 from tests.support import after
 from wagtail_kwiga import models as m
 from wagtail_kwiga.access import policy
@@ -17,6 +18,7 @@ from wagtail_kwiga.coupons import eligibility
 from wagtail_kwiga.exceptions import CouponRefused
 from wagtail_kwiga.offers import quoting
 from wagtail_kwiga.orders import links, placing
+from wagtail_kwiga.orders.drafts import OrderDraft
 from wagtail_kwiga.orders.statuses import Status
 from wagtail_kwiga.payments import ledger
 from wagtail_kwiga.signing import Purpose
@@ -29,21 +31,13 @@ def school():
     return make_school()
 
 
-def leave_unpaid(school, *, email="ada@example.com", now=after(), coupon=None, **given):
+def leave_unpaid(school, *, email="ada@example.com", now=after(), coupon=None, method="sandbox"):
     contact = directory.get_or_create_contact(
         email=email, name="Ada Buyer", phone="+48 600 100 200", language="en", now=now
     )
     quote = quoting.quote(offer=school.offer, coupon=coupon, contact=contact, now=now)
-    return placing.place_order(
-        contact=contact,
-        offer=school.offer,
-        quote=quote,
-        payment_method="sandbox",
-        site=None,
-        language="en",
-        now=now,
-        **given,
-    )
+    draft = OrderDraft.for_offer(school.offer, contact=contact, quote=quote, method=way_to_pay(method), language="en")
+    return placing.place_order(draft, now=now)
 
 
 def pay(order, *, now, amount=None):
@@ -203,7 +197,7 @@ def test_the_same_purchase_again_later_is_a_new_story(school):
 
 
 def test_a_transfer_is_not_chased_after_half_an_hour(school):
-    leave_unpaid(school, payment_kind="transfer")
+    leave_unpaid(school, method="transfer")
     work(after(hours=1))
     assert not mail.outbox
 

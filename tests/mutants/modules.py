@@ -49,7 +49,7 @@ MODULES: dict[str, Module] = {
         _of_package("orders.placing", "tests/orders/test_placing*.py", "tests/orders/test_transitions*.py"),
         _of_package("payments.ledger", "tests/payments/test_ledger*.py", "tests/payments/test_provider_events*.py"),
         _of_package(
-            "payments.provider_events", "tests/payments/test_provider_events*.py", "tests/payments/test_door*.py"
+            "payments.provider_events", "tests/payments/test_provider_events*.py", "tests/payments/test_webhooks*.py"
         ),
         _of_package("coupons.uses", "tests/coupons/test_uses*.py", "tests/coupons/test_machine.py"),
         _of_package(

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Callable
 from decimal import Decimal
+from typing import Any
 
 from tests.support import START
 from wagtail_kwiga import models as m
 from wagtail_kwiga.coupons import discounts
 from wagtail_kwiga.orders import placing
+from wagtail_kwiga.orders.drafts import Method, OrderDraft, PaymentMethod
+from wagtail_kwiga.orders.statuses import PaymentKind
 from wagtail_kwiga.payments import ledger
 from wagtail_kwiga.pricing.money import Money
 from wagtail_kwiga.pricing.quotes import Quote, make_quote
@@ -26,10 +30,23 @@ def order_for(
     *,
     coupon: m.Coupon | None = None,
     quote: Quote | None = None,
+    method: PaymentMethod | str | None = None,
     now: dt.datetime = START,
-    **given,
+    by: Any = None,
+    vouch: Callable[[m.Order], bool] | None = None,
+    **given: Any,
 ) -> m.Order:
-    return placing.place_order(contact=contact, offer=offer, quote=quote or quote_for(offer, coupon), now=now, **given)
+    """``given`` are fields of the draft; ``method`` may be an alias, and is a transfer where it is called so."""
+    draft = OrderDraft.for_offer(
+        offer, contact=contact, quote=quote or quote_for(offer, coupon), method=way_to_pay(method), **given
+    )
+    return placing.place_order(draft, by=by, vouch=vouch, now=now)
+
+
+def way_to_pay(method: PaymentMethod | str | None) -> PaymentMethod | None:
+    if not isinstance(method, str):
+        return method
+    return Method(method, PaymentKind.TRANSFER if method == "transfer" else PaymentKind.ONLINE)
 
 
 def books_receive(

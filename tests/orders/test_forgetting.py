@@ -45,7 +45,7 @@ def school():
 def ordered(school, email: str, now: dt.datetime = START, **given) -> m.Order:
     """Somebody orders and is sent on to the payment page."""
     known = m.Contact.objects.filter(email=email).first()
-    order = order_for(known or make_contact(email), school.offer, now=now, payment_method="sandbox", **given)
+    order = order_for(known or make_contact(email), school.offer, now=now, method="sandbox", **given)
     attempts.start(order, method="sandbox", now=now)
     return order
 
@@ -150,11 +150,11 @@ def test_late_money_for_a_forgotten_order_is_seen(recipe, school):
     token = m.PaymentAttempt.objects.get(payment__order=order).token
     live_through()
     assert recipe["forget_all"](LATER)[0] == 1
-    notice = ReportedEvent(
+    told = ReportedEvent(
         event_id="late-1", attempt_token=token, reference="A-9", outcome="confirmed", amount=Money(120, "EUR"), live=False,
         raw={},
     )  # fmt: skip
-    provider_events.take(registry.get("sandbox"), notice, body=b"", now=LATER)
+    provider_events.take(registry.get("sandbox"), [told], now=LATER)
     provider_events.settle_stored(LATER + dt.timedelta(hours=2))
     assert m.ProviderEvent.objects.get(event_id="late-1").result == "unknown"
     assert [entry.code for entry in writing.open_attention()] == ["payments.unknown_money"]

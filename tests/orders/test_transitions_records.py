@@ -14,6 +14,7 @@ from wagtail_kwiga.journal import writing
 from wagtail_kwiga.orders import transitions
 from wagtail_kwiga.orders.events import OrderPaid, OrderRefunded, OrdersClosed
 from wagtail_kwiga.orders.statuses import Status
+from wagtail_kwiga.orders.totals import OrderTotals
 
 pytestmark = pytest.mark.django_db
 
@@ -33,12 +34,19 @@ def told(monkeypatch):
 
 
 def money(order, received, refunded="0", *, minute, **given):
-    """As the books do it: locked, and all money of the order in one sum."""
+    """As the ledger does it: locked, and all money of the order in one sum."""
+    received, refunded = Decimal(received), Decimal(refunded)
     with locking.atomic_write():
         fresh = transitions.lock(order.pk)
-        return transitions.apply_totals(
-            fresh, received=Decimal(received), refunded=Decimal(refunded), now=after(minutes=minute), **given
+        totals = OrderTotals(
+            received - refunded,
+            refunded,
+            settled=min(received, fresh.total_amount),
+            money_came=received > fresh.paid_amount + fresh.refunded_amount,
+            money_went=refunded > fresh.refunded_amount,
+            was_given_back=refunded > 0,
         )
+        return transitions.apply_totals(fresh, totals, now=after(minutes=minute), **given)
 
 
 @pytest.mark.parametrize(
@@ -63,7 +71,7 @@ def test_each_move_is_on_record_with_who_and_when(order, django_user_model, verb
 
 def test_closing_for_a_newer_order_is_told_at_its_instant(order, told):
     with locking.atomic_write():
-        transitions.close_superseded(transitions.lock(order), hand_on=False, now=after(minutes=3))
+        transitions.close_superseded([transitions.lock(order)], now=after(minutes=3))
     (closed,) = told
     assert (closed.at, [(one.order_id, one.status, one.at) for one in closed.orders]) == (
         after(minutes=3),

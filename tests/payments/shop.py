@@ -1,4 +1,4 @@
-"""Orders, attempts and signed notices for the tests of this room; rows are made by the public verbs."""
+"""Orders, attempts and signed webhooks for the tests of this room; rows are made by the public verbs."""
 
 from __future__ import annotations
 
@@ -64,7 +64,8 @@ def signed(
 
 
 def tell(attempt: m.PaymentAttempt, outcome: str = "confirmed", *, now: dt.datetime = START, **given: Any):
-    return provider_events.receive(attempt.method, signed(attempt, outcome, now=now, **given), now)
+    (taken_in,) = provider_events.receive(attempt.method, signed(attempt, outcome, now=now, **given), now)
+    return taken_in
 
 
 def codes(subject: Any, *, attention: bool | None = None) -> list[str]:

@@ -19,18 +19,19 @@ class Posting(SandboxProvider):
     def start(self, attempt, urls, now):
         return Form("https://pay.example.com/", {"token": attempt.token, "back": urls.return_url}, reference="P-1")
 
-    def acknowledge(self, result):
+    def acknowledge(self, events, now):
         return Acknowledgement("TRUE")
 
 
 class Live(SandboxProvider):
-    """Says that real money moves; its notices still say otherwise."""
+    """Says that real money moves; its webhooks still say otherwise."""
 
     live = True
 
 
 class Away(Provider):
     label = "Away"
+    can_fetch = True
 
     def start(self, attempt, urls, now):
         raise ProviderUnavailable("down for maintenance")
@@ -41,6 +42,7 @@ class Away(Provider):
 
 class Broken(Provider):
     label = "Broken"
+    can_fetch = True
 
     def start(self, attempt, urls, now):
         raise OSError("connection reset")
@@ -53,13 +55,14 @@ class Nameless(SandboxProvider):
     """Sends no ids of events and no references."""
 
     def verify(self, request):
-        return dataclasses.replace(super().verify(request), event_id="", reference="")
+        return [dataclasses.replace(event, event_id="", reference="") for event in super().verify(request)]
 
 
 class Polled(Provider):
     """Sends nothing; it is asked, and answers what its options say."""
 
     label = "Polled"
+    can_fetch = True
 
     def start(self, attempt, urls, now):
         return Form("https://pay.example.com/", {})

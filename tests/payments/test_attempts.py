@@ -45,7 +45,7 @@ def test_the_first_attempt_makes_the_sum_asked_for():
     assert codes(order)[-1] == "payments.started"
 
 
-def test_the_provider_is_told_where_to_send_buyers_and_notices(providers):
+def test_the_provider_is_told_where_to_send_buyers_and_webhooks(providers):
     providers(
         post={"class": "tests.payments.systems.Posting", "enabled": True, "secret": "s"},
     )
@@ -237,7 +237,7 @@ def test_the_provider_is_asked_after_commit(providers, monkeypatch):
     assert seen == [(False, True)]
 
 
-def test_a_notice_quicker_than_the_answer_of_start_keeps_what_it_wrote():
+def test_a_webhook_quicker_than_the_answer_of_start_keeps_what_it_wrote():
     attempt = new_attempt()
     tell(attempt)
     attempts.remember(attempt, reference="LATE-1", data={"return_url": "https://other.example.com/"})
@@ -270,12 +270,12 @@ def test_the_answer_of_start_is_kept_by_one_statement(django_assert_num_queries)
     m.PaymentAttempt.objects.filter(pk=attempt.pk).update(reference="", data={})
     with django_assert_num_queries(1):
         attempts.remember(attempt, reference="MINE-1", data={"a": 1})
-    m.PaymentAttempt.objects.filter(pk=quicker.pk).update(reference="", data={"a": "from the notice"})
+    m.PaymentAttempt.objects.filter(pk=quicker.pk).update(reference="", data={"a": "from the webhook"})
     attempts.remember(quicker, reference="MINE-2", data={"a": 1, "b": 2})
     attempt.refresh_from_db()
     quicker.refresh_from_db()
     assert (attempt.reference, attempt.data) == ("MINE-1", {"a": 1})
-    assert (quicker.reference, quicker.data) == ("MINE-2", {"a": "from the notice", "b": 2})
+    assert (quicker.reference, quicker.data) == ("MINE-2", {"a": "from the webhook", "b": 2})
     attempts.remember(attempt, reference="MINE-3", data={"a": 3})
     attempt.refresh_from_db()
     assert (attempt.reference, attempt.data) == ("MINE-1", {"a": 1})

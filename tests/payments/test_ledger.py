@@ -251,7 +251,7 @@ def test_a_part_that_went_back_frees_the_coupon():
     """The order ends unpaid, so its place belongs to somebody else at once, not when the hold runs out (promise 4)."""
     coupon = make_coupon(limit_total=1)
     offer = make_offer(coupon_mode="any")
-    order = order_for(make_contact(), offer, coupon=coupon, payment_kind="transfer")
+    order = order_for(make_contact(), offer, coupon=coupon, method="transfer")
     books_receive(order, "7", now=after(minutes=1))
     ledger.record_refund(order=order, amount=Decimal(7), now=after(minutes=2))
     assert (order.status, m.CouponUse.objects.get().state) == ("refunded", "released")

@@ -1,4 +1,4 @@
-"""Whatever order money, refunds, notices and moves come in: the books are the rows, and the status follows the books."""
+"""Whatever order money, refunds, webhooks and moves come in: the books are the rows, and the status follows the books."""
 
 from __future__ import annotations
 

@@ -12,13 +12,13 @@ import pytest
 from django.db import connection, transaction
 
 from tests import sessions
-from tests.orders.shop import order_for, quote_for
+from tests.orders.shop import order_for
 from tests.payments.shop import codes, flagged, lay_ground, new_attempt, new_order, standing, tell
 from tests.support import START, after, make_contact, make_offer
 from wagtail_kwiga import events, locking
 from wagtail_kwiga import models as m
 from wagtail_kwiga.offers import checkout, order_reminder
-from wagtail_kwiga.orders import expiry, placing, transitions
+from wagtail_kwiga.orders import expiry, transitions
 from wagtail_kwiga.orders.events import OrderPaid
 from wagtail_kwiga.payments import attempts, ledger, provider_events, registry
 
@@ -77,7 +77,7 @@ def test_moves_of_an_order_wait_for_the_contact(ada):
         "expire_due": lambda: expiry.expire_due(after(days=15)),
         "tell_the_buyer": lambda: order_reminder.tell_the_buyer(waiting.pk, START),
         "submit": lambda: checkout.submit(offer=offer, form_data=form, now=START),
-        "place_order": lambda: placing.place_order(contact=ada, offer=offer, quote=quote_for(offer), now=START),
+        "place_order": lambda: order_for(ada, offer, now=START),
     }
     with sessions.held_elsewhere(ada):
         hasty = [name for name, deed in deeds.items() if not sessions.must_wait(deed)]

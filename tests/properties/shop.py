@@ -77,8 +77,9 @@ class Shop:
         both = [make_product("Watercolour", slug="watercolour"), make_product("Oil", slug="oil")]
         one = make_offer(both[0], amount="120.00", coupon_mode="only")
         two = make_offer(*both, amount="40.01", coupon_mode="any")
+        three = make_offer(both[1], amount="30.00", coupon_mode="any")
         gates.name_coupons(one, [comeback.pk, opened.pk])
-        self.offers, self.coupons = (one.pk, two.pk), (comeback.pk, opened.pk, free.pk, vip25.pk)
+        self.offers, self.coupons = (one.pk, two.pk, three.pk), (comeback.pk, opened.pk, free.pk, vip25.pk)
         self.lists = (came_back.pk, vip.pk)
         mail = make_template(*TEXTS[0], title="Back")
         thanks = make_template(("text", {"text": "<p>Thank you</p>"}), kind="service", title="Thanks", subject="Thanks")
@@ -149,7 +150,7 @@ class Shop:
     # --- money -------------------------------------------------------------------------------------------------------
 
     def said(self, attempt: m.PaymentAttempt, outcome: str, now: dt.datetime, **given: Any) -> WebhookRequest:
-        """A signed notice about ``attempt``."""
+        """A signed webhook about ``attempt``."""
         told = {
             "id": f"evt_{attempt.pk}_{outcome}", "token": attempt.token, "payment": f"GW-{attempt.pk}",
             "outcome": outcome, "amount": int(attempt.amount * 100) if outcome == "confirmed" else None,
@@ -158,7 +159,7 @@ class Shop:
         return registry.get(attempt.method).signed(told | given, now)  # type: ignore[attr-defined]
 
     def hear(self, attempt: m.PaymentAttempt, request: WebhookRequest, now: dt.datetime) -> Any:
-        return provider_events.receive(attempt.method, request, now)
+        return provider_events.receive(attempt.method, request, now)[0]
 
     def hear_a_forger(self, attempt: m.PaymentAttempt, request: WebhookRequest, now: dt.datetime) -> None:
         forged = WebhookRequest("POST", request.body.replace(b'"live":false', b'"live":true '), request.headers, at=now)
@@ -166,7 +167,7 @@ class Shop:
             provider_events.receive(attempt.method, forged, now)
         except BadSignature:
             return
-        raise AssertionError("a forged notice was believed")
+        raise AssertionError("a forged webhook was believed")
 
     def bank(self, order: m.Order, amount: Decimal, reference: str, now: dt.datetime) -> ledger.Receipt:
         return ledger.record_payment(order=order, amount=amount, method="transfer", reference=reference, now=now)

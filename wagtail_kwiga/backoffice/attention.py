@@ -67,7 +67,7 @@ def _topic(subject: Any, user: Any) -> Topic:
         case ProviderEvent():
             if subject.attempt is not None:
                 return _topic(subject.attempt.payment.order, user)
-            return Topic(_("A notice of %(method)s") % {"method": subject.method})
+            return Topic(_("An event of %(method)s") % {"method": subject.method})
         case OutgoingEmail():
             return Topic(str(subject), linking.address(OutgoingEmail, subject.pk, user))
         case Run():

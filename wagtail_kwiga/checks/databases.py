@@ -28,7 +28,7 @@ def check_atomic_requests(app_configs: Any, **kwargs: Any) -> list[CheckMessage]
         warning(
             14,
             f"DATABASES[{alias!r}] has ATOMIC_REQUESTS on. A sent order form then asks the payment provider before the order "
-            "is committed: rows stay locked for as long as it takes to answer, and its notice may find no order yet.",
+            "is committed: rows stay locked for as long as it takes to answer, and its webhook may find no order yet.",
             'Turn ATOMIC_REQUESTS off, and put "transaction.atomic" on the views of yours that need it.',
         )
     ]

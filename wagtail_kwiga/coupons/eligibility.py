@@ -97,6 +97,32 @@ def check_coupon(
     return _judge(found[0], offer, contact, now, holding)
 
 
+@dataclass(frozen=True)
+class Held:
+    """Whether a held use may pass on to another order, and whether it may then be held longer than it is."""
+
+    passes: bool
+    may_renew: bool = False
+
+
+def check_held(use: CouponUse, *, offer: Offer, contact: Contact, now: dt.datetime) -> Held:
+    """Judge whether a use that is held for ``contact`` may pass on to an order of ``offer``. At most two queries.
+
+    The hold protects what was true when it was taken against time and lists: as long as it lasts, the use passes although
+    the coupon or the membership has ended. It protects nothing against the gates: neither against what this offer takes, nor
+    against the offers and the currency that the coupon is for.
+    """
+    found = _read({"coupon": use.coupon_id}, False, offer, contact, now)
+    if not found:
+        return Held(False)
+    coupon = found[0]
+    facts = facts_of(coupon, has_expired_hold=coupon.fact_reclaimable)
+    if any(rules.gate_conflicts(facts, gate_of_offer(offer), _links_of(coupon))):
+        return Held(False)
+    verdict = _judge(coupon, offer, contact, now, use)
+    return Held(verdict.ok or now < use.reserved_until, verdict.ok)
+
+
 def discreet(verdict: Verdict, *, is_address_given: bool = True) -> Verdict:
     """``verdict`` as it may be told to somebody who has not shown to be the contact it is about.
 
@@ -112,12 +138,7 @@ def discreet(verdict: Verdict, *, is_address_given: bool = True) -> Verdict:
 
 def _judge(coupon: Any, offer: Offer, contact: Contact | None, now: dt.datetime, holding: CouponUse | None) -> Verdict:
     """Ask the rules about a coupon of ``_read``, and put their answer into words. One query where it has lists."""
-    links = rules.Links(
-        has_lists=coupon.fact_has_lists,
-        has_offers=coupon.fact_has_offers,
-        is_for_offer=coupon.fact_for_offer,
-        is_named=coupon.fact_named,
-    )
+    links = _links_of(coupon)
     facts, customer = facts_of(coupon, has_expired_hold=coupon.fact_reclaimable), None
     if contact is not None:
         passes_on = holding is not None and holding.coupon_id == coupon.pk and holding.state == CouponUse.State.RESERVED
@@ -130,6 +151,16 @@ def _judge(coupon: Any, offer: Offer, contact: Contact | None, now: dt.datetime,
         customer = dataclasses.replace(customer, membership_ends=_membership_ends(coupon, contact))
         verdict = rules.judge(facts, gate_of_offer(offer), links, customer, now)
     return _told(verdict, coupon, offer)
+
+
+def _links_of(coupon: Any) -> rules.Links:
+    """How a coupon of ``_read`` is tied to lists and offers."""
+    return rules.Links(
+        has_lists=coupon.fact_has_lists,
+        has_offers=coupon.fact_has_offers,
+        is_for_offer=coupon.fact_for_offer,
+        is_named=coupon.fact_named,
+    )
 
 
 def facts_of(coupon: Coupon, *, has_expired_hold: bool) -> rules.CouponFacts:

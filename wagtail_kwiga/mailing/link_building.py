@@ -27,13 +27,15 @@ def address(name: str, row: Mapping[str, Any], email: OutgoingEmail) -> str:
         return web_addresses.destination(str(row["to"]), site_root=root) or root
     if "root" in row:
         return root
+    if "offer" in row:
+        return links.offer_url(row["offer"], row.get("code", ""), site_id=email.site_id, language=email.language)
     at = dt.datetime.fromtimestamp(row["at"], dt.UTC)
     if "contact" in row:
         return unsubscribe_url(row["contact"], to=email.to_email, at=at, site_id=email.site_id, language=email.language)
     if email.order is None:
         return root
     if name == "resume_url":
-        return links.resume_url(email.order, row.get("coupon_handle"), at, to=email.to_email)
+        return links.resume_url(email.order, row.get("coupon"), at, to=email.to_email)
     if name == "pay_url":
         return links.pay_url(email.order, at, to=email.to_email)
     return links.order_url(email.order, at, to=email.to_email)

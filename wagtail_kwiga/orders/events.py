@@ -36,6 +36,20 @@ class OrderPlaced:
 
 
 @dataclass(frozen=True)
+class PurchasesJoined:
+    """A new order was about several open purchases of one contact, which are one from now on.
+
+    All orders of those in ``joined`` belong to ``into``, the one that was opened first, and ``Purchase.joined_into`` says so.
+    Told before ``OrderPlaced``, with the open orders of all of them superseded.
+    """
+
+    contact_id: int
+    joined: tuple[int, ...]
+    into: int
+    at: dt.datetime
+
+
+@dataclass(frozen=True)
 class OrderPaid:
     """An order became paid. ``first`` is False where its purchase was paid already (money twice for one purchase)."""
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from django.utils.translation import gettext_lazy as _
 
-from wagtail_kwiga.orders.statuses import Origin, PaymentKind, Status
+from wagtail_kwiga.orders.statuses import OrderKind, Origin, PaymentKind, Status
 
 STATUS_LABELS: dict[Status, Any] = {
     Status.OPEN: _("open"),
@@ -23,6 +23,12 @@ ORIGIN_LABELS: dict[Origin, Any] = {
     Origin.STAFF: _("staff, by hand"),
     Origin.IMPORT: _("an import"),
 }
+ORDER_KIND_LABELS: dict[OrderKind, Any] = {
+    OrderKind.ONE_TIME: _("paid once"),
+    OrderKind.INSTALMENTS: _("in instalments"),
+    OrderKind.SUBSCRIPTION: _("a subscription"),
+    OrderKind.RENEWAL: _("a renewal"),
+}
 PAYMENT_KIND_LABELS: dict[PaymentKind, Any] = {
     PaymentKind.ONLINE: _("online"),
     PaymentKind.TRANSFER: _("bank transfer"),
@@ -32,4 +38,5 @@ PAYMENT_KIND_LABELS: dict[PaymentKind, Any] = {
 # Plain strings: what stands in a migration must not need this module.
 STATUS_CHOICES = [(status.value, label) for status, label in STATUS_LABELS.items()]
 ORIGIN_CHOICES = [(origin.value, label) for origin, label in ORIGIN_LABELS.items()]
+ORDER_KIND_CHOICES = [(kind.value, label) for kind, label in ORDER_KIND_LABELS.items()]
 PAYMENT_KIND_CHOICES = [(kind.value, label) for kind, label in PAYMENT_KIND_LABELS.items()]

@@ -4,22 +4,30 @@ from __future__ import annotations
 
 from django.conf import settings
 from django.db import models
+from django.db.models.functions import Round
+from django.db.models.lookups import Exact
 from django.utils.translation import gettext_lazy as _
 
 from wagtail_kwiga.catalogue.models import Offer, Product
 from wagtail_kwiga.contacts.models import Contact
 from wagtail_kwiga.coupons.models import Coupon, CouponUse
 from wagtail_kwiga.legal_texts.models import LegalText
-from wagtail_kwiga.orders.labels import ORIGIN_CHOICES, PAYMENT_KIND_CHOICES, STATUS_CHOICES
-from wagtail_kwiga.orders.statuses import UNSETTLED, Origin, PaymentKind, Status
+from wagtail_kwiga.orders.labels import ORDER_KIND_CHOICES, ORIGIN_CHOICES, PAYMENT_KIND_CHOICES, STATUS_CHOICES
+from wagtail_kwiga.orders.statuses import PAYABLE, UNSETTLED, OrderKind, Origin, PaymentKind, Status
 from wagtail_kwiga.pricing.money import Money
+
+
+def _net_of_discount(net: str) -> models.Q:
+    """That the column ``net`` is list price less discount. Rounded, because SQLite reckons in binary fractions."""
+    return models.Q(Exact(Round(models.F("list_amount") - models.F("discount_amount"), 4), Round(models.F(net), 4)))
 
 
 class Purchase(models.Model):
     """One wish to buy: every order that one contact makes for it until one of them is paid.
 
-    Coming back makes a new order each time, so one wish leaves several rows. Recovery, closing and silence hang on the
-    purchase, never on a single order. Only payment (or staff) closes it: an order that expires does not.
+    Coming back makes a new order each time, also for another plan of the same product, so one wish leaves several rows
+    (``orders.purchases.which_to_join``). Recovery, closing and silence hang on the purchase, never on a single order. Only
+    payment (or staff) closes it: an order that expires does not.
     """
 
     contact = models.ForeignKey(Contact, on_delete=models.PROTECT, related_name="purchases", verbose_name=_("contact"))
@@ -33,7 +41,9 @@ class Purchase(models.Model):
     #: When an order of it was first paid. Kept after a refund: a refund does not restart recovery.
     paid_at = models.DateTimeField(_("paid on"), null=True, blank=True)
     closed_at = models.DateTimeField(_("closed"), null=True, blank=True)
-    #: The purchase that this one's orders have moved to.
+    #: When an order paid in part ran out of time: from then on new orders begin a purchase beside, and a person decides.
+    set_aside_at = models.DateTimeField(_("set aside"), null=True, blank=True, editable=False)
+    #: The purchase that this one's orders have moved to; never one that has itself been joined into another.
     joined_into = models.ForeignKey(
         "self", on_delete=models.SET_NULL, null=True, blank=True, related_name="joined", editable=False
     )
@@ -51,7 +61,13 @@ class Purchase(models.Model):
         constraints = [
             models.UniqueConstraint(
                 fields=["contact", "offer", "slot"],
-                condition=models.Q(paid_at__isnull=True, closed_at__isnull=True, joined_into__isnull=True),
+                # ``orders.purchases.IS_OPEN``
+                condition=models.Q(
+                    paid_at__isnull=True,
+                    closed_at__isnull=True,
+                    joined_into__isnull=True,
+                    set_aside_at__isnull=True,
+                ),
                 name="kwiga_purchase_one_open",
             ),
         ]
@@ -74,6 +90,9 @@ class Order(models.Model):
     status = models.CharField(
         _("payment"), max_length=12, choices=STATUS_CHOICES, default=Status.OPEN.value, editable=False
     )
+    kind = models.CharField(
+        _("kind"), max_length=12, choices=ORDER_KIND_CHOICES, default=OrderKind.ONE_TIME.value, editable=False
+    )
     origin = models.CharField(_("made by"), max_length=8, choices=ORIGIN_CHOICES, default=Origin.WEB.value)
     payment_method = models.CharField(_("payment method"), max_length=40, blank=True)
     payment_kind = models.CharField(
@@ -85,9 +104,12 @@ class Order(models.Model):
     list_amount = models.DecimalField(_("list price"), max_digits=14, decimal_places=4)
     discount_amount = models.DecimalField(_("discount"), max_digits=14, decimal_places=4, default=0)
     total_amount = models.DecimalField(_("total"), max_digits=14, decimal_places=4)
-    #: Confirmed money minus refunds; written by ``transitions.apply_totals`` only.
+    # Sums of the ledger's rows; written by ``transitions.apply_totals`` only.
+    #: All movements of money together: what of the buyer's money is here.
     paid_amount = models.DecimalField(_("received"), max_digits=14, decimal_places=4, default=0, editable=False)
     refunded_amount = models.DecimalField(_("refunded"), max_digits=14, decimal_places=4, default=0, editable=False)
+    #: How much of the total is asked for no more. A refund never lowers it, a chargeback does (``orders.totals``).
+    settled_amount = models.DecimalField(max_digits=14, decimal_places=4, default=0, editable=False)
     coupon = models.ForeignKey(
         Coupon, on_delete=models.PROTECT, null=True, blank=True, related_name="orders", verbose_name=_("coupon")
     )
@@ -150,6 +172,7 @@ class Order(models.Model):
                 condition=models.Q(list_amount__gte=0, discount_amount__gte=0, total_amount__gte=0),
                 name="kwiga_order_amounts_not_negative",
             ),
+            models.CheckConstraint(condition=_net_of_discount("total_amount"), name="kwiga_order_amounts_agree"),
             models.CheckConstraint(
                 condition=models.Q(status__in=sorted(str(status) for status in Status)), name="kwiga_order_status_known"
             ),
@@ -161,8 +184,9 @@ class Order(models.Model):
             models.Index(
                 fields=["expires_at"],
                 name="kwiga_order_expiring",
-                # What ``orders.expiry`` asks for: an order with a part of its money does not expire.
-                condition=models.Q(status__in=sorted(UNSETTLED)),
+                condition=models.Q(
+                    status__in=sorted(str(status) for status in PAYABLE)
+                ),  # what ``orders.expiry`` asks for
             ),
         ]
 
@@ -187,18 +211,31 @@ class Order(models.Model):
 
     @property
     def outstanding(self) -> Money:
-        """What is left to pay; never negative."""
-        return Money(max(self.total_amount - self.paid_amount, 0 * self.total_amount), self.currency)
+        """What is left to pay; never negative. A refund does not raise it, a chargeback does."""
+        return Money(max(self.total_amount - self.settled_amount, 0 * self.total_amount), self.currency)
 
 
 class OrderLine(models.Model):
-    """One product of an order, with the access terms as sold."""
+    """One product of an order, with its price and the access terms as sold.
+
+    The lines of an order sum to its columns: list prices to the list price, discounts to the discount, amounts to the total.
+    """
 
     order = models.ForeignKey(Order, on_delete=models.CASCADE, related_name="lines")
     product = models.ForeignKey(
         Product, on_delete=models.PROTECT, related_name="order_lines", verbose_name=_("product")
     )
+    #: What it was sold by; null for a line of its own price and terms.
+    offer = models.ForeignKey(
+        Offer, on_delete=models.PROTECT, null=True, blank=True, related_name="order_lines", verbose_name=_("offer")
+    )
+    position = models.PositiveSmallIntegerField(default=0)
+    #: Sold as what the order is about; not something that was added at the till. By these, orders join a purchase.
+    is_main = models.BooleanField(default=True)
     title = models.CharField(_("title"), max_length=255)
+    list_amount = models.DecimalField(_("list price"), max_digits=14, decimal_places=4)
+    discount_amount = models.DecimalField(_("discount"), max_digits=14, decimal_places=4, default=0)
+    #: What is paid for it: list price less discount.
     amount = models.DecimalField(_("amount"), max_digits=14, decimal_places=4)
     #: ``catalogue.terms.AccessTerms`` as JSON, frozen.
     access_terms = models.JSONField(_("access terms"), default=dict)
@@ -208,7 +245,14 @@ class OrderLine(models.Model):
     class Meta:
         verbose_name = _("order line")
         verbose_name_plural = _("order lines")
-        ordering = ["pk"]
+        ordering = ["position", "pk"]
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(list_amount__gte=0, discount_amount__gte=0, amount__gte=0),
+                name="kwiga_line_amounts_not_negative",
+            ),
+            models.CheckConstraint(condition=_net_of_discount("amount"), name="kwiga_line_amounts_agree"),
+        ]
 
     def __str__(self) -> str:
         return self.title

@@ -30,6 +30,16 @@ class Origin(StrEnum):
     IMPORT = "import"
 
 
+class OrderKind(StrEnum):
+    """How what an order agrees to is to be paid."""
+
+    ONE_TIME = "one_time"
+    INSTALMENTS = "instalments"
+    SUBSCRIPTION = "subscription"
+    #: A later period of a subscription.
+    RENEWAL = "renewal"
+
+
 class PaymentKind(StrEnum):
     """How the chosen method settles; scenarios filter by it (a transfer takes days)."""
 
@@ -45,7 +55,8 @@ PAYABLE = frozenset({Status.OPEN, Status.PROCESSING, Status.PARTLY_PAID})
 #: Orders that ended without a purchase.
 CLOSED_UNPAID = frozenset({Status.SUPERSEDED, Status.CANCELLED, Status.EXPIRED})
 
-#: from → to. Money may reach an order in any status (promise 7), so ``PAID`` and ``PARTLY_PAID`` are reachable from all.
+#: from → to. Money may reach an order in any status (promise 7), so ``PAID`` and ``PARTLY_PAID`` are reachable from all. A
+#: chargeback takes a paid order back to ``PARTLY_PAID``; only the correction of a wrong entry takes one back to ``OPEN``.
 TRANSITIONS: dict[Status, frozenset[Status]] = {
     Status.OPEN: frozenset(
         {Status.PROCESSING, Status.PARTLY_PAID, Status.PAID, Status.SUPERSEDED, Status.CANCELLED, Status.EXPIRED}
@@ -53,13 +64,13 @@ TRANSITIONS: dict[Status, frozenset[Status]] = {
     Status.PROCESSING: frozenset(
         {Status.OPEN, Status.PARTLY_PAID, Status.PAID, Status.SUPERSEDED, Status.CANCELLED, Status.EXPIRED}
     ),
-    Status.PARTLY_PAID: frozenset({Status.PAID, Status.CANCELLED, Status.REFUNDED}),
-    Status.PAID: frozenset({Status.REFUNDED}),
+    Status.PARTLY_PAID: frozenset({Status.OPEN, Status.PAID, Status.CANCELLED, Status.REFUNDED}),
+    Status.PAID: frozenset({Status.OPEN, Status.PARTLY_PAID, Status.REFUNDED}),
     Status.SUPERSEDED: frozenset({Status.PARTLY_PAID, Status.PAID}),
     # Refunded too: a cancelled order may still hold a part that was paid.
     Status.CANCELLED: frozenset({Status.OPEN, Status.PARTLY_PAID, Status.PAID, Status.REFUNDED}),
     Status.EXPIRED: frozenset({Status.OPEN, Status.PARTLY_PAID, Status.PAID}),
-    Status.REFUNDED: frozenset({Status.PARTLY_PAID, Status.PAID}),
+    Status.REFUNDED: frozenset({Status.OPEN, Status.PARTLY_PAID, Status.PAID}),
 }
 
 

@@ -8,6 +8,7 @@ from wagtail_kwiga.journal import writing
 
 SENTENCES = {
     "order.placed": _("Order placed: %(total)s"),
+    "order.purchases_joined": _("Several open orders of the buyer are one purchase from now on: %(numbers)s"),
     "order.processing": _("A payment is under way"),
     "order.waiting_again": _("The payment came to nothing; the order waits for another"),
     "order.superseded": _("Replaced by a newer order of the same buyer"),
@@ -24,6 +25,14 @@ SENTENCES = {
     ),
     "order.paid_twice": _(
         "This purchase was paid already with another order. One of the two payments is to be given back"
+    ),
+    "order.bought_twice": _(
+        "The buyer has this already from order %(earlier)s. Perhaps one of the two is to be given back"
+    ),
+    "order.owned_now": _("Closed: with order %(paid)s the buyer has all that is in it"),
+    "order.part_overdue": _(
+        "%(received)s of %(total)s was paid, and the time for the rest is over. To be given back, credited or waited for; "
+        "a new order no longer waits for it"
     ),
     "order.part_left_over": _("%(received)s was paid here, but order %(paid)s paid for the whole. To be given back"),
     "order.no_receipt": _("The receipt could not be made (%(error)s). The payment is booked all the same"),

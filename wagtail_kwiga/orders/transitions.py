@@ -8,23 +8,28 @@ holds the locks already.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
-from decimal import Decimal
+from collections.abc import Collection, Sequence
 from typing import Any
 
+from django.db.models import Q, QuerySet
 from django.utils.translation import gettext as _
 
 from wagtail_kwiga import conf, events, locking
 from wagtail_kwiga.contacts import directory
 from wagtail_kwiga.contacts.models import Contact
 from wagtail_kwiga.coupons import uses
+from wagtail_kwiga.coupons.models import CouponUse
 from wagtail_kwiga.exceptions import CouponRefused, InvalidTransition
 from wagtail_kwiga.journal import writing
+from wagtail_kwiga.journal.models import TimelineEntry
 from wagtail_kwiga.orders import purchases
 from wagtail_kwiga.orders.events import OrderClosed, OrderPaid, OrderRefunded, OrdersClosed
 from wagtail_kwiga.orders.labels import STATUS_LABELS
 from wagtail_kwiga.orders.models import Order
-from wagtail_kwiga.orders.statuses import CLOSED_UNPAID, PAYABLE, Status, can_transition
+from wagtail_kwiga.orders.statuses import CLOSED_UNPAID, PAYABLE, UNSETTLED, Status, can_transition
+from wagtail_kwiga.orders.totals import OrderTotals, Verdict, judge
+
+_RESERVED = CouponUse.State.RESERVED
 
 
 def lock(order: Order | int) -> Order:
@@ -75,9 +80,7 @@ def reopen(order: Order, *, by: Any = None, now: dt.datetime | None = None) -> O
             raise InvalidTransition(_("Only a cancelled or expired order can be opened again."))
         if purchases.is_paid(fresh.purchase_id):
             raise InvalidTransition(_("This purchase was made with another order."), code="purchase_paid")
-        rivals = Order.objects.filter(purchase_id=fresh.purchase_id, status__in=sorted(PAYABLE))
-        if rivals.exists():
-            raise InvalidTransition(_("There is a newer open order for the same offer."), code="other_open")
+        _mind_rivals(fresh)
         fresh.price_holds_until = now + dt.timedelta(days=conf.settings.PRICE_HOLDS_DAYS)
         fresh.expires_at = now + dt.timedelta(days=conf.settings.ORDER_EXPIRES_DAYS)
         fresh.closed_at = None
@@ -102,34 +105,32 @@ def reopen(order: Order, *, by: Any = None, now: dt.datetime | None = None) -> O
 
 def apply_totals(
     order: Order,
+    totals: OrderTotals,
     *,
-    received: Decimal,
-    refunded: Decimal,
     now: dt.datetime,
     by: Any = None,
     payer_known: bool = True,
 ) -> Order:
-    """Take note of the money an order has: ``received`` in all attempts together, ``refunded`` of it.
+    """Take note of the money an order has after one more movement of it.
 
     For ``payments.ledger`` only; ``order`` is locked, and so is its contact. Money is never refused (promise 7): whatever
     the status, enough of it makes the order paid, closes its siblings and tells ``OrderPaid``; money that is late, double
-    or too much is put on a person's list. Money stands up for the name and phone on the order, unless it is not clear that
-    who paid is who ordered (``payer_known``).
+    or too much is put on a person's list (``orders.totals`` decides). Money stands up for the name and phone on the order,
+    unless it is not clear that who paid is who ordered (``payer_known``).
     """
-    net = received - refunded
-    before, had_paid = Status(order.status), order.paid_at is not None
-    more = received > order.paid_amount + order.refunded_amount
-    less = refunded > order.refunded_amount
-    order.paid_amount, order.refunded_amount = net, refunded
-    status = _status_for(order, net, refunded, more)
-    becomes_paid = status == Status.PAID and not had_paid
+    before = Status(order.status)
+    verdict = judge(before, order.total_amount, totals, was_paid=order.paid_at is not None)
+    status, becomes_paid = verdict.status, verdict.becomes_paid
+    if status == Status.OPEN and before not in UNSETTLED:
+        _mind_rivals(order)
+    order.paid_amount, order.refunded_amount, order.settled_amount = totals.paid, totals.refunded, totals.settled
     first = becomes_paid and purchases.note_paid(order.purchase_id, now)
     if becomes_paid:
         order.paid_at = now
     if status in (Status.PAID, Status.PARTLY_PAID):
         order.closed_at = None
     if status == before:
-        order.save(update_fields=["paid_amount", "refunded_amount"])
+        order.save(update_fields=["paid_amount", "refunded_amount", "settled_amount"])
     else:
         _transition(
             order,
@@ -139,33 +140,32 @@ def apply_totals(
             by=by,
             received=order.received,
             total=order.total,
-            fields=("paid_amount", "refunded_amount", "paid_at", "closed_at"),
+            fields=("paid_amount", "refunded_amount", "settled_amount", "paid_at", "closed_at"),
         )
-    if more:
-        _flag_odd_money(order, before, becomes_paid, first, net, now)
-    if less:
+    _flag_odd_money(order, before, verdict, now=now, twice=becomes_paid and not first and totals.money_came)
+    if totals.money_went:
         events.publish(
             OrderRefunded(
                 order.pk,
                 order.contact_id,
                 order.offer_id,
                 order.purchase_id,
-                str(refunded),
+                str(totals.refunded),
                 order.currency,
-                net <= 0,
+                totals.paid <= 0,
                 now,
             )
         )
     if becomes_paid:
-        if net > 0 and payer_known:
+        if totals.paid > 0 and payer_known:
             given = {"name": order.buyer_name, "phone": order.buyer_phone}
             Contact.objects.filter(pk=order.contact_id, is_verified=False).update(
                 is_verified=True, **{field: value for field, value in given.items() if value}
             )
         siblings = _close_siblings(order, now=now, by=by)
         events.publish(OrderPaid(order.pk, order.contact_id, order.offer_id, order.purchase_id, now, first))
-        _settle_uses(order, siblings, now=now)
-    elif status == Status.PAID and before == Status.REFUNDED:
+        _settle_uses(order, [*siblings, *_closed_elsewhere(order, now)], now=now)
+    elif verdict.again:
         events.publish(OrderPaid(order.pk, order.contact_id, order.offer_id, order.purchase_id, now, False, again=True))
     elif status == Status.REFUNDED and order.paid_at is None and order.coupon_use_id:
         # A part came and went back again: the order ends unpaid, and its coupon has a place for somebody else.
@@ -173,31 +173,75 @@ def apply_totals(
     return order
 
 
-def close_superseded(older: Order, *, hand_on: bool, now: dt.datetime, by: Any = None) -> None:
-    """Close ``older`` for the order about to be placed. For ``orders.placing``, which holds the locks.
+def close_superseded(
+    orders: Sequence[Order], *, hand_on: Order | None = None, now: dt.datetime, by: Any = None
+) -> list[TimelineEntry]:
+    """Close locked ``orders`` for the one about to be placed. For ``orders.placing``, which holds the locks, and which writes
+    the timeline entries that this returns, together with its own.
 
-    With ``hand_on`` its coupon use is let go of for the new order to take; else ``placing`` gives it back, in its turn.
+    ``hand_on`` is the order whose coupon use is let go of for the new one to take; it may have been closed before. The uses of
+    the others stay as they are: ``placing`` gives them back, in its turn. A fixed number of queries.
     """
-    if hand_on:
-        older.coupon_use = None
-    older.closed_at = now
-    _transition(older, Status.SUPERSEDED, "order.superseded", now=now, by=by, fields=("closed_at", "coupon_use"))
-    events.publish(OrdersClosed((closed_event(older, now),), now))
+    if hand_on is not None:
+        hand_on.coupon_use = None
+        Order.objects.filter(pk=hand_on.pk).update(coupon_use=None)
+    return _close_as(orders, Status.SUPERSEDED, "order.superseded", now=now, by=by)
+
+
+def close_owned(contact_id: int, offer_ids: Collection[int], *, paid_id: int, now: dt.datetime, by: Any = None) -> int:
+    """Cancel the open orders for ``offer_ids`` of the contact's other web purchases: with the order ``paid_id`` they have all
+    that is in them. Returns how many.
+
+    Call it with the contact locked, inside ``OrderPaid``: ``apply_totals`` gives the coupons back afterwards, when it is time
+    to lock their counters. A part already paid is left to a person. A fixed number of queries.
+    """
+    if not offer_ids:
+        return 0
+    paid = Order.objects.only("number", "purchase_id").get(pk=paid_id)
+    rows = open_elsewhere(contact_id, paid.purchase_id).filter(offer_id__in=list(offer_ids))
+    orders = list(locking.locked(rows.order_by("pk")))
+    writing.write_many(_close_as(orders, Status.CANCELLED, "order.owned_now", now=now, by=by, paid=paid.number))
+    return len(orders)
+
+
+def open_elsewhere(contact_id: int, purchase_id: int) -> QuerySet[Order]:
+    """The orders that wait for money in the contact's other purchases of the web's own slot."""
+    return Order.objects.filter(contact_id=contact_id, purchase__slot="", status__in=sorted(UNSETTLED)).exclude(
+        purchase_id=purchase_id
+    )
+
+
+def _close_as(
+    orders: Sequence[Order], to: Status, code: str, *, now: dt.datetime, by: Any, **facts: Any
+) -> list[TimelineEntry]:
+    """Close locked orders as one set and tell it, without touching their coupons; returns what is to be written of it."""
+    entries: list[TimelineEntry] = []
+    if not orders:
+        return entries
+    for order in orders:
+        _check(order, to)
+        entries.append(writing.draft(order, code, now=now, by=by, **facts, was=str(order.status)))
+        order.status, order.closed_at = to, now
+    Order.objects.filter(pk__in=[order.pk for order in orders]).update(status=to, closed_at=now)
+    events.publish(OrdersClosed(tuple(closed_event(order, now) for order in orders), now))
+    return entries
 
 
 def close_many(orders: Sequence[Order], status: Status, *, now: dt.datetime, by: Any = None) -> None:
-    """Close locked orders as one set: a fixed number of queries, whatever their number."""
-    for order in orders:
-        _check(order, status)
-        order.status, order.closed_at = status, now
-    Order.objects.filter(pk__in=[order.pk for order in orders]).update(status=status, closed_at=now)
-    writing.write_many(writing.draft(order, f"order.{status}", now=now, by=by, total=order.total) for order in orders)
-    events.publish(OrdersClosed(tuple(closed_event(order, now) for order in orders), now))
+    """Close locked orders as one set, and give their coupons back: a fixed number of queries, whatever their number."""
+    writing.write_many(_close_as(orders, status, f"order.{status}", now=now, by=by))
     uses.release_many([order.coupon_use_id for order in orders if order.coupon_use_id], now=now)
 
 
 def closed_event(order: Order, now: dt.datetime) -> OrderClosed:
     return OrderClosed(order.pk, order.contact_id, order.offer_id, order.purchase_id, str(order.status), now)
+
+
+def _mind_rivals(order: Order) -> None:
+    """Raise where another order of the purchase waits for money: there is one at a time (promise 2)."""
+    rivals = Order.objects.filter(purchase_id=order.purchase_id, status__in=sorted(PAYABLE)).exclude(pk=order.pk)
+    if rivals.exists():
+        raise InvalidTransition(_("There is a newer open order for the same offer."), code="other_open")
 
 
 def _check(order: Order, to: Status) -> None:
@@ -247,55 +291,47 @@ def copy_columns(order: Order, fresh: Order) -> Order:
     return order
 
 
-def _status_for(order: Order, net: Decimal, refunded: Decimal, more: bool) -> Status:
-    if net >= order.total_amount and not (refunded > 0 and net <= 0):
-        return Status.PAID
-    if net <= 0 and refunded > 0:
-        return Status.REFUNDED
-    if order.paid_at is not None:
-        return Status(order.status)
-    # Money revives a closed order; giving a part of it back does not.
-    return Status.PARTLY_PAID if net > 0 and more else Status(order.status)
-
-
-def _flag_odd_money(
-    order: Order, before: Status, becomes_paid: bool, first: bool, net: Decimal, now: dt.datetime
-) -> None:
+def _flag_odd_money(order: Order, before: Status, verdict: Verdict, *, now: dt.datetime, twice: bool) -> None:
     facts = {"received": order.received, "total": order.total, "was": str(before)}
-    if before in CLOSED_UNPAID or before == Status.REFUNDED:
+    if verdict.is_late:
         writing.write(order, "order.late_money", now=now, attention=True, **facts)
-    if net > order.total_amount:
+    if verdict.is_too_much:
         writing.write(order, "order.too_much_money", now=now, attention=True, **facts)
-    if becomes_paid and not first:
+    if twice:
         writing.write(order, "order.paid_twice", now=now, attention=True, **facts)
 
 
 def _close_siblings(order: Order, *, now: dt.datetime, by: Any) -> list[Order]:
-    """Close what else waits for money in the purchase; a part already paid there is a person's business."""
+    """Close what else waits for money in the purchase; a part already paid there is a person's business.
+
+    Returns all that hold a coupon: those just closed, and those that were superseded by nobody knows whom.
+    """
     siblings = list(
         locking.locked(
-            Order.objects.filter(purchase_id=order.purchase_id, status__in=sorted(PAYABLE)).exclude(pk=order.pk)
-        ).select_related("coupon_use")
+            Order.objects.filter(
+                Q(status__in=sorted(PAYABLE)) | Q(status__in=sorted(CLOSED_UNPAID), coupon_use__state=_RESERVED),
+                purchase_id=order.purchase_id,
+            ).exclude(pk=order.pk)
+        )
+        .select_related("coupon_use")
+        .order_by("pk")
     )
     for sibling in siblings:
         if sibling.status == Status.PARTLY_PAID:
             writing.write(
-                sibling,
-                "order.part_left_over",
-                now=now,
-                attention=True,
-                received=sibling.received,
-                paid=order.number,
+                sibling, "order.part_left_over", now=now, attention=True, received=sibling.received, paid=order.number
             )
-            continue
-        sibling.closed_at = now
-        _transition(
-            sibling, Status.CANCELLED, "order.sibling_paid", now=now, by=by, fields=("closed_at",), paid=order.number
-        )
-    closed = [sibling for sibling in siblings if sibling.status == Status.CANCELLED]
-    if closed:
-        events.publish(OrdersClosed(tuple(closed_event(sibling, now) for sibling in closed), now))
-    return closed
+    waiting = [sibling for sibling in siblings if sibling.status in UNSETTLED]
+    writing.write_many(_close_as(waiting, Status.CANCELLED, "order.sibling_paid", now=now, by=by, paid=order.number))
+    return [sibling for sibling in siblings if sibling.status != Status.PARTLY_PAID]
+
+
+def _closed_elsewhere(order: Order, now: dt.datetime) -> list[Order]:
+    """Orders of other purchases that hold a coupon and were closed in this very move (``close_owned``)."""
+    rows = Order.objects.filter(
+        contact_id=order.contact_id, status=Status.CANCELLED, closed_at=now, coupon_use__state=_RESERVED
+    )
+    return list(rows.exclude(purchase_id=order.purchase_id).select_related("coupon_use").order_by("pk"))
 
 
 def _settle_uses(order: Order, siblings: Sequence[Order], *, now: dt.datetime) -> None:

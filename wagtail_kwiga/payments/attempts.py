@@ -1,4 +1,4 @@
-"""Starting to pay: one attempt, the coupon held for as long as it needs, and the hand-over to the provider."""
+"""Starting to pay: one attempt, the coupon reserved for as long as it needs, and the hand-over to the provider."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ logger = logging.getLogger("wagtail_kwiga.payments")
 
 State = PaymentAttempt.State
 
-#: When a provider is asked by ourselves, counted from the attempt's last change: notices get lost.
+#: When a provider is asked by ourselves, counted from the attempt's last change: webhooks get lost.
 POLL_AFTER = (dt.timedelta(minutes=5), dt.timedelta(minutes=30), dt.timedelta(hours=3), dt.timedelta(hours=24))
 
 _REFUSALS = {
@@ -49,24 +49,28 @@ class StartedAttempt:
     order: Order
 
 
-def start(order: Order, *, method: str, now: dt.datetime | None = None) -> StartedAttempt:
-    """Begin to pay what is left of ``order`` by ``method`` (an alias of ``PAYMENT_PROVIDERS``).
+def start(
+    due: Payment | Order, *, method: str, now: dt.datetime | None = None, payer_is_known: bool = True
+) -> StartedAttempt:
+    """Begin to pay ``due`` by ``method`` (an alias of ``PAYMENT_PROVIDERS``): the rest of one sum due, or of an order's next one.
 
-    One transaction writes the attempt, the choice of method and the longer hold on the coupon; after its commit the
-    provider is asked, so call this outside a transaction.
+    One transaction writes the attempt, the choice of method and the longer reservation of the coupon; after its commit the
+    provider is asked, so call this outside a transaction. ``payer_is_known`` is False for somebody who need not be the one
+    who ordered (see ``PaymentAttempt.payer_is_known``).
 
-    Raises ``PaymentRefused``: ``unknown_method``, ``method_not_offered``, or why the order takes no payment (see
-    ``why_not_payable``); ``CouponRefused`` where the coupon's use was given to somebody else meanwhile; and
+    Raises ``PaymentRefused``: ``unknown_method``, ``method_not_offered``, ``nothing_to_pay`` for a part that is not due any
+    more, or why the order takes no payment (see ``why_not_payable``); ``CouponRefused`` where the coupon's use was given to somebody else meanwhile; and
     ``ProviderUnavailable`` where trying again later is right (the attempt then stands as failed).
     """
     now = now or conf.now()
+    order = due.order if isinstance(due, Payment) else due
     provider = _offered(order, method)
     with locking.atomic_write():
         fresh = transitions.lock(order)
         refusal = why_not_payable(fresh, now)
         if refusal is not None:
             raise refusal
-        attempt = _attempt(fresh, provider, now)
+        attempt = _attempt(fresh, _part(fresh, due), provider, now, payer_is_known)
         if (fresh.payment_method, fresh.payment_kind) != (method, provider.kind):
             fresh.payment_method, fresh.payment_kind = method, provider.kind
             fresh.save(update_fields=["payment_method", "payment_kind"])
@@ -77,17 +81,17 @@ def start(order: Order, *, method: str, now: dt.datetime | None = None) -> Start
 
 
 def prepare(order: Order, provider: Provider, *, now: dt.datetime) -> PaymentAttempt:
-    """The first half of ``start`` for an order that this very transaction has placed, with its coupon held for as long as
+    """The first half of ``start`` for an order that this very transaction has placed, with its coupon reserved for as long as
     ``hold_until`` says. After the commit ``request_payment`` asks the provider. Three statements."""
     payment = references.first_payment(order)
-    return _new_attempt(order, payment, provider, now)
+    return _new_attempt(order, payment, provider, now, origin=PaymentAttempt.Origin.CHECKOUT)
 
 
 def hold_until(provider: Provider, now: dt.datetime) -> Callable[[Order], dt.datetime]:
-    """Until when a coupon must be held for an order paid by ``provider``."""
+    """Until when a coupon must stay reserved for an order paid by ``provider``."""
 
     def until(order: Order) -> dt.datetime:
-        span = provider.hold(order)
+        span = provider.reserve_for(order)
         return order.expires_at if span is None else now + span
 
     return until
@@ -132,19 +136,41 @@ def _offered(order: Order, method: str) -> Provider:
     return provider
 
 
-def _attempt(order: Order, provider: Provider, now: dt.datetime) -> PaymentAttempt:
-    payment = references.payment_of(order)
-    asked = order.outstanding
+def _part(order: Order, due: Payment | Order) -> Payment:
+    """The sum that is to be paid, as it stands now. The order is locked."""
+    payment = (
+        Payment.objects.get(pk=due.pk, order=order.pk) if isinstance(due, Payment) else references.payment_of(order)
+    )
+    payment.order = order
+    if not payment.rest:
+        raise PaymentRefused(_("There is nothing left to pay."), code="nothing_to_pay", order=order.pk)
+    return payment
+
+
+def _attempt(
+    order: Order, payment: Payment, provider: Provider, now: dt.datetime, payer_is_known: bool
+) -> PaymentAttempt:
     if provider.kind == PaymentKind.TRANSFER:
-        announced = _announced(payment, provider.alias, asked)
+        announced = _announced(payment, provider.alias, payment.rest)
         if announced is not None:
             announced.payment = payment
+            if announced.payer_is_known and not payer_is_known:
+                announced.payer_is_known = False
+                announced.save(update_fields=["payer_is_known"])
             return announced
-    return _new_attempt(order, payment, provider, now)
+    return _new_attempt(order, payment, provider, now, payer_is_known=payer_is_known)
 
 
-def _new_attempt(order: Order, payment: Payment, provider: Provider, now: dt.datetime) -> PaymentAttempt:
-    asked = order.outstanding
+def _new_attempt(
+    order: Order,
+    payment: Payment,
+    provider: Provider,
+    now: dt.datetime,
+    *,
+    origin: PaymentAttempt.Origin = PaymentAttempt.Origin.PAY_PAGE,
+    payer_is_known: bool = True,
+) -> PaymentAttempt:
+    asked = payment.rest
     attempt = PaymentAttempt.objects.create(
         payment=payment,
         method=provider.alias,
@@ -153,7 +179,10 @@ def _new_attempt(order: Order, payment: Payment, provider: Provider, now: dt.dat
         currency=asked.currency,
         started_at=now,
         changed_at=now,
-        next_poll_at=next_poll(now, now) if provider.supports_polling else None,
+        next_poll_at=next_poll(now, now) if provider.is_polled else None,
+        origin=origin,
+        is_live=provider.live,
+        payer_is_known=payer_is_known,
     )
     writing.write(order, "payments.started", now=now, amount=asked, method=provider.alias)
     return attempt
@@ -220,7 +249,7 @@ def _keep_first(attempt: PaymentAttempt, reference: str, data: Any) -> bool:
 
 
 def remember(attempt: PaymentAttempt, *, reference: str = "", data: Any = None) -> None:
-    """Keep what a provider told at the start. A notice may have been quicker: what it wrote stays."""
+    """Keep what a provider told at the start. A webhook may have been quicker: what it wrote stays."""
     if not reference and not data:
         return
     try:

@@ -1,8 +1,9 @@
-"""The books: the only way an order becomes paid or refunded.
+"""The ledger: the only way an order becomes paid or refunded.
 
-What an order has received is the sum of its confirmed attempts; what was given back, the sum of its refunds. Both are
-added up anew under the contact's and the order's lock each time, and handed to ``orders.transitions.apply_totals``. Money
-is never refused (promise 7): what is odd about it, that verb puts on a person's list.
+Every movement of money is one ``Transaction``, and none is ever changed (promise 15). What an order has, and which of its
+parts are paid, is worked out anew from these rows (``payments.allocation``) under the contact's and the order's lock each
+time, and handed to ``orders.transitions.apply_totals``. Money is never refused (promise 7): what is odd about it, that verb
+puts on a person's list.
 """
 
 from __future__ import annotations
@@ -12,23 +13,21 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from django.db.models import Sum
+from django.db.models import Q, Sum
 from django.utils.translation import gettext as _
 
 from wagtail_kwiga import conf, locking, signing
-from wagtail_kwiga.exceptions import MoneyMismatch, PaymentRefused
+from wagtail_kwiga.exceptions import PaymentRefused
 from wagtail_kwiga.journal import writing
 from wagtail_kwiga.orders import transitions
 from wagtail_kwiga.orders.models import Order
 from wagtail_kwiga.orders.statuses import PaymentKind, Status
-from wagtail_kwiga.payments import references
-from wagtail_kwiga.payments.models import PaymentAttempt, Refund
+from wagtail_kwiga.payments import booking, references
+from wagtail_kwiga.payments.models import PaymentAttempt, Refund, Transaction
+from wagtail_kwiga.payments.statuses import RefundState, TransactionKind
 from wagtail_kwiga.pricing.money import Money
 
 State = PaymentAttempt.State
-
-#: Key in ``PaymentAttempt.data``: begun by somebody who followed a link, in a purchase that was ordered under several names.
-BY_LINK = ":by_link"
 
 
 @dataclass(frozen=True)
@@ -36,6 +35,15 @@ class Receipt:
     """What was booked. ``attempt`` is ``None`` for a free order; ``new`` is False where it had been booked before."""
 
     attempt: PaymentAttempt | None
+    order: Order
+    new: bool = True
+
+
+@dataclass(frozen=True)
+class BookedChargeback:
+    """What was booked. ``transaction`` is ``None`` where a dispute was decided for the seller and nothing had been taken."""
+
+    transaction: Transaction | None
     order: Order
     new: bool = True
 
@@ -70,11 +78,7 @@ def record_payment(
     nothing or less (``no_money``), and for a reference that already stands for another sum or order (``reference_used``).
     """
     now = now or conf.now()
-    money = amount if isinstance(amount, Money) else Money(amount, order.currency)
-    if money.currency != order.currency:
-        raise MoneyMismatch(
-            _("Order %(number)s is in %(currency)s.") % {"number": order.number, "currency": order.currency}
-        )
+    money = booking.in_currency_of(order, amount)
     if money.amount <= 0:
         raise PaymentRefused(_("Please say how much money arrived."), code="no_money")
     with locking.atomic_write():
@@ -87,7 +91,14 @@ def record_payment(
             return Receipt(known, transitions.copy_columns(order, fresh), new=False)
         attempt = _confirm(_row_for(fresh, attempt, method, reference, money, now), reference, money, now)
         writing.write(fresh, "payments.received", now=now, by=by, amount=money, method=method, reference=reference)
-        _balance(fresh, now=now, by=by, payer_known=BY_LINK not in attempt.data)
+        booked = Transaction(
+            kind=TransactionKind.CHARGE.value,
+            attempt=attempt,
+            amount=money.amount,
+            method=method,
+            reference=reference or attempt.reference,
+        )
+        booking.book(fresh, booked, now=now, by=by, payer_known=attempt.payer_is_known)
     return Receipt(attempt, transitions.copy_columns(order, fresh))
 
 
@@ -101,27 +112,23 @@ def record_refund(
     by: Any = None,
     now: dt.datetime | None = None,
 ) -> Repayment:
-    """Book money given back, out of one ``attempt`` or, with ``order``, out of its latest attempts first.
+    """Book money that has been given back, out of one ``attempt`` or, with ``order``, out of its latest attempts first.
 
     The same reference again for the same attempt is the same refund. Raises ``PaymentRefused`` (``too_much``) for more than
-    is there, ``no_money`` for nothing or less, ``MoneyMismatch`` for another currency. Moving the money itself is the
-    provider's business (``Provider.refund``), before this.
+    is there and not yet asked back, ``no_money`` for nothing or less, ``MoneyMismatch`` for another currency. The money
+    itself is moved by ``payments.refunds``, or by hand.
     """
     now = now or conf.now()
     if order is None:
         if attempt is None:
-            raise TypeError("refund() wants an attempt or an order")
+            raise TypeError("record_refund() wants an attempt or an order")
         order = Order.objects.get(payments__attempts=attempt)
-    money = amount if isinstance(amount, Money) else Money(amount, order.currency)
-    if money.currency != order.currency:
-        raise MoneyMismatch(
-            _("Order %(number)s is in %(currency)s.") % {"number": order.number, "currency": order.currency}
-        )
+    money = booking.in_currency_of(order, amount)
     if money.amount <= 0:
         raise PaymentRefused(_("Please say how much was given back."), code="no_money")
     with locking.atomic_write():
         fresh = transitions.lock(order)
-        sources = _refundable(fresh, attempt)
+        sources = booking.refundable(fresh, attempt)
         if reference:
             known = Refund.objects.filter(attempt__in=[source for source, _left in sources], reference=reference)
             if before := tuple(known.order_by("pk")):
@@ -129,29 +136,118 @@ def record_refund(
                     raise PaymentRefused(_("This reference stands for another refund already."), code="reference_used")
                 return Repayment(before, transitions.copy_columns(order, fresh), new=False)
         made = []
-        rest = money.amount
-        for source, left in sources:
-            share = min(rest, left)
-            if share > 0:
-                made.append(
-                    Refund(
-                        attempt=source,
-                        amount=share,
-                        currency=money.currency,
-                        reference=reference,
-                        reason=reason,
-                        made_at=now,
-                    )
-                )
-                rest -= share
-        if rest > 0:
-            raise PaymentRefused(_("That is more than was received and not yet given back."), code="too_much")
-        for row in made:
-            row.save(force_insert=True)
-        methods = ", ".join(dict.fromkeys(row.attempt.method for row in made))
-        writing.write(fresh, "payments.refunded", now=now, by=by, amount=money, method=methods, reason=reason)
-        _balance(fresh, now=now, by=by)
+        for source, share in booking.shares(sources, money.amount):
+            refund = Refund.objects.create(
+                token=signing.random_token(),
+                order=fresh,
+                attempt=source,
+                amount=share,
+                currency=money.currency,
+                state=RefundState.DONE.value,
+                reference=reference,
+                reason=reason,
+                requested_at=now,
+                changed_at=now,
+                by=by,
+            )
+            booking.book_refund(fresh, refund, now=now, by=by)
+            made.append(refund)
     return Repayment(tuple(made), transitions.copy_columns(order, fresh))
+
+
+def record_chargeback(
+    *,
+    attempt: PaymentAttempt,
+    amount: Money | Decimal,
+    reference: str,
+    reversed: bool = False,
+    now: dt.datetime | None = None,
+) -> BookedChargeback:
+    """Book money that the buyer's bank took back (or, with ``reversed``, returned), and put it on a person's list.
+
+    ``reference`` is the provider's handle of the dispute; the same one again is booked once. Of a dispute in which nothing
+    was taken nothing is returned either: that is only told. Raises ``MoneyMismatch`` and ``PaymentRefused`` (``no_money``).
+    """
+    now = now or conf.now()
+    order = Order.objects.get(payments__attempts=attempt)
+    money = booking.in_currency_of(order, amount)
+    if money.amount <= 0:
+        raise PaymentRefused(_("A chargeback needs an amount."), code="no_money")
+    kind = TransactionKind.CHARGEBACK_REVERSED if reversed else TransactionKind.CHARGEBACK
+    facts: dict[str, Any] = {
+        "method": attempt.method,
+        "amount": money,
+        "reference": reference or attempt.reference or attempt.token,
+    }
+    with locking.atomic_write():
+        fresh = transitions.lock(order)
+        same = Transaction.objects.filter(order=fresh.pk, method=attempt.method, reference=facts["reference"])
+        rows = {TransactionKind(row.kind): row for row in same}
+        if kind in rows:
+            return BookedChargeback(rows[kind], fresh, new=False)
+        if reversed and TransactionKind.CHARGEBACK not in rows:
+            writing.write(fresh, "payments.dispute_won", now=now, attention=True, **facts)
+            return BookedChargeback(None, fresh, new=False)
+        booked = Transaction(
+            kind=kind.value,
+            attempt=attempt,
+            amount=money.amount if reversed else -money.amount,
+            method=attempt.method,
+            reference=facts["reference"],
+        )
+        code = "payments.chargeback_reversed" if reversed else "payments.charged_back"
+        writing.write(fresh, code, now=now, attention=True, **facts)
+        booking.book(fresh, booked, now=now)
+    return BookedChargeback(booked, fresh)
+
+
+def correct(
+    transaction: Transaction,
+    *,
+    to: Money | Decimal,
+    reason: str = "",
+    by: Any = None,
+    now: dt.datetime | None = None,
+) -> Transaction:
+    """Set a hand-made entry right: a further row makes it count as if it had been made with the amount ``to`` (0: not at all).
+
+    The entry itself stays as it is (promise 15). It is a payment or a refund that a person booked; what a provider reported
+    is corrected by what the provider reports. Raises ``PaymentRefused``: ``not_by_hand``, ``same_amount``, ``negative``.
+    """
+    now = now or conf.now()
+    with locking.atomic_write():
+        order = transitions.lock(transaction.order)
+        money = booking.in_currency_of(order, to)
+        if transaction.kind not in (TransactionKind.CHARGE, TransactionKind.REFUND) or transaction.by_id is None:
+            raise PaymentRefused(_("Only an entry that was made by hand can be corrected."), code="not_by_hand")
+        if money.amount < 0:
+            raise PaymentRefused(_("Please say how much it should have been."), code="negative")
+        is_refund = transaction.kind == TransactionKind.REFUND
+        corrected = transaction.corrections.aggregate(sum=Sum("amount"))["sum"] or Decimal(0)
+        change = (-money.amount if is_refund else money.amount) - (transaction.amount + corrected)
+        if not change:
+            raise PaymentRefused(_("That is what the entry says already."), code="same_amount")
+        entry = Transaction(
+            kind=TransactionKind.ADJUSTMENT.value,
+            attempt_id=transaction.attempt_id,
+            refund_id=transaction.refund_id,
+            amount=change,
+            method=transaction.method,
+            corrects=transaction,
+        )
+        if is_refund:
+            state = RefundState.DONE if money.amount else RefundState.FAILED
+            Refund.objects.filter(pk=transaction.refund_id).update(
+                state=state.value,
+                **({"amount": money.amount} if money.amount else {"failure_message": reason[:255]}),
+                changed_at=now,
+            )
+        else:
+            PaymentAttempt.objects.filter(pk=transaction.attempt_id).update(confirmed_amount=money.amount)
+        was = Money(abs(transaction.amount + corrected), order.currency)
+        writing.write(order, "payments.corrected", now=now, by=by, was=was, amount=money, reason=reason)
+        booking.book(order, entry, now=now, by=by)
+    return entry
 
 
 def complete_free(order: Order, now: dt.datetime | None = None, *, by: Any = None) -> Receipt:
@@ -168,23 +264,18 @@ def complete_free(order: Order, now: dt.datetime | None = None, *, by: Any = Non
             return Receipt(None, transitions.copy_columns(order, fresh), new=False)
         if fresh.status not in (Status.OPEN, Status.PROCESSING):
             raise PaymentRefused(_("This order is closed."), code="closed")
-        _balance(fresh, now=now, by=by)
+        booking.book(fresh, None, now=now, by=by)
     return Receipt(None, transitions.copy_columns(order, fresh))
 
 
 def totals(order: Order) -> tuple[Decimal, Decimal]:
-    """What ``order`` has received and what of it was given back, added up from the rows. Two queries."""
-    received = PaymentAttempt.objects.filter(payment__order=order.pk, state=State.CONFIRMED, currency=order.currency)
-    refunds = Refund.objects.filter(attempt__payment__order=order.pk, currency=order.currency)
-    return (
-        received.order_by().aggregate(sum=Sum("confirmed_amount"))["sum"] or Decimal(0),
-        refunds.order_by().aggregate(sum=Sum("amount"))["sum"] or Decimal(0),
-    )
-
-
-def _balance(order: Order, *, now: dt.datetime, by: Any, payer_known: bool = True) -> None:
-    received, refunded = totals(order)
-    transitions.apply_totals(order, received=received, refunded=refunded, now=now, by=by, payer_known=payer_known)
+    """What ``order`` has received (less chargebacks) and what of it was given back, added up from the ledger. One query."""
+    back = Q(kind=TransactionKind.REFUND) | Q(corrects__kind=TransactionKind.REFUND)
+    sums = Transaction.objects.filter(order=order.pk).order_by().aggregate(
+        all=Sum("amount"), back=Sum("amount", filter=back)
+    )  # fmt: skip
+    refunded = -(sums["back"] or Decimal(0)) + 0
+    return (sums["all"] or Decimal(0)) + refunded, refunded
 
 
 def _booked_before(order: Order, method: str, reference: str, money: Money) -> PaymentAttempt | None:
@@ -229,7 +320,7 @@ def _row_for(
         amount=money.amount,
         currency=money.currency,
         started_at=now,
-        data={"origin": "books"},
+        origin=PaymentAttempt.Origin.RECORDED,
     )
 
 
@@ -241,18 +332,3 @@ def _confirm(attempt: PaymentAttempt, reference: str, money: Money, now: dt.date
     attempt.next_poll_at = None
     attempt.save()
     return attempt
-
-
-def _refundable(order: Order, only: PaymentAttempt | None) -> list[tuple[PaymentAttempt, Decimal]]:
-    """Confirmed attempts, latest first, with what of each was not given back yet."""
-    rows = PaymentAttempt.objects.filter(payment__order=order.pk, state=State.CONFIRMED)
-    if only is not None:
-        rows = rows.filter(pk=only.pk)
-    found = locking.locked(rows).order_by("-changed_at", "-pk")
-    given = dict(
-        Refund.objects.filter(attempt__payment__order=order.pk)
-        .order_by()
-        .values_list("attempt_id")
-        .annotate(sum=Sum("amount"))
-    )
-    return [(row, row.confirmed_amount - given.get(row.pk, Decimal(0))) for row in found]

@@ -1,4 +1,4 @@
-"""Asking providers ourselves, because notices get lost, and telling which orders have a payment under way."""
+"""Asking providers ourselves, because webhooks get lost, and telling which orders have a payment under way."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import datetime as dt
 import logging
 import time
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from django.db.models import Min
 
@@ -14,9 +14,10 @@ from wagtail_kwiga import conf, locking
 from wagtail_kwiga.exceptions import PaymentRefused, ProviderUnavailable
 from wagtail_kwiga.journal import writing
 from wagtail_kwiga.orders import transitions
-from wagtail_kwiga.payments import attempts, provider_events, registry
+from wagtail_kwiga.payments import attempts, provider_events, refunds, registry
 from wagtail_kwiga.payments.models import PaymentAttempt, ProviderEvent
-from wagtail_kwiga.payments.provider import WebhookRequest
+from wagtail_kwiga.payments.provider import ReportedEvent, WebhookRequest
+from wagtail_kwiga.payments.refunds import RefundSummary
 from wagtail_kwiga.pricing.money import Money
 
 logger = logging.getLogger("wagtail_kwiga.payments")
@@ -27,34 +28,40 @@ _WAITING = (State.STARTED, State.PENDING)
 
 @dataclass(frozen=True)
 class PollSummary:
-    """One pass: attempts asked about, those that moved, those whose provider did not answer, stored notices processed."""
+    """One pass: attempts asked about, those that moved, those whose provider did not answer, stored events processed,
+    and refunds brought nearer to their end (``payments.refunds``)."""
 
     polled: int = 0
     changed: int = 0
     failed: int = 0
     settled: int = 0
+    refunds: RefundSummary = field(default_factory=RefundSummary)
 
     def __str__(self) -> str:
-        return f"{self.polled} asked, {self.changed} changed, {self.failed} failed, {self.settled} stored notices processed"
+        polled = (
+            f"{self.polled} asked, {self.changed} changed, {self.failed} failed, {self.settled} stored events processed"
+        )
+        return f"{polled}, {self.refunds}" if self.refunds.tried else polled
 
 
 def in_flight(order_ids: Iterable[int]) -> dict[int, dt.datetime]:
-    """Those of the orders that have a payment under way, or held for a person to look at, and since when. One query."""
+    """Those of the orders that have a payment under way, or in need of review, and since when. One query."""
     unsettled = [State.PENDING, State.REVIEW]
     pending = PaymentAttempt.objects.filter(payment__order__in=list(order_ids), state__in=unsettled)
     return dict(pending.order_by().values_list("payment__order_id").annotate(since=Min("changed_at")))
 
 
 def poll_due(now: dt.datetime | None = None, *, batch: int = 50, seconds: float | None = None) -> PollSummary:
-    """Ask about every attempt whose time has come (``attempts.POLL_AFTER``), and finish stored notices nobody finished.
+    """Ask about every attempt whose time has come (``attempts.POLL_AFTER``), and finish stored events nobody finished.
 
     Several workers share the work: an attempt is claimed with its next moment written before its provider is asked, so a
-    worker that dies costs one asking. Answers go through the same door as notices. Stops taking more after ``seconds``.
+    worker that dies costs one asking. Answers are applied like the events of webhooks. Stops taking more after ``seconds``.
     """
     now = now or conf.now()
     budget = conf.settings.SWEEP_SECONDS if seconds is None else seconds
     ends = time.monotonic() + budget
-    settled = provider_events.settle_stored(now)
+    settled = provider_events.settle_stored(now, seconds=budget)
+    refunded = refunds.sweep(now, batch=batch)
     polled = changed = failed = 0
     while True:
         claimed = _claim(now, batch)
@@ -73,7 +80,7 @@ def poll_due(now: dt.datetime | None = None, *, batch: int = 50, seconds: float 
             if last:
                 _let_go(attempt, now)
         if len(claimed) < batch or time.monotonic() >= ends:
-            return PollSummary(polled, changed, failed, settled)
+            return PollSummary(polled, changed, failed, settled, refunded)
 
 
 def poll(attempt: PaymentAttempt, now: dt.datetime | None = None) -> bool:
@@ -87,14 +94,15 @@ def poll(attempt: PaymentAttempt, now: dt.datetime | None = None) -> bool:
         provider = registry.get(attempt.method)
     except PaymentRefused:
         return False
-    answer = provider.fetch(attempt, now) if provider.supports_polling else None
+    answer = provider.fetch(attempt, now) if provider.can_fetch else None
     if answer is None:
         return False
     if isinstance(answer, WebhookRequest):
-        outcome = provider_events.receive(attempt.method, answer, now)
+        reported, body = provider_events.verified(provider, answer, now), answer.body
     else:
-        outcome = provider_events.take(provider, answer, body=b"", now=now)
-    return outcome.result == ProviderEvent.Result.APPLIED and not outcome.repeated
+        reported, body = ((answer,) if isinstance(answer, ReportedEvent) else tuple(answer)), b""
+    outcomes = provider_events.take(provider, reported, body=body, now=now)
+    return any(outcome.result == ProviderEvent.Result.APPLIED and not outcome.repeated for outcome in outcomes)
 
 
 def _claim(now: dt.datetime, batch: int) -> list[tuple[PaymentAttempt, bool]]:

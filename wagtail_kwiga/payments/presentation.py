@@ -18,7 +18,7 @@ from wagtail_kwiga.formatting.money import money_for_reader
 from wagtail_kwiga.orders import links, purchases
 from wagtail_kwiga.orders.models import Order, OrderLine
 from wagtail_kwiga.orders.statuses import CLOSED_UNPAID, PAYABLE, PaymentKind, Status
-from wagtail_kwiga.payments import attempts, registry
+from wagtail_kwiga.payments import attempts, registry, schedule
 from wagtail_kwiga.payments.models import PaymentAttempt
 from wagtail_kwiga.payments.provider import Instructions
 from wagtail_kwiga.pricing.money import Money
@@ -72,6 +72,7 @@ def to_pay(order: Order, now: dt.datetime, *, instead_of: str | None = None) -> 
     return {
         "kwiga_title": gettext("Pay for “%(title)s”") % {"title": order.title},
         "order": order,
+        "amount": schedule.asked_next(order),
         "changes": _changes_since(instead_of, order),
         "methods": methods,
         "chosen": chosen or (methods[0].alias if methods else ""),

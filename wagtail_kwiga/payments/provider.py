@@ -1,11 +1,12 @@
 """What a payment provider is: one class, one entry in ``PAYMENT_PROVIDERS``, no fork.
 
-A provider translates between a payment system and five words of ours: *start* an attempt, *verify* what comes back,
-*fetch* when nothing comes back, *refund*, and the *instructions* of methods that need the buyer's own hands. It never
-touches orders and never decides whether something is paid: ``payments.provider_events`` compares, ``payments.ledger`` books.
+A provider translates between a payment system and a few verbs of ours: *start* an attempt, *verify* what a webhook says,
+*confirm* it where the provider wants to be asked before it books, *fetch* when no webhook comes, *refund*, and the
+*instructions* of methods that need the buyer's own hands. It never touches orders and never decides whether something is
+paid: ``payments.applying`` compares, ``payments.ledger`` books.
 
-To add one: subclass ``Provider``, write ``start`` and ``verify`` (and ``fetch``, because notices get lost), name the class
-in the settings. Everything else has a default that is right for an online gateway.
+To add one: subclass ``Provider``, write ``start`` and ``verify``, say in the class attributes what else it can do and write
+the methods that belong to them, name the class in the settings, and let its test inherit ``wagtail_kwiga.testing``.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import datetime as dt
 import hashlib
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -23,23 +24,31 @@ from django.utils.translation import gettext as _
 from wagtail_kwiga import conf, web_addresses
 from wagtail_kwiga.exceptions import BadSignature, PaymentRefused
 from wagtail_kwiga.orders.statuses import PaymentKind
+from wagtail_kwiga.payments.statuses import EventKind, FailureCode, Outcome
 from wagtail_kwiga.pricing.money import Money
 
 if TYPE_CHECKING:
     from wagtail_kwiga.orders.models import Order
-    from wagtail_kwiga.payments.models import PaymentAttempt
+    from wagtail_kwiga.payments.models import PaymentAttempt, Refund
 
-#: The words for what a provider says about an attempt.
-CONFIRMED, PENDING, FAILED = "confirmed", "pending", "failed"
-OUTCOMES = frozenset({CONFIRMED, PENDING, FAILED})
+CONFIRMED, PENDING, FAILED = Outcome.CONFIRMED, Outcome.PENDING, Outcome.FAILED
 #: Letters of a provider's handle of a payment that the database holds.
 LONGEST_REFERENCE = 200
 _CURRENCY = re.compile(r"[A-Z]{3}")
+_HANDLES = (
+    "event_id",
+    "attempt_token",
+    "reference",
+    "refund_token",
+    "refund_reference",
+    "dispute_reference",
+    "channel",
+)
 
 
 @dataclass(frozen=True)
 class Urls:
-    """Absolute addresses for the provider: where the buyer comes back to, and where notices go."""
+    """Absolute addresses for the provider: where the buyer comes back to, and where webhooks go."""
 
     return_url: str
     notify_url: str
@@ -47,7 +56,7 @@ class Urls:
 
 @dataclass(frozen=True)
 class WebhookRequest:
-    """A notice as it came in: nothing of it is believed before ``Provider.verify``. ``at`` is when it came."""
+    """A webhook as it came in: nothing of it is believed before ``Provider.verify``. ``at`` is when it came."""
 
     method: str
     # Not in ``repr``, and so not in error reports: signatures, and what the provider knows about the buyer.
@@ -64,32 +73,113 @@ class WebhookRequest:
 
 @dataclass(frozen=True)
 class ReportedEvent:
-    """What a provider says, in our words.
+    """One thing that a provider says, in our words. A body may hold several.
 
-    ``event_id`` is the provider's own id of this message (empty: a hash of the body is taken). ``attempt_token`` is the
-    token we gave at the start, where the provider hands it back; else ``reference``, its own handle of the payment, finds
-    the attempt. ``amount`` is what was really paid and must be there when ``outcome`` is *confirmed*. ``live`` is False
-    for test payments. ``raw`` is kept for people and never shown to buyers.
+    ``event_id`` is the provider's own id of this message; it must be another one when the outcome is another one. Where it is
+    empty, a hash of the body and the position in it are taken. ``attempt_token`` is the token we gave at the start, where the
+    provider hands it back; else ``reference``, its own handle of the payment, finds the attempt.
+
+    ``amount`` is what was really paid, given back or taken, in the currency in which it was; it must be there when money has
+    moved (a payment that is *confirmed*, a refund, a dispute). ``live`` is False for test payments.
+
+    ``refund_token`` is the ``Refund.token`` we gave, ``refund_reference`` the provider's handle of the refund (one of them at
+    least, for refunds; refunds made in the provider's panel have no token); ``dispute_reference`` the handle of the dispute.
+
+    ``failure_code`` is one of ours, ``failure_message`` the provider's own words for staff. ``channel`` is how it was paid at
+    the provider (``card``, ``blik`` …). ``external_ids`` are further ids by which people find it at the provider. ``raw`` is
+    kept for people. None of these is shown to buyers.
     """
 
     event_id: str
     attempt_token: str
     reference: str
-    outcome: str
+    outcome: Outcome
     amount: Money | None
     live: bool
     raw: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    kind: EventKind = EventKind.PAYMENT
+    failure_code: FailureCode | None = None
+    failure_message: str = ""
+    refund_token: str = ""
+    refund_reference: str = ""
+    dispute_reference: str = ""
+    channel: str = ""
+    external_ids: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
-        if self.outcome not in OUTCOMES:
-            raise ValueError(f"a notice is one of {sorted(OUTCOMES)}, not {self.outcome!r}")
-        names = (self.event_id, self.attempt_token, self.reference)
-        if not all(name is None or (isinstance(name, str) and "\x00" not in name) for name in names):
-            raise ValueError("the event, the token and the reference of a notice are texts")
+        """Raises ``ValueError`` for what is none of our words, and for handles that are no texts."""
+        object.__setattr__(self, "kind", EventKind(self.kind))
+        object.__setattr__(self, "outcome", Outcome(self.outcome))
+        if self.failure_code is not None:
+            object.__setattr__(self, "failure_code", FailureCode(self.failure_code))
+        for name in _HANDLES:
+            handle = getattr(self, name)
+            if handle is None:  # how a gateway's JSON says that it has none
+                object.__setattr__(self, name, "")
+            elif not isinstance(handle, str) or "\x00" in handle:
+                raise ValueError(f"{name} of an event is a text")
+            elif name != "event_id" and len(handle) > LONGEST_REFERENCE:  # kept as its hash; money is never refused
+                object.__setattr__(self, name, hashlib.sha256(handle.encode()).hexdigest())
         if self.amount is not None and not _CURRENCY.fullmatch(self.amount.currency):
             raise ValueError("a currency is three capital letters")
-        if self.reference and len(self.reference) > LONGEST_REFERENCE:  # kept as its hash; money is never refused
-            object.__setattr__(self, "reference", hashlib.sha256(self.reference.encode()).hexdigest())
+
+
+# --- what a provider answers to ``confirm``
+
+
+@dataclass(frozen=True)
+class Confirmed:
+    """It is so: book it. *Already confirmed* is a yes too. ``event`` replaces what the webhook said, where asking told more."""
+
+    event: ReportedEvent | None = None
+
+
+@dataclass(frozen=True)
+class NotYet:
+    """Ask again, after ``retry_after`` or when the sweep thinks best; after a day it becomes a person's business."""
+
+    retry_after: dt.timedelta | None = None
+
+
+@dataclass(frozen=True)
+class Rejected:
+    """The provider says that it is not so. Nothing is booked, and a person looks. ``message`` is for staff."""
+
+    message: str
+
+
+Confirmation = Confirmed | NotYet | Rejected
+
+
+# --- what a provider answers to ``refund`` and ``fetch_refund``
+
+
+@dataclass(frozen=True)
+class RefundSent:
+    """The provider has taken the refund on; a webhook or ``fetch_refund`` tells how it ends. ``reference`` is its handle."""
+
+    reference: str
+
+
+@dataclass(frozen=True)
+class RefundDone:
+    """The money has gone back. ``reference`` is the provider's handle of the refund."""
+
+    reference: str
+
+
+@dataclass(frozen=True)
+class RefundFailed:
+    """The provider has refused, and no money moves. ``message`` is its own words, for staff."""
+
+    code: FailureCode
+    message: str = ""
+
+
+RefundAnswer = RefundSent | RefundDone | RefundFailed
+
+
+# --- what a buyer does next
 
 
 @dataclass(frozen=True)
@@ -136,7 +226,7 @@ def _must_be_web_page(address: str) -> None:
 
 @dataclass(frozen=True)
 class Acknowledgement:
-    """What a provider wants to read when its notice was taken in."""
+    """What a provider wants to read when its webhook was remembered."""
 
     body: str = "OK"
     content_type: str = "text/plain; charset=utf-8"
@@ -151,16 +241,31 @@ class Provider(ABC):
     kind: ClassVar[PaymentKind] = PaymentKind.ONLINE
     #: Currencies it takes; ``None`` means any.
     currencies: ClassVar[frozenset[str] | None] = None
-    #: Whether ``fetch`` answers. Attempts of a provider that cannot be asked are left to notices and people.
-    supports_polling: ClassVar[bool] = True
-    #: Names of headers worth keeping with a notice (its signature, say). No other header is stored.
-    notice_headers: ClassVar[tuple[str, ...]] = ("Content-Type",)
+    #: Names of headers worth keeping with a webhook (its signature, say). No other header is stored.
+    kept_headers: ClassVar[tuple[str, ...]] = ("Content-Type",)
+
+    # What it can do. Each goes with the methods of its name; ``wagtail_kwiga.testing`` finds the two apart.
+    #: ``fetch`` answers how a payment stands, because webhooks get lost.
+    can_fetch: ClassVar[bool] = False
+    #: A webhook is believed only after ``confirm``, which may ask the provider.
+    needs_confirm: ClassVar[bool] = False
+    #: ``refund`` moves money. Without it refunds are made by hand, at the provider's own site.
+    can_refund: ClassVar[bool] = False
+    #: The same ``Refund.token`` again is the same refund at the provider, so a lost answer may be asked for by repeating.
+    refund_is_idempotent: ClassVar[bool] = False
+    #: ``fetch_refund`` answers how a refund stands.
+    can_fetch_refund: ClassVar[bool] = False
+    #: A mandate can be charged without the buyer. Reserved for subscriptions.
+    can_charge: ClassVar[bool] = False
 
     def __init__(self, alias: str, options: Mapping[str, Any] | None = None) -> None:
         self.alias = alias
         self.options: dict[str, Any] = dict(options or {})
         if self.options.get("label"):
             self.label = self.options["label"]
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.alias!r}>"  # options hold secrets
 
     @classmethod
     def is_dangerous(cls, options: Mapping[str, Any]) -> bool:
@@ -169,12 +274,18 @@ class Provider(ABC):
 
     @property
     def enabled(self) -> bool:
-        """A provider that is not enabled exists for nobody: not on pages, not for notices."""
+        """A provider that is not enabled exists for nobody: not on pages, not for webhooks."""
         return True
 
     @property
+    def is_polled(self) -> bool:
+        """Whether an attempt has moments at which it is asked about, and after the last of which it is abandoned or, where it is
+        under way still, a person's business. For a gateway that cannot be asked they only count the time."""
+        return self.can_fetch or self.kind == PaymentKind.ONLINE
+
+    @property
     def live(self) -> bool:
-        """Whether real money moves. A notice that says otherwise is held for review, never booked."""
+        """Whether real money moves. An event that says otherwise needs review and is never booked."""
         return not self.options.get("test", False)
 
     def takes(self, currency: str) -> bool:
@@ -185,43 +296,63 @@ class Provider(ABC):
         """Whether an editor has filled in what it needs on this Wagtail site (``None``: the default one)."""
         return True
 
-    def hold(self, order: Order) -> dt.timedelta | None:
-        """How long from now a coupon must be held for one attempt; ``None``: until the order expires."""
+    def reserve_for(self, order: Order) -> dt.timedelta | None:
+        """How long from now a coupon stays reserved for one attempt; ``None``: until the order expires."""
         return dt.timedelta(minutes=conf.settings.GATEWAY_HOLD_MINUTES)
 
     @abstractmethod
     def start(self, attempt: PaymentAttempt, urls: Urls, now: dt.datetime) -> NextAction:
         """Begin one attempt and say what the buyer does next.
 
-        Called after the attempt is committed and outside any transaction, so it may talk to the network; a notice may
+        Called after the attempt is committed and outside any transaction, so it may talk to the network; a webhook may
         arrive before it returns. ``attempt.token`` is the idempotency key to give to the provider; the amount to ask for is
         ``attempt.amount`` in ``attempt.currency``. Raises ``ProviderUnavailable`` where trying again later is right and
         ``PaymentRefused`` where it is not.
         """
 
-    def verify(self, request: WebhookRequest) -> ReportedEvent:
-        """Make sure that ``request`` comes from the provider and say what it means. No writing, no waiting.
+    def verify(self, request: WebhookRequest) -> Sequence[ReportedEvent]:
+        """Make sure that ``request`` comes from the provider and say what it means: pure, no writing, waiting or network.
 
-        Raises ``BadSignature`` for everything that is not beyond doubt, be it malformed or too old.
+        Empty for what is genuine and no business of ours. Raises ``BadSignature`` for everything that is not beyond doubt,
+        be it malformed or too old. What only the provider itself can vouch for is vouched for in ``confirm``.
         """
-        raise BadSignature("This provider sends no notices.")
+        raise BadSignature("This provider sends no webhooks.")
 
-    def fetch(self, attempt: PaymentAttempt, now: dt.datetime) -> ReportedEvent | WebhookRequest | None:
-        """Ask the provider how an attempt stands; ``None``: nothing new, or it does not know.
+    def confirm(self, event: ReportedEvent, attempt: PaymentAttempt, now: dt.datetime) -> Confirmation:
+        """Ask the provider, where ``needs_confirm``, whether ``event`` is so, and have it book what it waits to book.
 
-        Called outside any transaction. An answer that the provider signs like a notice may be handed back as a
+        Called after the event was remembered, outside any transaction and lock, by one worker at a time, so it may talk to
+        the network, with a time limit. It may be called again for the same event after a crash or a lost answer: what the
+        provider calls *already verified* is a ``Confirmed``. An event that needs no asking is ``Confirmed()`` straight away.
+        Raises ``ProviderUnavailable`` where the provider does not answer; that is asked again, like ``NotYet``.
+        """
+        return Confirmed()
+
+    def fetch(
+        self, attempt: PaymentAttempt, now: dt.datetime
+    ) -> ReportedEvent | Sequence[ReportedEvent] | WebhookRequest | None:
+        """Ask the provider how an attempt stands, where ``can_fetch``; ``None``: nothing new, or it does not know.
+
+        Called outside any transaction. An answer that the provider signs like a webhook may be handed back as a
         ``WebhookRequest``: it then goes through ``verify`` like any other. A ``ReportedEvent`` must have an ``event_id`` that stays the
-        same while the answer does.
+        same while the answer does. Raises ``ProviderUnavailable``.
         """
         return None
 
-    def refund(self, attempt: PaymentAttempt, amount: Money, *, reason: str, now: dt.datetime) -> str:
-        """Give ``amount`` of a confirmed attempt back; returns the provider's handle of the refund.
+    def refund(self, refund: Refund, now: dt.datetime) -> RefundAnswer:
+        """Give ``refund.amount`` in ``refund.currency`` of the confirmed ``refund.attempt`` back, where ``can_refund``.
 
-        Outside any transaction; the caller books it with ``payments.ledger.record_refund`` afterwards. The default refuses, which
-        leaves it to a person at the provider's own site.
+        The row was committed before this call, which is outside any transaction; whoever called books the answer.
+        ``refund.token`` is the idempotency key to give to the provider, ``refund.reason`` is for people. Raises
+        ``ProviderUnavailable`` where nothing is known about what became of it; where ``refund_is_idempotent`` it is then
+        called again with the same token.
         """
         raise PaymentRefused(_("This payment method cannot pay back by itself."), code="refund_by_hand")
+
+    def fetch_refund(self, refund: Refund, now: dt.datetime) -> RefundAnswer | None:
+        """Ask, where ``can_fetch_refund``, what became of a refund (by ``token`` or ``reference``); ``None``: it is not known
+        there, so no money moves. Outside any transaction. Raises ``ProviderUnavailable``."""
+        return None
 
     def instructions(self, attempt: PaymentAttempt) -> Instructions | None:
         """What the order page tells a buyer whose started attempt needs their own hands (a transfer). Reads only."""
@@ -231,6 +362,6 @@ class Provider(ABC):
         """Where the buyer may go on with an attempt under way; empty where there is no such place. Reads only."""
         return ""
 
-    def acknowledge(self, result: str) -> Acknowledgement:
-        """The answer to a notice that was taken in, whatever became of it (``result`` is a ``ProviderEvent.Result``)."""
+    def acknowledge(self, events: Sequence[ReportedEvent], now: dt.datetime) -> Acknowledgement:
+        """The answer to a webhook whose ``events`` were remembered. It never depends on what becomes of them."""
         return Acknowledgement()

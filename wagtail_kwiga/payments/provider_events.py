@@ -1,153 +1,303 @@
-"""The one door for what providers say: verify → remember once → lock → compare → apply → answer.
+"""The one entry for what providers say: verify → remember once → (confirm) → lock → compare → apply.
 
-A notice may come early, late, repeated or out of order (promise 8). It is stored in a transaction of its own before
+An event may come early, late, repeated or out of order (promise 8). It is stored in a transaction of its own before
 anything is done with it, with its meaning in our words, so that a crash in between loses nothing: the provider's
-repetition or ``settle_stored`` goes on from the row. ``payments.applying`` decides what a notice means for its attempt.
+repetition or ``settle_stored`` goes on from the row. A webhook is answered as soon as its events are stored, whatever
+becomes of them.
+
+Where applying needs the provider's own yes first (``Provider.confirm``), a worker asks for it: it claims the row, asks
+outside every lock, and writes the yes down before it books. ``payments.applying`` decides what an event means.
 """
 
 from __future__ import annotations
 
-import base64
 import datetime as dt
-import hashlib
-import json
 import logging
-from collections.abc import Mapping
+import time
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
 from typing import Any
 
+from django.db import OperationalError, connections
 from django.views.decorators.debug import sensitive_variables
 
-from wagtail_kwiga import conf, locking, redaction
-from wagtail_kwiga.exceptions import PaymentRefused
+from wagtail_kwiga import background, conf, locking, redaction
+from wagtail_kwiga.exceptions import ConfigurationFault, PaymentRefused, ProviderUnavailable
 from wagtail_kwiga.journal import writing
 from wagtail_kwiga.orders import transitions
-from wagtail_kwiga.payments import applying, registry
+from wagtail_kwiga.payments import applying, claiming, registry, remembering
 from wagtail_kwiga.payments.models import PaymentAttempt, ProviderEvent
-from wagtail_kwiga.payments.provider import CONFIRMED, Provider, ReportedEvent, WebhookRequest
-from wagtail_kwiga.pricing.money import Money
+from wagtail_kwiga.payments.provider import (
+    CONFIRMED,
+    Confirmed,
+    NotYet,
+    Provider,
+    Rejected,
+    ReportedEvent,
+    WebhookRequest,
+)
+from wagtail_kwiga.payments.serialization import from_json, to_json
 
 logger = logging.getLogger("wagtail_kwiga.payments")
 
 Result = ProviderEvent.Result
 
-#: Key in ``ProviderEvent.headers`` under which the notice is kept in our own words. No header begins with a colon.
-MEANING = ":notice"
-#: A notice nobody has processed is left to whoever received it for this long.
-LEAVE_ALONE = dt.timedelta(minutes=1)
-#: How long an unknown payment may still turn up (a notice can overtake our own commit), and a broken notice is retried.
+#: How long an unknown payment may still turn up (an event can overtake our own commit), and a broken event is retried.
 UNKNOWN_FOR = dt.timedelta(hours=1)
 STUCK_FOR = dt.timedelta(hours=24)
+#: Events of one body that are applied in its own request; the others wait for the worker.
+AT_ONCE = 10
+#: How long a webhook waits for an order that somebody has locked before it leaves its event to the worker (PostgreSQL).
+PATIENCE = dt.timedelta(seconds=3)
 
 
 @dataclass(frozen=True)
 class EventOutcome:
-    """What became of a notice. ``repeated``: it had been processed before, and nothing was done."""
+    """What became of one event. ``repeated``: it had been processed before, and nothing was done."""
 
-    notice: ProviderEvent
+    event: ProviderEvent
     result: str
     repeated: bool = False
 
 
-@sensitive_variables("request", "kept")
-def receive(alias: str, request: WebhookRequest, now: dt.datetime | None = None) -> EventOutcome:
-    """Take in a notice for the provider ``alias``.
+@sensitive_variables("request", "reported")
+def receive(alias: str, request: WebhookRequest, now: dt.datetime | None = None) -> tuple[EventOutcome, ...]:
+    """Take in a webhook of the provider ``alias``: an outcome for each event of its body.
 
-    Raises ``PaymentRefused`` (``unknown_method``) for an alias that is not enabled and ``BadSignature`` for a notice that is
-    not beyond doubt; then nothing was written. Whatever processing raises passes through, with the notice stored for
-    another try. Everything else, an unknown payment too, is an outcome and deserves a friendly answer.
+    Events that need the provider's yes are left to the worker; the others are applied here. Raises ``PaymentRefused``
+    (``unknown_method``) for an alias that is not enabled and ``BadSignature`` for a webhook that is not beyond doubt; then
+    nothing was written. Everything else, an unknown payment and a fault of ours too, is an outcome and deserves a friendly
+    answer: the events are stored, and ``settle_stored`` sees them through.
     """
     now = now or request.at or conf.now()
     provider = registry.get(alias)
+    reported = verified(provider, request, now)
+    return receive_verified(provider, reported, request, now)
+
+
+def verified(provider: Provider, request: WebhookRequest, now: dt.datetime) -> tuple[ReportedEvent, ...]:
+    """What ``request`` says, where it comes from ``provider`` beyond doubt. Raises ``BadSignature``."""
     if request.at is None:
         request = WebhookRequest(request.method, request.body, request.headers, request.query, at=now)
-    notice = provider.verify(request)
-    kept = {name: request.header(name) for name in provider.notice_headers if request.header(name)}
-    return take(provider, notice, body=request.body, headers=kept, now=now)
+    return tuple(provider.verify(request))
 
 
-@sensitive_variables("body", "headers")
+@sensitive_variables("request", "reported")
+def receive_verified(
+    provider: Provider, reported: Sequence[ReportedEvent], request: WebhookRequest, now: dt.datetime
+) -> tuple[EventOutcome, ...]:
+    """The second half of ``receive``: remember, and apply what needs neither the network nor a long wait."""
+    stored = remembering.remember(provider, reported, body=request.body, headers=_kept(provider, request), now=now)
+    return tuple(_at_once(provider, event, now, left=AT_ONCE - place) for place, event in enumerate(stored))
+
+
 def take(
     provider: Provider,
-    notice: ReportedEvent,
+    reported: Sequence[ReportedEvent],
     *,
-    body: bytes,
+    body: bytes = b"",
     headers: Mapping[str, str] | None = None,
     now: dt.datetime,
+) -> tuple[EventOutcome, ...]:
+    """Remember and see through what the provider said when we asked it (``fetch``), with its yes where that is needed.
+
+    Outside any transaction. Raises whatever stands in the way; what was not reached is stored.
+    """
+    stored = remembering.remember(provider, reported, body=body, headers=headers or {}, now=now)
+    return tuple(_see_through(provider, event, now) for event in stored)
+
+
+def process(
+    provider: Provider,
+    stored: ProviderEvent,
+    *,
+    now: dt.datetime,
+    rejected: str = "",
+    patience: dt.timedelta | None = None,
 ) -> EventOutcome:
-    """Remember and apply a notice that is beyond doubt: verified, or fetched from the provider itself."""
-    event_id = notice.event_id or hashlib.sha256(body).hexdigest()
-    if len(event_id) > 200:
-        event_id = hashlib.sha256(event_id.encode()).hexdigest()
-    with locking.atomic_write():
-        stored, _made = ProviderEvent.objects.get_or_create(
-            method=provider.alias,
-            event_id=event_id,
-            defaults={
-                "body": _text(body),
-                "headers": {**(headers or {}), MEANING: _to_json(notice)},
-                "received_at": now,
-            },
-        )
-    if stored.processed_at is not None:
-        return EventOutcome(stored, stored.result, repeated=True)
-    return process(provider, stored, now=now)
+    """Apply a stored event once, however many try. Raises whatever stands in the way, and notes it on the row.
 
-
-def process(provider: Provider, stored: ProviderEvent, *, now: dt.datetime) -> EventOutcome:
-    """Apply a stored notice once, however many try. Raises whatever stands in the way, and notes it on the row."""
-    notice = _from_json(stored.headers[MEANING])
+    An event that the provider has yet to confirm is left alone, unless it has ``rejected`` it.
+    """
+    event = from_json(stored.meaning)
     try:
         with locking.atomic_write():
-            attempt = _locked_attempt(provider, notice)
+            _wait_at_most(patience)
+            attempt = _locked_attempt(provider, event)
             row = locking.locked(ProviderEvent.objects.filter(pk=stored.pk)).get()
             if row.processed_at is not None:
                 return EventOutcome(row, row.result, repeated=True)
             if attempt is None:
-                row.result, row.detail = Result.UNKNOWN, "No such payment here."
-                row.save(update_fields=["result", "detail"])
+                return _postpone(row, Result.UNKNOWN, "No such payment here.", now)
+            unconfirmed = provider.needs_confirm and row.confirmed_at is None and not rejected
+            if unconfirmed or row.meaning != stored.meaning:  # somebody else is at it
                 return EventOutcome(row, row.result)
-            verdict = applying.apply(provider, notice, attempt, now=now)
-            row.attempt, row.processed_at = attempt, now
+            if rejected:
+                verdict = applying.reject(attempt, rejected, now=now)
+            else:
+                verdict = applying.apply(provider, event, attempt, now=now)
+            row.attempt = attempt
+            if verdict.result == Result.UNKNOWN:
+                return _postpone(row, verdict.result, verdict.detail, now)
+            row.processed_at, row.next_try_at = now, None
+            row.lease, row.leased_until = "", None
             row.result, row.detail = verdict.result, verdict.detail[:255]
-            row.save(update_fields=["attempt", "processed_at", "result", "detail"])
+            row.save(update_fields=["attempt", "processed_at", "result", "detail", *_CLAIM])
     except Exception as fault:
-        _note_failure(stored, fault)
+        if not _is_impatience(fault):
+            _note_failure(stored, fault, now)
         raise
     return EventOutcome(row, row.result)
 
 
-def settle_stored(now: dt.datetime | None = None, *, batch: int = 100) -> int:
-    """Process stored notices that nobody finished: after a crash, or because they overtook our own commit.
+_CLAIM = ["lease", "leased_until", "next_try_at"]
+
+
+def settle(event_id: int, now: dt.datetime | None = None) -> EventOutcome | None:
+    """See one stored event through, as a worker's task; ``None`` where it is done, not due, or in other hands."""
+    now = now or conf.now()
+    claimed = claiming.claim(now, only=event_id)
+    return _settle_claimed(claimed[0], now) if claimed else None
+
+
+def settle_stored(now: dt.datetime | None = None, *, batch: int = 100, seconds: float | None = None) -> int:
+    """See stored events through: those to be confirmed, those left by a crash, those that overtook our own commit.
 
     Returns how many were processed. What cannot be processed for a day, and money for a payment that stays unknown for an
-    hour, goes on a person's list and is left at that.
+    hour, goes on a person's list and is left at that. Begins no more after ``seconds``.
     """
     now = now or conf.now()
-    waiting = ProviderEvent.objects.filter(processed_at__isnull=True, received_at__lte=now - LEAVE_ALONE)
+    budget = conf.settings.SWEEP_SECONDS if seconds is None else seconds
+    ends = time.monotonic() + budget
+    claimed = claiming.claim(now, batch=batch)
     settled = 0
-    for stored in waiting.order_by("received_at", "pk")[:batch]:
-        try:
-            outcome = process(registry.get(stored.method), stored, now=now)
-        except PaymentRefused:
-            outcome = EventOutcome(stored, Result.FAILED)  # the provider was taken out of the settings
-        except Exception:
-            logger.exception("Notice %s of %s could not be processed", stored.event_id, stored.method)
-            outcome = EventOutcome(stored, Result.FAILED)
-        if outcome.result not in (Result.UNKNOWN, Result.FAILED):
-            settled += 1
-        elif now - stored.received_at >= (UNKNOWN_FOR if outcome.result == Result.UNKNOWN else STUCK_FOR):
-            _give_up(stored, outcome.result, now)
+    for place, stored in enumerate(claimed):
+        if place and time.monotonic() >= ends:
+            claiming.release(claimed[place:], now)
+            break
+        outcome = _settle_claimed(stored, now)
+        settled += outcome.event.processed_at is not None and outcome.result not in (Result.UNKNOWN, Result.FAILED)
     return settled
 
 
-def _locked_attempt(provider: Provider, notice: ReportedEvent) -> PaymentAttempt | None:
-    """The attempt a notice speaks of, with its contact, its order and then itself locked."""
+def _settle_claimed(stored: ProviderEvent, now: dt.datetime) -> EventOutcome:
+    try:
+        outcome = _confirm_and_process(registry.get(stored.method), stored, now)
+    except PaymentRefused as fault:  # the provider was taken out of the settings
+        _note_failure(stored, fault, now)
+        outcome = EventOutcome(stored, Result.FAILED)
+    except ProviderUnavailable as fault:
+        logger.warning("%s does not answer about event %s: %s", stored.method, stored.event_id, fault)
+        outcome = EventOutcome(stored, Result.FAILED)
+    except Exception:
+        logger.exception("Event %s of %s could not be processed", stored.event_id, stored.method)
+        outcome = EventOutcome(stored, Result.FAILED)
+    if outcome.event.processed_at is None:
+        patience = UNKNOWN_FOR if outcome.result == Result.UNKNOWN else STUCK_FOR
+        if now - stored.received_at >= patience:
+            _give_up(stored, outcome.result, now)
+    return outcome
+
+
+def _at_once(provider: Provider, stored: ProviderEvent, now: dt.datetime, *, left: int) -> EventOutcome:
+    """Apply an event in the request that brought it, where that needs neither the network nor a long wait."""
+    if stored.processed_at is not None:
+        return EventOutcome(stored, stored.result, repeated=True)
+    if left <= 0 or (provider.needs_confirm and stored.confirmed_at is None):
+        background.enqueue("settle_provider_event", stored.pk)
+        return EventOutcome(stored, stored.result)
+    try:
+        return process(provider, stored, now=now, patience=PATIENCE)
+    except Exception as fault:
+        if _is_impatience(fault):
+            background.enqueue("settle_provider_event", stored.pk)
+            return EventOutcome(stored, Result.RECEIVED)
+        logger.exception("Event %s of %s could not be processed yet", stored.event_id, stored.method)
+        return EventOutcome(stored, Result.FAILED)
+
+
+def _see_through(provider: Provider, stored: ProviderEvent, now: dt.datetime) -> EventOutcome:
+    if stored.processed_at is not None:
+        return EventOutcome(stored, stored.result, repeated=True)
+    if provider.needs_confirm and stored.confirmed_at is None:
+        claimed = claiming.claim(now, only=stored.pk)
+        return _confirm_and_process(provider, claimed[0], now) if claimed else EventOutcome(stored, stored.result)
+    return process(provider, stored, now=now)
+
+
+def _confirm_and_process(provider: Provider, stored: ProviderEvent, now: dt.datetime) -> EventOutcome:
+    """Ask for the provider's yes where it is needed and not there yet, then apply. The caller has claimed the row."""
+    rejected = ""
+    if provider.needs_confirm and stored.confirmed_at is None:
+        event = from_json(stored.meaning)
+        attempt = _attempt(provider, event)
+        if attempt is not None:
+            answer = _asked(provider, event, attempt, stored, now)
+            if isinstance(answer, NotYet):
+                return _not_yet(stored, answer, now)
+            if isinstance(answer, Rejected):
+                rejected = answer.message or "without a reason"
+            else:
+                _write_down_yes(stored, answer, now)
+    return process(provider, stored, now=now, rejected=rejected)
+
+
+def _asked(
+    provider: Provider, event: ReportedEvent, attempt: PaymentAttempt, stored: ProviderEvent, now: dt.datetime
+) -> Any:
+    try:
+        answer = provider.confirm(event, attempt, now)
+    except Exception as fault:
+        _note_failure(stored, fault, now)
+        raise
+    if not isinstance(answer, Confirmed | NotYet | Rejected):
+        raise ConfigurationFault(f"{type(provider).__name__}.confirm must return Confirmed, NotYet or Rejected.")
+    return answer
+
+
+def _write_down_yes(stored: ProviderEvent, answer: Confirmed, now: dt.datetime) -> None:
+    """In a transaction of its own, before anything is booked: a fault in booking must not cost another question."""
+    stored.confirmed_at = now
+    if answer.event is not None:
+        stored.meaning, stored.kind = to_json(answer.event), answer.event.kind
+    with locking.atomic_write():
+        still = ProviderEvent.objects.filter(pk=stored.pk, processed_at__isnull=True)
+        still.update(confirmed_at=now, meaning=stored.meaning, kind=stored.kind)
+
+
+def _not_yet(stored: ProviderEvent, answer: NotYet, now: dt.datetime) -> EventOutcome:
+    after = claiming.pause(stored.tries) if answer.retry_after is None else answer.retry_after
+    stored.result, stored.detail = Result.RECEIVED, "The provider says: not yet."
+    _free(stored, now + max(after, dt.timedelta(seconds=1)))
+    return EventOutcome(stored, stored.result)
+
+
+def _postpone(row: ProviderEvent, result: str, detail: str, now: dt.datetime) -> EventOutcome:
+    row.result, row.detail = result, detail[:255]
+    row.next_try_at = now + claiming.pause(row.tries)
+    row.lease, row.leased_until = "", None
+    row.save(update_fields=["attempt", "result", "detail", *_CLAIM])
+    return EventOutcome(row, row.result)
+
+
+def _free(stored: ProviderEvent, next_try_at: dt.datetime) -> None:
+    with locking.atomic_write():
+        still = ProviderEvent.objects.filter(pk=stored.pk, processed_at__isnull=True)
+        still.update(next_try_at=next_try_at, result=stored.result, detail=stored.detail, **claiming.FREE)
+
+
+def _attempt(provider: Provider, event: ReportedEvent) -> PaymentAttempt | None:
+    """The attempt that an event speaks of, by our token or else by the provider's reference."""
     own = PaymentAttempt.objects.filter(method=provider.alias).select_related("payment__order")
-    known = own.filter(token=notice.attempt_token).first() if notice.attempt_token else None
-    if known is None and notice.reference:
-        known = own.filter(reference=notice.reference).first()
+    known = own.filter(token=event.attempt_token).first() if event.attempt_token else None
+    if known is None and event.reference:
+        known = own.filter(reference=event.reference).first()
+    return known
+
+
+def _locked_attempt(provider: Provider, event: ReportedEvent) -> PaymentAttempt | None:
+    """The same, with its contact, its order and then itself locked."""
+    known = _attempt(provider, event)
     if known is None:
         return None
     order = transitions.lock(known.payment.order)
@@ -156,60 +306,46 @@ def _locked_attempt(provider: Provider, notice: ReportedEvent) -> PaymentAttempt
     return attempt
 
 
-def _note_failure(stored: ProviderEvent, fault: Exception) -> None:
+def _wait_at_most(patience: dt.timedelta | None) -> None:
+    """Have this transaction give up on a lock after ``patience``; whoever is in a transaction already waits as it does."""
+    connection = connections[ProviderEvent.objects.db]
+    if patience is not None and connection.vendor == "postgresql" and len(connection.atomic_blocks) == 1:
+        with connection.cursor() as cursor:
+            cursor.execute(f"SET LOCAL lock_timeout = {int(patience.total_seconds() * 1000)}")
+
+
+def _is_impatience(fault: Exception) -> bool:
+    """Whether a lock was not to be had in time (PostgreSQL's *lock not available*)."""
+    return isinstance(fault, OperationalError) and getattr(fault.__cause__, "sqlstate", "") == "55P03"
+
+
+def _kept(provider: Provider, request: WebhookRequest) -> dict[str, str]:
+    return {name: request.header(name) for name in provider.kept_headers if request.header(name)}
+
+
+def _note_failure(stored: ProviderEvent, fault: Exception, now: dt.datetime) -> None:
+    stored.result = Result.FAILED
+    stored.detail = redaction.redact(f"{type(fault).__name__}: {fault}").replace("\x00", "")[:255]
     try:
-        with locking.atomic_write():
-            ProviderEvent.objects.filter(pk=stored.pk, processed_at__isnull=True).update(
-                result=Result.FAILED,
-                detail=redaction.redact(f"{type(fault).__name__}: {fault}").replace("\x00", "")[:255],
-            )
+        _free(stored, now + claiming.pause(stored.tries))
     except Exception:
-        logger.exception("Could not note why notice %s was not processed", stored.pk)
+        logger.exception("Could not note why event %s was not processed", stored.pk)
 
 
 def _give_up(stored: ProviderEvent, result: str, now: dt.datetime) -> None:
-    notice = _from_json(stored.headers[MEANING])
+    event = from_json(stored.meaning)
     with locking.atomic_write():
         row = locking.locked(ProviderEvent.objects.filter(pk=stored.pk, processed_at__isnull=True)).first()
         if row is None:
             return
-        row.processed_at, row.result = now, result
-        row.save(update_fields=["processed_at", "result"])
+        row.processed_at, row.result, row.next_try_at = now, result, None
+        row.lease, row.leased_until = "", None
+        row.save(update_fields=["processed_at", "result", *_CLAIM])
         # Of a payment that was never ours (an account shared with another shop) only money given our kind of token matters.
-        if result == Result.FAILED:
-            writing.write(row, "payments.notice_stuck", now=now, attention=True, method=row.method, why=row.detail)
-        elif notice.outcome == CONFIRMED and notice.attempt_token:
+        if result != Result.UNKNOWN:
+            writing.write(row, "payments.event_stuck", now=now, attention=True, method=row.method, why=row.detail)
+        elif event.outcome == CONFIRMED and (event.attempt_token or row.attempt_id):
             writing.write(
                 row, "payments.unknown_money", now=now, attention=True, method=row.method,
-                amount=notice.amount, reference=notice.reference,
+                amount=event.amount, reference=event.reference,
             )  # fmt: skip
-
-
-def _text(body: bytes) -> str:
-    """The body as text that every database takes; bytes that are no text as base64, said so in front."""
-    try:
-        text = body.decode()
-    except UnicodeDecodeError:
-        text = "\x00"
-    return "base64:" + base64.b64encode(body).decode() if "\x00" in text else text
-
-
-def _to_json(notice: ReportedEvent) -> dict[str, Any]:
-    money = notice.amount
-    return {
-        "event_id": notice.event_id,
-        "attempt_token": notice.attempt_token,
-        "reference": notice.reference,
-        "outcome": notice.outcome,
-        "amount": str(money.amount) if money is not None else None,
-        "currency": money.currency if money is not None else None,
-        "live": notice.live,
-        "raw": json.loads(json.dumps(dict(notice.raw), default=str).replace("\\u0000", "")),
-    }
-
-
-def _from_json(kept: Mapping[str, Any]) -> ReportedEvent:
-    amount = None if kept["amount"] is None else Money(Decimal(kept["amount"]), kept["currency"])
-    return ReportedEvent(
-        kept["event_id"], kept["attempt_token"], kept["reference"], kept["outcome"], amount, kept["live"], kept["raw"]
-    )

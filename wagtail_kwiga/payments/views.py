@@ -1,4 +1,4 @@
-"""The buyer's side of paying, and the door for notices.
+"""The buyer's side of paying, and the address for webhooks.
 
 Looking changes nothing (promise 9): every GET and HEAD only reads. A link is not a login (promise 10): the pages show
 what was bought and what it costs, and neither address nor phone.
@@ -14,7 +14,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, Unreada
 from django.urls import path
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
-from django.views.decorators.http import require_http_methods, require_POST, require_safe
+from django.views.decorators.http import require_http_methods, require_safe
 
 from wagtail_kwiga import conf, signing
 from wagtail_kwiga.contacts import limits
@@ -29,14 +29,14 @@ from wagtail_kwiga.exceptions import (
 from wagtail_kwiga.orders import links, purchases
 from wagtail_kwiga.orders.models import Order
 from wagtail_kwiga.orders.statuses import PAYABLE, Status
-from wagtail_kwiga.payments import attempts, ledger, pages, polling, presentation, provider_events, registry
+from wagtail_kwiga.payments import attempts, pages, polling, presentation, provider_events, registry
 from wagtail_kwiga.payments.models import PaymentAttempt
 from wagtail_kwiga.payments.provider import Form, Redirect, WebhookRequest
 from wagtail_kwiga.payments.providers import gateway
 from wagtail_kwiga.signing import Purpose
 
-#: Bytes of a notice; the largest that any provider is known to send are a few thousand.
-NOTICE_LIMIT = 256 * 1024
+#: Bytes of a webhook; the largest that any provider is known to send are a few thousand.
+WEBHOOK_MAX_BYTES = 256 * 1024
 #: Attempts per order, and looks at the provider per attempt, that a buyer may ask for within an hour.
 STARTS_AN_HOUR = 30
 ASKS_AN_HOUR = 30
@@ -76,10 +76,9 @@ def _pay_url_instead(newest: Order, earlier: str, now: dt.datetime) -> str:
 def _start(request: HttpRequest, order: Order, method: str, now: dt.datetime) -> HttpResponse:
     try:
         limits.check(f"pay:{order.pk}", limit=STARTS_AN_HOUR, now=now)
-        started = attempts.start(order, method=method, now=now)
-        if purchases.has_several_names(order.purchase_id):
-            # Whoever follows a link need not be the one who ordered last: a stranger may have typed the address meanwhile.
-            attempts.remember(started.attempt, data={ledger.BY_LINK: True})
+        # Whoever follows a link need not be the one who ordered last: a stranger may have typed the address meanwhile.
+        payer_is_known = not purchases.has_several_names(order.purchase_id)
+        started = attempts.start(order, method=method, now=now, payer_is_known=payer_is_known)
     except TooManyAttempts as refusal:
         answer = _pay_page(request, order, now, error=refusal, status=429)
         answer["Retry-After"] = str(refusal.facts["retry_after"])
@@ -146,7 +145,7 @@ def show_order(request: HttpRequest, token: str) -> HttpResponse:
 def come_back(request: HttpRequest, token: str) -> HttpResponse:
     """Where a provider sends the buyer back to. Being here proves nothing, so it marks nothing paid.
 
-    A POST asks the provider how the payment stands and applies its answer like a notice. It needs no CSRF token, because
+    A POST asks the provider how the payment stands and applies its answer like a webhook. It needs no CSRF token, because
     some providers send buyers back with a POST of their own, and because all it does is look.
     """
     now = conf.now()
@@ -173,31 +172,36 @@ def _ask(attempt: PaymentAttempt, now: dt.datetime) -> None:
 @csrf_exempt
 @sensitive_post_parameters()  # some providers send their signature and the buyer's data as a form
 @pages.private
-@require_POST
-@sensitive_variables("body", "asked")
+@require_http_methods(["GET", "HEAD", "POST"])
+@sensitive_variables("body", "asked", "reported")
 def notify(request: HttpRequest, alias: str) -> HttpResponse:
-    """The door for notices. 400 for a bad signature, 404 for an unknown provider, 413 for too much, else 2xx or a crash.
+    """Where webhooks come in. 400 for a bad signature, 404 for an unknown provider, 413 for too much, else 200 as soon as
+    the events are remembered, whatever becomes of them.
 
-    A crash (500) is deliberate: the notice is stored, and the provider comes again.
+    Some gateways look first whether anybody is there: GET and HEAD are answered without effect.
     """
+    if request.method != "POST":
+        return HttpResponse(content_type="text/plain")
     try:
         # No more than that: a body sent in chunks tells its size nowhere, and an ASGI server hands it over whole.
-        body = b"" if _size(request) > NOTICE_LIMIT else request.read(NOTICE_LIMIT + 1)
+        body = b"" if _size(request) > WEBHOOK_MAX_BYTES else request.read(WEBHOOK_MAX_BYTES + 1)
     except UnreadablePostError:
         return HttpResponse("Broken off", status=400, content_type="text/plain")
-    if max(_size(request), len(body)) > NOTICE_LIMIT:
+    if max(_size(request), len(body)) > WEBHOOK_MAX_BYTES:
         return HttpResponse("Too large", status=413, content_type="text/plain")
+    now = conf.now()
+    asked = WebhookRequest("POST", body, dict(request.headers), request.GET.dict(), at=now)
     try:
         provider = registry.get(alias)
-        asked = WebhookRequest("POST", body, dict(request.headers), request.GET.dict(), at=conf.now())
-        outcome = provider_events.receive(alias, asked)
+        reported = provider_events.verified(provider, asked, now)
     except BadSignature:
         return HttpResponse("Bad signature", status=400, content_type="text/plain")
     except PaymentRefused as refusal:
         if refusal.code != "unknown_method":
             raise
         return HttpResponse("Unknown", status=404, content_type="text/plain")
-    told = provider.acknowledge(outcome.result)
+    provider_events.receive_verified(provider, reported, asked, now)
+    told = provider.acknowledge(reported, now)
     return HttpResponse(told.body, content_type=told.content_type)
 
 
@@ -205,7 +209,7 @@ def _size(request: HttpRequest) -> int:
     try:
         return int(request.headers.get("Content-Length") or 0)
     except ValueError:
-        return NOTICE_LIMIT + 1
+        return WEBHOOK_MAX_BYTES + 1
 
 
 urlpatterns: list[Any] = [

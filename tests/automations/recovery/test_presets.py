@@ -14,6 +14,7 @@ from wagtail.models import Locale, ModelLogEntry, Page, PageLogEntry
 
 from tests.journeys.school import work
 from tests.offers.making import make_page, offer_of, translate
+from tests.orders.shop import order_for
 from tests.support import after, make_coupon, make_offer
 from wagtail_kwiga import models as m
 from wagtail_kwiga.automations.editing import compiling, editor_warnings
@@ -25,7 +26,6 @@ from wagtail_kwiga.formatting import languages
 from wagtail_kwiga.journal import writing
 from wagtail_kwiga.mailing.authoring import default_content, validation
 from wagtail_kwiga.offers import coupon_gate, quoting
-from wagtail_kwiga.orders import placing
 from wagtail_kwiga.payments import ledger
 
 pytestmark = pytest.mark.django_db
@@ -434,9 +434,7 @@ def leave_unpaid(offer, *, email="ada@example.com", now=after(minutes=1), coupon
     contact = directory.get_or_create_contact(email=email, name="Ada Buyer", language=language, now=now)
     offer.refresh_from_db()
     quote = quoting.quote(offer=offer, coupon=coupon, contact=contact, now=now)
-    return placing.place_order(
-        contact=contact, offer=offer, quote=quote, payment_method="sandbox", language=language, now=now
-    )
+    return order_for(contact, offer, quote=quote, method="sandbox", language=language, now=now)
 
 
 def test_an_unpaid_order_is_won_back(offer):

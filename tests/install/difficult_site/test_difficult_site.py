@@ -81,7 +81,7 @@ class TestVisitors:
         assert paid["gateway"]["status"] == 200
         assert paid["gateway"]["speaks"] == "de"
 
-    def test_notices_come_in(self, told):
+    def test_webhooks_come_in(self, told):
         paid = told["paid"]
         assert paid["heard"] == [400, 200, 200]
         assert paid["status"] == "paid"

@@ -127,7 +127,7 @@ class ProductInspectView(InspectView):
         product = self.object
         facts = Facts(
             (_("Kind"), product.get_kind_display()), (_("Short name"), product.slug), (_("Way in"), product.entry_url),
-            (_("Description"), product.description),
+            (_("Bought again"), product.get_repeatable_display()), (_("Description"), product.description),
         )  # fmt: skip
         panels = [
             Card(_("Product"), facts, "folder-open-inverse"),
@@ -166,6 +166,7 @@ class ProductViewSet(SnippetViewSet):
                 "slug", widget=SlugInput, icon="link", help_text=_("Left empty, it is made from the title. Letters, digits and hyphens.")
             ),
             FieldPanel("kind", icon="tag"),
+            FieldPanel("repeatable", icon="history"),
             FieldPanel("entry_url", icon="arrow-right"),
             FieldPanel("description", icon="pilcrow", help_text=_("For your team; offer pages have texts of their own.")),
         ],

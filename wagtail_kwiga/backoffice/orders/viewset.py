@@ -174,7 +174,7 @@ def _book(order: Order, data: dict[str, Any], user: Any) -> ledger.Receipt:
 
 
 def money_arrived(request: HttpRequest, pk: int) -> HttpResponse:
-    """Book money that came without a provider's notice, after the sum was looked at once more."""
+    """Book money that came without a provider's webhook, after the sum was looked at once more."""
     if not policies.can(request.user, "record_payment"):
         raise PermissionDenied
     order = get_object_or_404(Order.objects.select_related("contact"), pk=pk)

@@ -35,7 +35,7 @@ def gateway(request: HttpRequest, token: str) -> HttpResponse:
         if not done:
             booked = provider.choose(attempt, choice, now)
             if dt.datetime.fromisoformat(booked["tell_at"]) <= now:
-                provider_events.receive(provider.alias, provider.notice_about(attempt, booked, now), now)
+                provider_events.receive(provider.alias, provider.webhook_about(attempt, booked, now), now)
         return HttpResponseRedirect(links.from_here(request, back))
     order = attempt.payment.order
     with pages.speaking(order.language):

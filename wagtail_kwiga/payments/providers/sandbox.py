@@ -1,6 +1,6 @@
-"""A payment gateway in a box, for demos and tests: its own small hosted page, its own signed notices, no real money.
+"""A payment gateway in a box, for demos and tests: its own small hosted page, its own signed webhooks, no real money.
 
-What it tells goes through the same door as a real gateway's, ``payments.provider_events.receive``, in process. It is off unless
+What it tells is taken in like a real gateway's, by ``payments.provider_events.receive``, in process. It is off unless
 the option ``enabled`` is True, because whoever reaches its page gets courses for nothing::
 
     "sandbox": {"class": "wagtail_kwiga.payments.providers.sandbox.SandboxProvider", "enabled": True, "secret": "…"}
@@ -13,7 +13,7 @@ import hashlib
 import hmac
 import json
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django.utils.translation import gettext_lazy as _
@@ -22,20 +22,24 @@ from wagtail_kwiga import locking
 from wagtail_kwiga.exceptions import BadSignature, ConfigurationFault
 from wagtail_kwiga.orders import links
 from wagtail_kwiga.payments.minor_units import from_minor, to_minor
-from wagtail_kwiga.payments.models import PaymentAttempt
+from wagtail_kwiga.payments.models import PaymentAttempt, Refund
 from wagtail_kwiga.payments.provider import (
     CONFIRMED,
     FAILED,
     PENDING,
+    Outcome,
     Provider,
     Redirect,
+    RefundAnswer,
+    RefundDone,
     ReportedEvent,
     Urls,
     WebhookRequest,
 )
+from wagtail_kwiga.payments.statuses import FailureCode
 from wagtail_kwiga.pricing.money import Money
 
-#: A signature older or newer than this is refused, so that an overheard notice cannot be sent again next week.
+#: A signature older or newer than this is refused, so that an overheard webhook cannot be sent again next week.
 TOLERANCE = dt.timedelta(minutes=5)
 #: How much later the gateway tells of a payment that was made with the button *late*: within the half hour that a recovery
 #: waits, because such gateways are why it waits.
@@ -43,15 +47,19 @@ LATE_BY = dt.timedelta(minutes=12)
 SIGNATURE = "Sandbox-Signature"
 
 #: The page's buttons → what the gateway then says.
-CHOICES: dict[str, str] = {"success": CONFIRMED, "decline": FAILED, "pending": PENDING, "late": CONFIRMED}
+CHOICES: dict[str, Outcome] = {"success": CONFIRMED, "decline": FAILED, "pending": PENDING, "late": CONFIRMED}
 
 
 class SandboxProvider(Provider):
-    """Options: ``enabled`` (must be True), ``secret`` (signs notices), ``label``."""
+    """Options: ``enabled`` (must be True), ``secret`` (signs webhooks), ``label``."""
 
     label = _("Card (test)")
     live = False
-    notice_headers = ("Content-Type", SIGNATURE)
+    kept_headers = ("Content-Type", SIGNATURE)
+    can_fetch = True
+    can_refund = True
+    refund_is_idempotent = True
+    can_fetch_refund = True
 
     @classmethod
     def is_dangerous(cls, options: Mapping[str, Any]) -> bool:
@@ -68,7 +76,7 @@ class SandboxProvider(Provider):
         order = attempt.payment.order
         return links.absolute("sandbox_gateway", attempt.token, site_id=order.site_id, language=order.language)
 
-    def verify(self, request: WebhookRequest) -> ReportedEvent:
+    def verify(self, request: WebhookRequest) -> Sequence[ReportedEvent]:
         stamp, given = _parts(request.header(SIGNATURE))
         if not hmac.compare_digest(self._sign(stamp, request.body).encode(), given.encode()):
             raise BadSignature("The signature does not fit.")
@@ -76,25 +84,32 @@ class SandboxProvider(Provider):
             raise BadSignature("The signature is too old.")
         try:
             told = json.loads(request.body)
-            amount = None if told["amount"] is None else from_minor(told["amount"], told["currency"])
-            return ReportedEvent(
-                event_id=told["id"],
-                attempt_token=told["token"],
-                reference=told["payment"],
-                outcome=told["outcome"],
-                amount=amount,
-                live=told["live"],
-                raw=told,
-            )
-        except (ValueError, KeyError, TypeError) as fault:
-            raise BadSignature("The notice cannot be read.") from fault
+            return [_event(each) for each in told.get("events", [told])]
+        except (ValueError, KeyError, TypeError, AttributeError) as fault:
+            raise BadSignature("The webhook cannot be read.") from fault
 
     def fetch(self, attempt: PaymentAttempt, now: dt.datetime) -> WebhookRequest | None:
-        """What the gateway has to tell by now: the notice of a *late* payment, or one that got lost on its way."""
+        """What the gateway has to tell by now: the webhook about a *late* payment, or one that got lost on its way."""
         booked = attempt.data.get("gateway")
         if not booked or dt.datetime.fromisoformat(booked["tell_at"]) > now:
             return None
-        return self.notice_about(attempt, booked, now)
+        return self.webhook_about(attempt, booked, now)
+
+    def refund(self, refund: Refund, now: dt.datetime) -> RefundAnswer:
+        """The gateway keeps what it gave back by the token of the refund, so that asking again gives nothing twice."""
+        with locking.atomic_write():
+            row = locking.locked(PaymentAttempt.objects.filter(pk=refund.attempt_id)).get()
+            given = dict(row.data.get("refunds") or {})
+            if refund.token not in given:
+                given[refund.token] = f"SBR-{secrets.token_hex(6).upper()}"
+                row.data = {**row.data, "refunds": given}
+                row.save(update_fields=["data"])
+        return RefundDone(given[refund.token])
+
+    def fetch_refund(self, refund: Refund, now: dt.datetime) -> RefundAnswer | None:
+        row = PaymentAttempt.objects.get(pk=refund.attempt_id)
+        reference = (row.data.get("refunds") or {}).get(refund.token)
+        return RefundDone(reference) if reference else None
 
     # --- the gateway's own side -----------------------------------------------------------------------------------------
 
@@ -119,8 +134,8 @@ class SandboxProvider(Provider):
         attempt.data = row.data
         return booked
 
-    def notice_about(self, attempt: PaymentAttempt, booked: Mapping[str, Any], now: dt.datetime) -> WebhookRequest:
-        """The signed notice that tells what the gateway has booked."""
+    def webhook_about(self, attempt: PaymentAttempt, booked: Mapping[str, Any], now: dt.datetime) -> WebhookRequest:
+        """The signed webhook that tells what the gateway has booked."""
         asked = Money(attempt.amount, attempt.currency)
         return self.signed(
             {
@@ -131,7 +146,7 @@ class SandboxProvider(Provider):
                 "amount": to_minor(asked) if booked["outcome"] == CONFIRMED else None,
                 "currency": asked.currency,
                 "live": False,
-                "reason": "declined by the bank" if booked["outcome"] == FAILED else "",
+                **({"reason": "declined by the bank", "failure": "declined"} if booked["outcome"] == FAILED else {}),
             },
             now,
         )
@@ -146,8 +161,29 @@ class SandboxProvider(Provider):
     def _sign(self, stamp: int, body: bytes) -> str:
         secret = self.options.get("secret")
         if not secret:
-            raise ConfigurationFault(f"PAYMENT_PROVIDERS[{self.alias!r}] needs a 'secret' to sign notices with.")
+            raise ConfigurationFault(f"PAYMENT_PROVIDERS[{self.alias!r}] needs a 'secret' to sign webhooks with.")
         return hmac.new(str(secret).encode(), b"%d." % stamp + body, hashlib.sha256).hexdigest()
+
+
+def _event(told: Mapping[str, Any]) -> ReportedEvent:
+    amount = None if told["amount"] is None else from_minor(told["amount"], told["currency"])
+    failed = told["outcome"] == FAILED
+    return ReportedEvent(
+        event_id=told["id"],
+        attempt_token=told["token"],
+        reference=told["payment"],
+        outcome=told["outcome"],
+        amount=amount,
+        live=told["live"],
+        raw=told,
+        kind=told.get("kind", "payment"),
+        failure_code=FailureCode(told.get("failure", "unknown")) if failed else None,
+        failure_message=str(told.get("reason") or ""),
+        refund_token=told.get("refund_token", ""),
+        refund_reference=told.get("refund", ""),
+        dispute_reference=told.get("dispute", ""),
+        channel=told.get("channel", ""),
+    )
 
 
 def _reference(attempt: PaymentAttempt) -> str:

@@ -20,14 +20,13 @@ class TransferProvider(Provider):
 
     label = _("Bank transfer")
     kind = PaymentKind.TRANSFER
-    supports_polling = False
 
     def is_ready(self, site: Any) -> bool:
         """Without an account number there is nowhere to send money to."""
         return bool(sales_settings(site).bank_iban.strip())
 
-    def hold(self, order: Order) -> dt.timedelta | None:
-        """A transfer takes days: a coupon is held until the order expires."""
+    def reserve_for(self, order: Order) -> dt.timedelta | None:
+        """A transfer takes days: a coupon stays reserved until the order expires."""
         return None
 
     def start(self, attempt: PaymentAttempt, urls: Urls, now: dt.datetime) -> Instructions:

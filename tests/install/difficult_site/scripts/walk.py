@@ -54,7 +54,7 @@ told["offers"] = {
     )
 }
 
-# --- an order on the second site in the second language, paid at a gateway that tells by a notice ---------------------------
+# --- an order on the second site in the second language, paid at a gateway that tells by a webhook ---------------------------
 
 visitor, page, led = buy(f"{ATELIER}/de/kurse/aquarell/", "paid@example.com")
 order = order_of("paid@example.com")
@@ -62,14 +62,14 @@ attempt = m.PaymentAttempt.objects.get(payment__order=order)
 gateway = visitor.open(led)
 provider = registry.get("sandbox")
 booked = provider.choose(attempt, "success", conf.now())
-notice = provider.notice_about(attempt, booked, conf.now())
+webhook = provider.webhook_about(attempt, booked, conf.now())
 heard = []
-for body in (notice.body + b" ", notice.body, notice.body):
+for body in (webhook.body + b" ", webhook.body, webhook.body):
     door = visitor._client("atelier.example").post(
         links.absolute("notify", "sandbox", site_id=order.site_id, language="").removeprefix(ATELIER),
         body,
         content_type="application/json",
-        headers={"sandbox-signature": notice.headers["Sandbox-Signature"]},
+        headers={"sandbox-signature": webhook.headers["Sandbox-Signature"]},
         secure=True,
     )
     heard.append(door.status_code)

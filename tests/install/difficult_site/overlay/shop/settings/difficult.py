@@ -68,4 +68,4 @@ WAGTAIL_KWIGA = {
         },
     }
 }
-SILENCED_SYSTEM_CHECKS = ["wagtail_kwiga.E006"]  # a gateway that gives goods away, for the sake of its notices
+SILENCED_SYSTEM_CHECKS = ["wagtail_kwiga.E006"]  # a gateway that gives goods away, for the sake of its webhooks

@@ -1,4 +1,4 @@
-"""Attacked: the door for notices. Whoever has not the secret books nothing and leaves nothing behind, however it is sent;
+"""Attacked: the door for webhooks. Whoever has not the secret books nothing and leaves nothing behind, however it is sent;
 and what has the secret but says something that cannot be is held for a person, never booked, and bounded in size.
 """
 
@@ -146,7 +146,11 @@ def test_what_is_signed_by_another_provider_of_the_shop_pays_nothing_of_this_one
 
 def test_too_much_is_not_read(visitor, attempt):
     before = money_books()
-    for body in (hostile.HUGE.encode(), b" " * (views.NOTICE_LIMIT + 1), said(attempt) + b" " * views.NOTICE_LIMIT):
+    for body in (
+        hostile.HUGE.encode(),
+        b" " * (views.WEBHOOK_MAX_BYTES + 1),
+        said(attempt) + b" " * views.WEBHOOK_MAX_BYTES,
+    ):
         answer = holds(post(visitor, body, seal(body)))
         assert answer.status_code == 413
         assert len(answer.content) < 200
@@ -155,7 +159,7 @@ def test_too_much_is_not_read(visitor, attempt):
 
 def test_too_much_in_chunks_is_not_taken_in_either(attempt):
     """Without a length, as it comes in chunks; an ASGI server hands such a body over whole."""
-    for body, status in ((said(attempt) + b" " * views.NOTICE_LIMIT, 413), (said(attempt), 200)):
+    for body, status in ((said(attempt) + b" " * views.WEBHOOK_MAX_BYTES, 413), (said(attempt), 200)):
         headers = [(b"content-type", JSON.encode()), (SIGNATURE.lower().encode(), seal(body).encode())]
         scope = {
             "type": "http",
@@ -166,7 +170,7 @@ def test_too_much_in_chunks_is_not_taken_in_either(attempt):
         }
         line = io.BytesIO(body)
         assert views.notify(ASGIRequest(scope, line), "sandbox").status_code == status
-        assert line.tell() <= views.NOTICE_LIMIT + 1
+        assert line.tell() <= views.WEBHOOK_MAX_BYTES + 1
     assert m.ProviderEvent.objects.count() == 1
 
 
@@ -273,7 +277,7 @@ def test_what_cannot_be_read_is_no_failure(visitor, attempt, what):
     assert paid in (0, 120), paid
     for stored in m.ProviderEvent.objects.all():
         assert len(stored.event_id) <= 200
-        assert len(stored.body) <= views.NOTICE_LIMIT
+        assert len(stored.body) <= views.WEBHOOK_MAX_BYTES
 
 
 def test_another_amount_is_booked_as_what_it_is_and_shown_to_a_person(visitor, attempt):
@@ -300,7 +304,7 @@ def test_the_same_words_under_a_new_name_book_nothing_twice(visitor, attempt):
     assert m.ProviderEvent.objects.count() == 4
 
 
-def test_a_notice_about_somebody_elses_payment_in_the_name_of_this_one(visitor, attempt):
+def test_a_webhook_about_somebody_elses_payment_in_the_name_of_this_one(visitor, attempt):
     theirs = new_attempt(order_for(make_contact("eve@example.com"), attempt.payment.order.offer, language="en"))
     tell(visitor, theirs)
     tell(visitor, attempt, id="evt_x", payment=theirs.reference)

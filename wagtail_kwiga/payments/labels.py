@@ -1,0 +1,30 @@
+"""What people read for the words of ``payments.statuses``, and the choices of Django that are made of them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.utils.translation import gettext_lazy as _
+
+from wagtail_kwiga.payments.statuses import EventKind, FailureCode
+
+EVENT_KIND_LABELS: dict[EventKind, Any] = {
+    EventKind.PAYMENT: _("payment"),
+    EventKind.REFUND: _("refund"),
+    EventKind.DISPUTE: _("dispute"),
+    EventKind.MANDATE: _("mandate"),
+}
+FAILURE_LABELS: dict[FailureCode, Any] = {
+    FailureCode.DECLINED: _("declined"),
+    FailureCode.INSUFFICIENT_FUNDS: _("not enough money in the account"),
+    FailureCode.EXPIRED_CARD: _("the card has expired"),
+    FailureCode.CANCELLED_BY_BUYER: _("cancelled by the buyer"),
+    FailureCode.AUTHENTICATION_FAILED: _("the bank could not make sure who it was"),
+    FailureCode.EXPIRED: _("the time to pay was over"),
+    FailureCode.TECHNICAL: _("a technical fault at the provider"),
+    FailureCode.UNKNOWN: _("no reason given"),
+}
+
+# Plain strings: what stands in a migration must not need this module.
+EVENT_KIND_CHOICES = [(kind.value, label) for kind, label in EVENT_KIND_LABELS.items()]
+FAILURE_CHOICES = [(code.value, label) for code, label in FAILURE_LABELS.items()]

@@ -1,0 +1,96 @@
+"""Writing down what a provider said, once, before anything is done with it."""
+
+from __future__ import annotations
+
+import base64
+import datetime as dt
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+
+from wagtail_kwiga import locking
+from wagtail_kwiga.payments.models import ProviderEvent
+from wagtail_kwiga.payments.provider import Provider, ReportedEvent
+from wagtail_kwiga.payments.serialization import to_json
+
+#: Letters of a key that the database holds; a longer one is kept by its hash.
+LONGEST_KEY = 200
+#: How long an event is left to the request that took it in before the sweep looks at it.
+LEAVE_ALONE = dt.timedelta(minutes=1)
+
+
+def keys(events: Sequence[ReportedEvent], body: bytes) -> list[str]:
+    """What each event of one body is remembered by: the provider's own id, else a hash of the body and the position in it.
+
+    Events of one body that bear the same id are told apart by their position too: losing one of them could be losing money.
+    """
+    found: list[str] = []
+    body_hash = ""
+    for position, event in enumerate(events):
+        key = event.event_id
+        if not key:
+            body_hash = body_hash or hashlib.sha256(body or _spelled(events)).hexdigest()
+            key = f"{body_hash}#{position}" if position else body_hash
+        if key in found:
+            key = f"{key}#{position}"
+        found.append(key if len(key) <= LONGEST_KEY else hashlib.sha256(key.encode()).hexdigest())
+    return found
+
+
+def remember(
+    provider: Provider,
+    events: Sequence[ReportedEvent],
+    *,
+    body: bytes,
+    headers: Mapping[str, str],
+    now: dt.datetime,
+) -> list[ProviderEvent]:
+    """The rows of ``events`` in their order, made where they are new, and committed. A repetition costs one look.
+
+    An event that needs the provider's yes is due for the worker at once, every other one when its own request has had time
+    to apply it.
+    """
+    if not events:
+        return []
+    named = dict(zip(keys(events, body), events, strict=True))
+    due = now if provider.needs_confirm else now + LEAVE_ALONE
+    with locking.atomic_write():
+        known = _known(provider, named)
+        missing = [
+            ProviderEvent(
+                method=provider.alias,
+                event_id=key,
+                kind=event.kind,
+                position=position,
+                meaning=to_json(event),
+                headers=dict(headers) if position == 0 else {},
+                body=_text(body) if position == 0 else "",
+                received_at=now,
+                next_try_at=due,
+            )
+            for position, (key, event) in enumerate(named.items())
+            if key not in known
+        ]
+        if missing:  # somebody else may be taking in the same body at this moment
+            ProviderEvent.objects.bulk_create(missing, ignore_conflicts=True)
+            known = _known(provider, named)
+    return [known[key] for key in named]
+
+
+def _known(provider: Provider, named: Mapping[str, ReportedEvent]) -> dict[str, ProviderEvent]:
+    rows = ProviderEvent.objects.filter(method=provider.alias, event_id__in=list(named))
+    return {row.event_id: row for row in rows}
+
+
+def _spelled(events: Sequence[ReportedEvent]) -> bytes:
+    """What was asked for came without a body: its words stand in for it."""
+    return json.dumps([to_json(event) for event in events], sort_keys=True).encode()
+
+
+def _text(body: bytes) -> str:
+    """The body as text that every database takes; bytes that are no text as base64, said so in front."""
+    try:
+        text = body.decode()
+    except UnicodeDecodeError:
+        text = "\x00"
+    return "base64:" + base64.b64encode(body).decode() if "\x00" in text else text

@@ -1,0 +1,83 @@
+"""Orders that are paid in parts: planning the parts, and how far an order is on time."""
+
+from __future__ import annotations
+
+import datetime as dt
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+
+from wagtail_kwiga import conf
+from wagtail_kwiga.orders.models import Order
+from wagtail_kwiga.payments import booking, references
+from wagtail_kwiga.payments import standing as standings
+from wagtail_kwiga.payments.models import Payment
+from wagtail_kwiga.payments.standing import DuePart, Standing
+from wagtail_kwiga.payments.statuses import DueKind, PaymentState
+from wagtail_kwiga.pricing.money import Money
+
+
+@dataclass(frozen=True)
+class PartDraft:
+    """A part to be: how much, and when it is due. ``opens_access``: access begins when it is paid."""
+
+    amount: Money | Decimal
+    due_at: dt.datetime
+    kind: DueKind = DueKind.PART
+    opens_access: bool = False
+
+
+def plan_parts(order: Order, parts: Sequence[PartDraft], now: dt.datetime) -> list[Payment]:
+    """Have ``order`` be paid in ``parts``, in the transaction that places it, before an attempt to pay is begun.
+
+    The order then binds and can be paid until its last part is due and ``PAYMENT_GRACE_DAYS`` more, where that is later than
+    its own time. Raises ``ValueError`` where the parts are no plan: none at all, a sum that is not the order's total, a part
+    of nothing, due instants out of order, none that opens access, or an order that has its sums due already; and
+    ``MoneyMismatch`` for another currency. Two statements, and one a part.
+    """
+    amounts = [booking.in_currency_of(order, part.amount).amount for part in parts]
+    if not parts or sum(amounts) != order.total_amount or min(amounts) <= 0:
+        raise ValueError(f"the parts {amounts} are not a plan for {order.total}")
+    if any(later.due_at < part.due_at for part, later in itertools.pairwise(parts)):
+        raise ValueError("the parts of a plan are due one after the other")
+    if not any(part.opens_access for part in parts):
+        raise ValueError("one part of a plan opens access")
+    planned = []
+    for sequence, (part, amount) in enumerate(zip(parts, amounts, strict=True), start=1):
+        payment = Payment(
+            order=order,
+            sequence=sequence,
+            kind=part.kind.value,
+            amount=amount,
+            currency=order.currency,
+            due_at=part.due_at,
+            opens_access=part.opens_access,
+        )
+        if not references.insert(payment):
+            raise ValueError(f"order {order.number} has its sums due already")
+        planned.append(payment)
+    end = parts[-1].due_at + dt.timedelta(days=conf.settings.PAYMENT_GRACE_DAYS)
+    order.price_holds_until = max(order.price_holds_until, end)
+    order.expires_at = max(order.expires_at, end)
+    order.save(update_fields=["price_holds_until", "expires_at"])
+    return planned
+
+
+def standing(order: Order, now: dt.datetime) -> Standing:
+    """How far ``order`` is on time at ``now``. An order without sums due has nothing overdue. One query."""
+    rows = Payment.objects.filter(order=order.pk)
+    return standings.judge(
+        [DuePart(row.due_at, row.amount - row.paid_amount, PaymentState(row.state)) for row in rows], now
+    )
+
+
+def next_due(order: Order) -> Payment | None:
+    """The part to be paid next; ``None`` where nothing is due, or nothing was asked for yet. One query."""
+    return Payment.objects.filter(order=order.pk, state=PaymentState.DUE.value).order_by("sequence").first()
+
+
+def asked_next(order: Order) -> Money:
+    """What the buyer is asked for now: the rest of the next part, or of the order where it has no parts yet. One query."""
+    payment = next_due(order)
+    return payment.rest if payment is not None else order.outstanding

@@ -1,0 +1,50 @@
+"""A provider's event in our words ↔ JSON: the form in which it waits to be applied (``ProviderEvent.meaning``)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any
+
+from wagtail_kwiga.payments.provider import ReportedEvent
+from wagtail_kwiga.pricing.money import Money
+
+_AS_THEY_ARE = (
+    "event_id",
+    "attempt_token",
+    "reference",
+    "outcome",
+    "live",
+    "kind",
+    "failure_code",
+    "failure_message",
+    "refund_token",
+    "refund_reference",
+    "dispute_reference",
+    "channel",
+)
+
+
+def to_json(event: ReportedEvent) -> dict[str, Any]:
+    """``event`` as JSON that every database takes."""
+    money = event.amount
+    kept = {
+        **{name: getattr(event, name) for name in _AS_THEY_ARE},
+        "amount": str(money.amount) if money is not None else None,
+        "currency": money.currency if money is not None else None,
+        "external_ids": dict(event.external_ids),
+        "raw": dict(event.raw),
+    }
+    return json.loads(json.dumps(kept, default=str).replace("\\u0000", ""))
+
+
+def from_json(kept: Mapping[str, Any]) -> ReportedEvent:
+    """The reverse of ``to_json``."""
+    amount = None if kept["amount"] is None else Money(Decimal(kept["amount"]), kept["currency"])
+    return ReportedEvent(
+        amount=amount,
+        external_ids=kept["external_ids"],
+        raw=kept["raw"],
+        **{name: kept[name] for name in _AS_THEY_ARE},
+    )
