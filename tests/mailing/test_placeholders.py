@@ -57,8 +57,7 @@ def test_only_what_is_asked_for_is_built(django_assert_num_queries):
         "resume_url": {
             "order": situation.order.pk,
             "at": int(START.timestamp()),
-            "coupon": situation.coupon.pk,
-            "coupon_handle": situation.coupon.token,
+            "coupon": situation.coupon.token,
         }
     }
 

@@ -35,7 +35,7 @@ def address(name: str, row: Mapping[str, Any], email: OutgoingEmail) -> str:
     if email.order is None:
         return root
     if name == "resume_url":
-        return links.resume_url(email.order, row.get("coupon_handle"), at, to=email.to_email)
+        return links.resume_url(email.order, row.get("coupon"), at, to=email.to_email)
     if name == "pay_url":
         return links.pay_url(email.order, at, to=email.to_email)
     return links.order_url(email.order, at, to=email.to_email)

@@ -223,11 +223,10 @@ def _about_order(situation: Situation, **more: Any) -> dict[str, Any] | None:
 
 
 def _resume(situation: Situation) -> dict[str, Any] | None:
-    coupon = situation.coupon
     if situation.order is None and situation.offer is not None:
-        return {"offer": situation.offer.pk, **({"code": coupon.code} if coupon else {})}
-    handle = {"coupon_handle": signing.handle_of(coupon)} if coupon else {}
-    return _about_order(situation, coupon=coupon.pk if coupon else None, **handle)
+        code = {"code": situation.coupon.code} if situation.coupon else {}
+        return {"offer": str(situation.offer.uid), **code}
+    return _about_order(situation, coupon=signing.handle_of(situation.coupon) if situation.coupon else None)
 
 
 def _access(situation: Situation) -> dict[str, Any] | None:

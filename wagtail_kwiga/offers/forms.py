@@ -42,8 +42,8 @@ def one_line(text: str) -> str:
 def seal(offer: UUID | None, total: Money) -> str:
     """The total a page shows, signed, so that the checkout knows what was agreed to.
 
-    ``offer`` is the offer's ``translation_key``: random, and so never that of another offer, as a key of the database may be after a
-    backup was restored.
+    ``offer`` is the offer's ``uid``: random, and so never that of another offer, as a key of the database may be after a backup was
+    restored.
     """
     return signing.seal(Purpose.SHOWN_TOTAL, f"{offer}:{total.amount}:{total.currency}")
 

@@ -324,7 +324,7 @@ class Visit:
     def sealed(self) -> str:
         if not (self.offer and self.offer.pk and self.quote):
             return ""
-        return forms.seal(self.offer.translation_key, self.quote.total)
+        return forms.seal(self.offer.uid, self.quote.total)
 
     def _phone_mode(self, data: Any) -> str:
         """What is held already is neither asked nor shown, as long as the address stays that of the mail."""

@@ -108,9 +108,9 @@ class OrderDraft:
     name: str = ""
     phone: str = ""
     agreed_terms: bool = False
-    #: The very words that ``agreed_terms`` is about.
+    #: The very words that were agreed to (``legal_texts``).
     accepted_terms: LegalText | None = None
-    #: Id of the revision of the offer page that was shown.
+    #: Wagtail's id of the revision of the offer page that was shown.
     page_revision: int | None = None
     #: Cleaned values of the fields that the site has added to the order form; kept in ``Order.answers``.
     answers: Mapping[str, Any] = field(default_factory=dict)

@@ -83,10 +83,10 @@ def are_routed() -> bool:
     return True
 
 
-def offer_url(offer_id: int, code: str, *, site_id: int | None, language: str) -> str:
+def offer_url(offer_uid: str, code: str, *, site_id: int | None, language: str) -> str:
     """To the page of an offer, for somebody who has ordered nothing, with a coupon filled in. Nothing of it is personal."""
     asked = {"lang": language} | ({"coupon": code} if code else {})
-    return f"{absolute('offer', offer_id, site_id=site_id, language=language)}?{urlencode(asked)}"
+    return f"{absolute('offer', offer_uid, site_id=site_id, language=language)}?{urlencode(asked)}"
 
 
 def token_for(purpose: str, order: Order, now: dt.datetime | None = None, *, to: str = "", **payload: Any) -> str:
@@ -130,7 +130,7 @@ def return_url(order: Order, now: dt.datetime | None = None, **payload: Any) -> 
 
 
 def resume_url(order: Order, coupon: str | None, now: dt.datetime | None = None, *, to: str = "") -> str:
-    """Back to the offer, filled in, with the coupon of that handle applied."""
+    """Back to the offer, filled in, with the coupon of that handle (``signing.handle_of``) applied."""
     payload = {"coupon": coupon} if coupon else {}
     token = token_for(Purpose.RESUME, order, now, to=to, **payload)
     return absolute("resume", token, site_id=order.site_id, language=order.language)
