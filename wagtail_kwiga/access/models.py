@@ -105,7 +105,7 @@ class AccessAdjustment(models.Model):
             ),
             models.CheckConstraint(
                 condition=models.Q(kind__in=["freeze", "unfreeze", "end"])
-                | models.Q(kind="extend", days__gt=0)
+                | models.Q(kind="extend", days__isnull=False, days__gt=0)
                 | models.Q(kind="extend", until__isnull=False),
                 name="kwiga_adjustment_extends_by_something",
             ),
