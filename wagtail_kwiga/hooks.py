@@ -25,6 +25,7 @@ HOOKS: dict[str, str] = {
     "after_kwiga_payment_failed": "payments.events.PaymentFailed",
     "after_kwiga_access_granted": "access.events.AccessGranted",
     "after_kwiga_access_ended": "access.events.AccessEnded",
+    "after_kwiga_access_adjusted": "access.events.AccessAdjusted",
     "after_kwiga_email_sent": "mailing.events.EmailSent",
     "after_kwiga_contact_unsubscribed": "contacts.events.ContactUnsubscribed",
     "before_kwiga_place_order": "orders.events.PlaceOrder; raise OrderRefused to veto",

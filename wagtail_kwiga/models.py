@@ -1,6 +1,6 @@
 """All models of the package. Other apps import them from here."""
 
-from wagtail_kwiga.access.models import AccessGrant
+from wagtail_kwiga.access.models import AccessAdjustment, AccessGrant
 from wagtail_kwiga.automations.models import Run, Scenario, ScenarioVersion, ScenarioVersionLink, StepRecord
 from wagtail_kwiga.background import Heartbeat
 from wagtail_kwiga.catalogue.models import Offer, OfferProduct, PriceRecord, Product
@@ -22,6 +22,7 @@ from wagtail_kwiga.payments.models import Payment, PaymentAttempt, ProviderEvent
 from wagtail_kwiga.site_settings import KwigaSettings
 
 __all__ = [
+    "AccessAdjustment",
     "AccessGrant",
     "Consent",
     "Contact",

@@ -15,7 +15,7 @@ from django.db import transaction
 
 from wagtail_kwiga import background, events, hooks
 from wagtail_kwiga.access import grants, ownership
-from wagtail_kwiga.access.events import AccessEnded, AccessGranted
+from wagtail_kwiga.access.events import AccessAdjusted, AccessEnded, AccessGranted
 from wagtail_kwiga.access.models import AccessGrant
 from wagtail_kwiga.automations.editing import publishing as scenario_publishing
 from wagtail_kwiga.automations.running import enrolment
@@ -127,6 +127,7 @@ TABLE: dict[type, tuple[Callable[[Any], None], ...]] = {
     PaymentFailed: (_hook("after_kwiga_payment_failed"),),
     AccessGranted: (_hook("after_kwiga_access_granted"),),
     AccessEnded: (_hook("after_kwiga_access_ended"),),
+    AccessAdjusted: (_hook("after_kwiga_access_adjusted"),),
     ContactUnsubscribed: (_hook("after_kwiga_contact_unsubscribed"),),
 }
 

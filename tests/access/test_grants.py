@@ -12,7 +12,8 @@ from wagtail_kwiga import events, locking
 from wagtail_kwiga import models as m
 from wagtail_kwiga.access import grants, policy
 from wagtail_kwiga.access.events import AccessEnded, AccessGranted
-from wagtail_kwiga.catalogue.terms import AccessTerms, Length
+from wagtail_kwiga.catalogue.access_rules import Length, Start
+from wagtail_kwiga.catalogue.terms import AccessTerms
 from wagtail_kwiga.exceptions import KwigaError
 from wagtail_kwiga.journal import writing
 
@@ -69,7 +70,7 @@ def codes(subject) -> list[str]:
 def test_one_grant_a_line_with_its_own_span(heard):
     order = make_order(
         AccessTerms(length=Length.days(30)),
-        AccessTerms(start="2027-04-01", length=Length.until("2027-06-30")),
+        AccessTerms(start=Start.on("2027-04-01"), length=Length.until("2027-06-30")),
         AccessTerms(length=Length.months(1)),
         paid_at=after(hours=1),
     )

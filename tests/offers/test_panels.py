@@ -54,7 +54,8 @@ def product_row(product, **given):
         "product": product.pk, "length": "unlimited", "length_number": "", "length_until": "", "start": "payment",
         "start_date": "", "lessons": "all", "lessons_first": "", "release": "all", "release_days": "",
         "release_dates": streamfield([]), "lessons_chosen": "", "lessons_known": "", "new_lessons": "on",
-        "practice": "none", "price_share": "", **given,
+        "practice": "none", "price_share": "", "start_days": "", "modules_chosen": "",
+        "new_lessons_in": "", **given,
     }  # fmt: skip
 
 

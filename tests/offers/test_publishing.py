@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from decimal import Decimal
+from zoneinfo import ZoneInfo
 
 import pytest
 from django.core.exceptions import ValidationError
@@ -146,6 +147,16 @@ def test_all_products_have_a_share_of_the_price_or_none_has(seller, shares, fine
         assert "to each product, or to none" in refusal.message_dict["products"][0]
     else:
         assert fine
+
+
+@pytest.mark.parametrize("zone", ["Europe/Warsaw", "America/New_York"])
+def test_days_are_those_of_the_site_and_stay_so(seller, settings, zone):
+    settings.TIME_ZONE = zone
+    page = make_page(access={"length": "until", "length_until": dt.date(2027, 12, 31)})
+    settings.TIME_ZONE = "Pacific/Auckland"
+    (sold,) = selling.terms_of(offer_of(page)).products
+    ends = sold.access.ends_at(START)
+    assert ends == dt.datetime(2028, 1, 1, tzinfo=ZoneInfo(zone))
 
 
 # --- prices -----------------------------------------------------------------------------------------------------------

@@ -24,3 +24,14 @@ class AccessEnded:
     contact_id: int
     order_id: int | None
     at: dt.datetime
+
+
+@dataclass(frozen=True)
+class AccessAdjusted:
+    """Staff changed the time of a grant: ``kind`` is ``extend``, ``freeze``, ``unfreeze`` or ``end``."""
+
+    grant_id: int
+    kind: str
+    contact_id: int
+    order_id: int | None
+    at: dt.datetime

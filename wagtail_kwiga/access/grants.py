@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections import Counter
+from collections import Counter, defaultdict
 from typing import Any
 
 from django.utils.translation import gettext_lazy as _
 
 from wagtail_kwiga import conf, events, locking
+from wagtail_kwiga.access import ownership, reading
 from wagtail_kwiga.access.events import AccessEnded, AccessGranted
 from wagtail_kwiga.access.models import AccessGrant
+from wagtail_kwiga.access.reasons import Reason
+from wagtail_kwiga.access.spans import GrantView
 from wagtail_kwiga.catalogue.terms import AccessTerms
 from wagtail_kwiga.journal import writing
 from wagtail_kwiga.orders.models import Order, OrderLine
@@ -32,7 +35,8 @@ def grant_for_order(order: Order, *, now: dt.datetime | None = None, again: bool
     """Make the grants that the lines of ``order`` give, one per line, and return all of them, old and new.
 
     Repeating it makes nothing anew and restores nothing: a grant that staff took away stays away. Access that starts
-    at payment starts when the order was first paid (``order.paid_at``; ``now`` where that is not set).
+    at payment starts when the order was first paid (``order.paid_at``; ``now`` where that is not set). Terms that extend
+    start when the access ends that the contact has to the same lessons, if that is later.
 
     The caller holds the contact's lock. Raises ``KwigaError`` where a line's terms cannot be read: the whole move is
     undone, so that the provider comes again, rather than giving wrong access.
@@ -42,7 +46,7 @@ def grant_for_order(order: Order, *, now: dt.datetime | None = None, again: bool
         lines = list(OrderLine.objects.filter(order=order).order_by("pk"))
         grants = {g.source: g for g in AccessGrant.objects.filter(source__in=[line_source(line.pk) for line in lines])}
         missing = [line for line in lines if again or line_source(line.pk) not in grants]
-        made = [_of_line(line, order, now) for line in missing]
+        made = _of_lines(missing, order, now)
         if again:  # what the refund took stays taken; the new money is a reason of its own
             before = Counter(AccessGrant.objects.filter(line__in=lines).values_list("line_id", flat=True))
             for grant in made:
@@ -54,14 +58,48 @@ def grant_for_order(order: Order, *, now: dt.datetime | None = None, again: bool
     return [*grants.values(), *made]
 
 
-def _of_line(line: OrderLine, order: Order, now: dt.datetime) -> AccessGrant:
-    terms = AccessTerms.from_json(line.access_terms)
-    starts_at = terms.starts_at(order.paid_at or now)
+def _of_lines(lines: list[OrderLine], order: Order, now: dt.datetime) -> list[AccessGrant]:
+    """The grants of ``lines``, not saved. One query more where terms extend what there is."""
+    sold = [(line, AccessTerms.from_json(line.access_terms)) for line in lines]
+    extended = {line.product_id for line, terms in sold if terms.length.extends}
+    held: dict[int, list[GrantView]] = defaultdict(list)
+    if extended:
+        for had in reading.held(AccessGrant.objects.filter(contact_id=order.contact_id, product_id__in=extended)):
+            held[had.product_id].append(had.view)
+    made = []
+    for line, terms in sold:
+        paid_at = order.paid_at or now
+        starts_at = terms.starts_at(paid_at, present_end=_present_end(held[line.product_id], terms, paid_at))
+        grant = _of_line(line, order, terms, starts_at, now)
+        held[line.product_id].append(GrantView(terms, starts_at, grant.ends_at))  # the next line extends this one
+        made.append(grant)
+    return made
+
+
+def _present_end(held: list[GrantView], terms: AccessTerms, at: dt.datetime) -> dt.datetime | None:
+    """When the last of the access ends that holds every lesson of ``terms``. ``None`` where there is none any more, and
+    where it does not end: there is nothing to extend then."""
+    ends = []
+    for grant in held:
+        if not ownership.includes_all(grant.terms, terms):
+            continue
+        times = grant.times
+        if times.open and (end := times.open[-1][1]) is None:
+            return None
+        if times.open and at < end:
+            ends.append(end)
+    return max(ends, default=None)
+
+
+def _of_line(
+    line: OrderLine, order: Order, terms: AccessTerms, starts_at: dt.datetime, now: dt.datetime
+) -> AccessGrant:
     return AccessGrant(
         contact_id=order.contact_id,
         product_id=line.product_id,
         line=line,
         source=line_source(line.pk),
+        reason=Reason.ORDER.value,
         terms=terms.to_json(),
         granted_at=now,
         starts_at=starts_at,

@@ -16,18 +16,19 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from itertools import product
 
+from wagtail_kwiga.access import reading
 from wagtail_kwiga.access.models import AccessGrant
-from wagtail_kwiga.access.policy import GrantView
+from wagtail_kwiga.access.spans import GrantView, Span
+from wagtail_kwiga.catalogue.access_rules import Lesson, later
+from wagtail_kwiga.catalogue.calendar_days import begin_of
 from wagtail_kwiga.catalogue.models import OfferProduct
 from wagtail_kwiga.catalogue.terms import AccessTerms
 from wagtail_kwiga.exceptions import KwigaError
 
 logger = logging.getLogger("wagtail_kwiga.access")
 
-#: When one lesson is open: half open, ``None`` means without end.
-_Span = tuple[dt.datetime, dt.datetime | None]
 _FOR_EVER = dt.datetime.max.replace(tzinfo=dt.UTC)
-#: A lesson that nobody has named: what the terms say of it, they say of any other.
+#: A lesson, or a module, that nobody has named: what the terms say of it, they say of any other.
 _UNNAMED = "\N{NULL}"
 
 #: What can come with the lessons. It must be held for as long and for the same lessons as it would be sold.
@@ -35,34 +36,54 @@ _EXTRAS: tuple[Callable[[AccessTerms], object], ...] = (
     lambda terms: terms.certificate,
     lambda terms: terms.comments,
     lambda terms: terms.practice != "none",
-    lambda terms: terms.practice == "curator",
-    lambda terms: terms.curators,
+    lambda terms: terms.practice == "by_instructor",
+    lambda terms: terms.instructors,
     lambda terms: not terms.checkpoints,
 )
+#: Ways of opening lessons that depend on what only the site knows.
+_UNKNOWN_RELEASES = ("course", "after_previous")
 
 
 def adds(held: Sequence[GrantView], sold: AccessTerms, *, at: dt.datetime, repeatable: bool = False) -> bool:
     """Whether buying ``sold`` at ``at`` would add anything to ``held``, the grants one contact has to the same product.
 
-    Something is added by any lesson more, a later end, an earlier opening, and by a certificate, comments, practice
+    Something is added by any lesson more, a later end, an earlier opening, terms that extend what there is, and by a certificate, comments, practice
     review, somebody to look after the buyer or freedom from checkpoints that the grants do not give for the very same
     lessons and time. A ``repeatable`` product always adds. So does everything for somebody who has nothing that is or
     will be open. One more grant in ``held`` never turns *nothing added* into *something added*.
     """
-    live = [grant for grant in held if _ends(grant) is None or max(at, grant.starts_at) < _ends(grant)]
-    if repeatable or not live:
+    live = [grant for grant in held if grant.times.lasts(at)]
+    if repeatable or sold.length.extends or not live:
         return True
     wanted = GrantView(sold, starts := sold.starts_at(at), sold.ends_at(starts))
-    keys, positions = _telling_keys([wanted, *live]), _telling_positions([wanted, *live], at)
+    lessons = [
+        Lesson(key, position, module)
+        for key, module, position in product(
+            _telling_keys([wanted, *live]), _telling_modules([wanted, *live]), _telling_positions([wanted, *live], at)
+        )
+    ]
     for extra in (None, *_EXTRAS):
         if extra is not None and not extra(sold):
             continue
         giving = live if extra is None else [grant for grant in live if extra(grant.terms)]
-        for key, position in product(keys, positions):
-            span = _open(wanted, key, position, at)
-            if span and not _covered(span, [_open(grant, key, position, at) for grant in giving]):
-                return True
+        if not all(_covered(lesson, wanted, giving, at) for lesson in lessons):
+            return True
     return False
+
+
+def includes_all(held: AccessTerms, sold: AccessTerms) -> bool:
+    """Whether every lesson of ``sold`` is one of ``held``, whenever either may open it."""
+    pair = [GrantView(held, _FOR_EVER), GrantView(sold, _FOR_EVER)]
+    places = {place for terms in (held, sold) for place in (terms.lessons.n - 1, terms.lessons.n) if place >= 0}
+    return all(
+        held.includes(lesson) or not sold.includes(lesson)
+        for lesson in (
+            Lesson(key, position, module)
+            for key, module, position in product(
+                _telling_keys(pair), _telling_modules(pair), {0, *places, max(places) + 1}
+            )
+        )
+    )
 
 
 def owned_offers(pairs: Iterable[tuple[int, int]], at: dt.datetime) -> set[tuple[int, int]]:
@@ -111,42 +132,59 @@ def _sold(offer_ids: set[int]) -> dict[int, list[tuple[int, AccessTerms, bool]]]
 
 
 def _held(wanted: set[tuple[int, int]]) -> dict[tuple[int, int], list[GrantView]]:
-    """The grants of each (contact, product); one whose terms cannot be read gives nothing, as in ``policy``."""
     rows = AccessGrant.objects.filter(
         contact_id__in={contact for contact, _product in wanted},
         product_id__in={product for _contact, product in wanted},
     )
     held: dict[tuple[int, int], list[GrantView]] = defaultdict(list)
-    for pk, contact, product_id, terms, *instants in rows.values_list(
-        "pk", "contact_id", "product_id", "terms", "starts_at", "ends_at", "revoked_at"
-    ):
-        try:
-            held[contact, product_id].append(GrantView(AccessTerms.from_json(terms), *instants))
-        except KwigaError:
-            logger.exception("The terms of access grant %s cannot be read", pk)
+    for grant in reading.held(rows):
+        held[grant.contact_id, grant.product_id].append(grant.view)
     return held
 
 
 # --- one lesson -------------------------------------------------------------------------------------------------------
 
 
-def _ends(grant: GrantView) -> dt.datetime | None:
-    return min((end for end in (grant.ends_at, grant.revoked_at) if end is not None), default=None)
+def _open(grant: GrantView, lesson: Lesson, at: dt.datetime) -> list[Span]:
+    """When ``grant`` opens ``lesson`` from ``at`` on. Lessons that open as only the site knows count from the start."""
+    times, release = grant.times, grant.terms.release
+    opens = times.shifted(later(grant.starts_at, release.delay(lesson)))
+    if opens is None or not grant.terms.includes(lesson):
+        return []
+    opens = max(opens, at, release.not_before(lesson, grant.terms.zone) or at)
+    spans = ((max(begin, opens), end) for begin, end in times.open)
+    return [(begin, end) for begin, end in spans if end is None or begin < end]
 
 
-def _open(grant: GrantView, key: str, position: int, at: dt.datetime) -> _Span | None:
-    """When ``grant`` opens that lesson from ``at`` on; ``None`` for never."""
-    opens = grant.terms.lesson_opens_at(key, position, grant.starts_at)
-    if opens is None:
-        return None
-    opens, closes = max(opens, at), _ends(grant)
-    return (opens, closes) if closes is None or opens < closes else None
+def _covered(lesson: Lesson, wanted: GrantView, giving: Sequence[GrantView], at: dt.datetime) -> bool:
+    """Whether ``giving`` opens ``lesson`` whenever ``wanted`` would."""
+    spans = _open(wanted, lesson, at)
+    if not spans:
+        return True
+    release = wanted.terms.release.kind
+    together: list[Span] = []
+    for grant in giving:
+        if grant.terms.release.kind not in _UNKNOWN_RELEASES:
+            together += _open(grant, lesson, at)
+        elif grant.terms.release.kind == release and _opens_no_later(grant, wanted):
+            # One calendar, begun no later: whatever the site says, it has said it here before. But this grant alone.
+            alone = _open(grant, lesson, at)
+            if all(_without_gap(span, alone) for span in spans):
+                return True
+    return all(_without_gap(span, together) for span in spans)
 
 
-def _covered(span: _Span, by: Iterable[_Span | None]) -> bool:
+def _opens_no_later(grant: GrantView, wanted: GrantView) -> bool:
+    """Of two grants with one calendar that only the site knows: whether time has run for ``grant`` as long at least."""
+    if wanted.terms.release.kind == "after_previous":
+        return True
+    return not grant.times.frozen and grant.starts_at <= wanted.starts_at
+
+
+def _without_gap(span: Span, by: Iterable[Span]) -> bool:
     """Whether the spans in ``by`` together leave no gap in ``span``."""
     reached, end = span[0], span[1] or _FOR_EVER
-    for opens, closes in sorted((each for each in by if each), key=lambda each: each[0]):
+    for opens, closes in sorted(by, key=lambda each: each[0]):
         if opens > reached:
             return False
         reached = max(reached, closes or _FOR_EVER)
@@ -155,23 +193,30 @@ def _covered(span: _Span, by: Iterable[_Span | None]) -> bool:
     return False
 
 
+# --- which lessons to ask about -----------------------------------------------------------------------------------------
+
+
 def _telling_keys(grants: Sequence[GrantView]) -> list[str]:
     """One key of each group of lessons that none of the terms tells apart; the unnamed ones among them."""
-    named = {
-        key
-        for grant in grants
-        for key in (*grant.terms.lessons.keys, *grant.terms.lessons.known, *dict(grant.terms.release.dates))
-    }
+    dates = [dict(grant.terms.release.dates) for grant in grants]
+    lessons = [grant.terms.lessons for grant in grants]
+    named = {key for rule in lessons for key in (*rule.keys, *rule.known)}.union(*dates)
     groups = {
         tuple(
-            (
-                key in grant.terms.lessons.keys,
-                key in grant.terms.lessons.known,
-                dict(grant.terms.release.dates).get(key),
-            )
-            for grant in grants
+            (key in rule.keys, key in rule.known, days.get(key)) for rule, days in zip(lessons, dates, strict=True)
         ): key
         for key in sorted(named | {_UNNAMED})
+    }
+    return list(groups.values())
+
+
+def _telling_modules(grants: Sequence[GrantView]) -> list[str]:
+    """The same for modules."""
+    lessons = [grant.terms.lessons for grant in grants]
+    named = {module for rule in lessons for module in (*rule.modules, *rule.new_in)}
+    groups = {
+        tuple((module in rule.modules, module in rule.new_in) for rule in lessons): module
+        for module in sorted(named | {_UNNAMED})
     }
     return list(groups.values())
 
@@ -179,19 +224,22 @@ def _telling_keys(grants: Sequence[GrantView]) -> list[str]:
 def _telling_positions(grants: Sequence[GrantView], at: dt.datetime) -> list[int]:
     """Places in the product at which the answer can change, and one beyond them all.
 
-    Each opening runs straight (``n`` days a place) and each end stands still; between two places at which such lines
-    cross nothing changes, so asking beside each crossing asks everywhere.
+    Each opening runs straight (``n`` days a place, moved on by each freeze) and everything else stands still; between two
+    places at which such lines cross nothing changes, so asking beside each crossing asks everywhere.
     """
-    lines = {(at, 0)}
+    lines: set[tuple[dt.datetime, int]] = {(at, 0)}
     places = {0, 1}
     for grant in grants:
-        lessons, release = grant.terms.lessons, grant.terms.release
-        lines.add((grant.starts_at, release.n if release.kind == "every" else 0))
-        if end := _ends(grant):
-            lines.add((end, 0))
-        lines.update((grant.terms.release.opens_at(key, 0, grant.starts_at), 0) for key, _day in release.dates)
+        lessons, release, times = grant.terms.lessons, grant.terms.release, grant.times
+        step, moved = release.n if release.kind == "every" else 0, grant.starts_at
+        lines.add((moved, step))
+        for begin, end in times.frozen:
+            moved = later(moved, (end or begin) - begin)
+            lines |= {(begin, 0), (moved, step)}
+        lines |= {(instant, 0) for span in times.open for instant in span if instant is not None}
+        lines |= {(begin_of(day, grant.terms.zone), 0) for _key, day in release.dates}
         if lessons.kind == "first":
-            places.update((lessons.n - 1, lessons.n))
+            places |= {lessons.n - 1, lessons.n}
     day = dt.timedelta(days=1)
     for (one, step), (other, stride) in product(lines, lines):
         if step > stride:

@@ -28,6 +28,11 @@ def site_zone() -> dt.tzinfo:
     return timezone.get_default_timezone() or ZoneInfo("UTC")
 
 
+def site_zone_name() -> str:
+    """The IANA name of ``site_zone``; days that are promised are days of it."""
+    return str(site_zone())
+
+
 def local(instant: dt.datetime, zone: dt.tzinfo | None = None) -> dt.datetime:
     """``instant`` in ``zone``, by default the reader's."""
     return instant.astimezone(zone or timezone.get_current_timezone())

@@ -20,7 +20,7 @@ from wagtail_kwiga import conf, locking
 from wagtail_kwiga.catalogue.models import Offer, OfferProduct, PriceRecord
 from wagtail_kwiga.catalogue.terms import OfferTerms, ProductTerms
 from wagtail_kwiga.coupons import gates
-from wagtail_kwiga.formatting import languages
+from wagtail_kwiga.formatting import instants, languages
 from wagtail_kwiga.offers.choices import SOURCE_FIELDS
 from wagtail_kwiga.pricing.money import Money
 from wagtail_kwiga.site_settings import KwigaSettings
@@ -57,11 +57,17 @@ def is_translation(page: Any) -> bool:
 
 
 def terms_of(page: Any) -> OfferTerms:
-    """The products of ``page`` with the access each opens. Products deleted meanwhile are left out."""
+    """The products of ``page`` with the access each opens. Products deleted meanwhile are left out.
+
+    The days in them are days of the site (``instants.site_zone``), whatever the zone of the site may be later on.
+    """
+    zone = instants.site_zone_name()
     rows = [block.value for block in page.products if block.value.get("product") is not None]
     return OfferTerms(
         products=tuple(
-            ProductTerms(row["product"].pk, row["product"].title, row.access_terms(), row.get("price_share") or None)
+            ProductTerms(
+                row["product"].pk, row["product"].title, row.access_terms(zone), row.get("price_share") or None
+            )
             for row in rows
         )
     )

@@ -16,10 +16,15 @@ from wagtail.blocks.list_block import ListBlockValidationError
 from wagtail.blocks.struct_block import StructBlockValidationError
 from wagtail.snippets.blocks import SnippetChooserBlock
 
-from wagtail_kwiga.catalogue.terms import AT_PAYMENT, AccessTerms, Length, Lessons, Release
+from wagtail_kwiga.catalogue.access_rules import Length, Lessons, Release, Start
+from wagtail_kwiga.catalogue.terms import AccessTerms
 
-ON_DATE = "date"
-STARTS = [(AT_PAYMENT, _("as soon as the order is paid")), (ON_DATE, _("on a fixed date, for everybody"))]
+STARTS = [
+    ("payment", _("as soon as the order is paid")),
+    ("date", _("on a fixed date, for everybody")),
+    ("not_before", _("as soon as the order is paid, but not before a date")),
+    ("days_after", _("a number of days after the order is paid")),
+]
 LENGTHS = [
     ("unlimited", _("without end")),
     ("days", _("a number of days")),
@@ -32,14 +37,16 @@ LESSONS = [
     ("chosen", _("only the ones listed here")),
 ]
 RELEASES = [
+    ("course", _("as the course itself says")),
     ("all", _("all at once")),
     ("every", _("one after the other, every so many days")),
     ("dated", _("on the dates listed here")),
+    ("after_previous", _("each after the one before is finished")),
 ]
 PRACTICES = [
     ("none", _("nobody looks at it")),
     ("automatic", _("checked automatically")),
-    ("curator", _("by a curator")),
+    ("by_instructor", _("by an instructor")),
 ]
 
 
@@ -48,7 +55,7 @@ def keys_in(text: str | None) -> tuple[str, ...]:
     return tuple(dict.fromkeys(filter(None, (line.strip() for line in (text or "").splitlines()))))
 
 
-def curators() -> list[tuple[str, str]]:
+def instructors() -> list[tuple[str, str]]:
     """Everybody who may work in the Wagtail admin, as choices."""
     users = ModelBackend().with_perm("wagtailadmin.access_admin")
     # A site's own user model need not know full names, hence Wagtail's way to call people.
@@ -58,10 +65,14 @@ def curators() -> list[tuple[str, str]]:
 class ProductValue(blocks.StructValue):
     """One product of an offer; reads as the terms it is sold on."""
 
-    def access_terms(self) -> AccessTerms:
-        """The terms as the frozen value that offers and orders keep. Numbers and dates left out fall back to the widest."""
+    def access_terms(self, zone: str = "UTC") -> AccessTerms:
+        """The terms as the frozen value that offers and orders keep. Numbers and dates left out fall back to the widest.
+
+        ``zone`` is the IANA name of the zone in which their days are meant.
+        """
         return AccessTerms(
-            start=self._date("start_date") if self.get("start") == ON_DATE and self.get("start_date") else AT_PAYMENT,
+            zone=zone,
+            start=self._start(),
             length=self._length(),
             lessons=self._lessons(),
             release=self._release(),
@@ -70,36 +81,45 @@ class ProductValue(blocks.StructValue):
             checkpoints=bool(self.get("checkpoints")),
             comments=bool(self.get("comments")),
             certificate=bool(self.get("certificate")),
-            curators=tuple(self.get("curators") or ()),
+            instructors=tuple(self.get("instructors") or ()),
         )
+
+    def _start(self) -> Start:
+        kind = self.get("start")
+        if kind in ("date", "not_before") and self.get("start_date"):
+            return Start(kind, day=self["start_date"].isoformat())
+        if kind == "days_after" and self.get("start_days"):
+            return Start.days_after(self["start_days"])
+        return Start()
 
     def _length(self) -> Length:
         kind, number = self.get("length"), self.get("length_number")
         if kind in ("days", "months") and number:
-            return Length(kind, number)
+            return Length(kind, number, extends=bool(self.get("extends")))
         if kind == "until" and self.get("length_until"):
             return Length.until(self["length_until"])
         return Length()
 
     def _lessons(self) -> Lessons:
         kind, known = self.get("lessons"), keys_in(self.get("lessons_known"))
+        new_in = keys_in(self.get("new_lessons_in"))
         if kind == "first" and self.get("lessons_first"):
             return Lessons.first(self["lessons_first"])
-        if kind == "chosen" and (keys := keys_in(self.get("lessons_chosen"))):
-            return Lessons.chosen(keys, known=known)
-        return Lessons(known=known)
+        keys, modules = keys_in(self.get("lessons_chosen")), keys_in(self.get("modules_chosen"))
+        if kind == "chosen" and (keys or modules):
+            return Lessons.chosen(keys, modules=modules, known=known, new_in=new_in)
+        return Lessons(known=known, new_in=new_in)
 
     def _release(self) -> Release:
         kind = self.get("release")
+        if kind in ("all", "after_previous"):
+            return Release(kind)
         if kind == "every" and self.get("release_days"):
             return Release.every(self["release_days"])
         if kind == "dated":
             rows = [row for row in self.get("release_dates") or () if row.get("lesson") and row.get("date")]
             return Release.dated({row["lesson"].strip(): row["date"] for row in rows}) if rows else Release()
         return Release()
-
-    def _date(self, name: str) -> str:
-        return self[name].isoformat()
 
 
 class LessonDateBlock(blocks.StructBlock):
@@ -138,13 +158,32 @@ class ProductBlock(blocks.StructBlock):
         help_text=_("Counts under “a number of days” and “a number of months”."),
     )
     length_until = blocks.DateBlock(
-        required=False, label=_("Last day"), help_text=_("Counts under “until a date”. That day included (UTC).")
+        required=False,
+        label=_("Last day"),
+        help_text=_("Counts under “until a date”. That day included, in the time zone of this site."),
     )
-    start = blocks.ChoiceBlock(choices=STARTS, default=AT_PAYMENT, label=_("Access starts"))
+    extends = blocks.BooleanBlock(
+        required=False,
+        label=_("Extends the access the buyer has"),
+        help_text=_(
+            "For renewals, with a number of days or months: they are added to the end of the access that the buyer has, so "
+            "whoever renews early loses nothing. Without access they count from the start as usual."
+        ),
+    )
+    start = blocks.ChoiceBlock(choices=STARTS, default="payment", label=_("Access starts"))
     start_date = blocks.DateBlock(
         required=False,
         label=_("Start date"),
-        help_text=_("Counts under “on a fixed date”. The day begins at midnight UTC."),
+        help_text=_(
+            "Counts under “on a fixed date” and “not before a date”. The day begins at midnight in the time zone of this site."
+        ),
+    )
+    start_days = blocks.IntegerBlock(
+        required=False,
+        min_value=1,
+        max_value=3650,
+        label=_("Days after the payment"),
+        help_text=_("Counts under “a number of days after the order is paid”."),
     )
     lessons = blocks.ChoiceBlock(choices=LESSONS, default="all", label=_("Lessons"))
     lessons_first = blocks.IntegerBlock(
@@ -162,11 +201,26 @@ class ProductBlock(blocks.StructBlock):
             "Counts under “only the ones listed here”. One key a line, as your course pages call their lessons."
         ),
     )
+    modules_chosen = blocks.TextBlock(
+        required=False,
+        rows=3,
+        label=_("These modules"),
+        help_text=_(
+            "Counts under “only the ones listed here”: all lessons of these modules. One key a line, as your course pages "
+            "call their modules; one that has no lessons yet may be among them."
+        ),
+    )
     new_lessons = blocks.BooleanBlock(
         required=False,
         default=True,
         label=_("Open lessons that are added later"),
         help_text=_("They open by themselves. With “only the first ones” their number stays as it is."),
+    )
+    new_lessons_in = blocks.TextBlock(
+        required=False,
+        rows=2,
+        label=_("Later lessons only in these modules"),
+        help_text=_("One key a line. Left empty: wherever they are added."),
     )
     lessons_known = blocks.TextBlock(
         required=False,
@@ -177,7 +231,7 @@ class ProductBlock(blocks.StructBlock):
             "beside chosen ones."
         ),
     )
-    release = blocks.ChoiceBlock(choices=RELEASES, default="all", label=_("Lessons open"))
+    release = blocks.ChoiceBlock(choices=RELEASES, default="course", label=_("Lessons open"))
     release_days = blocks.IntegerBlock(
         required=False,
         min_value=1,
@@ -193,14 +247,16 @@ class ProductBlock(blocks.StructBlock):
         help_text=_("Counts under “on the dates listed here”. A lesson without a date opens with the rest."),
     )
     practice = blocks.ChoiceBlock(choices=PRACTICES, default="none", label=_("Practice work"))
-    curators = blocks.MultipleChoiceBlock(
+    instructors = blocks.MultipleChoiceBlock(
         required=False,
-        choices=curators,
+        choices=instructors,
         widget=forms.CheckboxSelectMultiple,
-        label=_("Curators"),
+        label=_("Instructors"),
         help_text=_("Who looks after these buyers."),
     )
-    checkpoints = blocks.BooleanBlock(required=False, label=_("A lesson opens when the one before is done"))
+    checkpoints = blocks.BooleanBlock(
+        required=False, label=_("Checkpoints hold back what follows until they are passed")
+    )
     comments = blocks.BooleanBlock(required=False, label=_("Buyers may comment"))
     certificate = blocks.BooleanBlock(required=False, label=_("A certificate at the end"))
 
@@ -211,12 +267,20 @@ class ProductBlock(blocks.StructBlock):
         label_format = "{product}"
         value_class = ProductValue
         form_layout = BlockGroup(
-            children=["product", "length", "length_number", "length_until"],
+            children=["product", "length", "length_number", "length_until", "extends"],
             settings=[
                 BlockGroup(["price_share"], heading=_("Price"), icon="tag"),
-                BlockGroup(["start", "start_date"], heading=_("When access starts"), icon="date"),
+                BlockGroup(["start", "start_date", "start_days"], heading=_("When access starts"), icon="date"),
                 BlockGroup(
-                    ["lessons", "lessons_first", "lessons_chosen", "new_lessons", "lessons_known"],
+                    [
+                        "lessons",
+                        "lessons_first",
+                        "lessons_chosen",
+                        "modules_chosen",
+                        "new_lessons",
+                        "new_lessons_in",
+                        "lessons_known",
+                    ],
                     heading=_("Which lessons"),
                     icon="list-ol",
                 ),
@@ -224,7 +288,7 @@ class ProductBlock(blocks.StructBlock):
                     ["release", "release_days", "release_dates"], heading=_("When lessons open"), icon="lock-open"
                 ),
                 BlockGroup(
-                    ["practice", "curators", "checkpoints", "comments", "certificate"],
+                    ["practice", "instructors", "checkpoints", "comments", "certificate"],
                     heading=_("What comes with them"),
                     icon="group",
                 ),
@@ -236,9 +300,10 @@ class ProductBlock(blocks.StructBlock):
         ("length", "days", "length_number", _("How many days does the access last?")),
         ("length", "months", "length_number", _("How many months does the access last?")),
         ("length", "until", "length_until", _("Which is the last day of the access?")),
-        ("start", ON_DATE, "start_date", _("On which date does the access start?")),
+        ("start", "date", "start_date", _("On which date does the access start?")),
+        ("start", "not_before", "start_date", _("Before which date does the access not start?")),
+        ("start", "days_after", "start_days", _("How many days after the payment does the access start?")),
         ("lessons", "first", "lessons_first", _("How many lessons are sold?")),
-        ("lessons", "chosen", "lessons_chosen", _("Which lessons are sold? Give at least one key.")),
         ("release", "every", "release_days", _("How many days lie between two lessons?")),
     )
 
@@ -249,10 +314,18 @@ class ProductBlock(blocks.StructBlock):
             for choice, chosen, name, words in self.NEEDS
             if value.get(choice) == chosen and not (value.get(name) and str(value.get(name)).strip())
         }
-        if value.get("lessons") == "all" and not value.get("new_lessons") and not keys_in(value.get("lessons_known")):
+        keys, modules = keys_in(value.get("lessons_chosen")), keys_in(value.get("modules_chosen"))
+        if value.get("lessons") == "chosen" and not keys and not modules:
+            faults["lessons_chosen"] = ValidationError(
+                _("Which lessons are sold? Give the key of at least one lesson or module.")
+            )
+        holds_back = value.get("lessons") == "all" or (value.get("lessons") == "chosen" and modules)
+        if holds_back and not value.get("new_lessons") and not keys_in(value.get("lessons_known")):
             faults["lessons_known"] = ValidationError(
                 _("List the lessons there are today. Only so can it be told which ones came later.")
             )
+        if value.get("extends") and value.get("length") not in ("days", "months"):
+            faults["extends"] = ValidationError(_("Only a number of days or months can be added to what somebody has."))
         dated = [row["lesson"].strip() for row in value.get("release_dates") or ()]
         if value.get("release") == "dated" and (words := _wrong_dates(dated)):
             faults["release_dates"] = ListBlockValidationError(non_block_errors=[words])

@@ -17,10 +17,11 @@ from django.utils.translation import gettext_lazy as _
 from wagtail.admin.ui.components import Component
 from wagtail.admin.ui.tables import Column, DateColumn, StatusTagColumn, TitleColumn
 
+from wagtail_kwiga import conf
 from wagtail_kwiga.access.models import AccessGrant
 from wagtail_kwiga.automations.models import Run, StepRecord
 from wagtail_kwiga.automations.wording import descriptions
-from wagtail_kwiga.backoffice.orders import answers, site_panels
+from wagtail_kwiga.backoffice.orders import answers, granted, site_panels
 from wagtail_kwiga.backoffice.parts import linking, policies
 from wagtail_kwiga.backoffice.parts.columns import (
     NUMBER,
@@ -260,29 +261,20 @@ class Access(OrderPanel):
     def card(self) -> TableCard:
         lines = list(OrderLine.objects.filter(order=self.order.pk).select_related("product"))
         grants: dict[int, list[AccessGrant]] = {}
-        for grant in AccessGrant.objects.filter(line__order=self.order.pk).order_by("granted_at", "pk"):
+        found = AccessGrant.objects.filter(line__order=self.order.pk).order_by("granted_at", "pk")
+        for grant in found.prefetch_related("adjustments"):
             grants.setdefault(grant.line_id or 0, []).append(grant)
         rows = [(line, grant) for line in lines for grant in grants.get(line.pk) or [None]]
         return TableCard(
             [
                 Column("title", label=_("Product"), accessor=lambda row: row[0].title),
-                Column("state", label=_("Access"), accessor=lambda row: _access_told(row[1])),
+                Column("state", label=_("Access"), accessor=lambda row: granted.state(row[1], conf.now())),
                 Column("starts", label=_("From"), accessor=lambda row: coming(row[1] and row[1].starts_at)),
-                Column(
-                    "ends", label=_("Until"), accessor=lambda row: row[1] and (exact(row[1].ends_at) or _("no end"))
-                ),
+                Column("ends", label=_("Until"), accessor=lambda row: row[1] and granted.end(row[1])),
             ],
             rows,
             _("This order opens nothing."),
         )
-
-
-def _access_told(grant: AccessGrant | None) -> Any:
-    if grant is None:
-        return _("not given: opens once the order is paid")
-    if grant.revoked_at:
-        return gettext("taken away on %(moment)s") % {"moment": exact(grant.revoked_at)}
-    return _("given")
 
 
 class Recovery(OrderPanel):
