@@ -180,6 +180,8 @@ class OutgoingEmail(models.Model):
     promised_until = models.DateTimeField(null=True, blank=True)
     #: When it was rewritten with the facts of that moment, because what it said had become worse. That happens once.
     rebuilt_at = models.DateTimeField(null=True, blank=True)
+    #: Whether files go along (``attachments``): a sweep asks for them only then.
+    has_attachments = models.BooleanField(default=False)
     queued_at = models.DateTimeField(_("queued"))
     due_at = models.DateTimeField(_("due"))
     #: After this instant the mail is missed instead of sent.
@@ -227,6 +229,40 @@ class OutgoingEmail(models.Model):
 
     def __str__(self) -> str:
         return f"{self.subject} → {self.to_email}"
+
+
+class EmailAttachment(models.Model):
+    """A file of one mail: its bytes, or what makes them when the mail leaves."""
+
+    email = models.ForeignKey(OutgoingEmail, on_delete=models.CASCADE, related_name="attachments")
+    position = models.PositiveSmallIntegerField(default=0)
+    name = models.CharField(_("file name"), max_length=150)
+    content_type = models.CharField(max_length=100)
+    #: What the HTML calls it (``cid:…``); empty for a file to be saved.
+    content_id = models.CharField(max_length=150, blank=True)
+    content = models.BinaryField(null=True, blank=True)
+    #: Dotted path of a function ``(email, **arguments) -> bytes``.
+    maker = models.CharField(max_length=200, blank=True)
+    arguments = models.JSONField(default=dict, blank=True)
+
+    wagtail_reference_index_ignore = True
+
+    class Meta:
+        verbose_name = _("attachment")
+        verbose_name_plural = _("attachments")
+        ordering = ["position", "pk"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["email", "content_id"], condition=~models.Q(content_id=""), name="kwiga_attachment_content_id"
+            ),
+            models.CheckConstraint(
+                condition=models.Q(content__isnull=True, maker__gt="") | models.Q(content__isnull=False, maker=""),
+                name="kwiga_attachment_content_or_maker",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
 
 
 class Suppression(models.Model):

@@ -110,6 +110,7 @@ class Envelope(MailPanel):
             (_("Sender"), _mailbox(*parseaddr(sender.for_site(email.site_id).from_header))),
             (_("Recipient"), _mailbox(email.to_name, email.to_email)),
             (_("Subject"), self.mail.subject if self.mail else email.subject),
+            (_("Attachments"), ", ".join(one.name for one in email.attachments.all()) if email.has_attachments else ""),
         )
         return format_html("{}{}", head.render_html(parent_context), self._body())
 

@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import CharField, DateTimeField, QuerySet
+from django.db.models import CharField, DateTimeField, QuerySet, prefetch_related_objects
 from django.db.models import PositiveSmallIntegerField as SmallNumber
 
 from wagtail_kwiga import conf, hooks, locking
@@ -151,6 +151,8 @@ def _take(lease: str, now: dt.datetime, passed: float, size: int) -> tuple[list[
     versions = EmailTemplateVersion.objects.in_bulk({email.version_id for email in emails})
     for email in emails:
         email.version = versions[email.version_id]
+    if with_files := [email for email in emails if email.has_attachments]:
+        prefetch_related_objects(with_files, "attachments")
     return emails, sender.for_sites({email.site_id for email in emails})
 
 
