@@ -52,7 +52,7 @@ class Defaults:
     SWEEP_SECONDS: int = 20
     #: Seconds for which a lease on runs or mails is honoured before another worker may take them.
     LEASE_SECONDS: int = 120
-    #: Times a run or a mail is tried before it is parked or failed.
+    #: Times a run or a mail is tried before it is paused or failed.
     MAX_ATTEMPTS: int = 5
     #: Minutes after which a receipt whose hand-over had no clear end is tried once more.
     RECEIPT_RETRY_MINUTES: int = 60

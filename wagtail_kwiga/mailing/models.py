@@ -124,7 +124,7 @@ class OutgoingEmail(models.Model):
         SENDING = "sending", _("being handed over")
         SENT = "sent", _("sent")
         FAILED = "failed", _("failed")
-        UNCERTAIN = "uncertain", _("uncertain")
+        UNKNOWN = "unknown", _("delivery unknown")
         SUPPRESSED = "suppressed", _("not sent: address refuses mail")
         MISSED = "missed", _("not sent: too late")
         CANCELLED = "cancelled", _("not sent: no longer needed")
@@ -194,7 +194,7 @@ class OutgoingEmail(models.Model):
     message_id = models.CharField(max_length=255, blank=True)
     esp_status = models.CharField(max_length=60, blank=True)
     why = models.CharField(_("why"), max_length=255, blank=True)
-    #: What staff said of an uncertain mail: ``was_sent`` or ``send_again``.
+    #: What staff said of a mail whose delivery is unknown: ``was_sent`` or ``send_again``.
     settled_by = models.CharField(max_length=20, blank=True)
 
     wagtail_reference_index_ignore = True
@@ -224,7 +224,7 @@ class OutgoingEmail(models.Model):
             ),
             models.Index(fields=["message_id"], name="kwiga_email_message_id", condition=~models.Q(message_id="")),
             models.Index(fields=["-queued_at", "-id"], name="kwiga_email_newest"),
-            models.Index(fields=["sending_at"], name="kwiga_email_uncertain", condition=models.Q(status="uncertain")),
+            models.Index(fields=["sending_at"], name="kwiga_email_unknown", condition=models.Q(status="unknown")),
         ]
 
     def __str__(self) -> str:

@@ -80,7 +80,7 @@ class About(MailPanel):
         return format_html("{}{}", self._doubt(), card.render_html(parent_context))
 
     def _doubt(self) -> Any:
-        if self.email.status != Status.UNCERTAIN:
+        if self.email.status != Status.UNKNOWN:
             return ""
         words = _(
             "Nobody knows whether this mail arrived: the hand-over to the mail server had no clear end. "

@@ -151,7 +151,7 @@ class MailConnection:
         return line is not None and line is self._line and not self._ended
 
     def _is_alive(self) -> bool:
-        """An SMTP server may have hung up meanwhile; to learn that during a hand-over would make the mail uncertain."""
+        """An SMTP server may have hung up meanwhile; to learn that during a hand-over would make the mail unknown."""
         noop = getattr(getattr(self._connection, "connection", None), "noop", None)
         if noop is None:
             return True

@@ -35,7 +35,7 @@ from wagtail_kwiga.orders.models import Order, OrderLine
 Status = OutgoingEmail.Status
 Purpose = OutgoingEmail.Purpose
 
-#: What ``settled_by`` says where no person but the retry of a receipt has settled an uncertain mail.
+#: What ``settled_by`` says where no person but the retry of a receipt has settled a mail whose delivery is unknown.
 BY_ITSELF = "by_itself"
 
 
@@ -200,7 +200,7 @@ def send_test(template: EmailTemplate, *, to: str, language: str = "", now: dt.d
 
 
 def settle(email: OutgoingEmail, verdict: str, *, by: Any = None, now: dt.datetime | None = None) -> None:
-    """A person decides about a mail: ``was_sent`` (an uncertain one), or ``send_again`` (an uncertain or failed one).
+    """A person decides about a mail: ``was_sent`` (one whose delivery is unknown), or ``send_again`` (an unknown or failed one).
 
     Sending again uses the same row and asks all questions anew: a paid purchase stays silent, a late mail is missed.
     Raises ``KwigaError``: ``unknown_verdict``, or ``not_open`` where the mail is not in doubt (any more).
@@ -209,11 +209,11 @@ def settle(email: OutgoingEmail, verdict: str, *, by: Any = None, now: dt.dateti
     changes: dict[str, Any] = {"settled_by": verdict, "lease": "", "leased_until": None}
     match verdict:
         case "was_sent":
-            open_states = [Status.UNCERTAIN]
+            open_states = [Status.UNKNOWN]
             changes |= {"status": Status.SENT, "sent_at": email.sending_at or now, "why": ""}
             code = "mailing.settled_sent"
         case "send_again":
-            open_states = [Status.UNCERTAIN, Status.FAILED]
+            open_states = [Status.UNKNOWN, Status.FAILED]
             changes |= {"status": Status.QUEUED, "due_at": now, "attempts": 0, "why": told(Why.SEND_AGAIN)}
             code = "mailing.settled_again"
         case _:
