@@ -51,15 +51,11 @@ def by_hand(offer_id: int, email: str, code: str, *, contact_id: int | None = No
             total_amount=offer.amount - off, coupon=coupon, language="en", placed_at=now,
             price_holds_until=now + dt.timedelta(days=7), expires_at=now + dt.timedelta(days=14),
         )  # fmt: skip
-        sold = offer.terms["products"][0]
+        sold = m.OfferProduct.objects.filter(offer=offer)[0]
         m.OrderLine.objects.create(
-            order=order,
-            product_id=sold["product_id"],
-            title=sold["title"],
-            amount=order.total_amount,
-            list_amount=order.list_amount,
-            discount_amount=order.discount_amount,
-        )
+            order=order, product_id=sold.product_id, title=sold.title, amount=order.total_amount,
+            list_amount=order.list_amount, discount_amount=order.discount_amount,
+        )  # fmt: skip
         m.TimelineEntry.objects.create(
             subject_type=ContentType.objects.get_for_model(m.Order), subject_id=order.pk, code="order.placed", at=now
         )

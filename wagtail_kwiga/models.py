@@ -3,10 +3,18 @@
 from wagtail_kwiga.access.models import AccessGrant
 from wagtail_kwiga.automations.models import Run, Scenario, ScenarioVersion, ScenarioVersionLink, StepRecord
 from wagtail_kwiga.background import Heartbeat
-from wagtail_kwiga.catalogue.models import Offer, OfferProduct, Product
-from wagtail_kwiga.contacts.models import Contact, ContactList, ListMembership, RateLimitWindow
+from wagtail_kwiga.catalogue.models import Offer, OfferProduct, PriceRecord, Product
+from wagtail_kwiga.contacts.models import (
+    Consent,
+    Contact,
+    ContactList,
+    ListMembership,
+    PhoneNumber,
+    RateLimitWindow,
+)
 from wagtail_kwiga.coupons.models import Coupon, CouponListLimit, CouponOfferLimit, CouponUse, OfferAllowedCoupon
 from wagtail_kwiga.journal.models import TimelineEntry
+from wagtail_kwiga.legal_texts.models import LegalText, LegalTextSource
 from wagtail_kwiga.mailing.models import (
     EmailAttachment,
     EmailTemplate,
@@ -21,6 +29,7 @@ from wagtail_kwiga.site_settings import KwigaSettings
 
 __all__ = [
     "AccessGrant",
+    "Consent",
     "Contact",
     "ContactList",
     "Coupon",
@@ -32,6 +41,8 @@ __all__ = [
     "EmailTemplateVersion",
     "Heartbeat",
     "KwigaSettings",
+    "LegalText",
+    "LegalTextSource",
     "ListMembership",
     "Offer",
     "OfferAllowedCoupon",
@@ -43,6 +54,8 @@ __all__ = [
     "OutgoingEmail",
     "Payment",
     "PaymentAttempt",
+    "PhoneNumber",
+    "PriceRecord",
     "Product",
     "ProviderEvent",
     "Purchase",

@@ -97,7 +97,7 @@ def test_no_page_of_a_visitor_shows_words_as_markup(shop):
     for row in (shop.order, shop.paid):
         pages[f"pay {row.pk}"] = links.pay_url(row, after(hours=1))
         pages[f"order {row.pk}"] = links.order_url(row, after(hours=1))
-    pages["resume"] = links.resume_url(shop.order, shop.coupon.pk, after(hours=1))
+    pages["resume"] = links.resume_url(shop.order, shop.coupon.token, after(hours=1))
     for name, address in pages.items():
         answer = visitor.get(address, follow=True)
         body = body_of(answer)

@@ -163,7 +163,7 @@ def test_who_may_look_and_who_may_tick_off(clerk, client, order, entry):
     assert clerk.post(done(entry)).status_code == 302
     entry.refresh_from_db()
     assert entry.attended_at is None
-    may("change_timelineentry", "view_order")
+    may("view_timelineentry", "resolve_attention", "view_order")
     page = text(clerk.get(INDEX))
     assert done(entry) in page
     assert reverse("wagtail_kwiga_orders:inspect", args=[order.pk]) in page

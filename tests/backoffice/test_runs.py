@@ -312,8 +312,8 @@ def test_who_may_view_sees_and_stops_nobody(clerk, story):
     assert run.state == "active"
 
 
-def test_who_may_change_runs_may_stop(clerk, story):
-    client = clerk("change_run")
+def test_who_may_stop_runs_sees_the_button(clerk, story):
+    client = clerk("view_run", "stop_runs")
     run = story.run_of(story.place(make_contact()))
     page_of(client, reverse(INDEX))
     assert client.post(url("stop", run)).status_code == 302

@@ -399,7 +399,7 @@ def test_who_may_only_look_stops_nobody(clerk, story):
 
 
 def test_who_may_stop_but_not_publish_cannot_unpublish(clerk, story):
-    client = clerk("view_scenario", "change_run")
+    client = clerk("view_scenario", "stop_runs")
     story.place(make_contact())
     assert "Let nobody new in" not in page_of(client, url("stop_all", story.scenario))
     client.post(url("stop_all", story.scenario), {"unpublish": "on"})

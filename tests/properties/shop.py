@@ -77,8 +77,9 @@ class Shop:
         both = [make_product("Watercolour", slug="watercolour"), make_product("Oil", slug="oil")]
         one = make_offer(both[0], amount="120.00", coupon_mode="only")
         two = make_offer(*both, amount="40.01", coupon_mode="any")
+        three = make_offer(both[1], amount="30.00", coupon_mode="any")
         gates.name_coupons(one, [comeback.pk, opened.pk])
-        self.offers, self.coupons = (one.pk, two.pk), (comeback.pk, opened.pk, free.pk, vip25.pk)
+        self.offers, self.coupons = (one.pk, two.pk, three.pk), (comeback.pk, opened.pk, free.pk, vip25.pk)
         self.lists = (came_back.pk, vip.pk)
         mail = make_template(*TEXTS[0], title="Back")
         thanks = make_template(("text", {"text": "<p>Thank you</p>"}), kind="service", title="Thanks", subject="Thanks")
@@ -135,7 +136,7 @@ class Shop:
         assert result.order.total_amount <= shown.amount, "nobody is charged more than the page showed"
         return result
 
-    def come_back(self, order: m.Order, coupon: int | None, method: str, now: dt.datetime) -> checkout.CheckoutResult:
+    def come_back(self, order: m.Order, coupon: str | None, method: str, now: dt.datetime) -> checkout.CheckoutResult:
         """The button of the mail, the filled-in form, and off it goes, with the coupon of the link if it still holds."""
         token = links.resume_url(order, coupon, now).rstrip("/").rpartition("/")[2]
         resume = resuming.read(token, now)

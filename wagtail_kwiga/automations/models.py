@@ -150,6 +150,11 @@ class Run(models.Model):
     class Meta:
         verbose_name = _("run")
         verbose_name_plural = _("runs")
+        default_permissions = ("view",)
+        permissions = [
+            ("stop_runs", _("Can take people out of scenarios")),
+            ("resume_runs", _("Can let people go on in scenarios")),
+        ]
         ordering = ["-entered_at", "-pk"]
         constraints = [
             models.UniqueConstraint(

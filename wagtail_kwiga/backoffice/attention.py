@@ -115,7 +115,7 @@ class DoneColumn(Column):
         verb = "done" if instance.attended_at is None else "put_back"
         return {
             **super().get_cell_context_data(instance, parent_context),
-            "may": policies.may(request.user, "change", TimelineEntry),
+            "may": policies.can(request.user, "resolve_attention"),
             "action": reverse(f"wagtail_kwiga_attention:{verb}", args=[instance.pk]),
             "sentence": writing.sentence(instance),
             "csrf": csrf_input(request),
@@ -233,7 +233,7 @@ class AttentionIndexView(RecordIndexView):
 @require_POST
 def tick(request: HttpRequest, pk: int, verb: str) -> HttpResponse:
     """Tick an entry off, or put it back on the list."""
-    if not policies.may(request.user, "change", TimelineEntry):
+    if not policies.can(request.user, "resolve_attention"):
         raise PermissionDenied
     entry = get_object_or_404(TimelineEntry, pk=pk, needs_attention=True)
     words = {"sentence": writing.sentence(entry)}

@@ -8,8 +8,11 @@ from django.db import models
 from django.db.models.functions import Upper
 from django.utils.translation import gettext_lazy as _
 
+from wagtail_kwiga import signing
 from wagtail_kwiga.catalogue.models import Offer
 from wagtail_kwiga.contacts.models import Contact, ContactList
+from wagtail_kwiga.currency_validator import validate_currency
+from wagtail_kwiga.pricing import currencies
 from wagtail_kwiga.pricing.money import quantise
 
 
@@ -43,7 +46,7 @@ class Coupon(models.Model):
     amount = models.DecimalField(
         _("amount"), max_digits=14, decimal_places=4, null=True, blank=True, validators=[MinValueValidator(0)]
     )
-    currency = models.CharField(_("currency"), max_length=3, blank=True)
+    currency = models.CharField(_("currency"), max_length=3, blank=True, validators=[validate_currency])
     valid_from = models.DateTimeField(_("valid from"), null=True, blank=True)
     valid_until = models.DateTimeField(_("valid until"), null=True, blank=True)
     limit_total = models.PositiveIntegerField(_("uses in all"), null=True, blank=True, help_text=_("Empty: no limit."))
@@ -70,6 +73,8 @@ class Coupon(models.Model):
     #: Uses held or spent at present; moved only by the conditional UPDATE in ``coupons.uses``.
     used_count = models.PositiveIntegerField(_("taken"), default=0, editable=False)
     created_at = models.DateTimeField(_("made"), auto_now_add=True)
+    #: What signed links call it (``signing``); random.
+    token = models.CharField(max_length=43, unique=True, default=signing.random_token, editable=False)
 
     class Meta:
         verbose_name = _("coupon")
@@ -108,7 +113,7 @@ class Coupon(models.Model):
         if (
             self.kind == self.Kind.FIXED
             and self.amount
-            and self.currency
+            and currencies.is_active(self.currency)
             and quantise(self.amount, self.currency) != self.amount
         ):
             raise ValidationError({"amount": _("%(currency)s has no such small unit.") % {"currency": self.currency}})

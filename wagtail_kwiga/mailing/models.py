@@ -159,7 +159,8 @@ class OutgoingEmail(models.Model):
     subject = models.CharField(_("subject"), max_length=255)
     #: Placeholder → text, frozen when queued. Links are derived from ``links`` at hand-over.
     context = models.JSONField(default=dict)
-    #: Link placeholder → what its token says, e.g. {"resume_url": {"order": 17, "coupon": 3, "expires": 1790000000}}.
+    #: Link placeholder → what its token says, e.g. {"resume_url": {"order": 17, "coupon": "x7…", "at": 1790000000}}.
+    #: A token names rows by their handles (``signing``).
     links = models.JSONField(default=dict)
     #: What the mail promises its reader, asked again right before it leaves (``sending.promises``): where its button leads,
     #: with which coupon, what it then costs at most, and until when at least. A mail without an offer here promises nothing.
@@ -202,6 +203,8 @@ class OutgoingEmail(models.Model):
     class Meta:
         verbose_name = _("outgoing mail")
         verbose_name_plural = _("outgoing mail")
+        default_permissions = ("view",)
+        permissions = [("settle_email", _("Can decide about mail in doubt"))]
         ordering = ["-queued_at", "-pk"]
         indexes = [
             models.Index(fields=["due_at", "id"], name="kwiga_email_due", condition=models.Q(status="queued")),

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Iterable, Mapping
 from typing import Any
+from uuid import UUID
 
 from django import forms
 from django.core.exceptions import ValidationError
@@ -24,6 +26,9 @@ from wagtail_kwiga.signing import Purpose
 _TURNING = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
 
+_SLOT = re.compile(r"[A-Za-z0-9_-]{16}")
+
+
 def one_line(text: str) -> str:
     """``text`` on one line, spaces made single. Raises ``ValidationError`` for characters that nobody types."""
     text = " ".join(unicodedata.normalize("NFC", text).split())
@@ -34,18 +39,27 @@ def one_line(text: str) -> str:
     return text
 
 
-def seal(offer_id: int, total: Money) -> str:
-    """The total a page shows, signed, so that the checkout knows what was agreed to."""
-    return signing.seal(Purpose.SHOWN_TOTAL, f"{offer_id}:{total.amount}:{total.currency}")
+def seal(offer: UUID | None, total: Money) -> str:
+    """The total a page shows, signed, so that the checkout knows what was agreed to.
+
+    ``offer`` is the offer's ``uid``: random, and so never that of another offer, as a key of the database may be after a backup was
+    restored.
+    """
+    return signing.seal(Purpose.SHOWN_TOTAL, f"{offer}:{total.amount}:{total.currency}")
 
 
-def unseal(offer_id: int, sealed: str) -> Money | None:
+def unseal(offer: UUID | None, sealed: str) -> Money | None:
     """The total that ``seal`` wrote for this offer; ``None`` for anything else."""
     try:
         key, amount, currency = (signing.unseal(Purpose.SHOWN_TOTAL, sealed) or "").split(":")
-        return Money(amount, currency) if int(key) == offer_id else None  # type: ignore[arg-type]
+        return Money(amount, currency) if key == str(offer) else None  # type: ignore[arg-type]
     except ValueError:
         return None
+
+
+def slot_of(text: str) -> str:
+    """``text`` where it can be a slot that we gave out (``orders.purchases.new_slot``); else empty."""
+    return text if _SLOT.fullmatch(text) else ""
 
 
 class OneLineField(forms.CharField):
@@ -137,9 +151,10 @@ class CheckoutForm(forms.Form):
     )
     shown = forms.CharField(required=False, widget=forms.HiddenInput)
     resume = forms.CharField(required=False, widget=forms.HiddenInput)
+    another = forms.CharField(required=False, widget=forms.HiddenInput)
 
     #: Fields the template puts in places of their own; all others are shown in order.
-    PLACED = ("coupon", "website", "shown", "resume", "terms", "promo", "payment_method")
+    PLACED = ("coupon", "website", "shown", "resume", "another", "terms", "promo", "payment_method")
 
     def __init__(
         self,
@@ -183,6 +198,9 @@ class CheckoutForm(forms.Form):
             return directory.normalise(self.cleaned_data["email"])
         except KwigaError as fault:
             raise ValidationError(fault.message, code=fault.code) from fault
+
+    def clean_another(self) -> str:
+        return slot_of(self.cleaned_data["another"])
 
     def clean_website(self) -> str:
         if self.cleaned_data["website"]:

@@ -9,6 +9,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Protocol
 
+from wagtail_kwiga.catalogue import selling
 from wagtail_kwiga.catalogue.terms import AccessTerms, OfferTerms
 from wagtail_kwiga.orders.statuses import OrderKind, Origin, PaymentKind
 from wagtail_kwiga.pricing.money import Money
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
     from wagtail_kwiga.catalogue.models import Offer
     from wagtail_kwiga.contacts.models import Contact
+    from wagtail_kwiga.legal_texts.models import LegalText
     from wagtail_kwiga.orders.models import Order
     from wagtail_kwiga.pricing.quotes import Quote
 
@@ -106,6 +108,10 @@ class OrderDraft:
     name: str = ""
     phone: str = ""
     agreed_terms: bool = False
+    #: The very words that were agreed to (``legal_texts``).
+    accepted_terms: LegalText | None = None
+    #: Wagtail's id of the revision of the offer page that was shown.
+    page_revision: int | None = None
     #: Cleaned values of the fields that the site has added to the order form; kept in ``Order.answers``.
     answers: Mapping[str, Any] = field(default_factory=dict)
     #: Until when the payment method needs the coupon, or what answers it for the order about to be written. By default the
@@ -117,9 +123,10 @@ class OrderDraft:
         price_lines(self.lines, self.quote)
 
     @classmethod
-    def for_offer(cls, offer: Offer, **given: Any) -> OrderDraft:
-        """The draft that sells everything of ``offer``; ``given`` are the other fields."""
-        return cls(offer=offer, lines=lines_of(offer), **given)
+    def for_offer(cls, offer: Offer, terms: OfferTerms | None = None, **given: Any) -> OrderDraft:
+        """The draft that sells everything of ``offer``; ``given`` are the other fields. One query, none where ``terms`` of
+        the offer are at hand. Raises ``KwigaError`` where they cannot be read."""
+        return cls(offer=offer, lines=lines_of(offer, terms or selling.terms_of(offer)), **given)
 
     @property
     def payment_kind(self) -> PaymentKind:
@@ -141,11 +148,11 @@ class OrderDraft:
         return frozenset(line.product_id for line in self.lines if line.is_main)
 
 
-def lines_of(offer: Offer) -> tuple[LineDraft, ...]:
-    """What ``offer`` sells at present, line by line. The one place where an offer's terms become lines of an order."""
+def lines_of(offer: Offer, terms: OfferTerms) -> tuple[LineDraft, ...]:
+    """What ``offer`` sells by ``terms``, line by line. The one place where an offer's terms become lines of an order."""
     return tuple(
-        LineDraft(product_id=sold.product_id, title=sold.title, access=sold.access, offer_id=offer.pk)
-        for sold in OfferTerms.from_json(offer.terms).products
+        LineDraft(product_id=sold.product_id, title=sold.title, access=sold.access, offer_id=offer.pk, share=share)
+        for sold, share in zip(terms.products, terms.weights, strict=True)
     )
 
 

@@ -24,6 +24,7 @@ from wagtail_kwiga.mailing.reasons import Why
 from wagtail_kwiga.mailing.sending import anymail_bridge, outcomes
 from wagtail_kwiga.mailing.sending.delivery import DeliverySummary, deliver_due
 from wagtail_kwiga.mailing.sending.outcomes import Outcome
+from wagtail_kwiga.mailing.sending.tracking import handle_of
 
 pytestmark = pytest.mark.django_db
 
@@ -45,7 +46,7 @@ def test_the_provider_learns_tags_and_metadata_and_its_answer_is_kept(outgoing):
     (message,) = outgoing
     given = message.anymail_test_params
     assert given["tags"] == ["recovery"]
-    assert given["metadata"] == {"kwiga_email": str(row.pk)}
+    assert given["metadata"] == {"kwiga_email": handle_of(row)}
     assert given["from"].display_name == "Mara of Riverside"
     assert [address.addr_spec for address in given["reply_to"]] == ["answers@riverside.example"]
     assert given["extra_headers"]["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
@@ -175,7 +176,7 @@ def test_what_a_provider_answers(provider, status, body, headers, ends, why):
         assert row.message_id == "e-1"
         (payload,) = provider.taken
         assert payload["headers"]["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
-        assert json.loads(payload["headers"]["X-Metadata"]) == {"kwiga_email": str(row.pk)}
+        assert json.loads(payload["headers"]["X-Metadata"]) == {"kwiga_email": handle_of(row)}
 
 
 def test_a_broken_connection_proves_nothing(provider):

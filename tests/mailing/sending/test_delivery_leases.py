@@ -192,7 +192,7 @@ def test_delivery_waits_for_whoever_holds_the_contact_and_sees_what_they_did(out
 def test_a_providers_report_waits_for_whoever_holds_the_contact():
     row = queue_one()
     m.OutgoingEmail.objects.filter(pk=row.pk).update(status=Status.SENDING, sending_at=START)
-    report = tracking.Report(row.pk, "", row.to_email, "delivered", at=after(minutes=1))
+    report = tracking.Report(tracking.handle_of(row), "", row.to_email, "delivered", at=after(minutes=1))
 
     def booked():
         m.OutgoingEmail.objects.filter(pk=row.pk).update(status=Status.SENT, sent_at=START, esp_status="opened")

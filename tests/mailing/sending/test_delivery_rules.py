@@ -77,7 +77,7 @@ def test_a_complaint_about_one_mail_stops_the_next_one_that_waits(outgoing):
     first = queue_one(contact, template=template)
     assert deliver_due(START).sent == 1
     waiting = queue_one(contact, template=template, now=after(minutes=1))
-    told = tracking.Report(first.pk, "", contact.email, "complained", at=after(minutes=2))
+    told = tracking.Report(tracking.handle_of(first), "", contact.email, "complained", at=after(minutes=2))
     assert waiting.status == Status.QUEUED
     assert tracking.record(told)
     assert deliver_due(after(minutes=3)) == DeliverySummary(suppressed=1)

@@ -25,7 +25,7 @@ from wagtail.admin.widgets.button import Button, HeaderButton
 from wagtail_kwiga.backoffice.mail import mail_card
 from wagtail_kwiga.backoffice.parts import filters, linking, long_lists
 from wagtail_kwiga.backoffice.parts.columns import breaking
-from wagtail_kwiga.backoffice.parts.policies import may
+from wagtail_kwiga.backoffice.parts.policies import can
 from wagtail_kwiga.backoffice.parts.records import RecordIndexView, RecordViewSet
 from wagtail_kwiga.exceptions import KwigaError
 from wagtail_kwiga.mailing import reasons
@@ -91,7 +91,7 @@ class EmailIndexView(RecordIndexView):
 
 def _verdict_buttons(email: OutgoingEmail, user: Any, kind: type) -> list[Any]:
     """What ``user`` may decide about ``email``, as buttons that lead to the question."""
-    verdicts = VERDICTS.get(email.status, ()) if may(user, "change", OutgoingEmail) else ()
+    verdicts = VERDICTS.get(email.status, ()) if can(user, "settle_email") else ()
     return [
         kind(label, url=reverse(f"wagtail_kwiga_mail:{verdict}", args=[email.pk]), icon_name=icon, priority=place)
         for place, (verdict, label, icon) in enumerate(verdicts, start=30)
@@ -128,7 +128,7 @@ class EmailInspectView(generic.InspectView):
 
 def settle(request: HttpRequest, pk: int, verdict: str) -> HttpResponse:
     """A person's decision about a mail in doubt: asked first, done by POST."""
-    if not may(request.user, "change", OutgoingEmail):
+    if not can(request.user, "settle_email"):
         raise PermissionDenied
     email = get_object_or_404(OutgoingEmail.objects.select_related("order", "contact"), pk=pk)
     card = reverse("wagtail_kwiga_mail:inspect", args=[email.pk])

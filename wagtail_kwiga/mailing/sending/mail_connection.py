@@ -11,7 +11,7 @@ from wagtail_kwiga.mailing import link_building, rendering
 from wagtail_kwiga.mailing.classification import Kind
 from wagtail_kwiga.mailing.models import OutgoingEmail
 from wagtail_kwiga.mailing.sender import Sender, mailbox
-from wagtail_kwiga.mailing.sending import attachments, mailers
+from wagtail_kwiga.mailing.sending import attachments, mailers, tracking
 from wagtail_kwiga.mailing.sending.message import Message
 from wagtail_kwiga.mailing.sending.outcomes import DeliveryResult, Outcome, of_answer, of_connecting, of_sending
 
@@ -57,13 +57,17 @@ def compose(email: OutgoingEmail, sender: Sender) -> Message:
         attachments.attach(message, email)
     # Read by Anymail's backends, ignored by all others.
     message.tags = [email.purpose]  # type: ignore[attr-defined]
-    message.metadata = {"kwiga_email": str(email.pk)}  # type: ignore[attr-defined]
+    message.metadata = {"kwiga_email": tracking.handle_of(email)}  # type: ignore[attr-defined]
     return message
 
 
 def message_id(email: OutgoingEmail, domain: str) -> str:
-    """A Message-ID that stays the same when a mail is handed over again, so that servers and readers may see the double."""
-    digest = hashlib.sha256(f"{email.pk}:{email.key}".encode()).hexdigest()[:20]
+    """A Message-ID that stays the same when a mail is handed over again, so that servers and readers may see the double.
+
+    Another mail never has it, not even one that got the same keys after a backup was restored: mailboxes hide what they take
+    for a double.
+    """
+    digest = hashlib.sha256(f"{tracking.handle_of(email)}:{email.key}".encode()).hexdigest()[:20]
     return f"<kwiga.{email.pk}.{digest}@{domain}>"
 
 
