@@ -15,7 +15,13 @@ from wagtail_kwiga.contacts.models import (
 from wagtail_kwiga.coupons.models import Coupon, CouponListLimit, CouponOfferLimit, CouponUse, OfferAllowedCoupon
 from wagtail_kwiga.journal.models import TimelineEntry
 from wagtail_kwiga.legal_texts.models import LegalText, LegalTextSource
-from wagtail_kwiga.mailing.models import EmailTemplate, EmailTemplateVersion, OutgoingEmail, Suppression
+from wagtail_kwiga.mailing.models import (
+    EmailAttachment,
+    EmailTemplate,
+    EmailTemplateVersion,
+    OutgoingEmail,
+    Suppression,
+)
 from wagtail_kwiga.offers.models import OfferPage
 from wagtail_kwiga.orders.models import Order, OrderLine, OrderNote, Purchase
 from wagtail_kwiga.payments.models import Payment, PaymentAttempt, ProviderEvent, Refund, Transaction
@@ -31,6 +37,7 @@ __all__ = [
     "CouponListLimit",
     "CouponOfferLimit",
     "CouponUse",
+    "EmailAttachment",
     "EmailTemplate",
     "EmailTemplateVersion",
     "Heartbeat",

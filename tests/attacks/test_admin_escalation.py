@@ -130,7 +130,7 @@ def test_to_stop_people_is_not_to_unpublish_their_scenario(shop):
     client = client_of(with_rights("stop_runs"))
     client.post(named("scenarios:stop_all", shop.scenario.pk), {"unpublish": "on"})
     assert m.Scenario.objects.get(pk=shop.scenario.pk).live
-    assert not m.Run.objects.filter(state__in=["live", "parked"]).exists()
+    assert not m.Run.objects.filter(state__in=["active", "paused"]).exists()
 
 
 def test_a_revision_of_another_row_is_not_found(shop):

@@ -38,7 +38,7 @@ def looks(shop: Any) -> list[Address]:
     found += [Address(name, reverse(name, args=given)) for name, given in more.items()]
     for row in (shop.order, shop.paid):
         found.append(Address("order", reverse("wagtail_kwiga_orders:inspect", args=[row.pk])))
-    for row in (shop.run, shop.parked):
+    for row in (shop.run, shop.paused):
         found.append(Address("run", reverse("wagtail_kwiga_runs:inspect", args=[row.pk])))
     for row in (shop.mail, shop.doubtful):
         found.append(Address("mail", reverse("wagtail_kwiga_mail:inspect", args=[row.pk])))

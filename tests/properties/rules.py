@@ -266,7 +266,7 @@ class StaffMachine(ShopMachine):
             case "stop all":
                 self.do(lambda: endings.stop_all(m.Scenario.objects.get(pk=scenario), now=self.now))
             case "go on":
-                for run in m.Run.objects.filter(scenario=scenario, state="parked"):
+                for run in m.Run.objects.filter(scenario=scenario, state="paused"):
                     self.do(lambda run=run: endings.let_go_on(run, now=self.now))
 
     @rule(text=st.integers(0, 2))
@@ -298,6 +298,6 @@ class StaffMachine(ShopMachine):
 
     @rule(verdict=st.sampled_from(["was_sent", "send_again"]), trouble=TROUBLES)
     def staff_settle_a_mail(self, verdict, trouble=None):
-        email = m.OutgoingEmail.objects.filter(status__in=["uncertain", "failed"]).order_by("-pk").first()
+        email = m.OutgoingEmail.objects.filter(status__in=["unknown", "failed"]).order_by("-pk").first()
         if email is not None:
             self.do(lambda: self.shop.settle(email, verdict, self.now), trouble)

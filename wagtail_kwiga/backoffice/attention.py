@@ -205,25 +205,23 @@ class AttentionIndexView(RecordIndexView):
     def _elsewhere(self) -> list[Topic]:
         """Mails in doubt and people held inside scenarios: each stays so until it is settled on its own list."""
         user, found = self.request.user, []
-        doubtful = OutgoingEmail.objects.filter(status=OutgoingEmail.Status.UNCERTAIN)
+        doubtful = OutgoingEmail.objects.filter(status=OutgoingEmail.Status.UNKNOWN)
         # Whatever stands on the list below is not said twice.
-        told = TimelineEntry.objects.filter(needs_attention=True, attended_at__isnull=True, code="mailing.uncertain")
+        told = TimelineEntry.objects.filter(needs_attention=True, attended_at__isnull=True, code="mailing.unknown")
         if policies.may(user, "view", OutgoingEmail) and (number := doubtful.count() - told.count()) > 0:
             words = ngettext(
                 "%(number)s mail of which nobody knows whether it arrived",
                 "%(number)s mails of which nobody knows whether they arrived",
                 number,
             )
-            found.append(
-                Topic(words % {"number": number}, f"{linking.url('wagtail_kwiga_mail:index')}?status=uncertain")
-            )
+            found.append(Topic(words % {"number": number}, f"{linking.url('wagtail_kwiga_mail:index')}?status=unknown"))
         people = linking.url("wagtail_kwiga_runs:index")
-        held = Run.objects.filter(state=Run.State.PARKED)
+        held = Run.objects.filter(state=Run.State.PAUSED)
         if people and policies.may(user, "view", Run) and (number := held.count()):
             words = ngettext(
                 "%(number)s person held inside a scenario", "%(number)s people held inside scenarios", number
             )
-            found.append(Topic(words % {"number": number}, f"{people}?state=parked"))
+            found.append(Topic(words % {"number": number}, f"{people}?state=paused"))
         return found
 
     def nothing_yet(self) -> Any:

@@ -1201,6 +1201,176 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
+            name="OutgoingEmail",
+            fields=[
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("key", models.CharField(max_length=120, unique=True)),
+                (
+                    "purpose",
+                    models.CharField(
+                        choices=[
+                            ("recovery", "recovery of an unpaid order"),
+                            ("scenario", "scenario"),
+                            ("receipt", "receipt"),
+                            ("service", "service"),
+                            ("test", "test"),
+                        ],
+                        max_length=10,
+                        verbose_name="purpose",
+                    ),
+                ),
+                (
+                    "kind",
+                    models.CharField(
+                        choices=[
+                            ("service", "service: about an order of theirs"),
+                            ("promotion", "promotion: carries an advantage"),
+                        ],
+                        max_length=10,
+                        verbose_name="kind",
+                    ),
+                ),
+                (
+                    "status",
+                    models.CharField(
+                        choices=[
+                            ("queued", "waiting"),
+                            ("leased", "taken by a worker"),
+                            ("sending", "being handed over"),
+                            ("sent", "sent"),
+                            ("failed", "failed"),
+                            ("unknown", "delivery unknown"),
+                            ("suppressed", "not sent: address refuses mail"),
+                            ("missed", "not sent: too late"),
+                            ("cancelled", "not sent: no longer needed"),
+                        ],
+                        default="queued",
+                        max_length=14,
+                        verbose_name="status",
+                    ),
+                ),
+                ("language", models.CharField(max_length=15, verbose_name="language")),
+                ("to_email", models.EmailField(max_length=254, verbose_name="to")),
+                ("to_name", models.CharField(blank=True, max_length=200)),
+                ("subject", models.CharField(max_length=255, verbose_name="subject")),
+                ("context", models.JSONField(default=dict)),
+                ("links", models.JSONField(default=dict)),
+                ("promised_total", models.DecimalField(blank=True, decimal_places=4, max_digits=14, null=True)),
+                ("promised_currency", models.CharField(blank=True, max_length=3)),
+                ("promised_until", models.DateTimeField(blank=True, null=True)),
+                ("rebuilt_at", models.DateTimeField(blank=True, null=True)),
+                ("has_attachments", models.BooleanField(default=False)),
+                ("queued_at", models.DateTimeField(verbose_name="queued")),
+                ("due_at", models.DateTimeField(verbose_name="due")),
+                ("not_after", models.DateTimeField(blank=True, null=True)),
+                ("lease", models.CharField(blank=True, max_length=32)),
+                ("leased_until", models.DateTimeField(blank=True, null=True)),
+                ("attempts", models.PositiveSmallIntegerField(default=0, verbose_name="tries")),
+                ("sending_at", models.DateTimeField(blank=True, null=True)),
+                ("sent_at", models.DateTimeField(blank=True, null=True, verbose_name="sent")),
+                ("message_id", models.CharField(blank=True, max_length=255)),
+                ("esp_status", models.CharField(blank=True, max_length=60)),
+                ("why", models.CharField(blank=True, max_length=255, verbose_name="why")),
+                ("settled_by", models.CharField(blank=True, max_length=20)),
+                (
+                    "contact",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="emails",
+                        to="wagtail_kwiga.contact",
+                        verbose_name="contact",
+                    ),
+                ),
+                (
+                    "order",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="emails",
+                        to="wagtail_kwiga.order",
+                        verbose_name="order",
+                    ),
+                ),
+                (
+                    "promised_coupon",
+                    models.ForeignKey(
+                        blank=True,
+                        db_constraint=False,
+                        db_index=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.DO_NOTHING,
+                        related_name="+",
+                        to="wagtail_kwiga.coupon",
+                    ),
+                ),
+                (
+                    "promised_offer",
+                    models.ForeignKey(
+                        blank=True,
+                        db_index=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="wagtail_kwiga.offer",
+                    ),
+                ),
+                (
+                    "site",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to="wagtailcore.site",
+                    ),
+                ),
+                (
+                    "version",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="emails",
+                        to="wagtail_kwiga.emailtemplateversion",
+                    ),
+                ),
+            ],
+            options={
+                "verbose_name": "outgoing mail",
+                "verbose_name_plural": "outgoing mail",
+                "ordering": ["-queued_at", "-pk"],
+                "permissions": [("settle_email", "Can decide about mail in doubt")],
+                "default_permissions": ("view",),
+            },
+        ),
+        migrations.CreateModel(
+            name="EmailAttachment",
+            fields=[
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("position", models.PositiveSmallIntegerField(default=0)),
+                ("name", models.CharField(max_length=150, verbose_name="file name")),
+                ("content_type", models.CharField(max_length=100)),
+                ("content_id", models.CharField(blank=True, max_length=150)),
+                ("content", models.BinaryField(blank=True, null=True)),
+                ("maker", models.CharField(blank=True, max_length=200)),
+                ("arguments", models.JSONField(blank=True, default=dict)),
+                (
+                    "email",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="attachments",
+                        to="wagtail_kwiga.outgoingemail",
+                    ),
+                ),
+            ],
+            options={
+                "verbose_name": "attachment",
+                "verbose_name_plural": "attachments",
+                "ordering": ["position", "pk"],
+            },
+        ),
+        migrations.CreateModel(
             name="Payment",
             fields=[
                 ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
@@ -1640,160 +1810,18 @@ class Migration(migrations.Migration):
                 "ordering": ["-opened_at", "-pk"],
             },
         ),
-        migrations.CreateModel(
-            name="OutgoingEmail",
-            fields=[
-                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
-                ("key", models.CharField(max_length=120, unique=True)),
-                (
-                    "purpose",
-                    models.CharField(
-                        choices=[
-                            ("recovery", "recovery of an unpaid order"),
-                            ("scenario", "scenario"),
-                            ("receipt", "receipt"),
-                            ("service", "service"),
-                            ("test", "test"),
-                        ],
-                        max_length=10,
-                        verbose_name="purpose",
-                    ),
-                ),
-                (
-                    "kind",
-                    models.CharField(
-                        choices=[
-                            ("service", "service: about an order of theirs"),
-                            ("promotion", "promotion: carries an advantage"),
-                        ],
-                        max_length=10,
-                        verbose_name="kind",
-                    ),
-                ),
-                (
-                    "status",
-                    models.CharField(
-                        choices=[
-                            ("queued", "waiting"),
-                            ("leased", "taken by a worker"),
-                            ("sending", "being handed over"),
-                            ("sent", "sent"),
-                            ("failed", "failed"),
-                            ("uncertain", "uncertain"),
-                            ("suppressed", "not sent: address refuses mail"),
-                            ("missed", "not sent: too late"),
-                            ("cancelled", "not sent: no longer needed"),
-                        ],
-                        default="queued",
-                        max_length=14,
-                        verbose_name="status",
-                    ),
-                ),
-                ("language", models.CharField(max_length=15, verbose_name="language")),
-                ("to_email", models.EmailField(max_length=254, verbose_name="to")),
-                ("to_name", models.CharField(blank=True, max_length=200)),
-                ("subject", models.CharField(max_length=255, verbose_name="subject")),
-                ("context", models.JSONField(default=dict)),
-                ("links", models.JSONField(default=dict)),
-                ("promised_total", models.DecimalField(blank=True, decimal_places=4, max_digits=14, null=True)),
-                ("promised_currency", models.CharField(blank=True, max_length=3)),
-                ("promised_until", models.DateTimeField(blank=True, null=True)),
-                ("rebuilt_at", models.DateTimeField(blank=True, null=True)),
-                ("queued_at", models.DateTimeField(verbose_name="queued")),
-                ("due_at", models.DateTimeField(verbose_name="due")),
-                ("not_after", models.DateTimeField(blank=True, null=True)),
-                ("lease", models.CharField(blank=True, max_length=32)),
-                ("leased_until", models.DateTimeField(blank=True, null=True)),
-                ("attempts", models.PositiveSmallIntegerField(default=0, verbose_name="tries")),
-                ("sending_at", models.DateTimeField(blank=True, null=True)),
-                ("sent_at", models.DateTimeField(blank=True, null=True, verbose_name="sent")),
-                ("message_id", models.CharField(blank=True, max_length=255)),
-                ("esp_status", models.CharField(blank=True, max_length=60)),
-                ("why", models.CharField(blank=True, max_length=255, verbose_name="why")),
-                ("settled_by", models.CharField(blank=True, max_length=20)),
-                (
-                    "contact",
-                    models.ForeignKey(
-                        blank=True,
-                        null=True,
-                        on_delete=django.db.models.deletion.PROTECT,
-                        related_name="emails",
-                        to="wagtail_kwiga.contact",
-                        verbose_name="contact",
-                    ),
-                ),
-                (
-                    "order",
-                    models.ForeignKey(
-                        blank=True,
-                        null=True,
-                        on_delete=django.db.models.deletion.PROTECT,
-                        related_name="emails",
-                        to="wagtail_kwiga.order",
-                        verbose_name="order",
-                    ),
-                ),
-                (
-                    "promised_coupon",
-                    models.ForeignKey(
-                        blank=True,
-                        db_constraint=False,
-                        db_index=False,
-                        null=True,
-                        on_delete=django.db.models.deletion.DO_NOTHING,
-                        related_name="+",
-                        to="wagtail_kwiga.coupon",
-                    ),
-                ),
-                (
-                    "promised_offer",
-                    models.ForeignKey(
-                        blank=True,
-                        db_index=False,
-                        null=True,
-                        on_delete=django.db.models.deletion.PROTECT,
-                        related_name="+",
-                        to="wagtail_kwiga.offer",
-                    ),
-                ),
-                (
-                    "site",
-                    models.ForeignKey(
-                        blank=True,
-                        null=True,
-                        on_delete=django.db.models.deletion.SET_NULL,
-                        related_name="+",
-                        to="wagtailcore.site",
-                    ),
-                ),
-                (
-                    "version",
-                    models.ForeignKey(
-                        on_delete=django.db.models.deletion.PROTECT,
-                        related_name="emails",
-                        to="wagtail_kwiga.emailtemplateversion",
-                    ),
-                ),
-                (
-                    "purchase",
-                    models.ForeignKey(
-                        blank=True,
-                        db_index=False,
-                        null=True,
-                        on_delete=django.db.models.deletion.PROTECT,
-                        related_name="emails",
-                        to="wagtail_kwiga.purchase",
-                        verbose_name="purchase",
-                    ),
-                ),
-            ],
-            options={
-                "verbose_name": "outgoing mail",
-                "verbose_name_plural": "outgoing mail",
-                "ordering": ["-queued_at", "-pk"],
-                "permissions": [("settle_email", "Can decide about mail in doubt")],
-                "default_permissions": ("view",),
-            },
+        migrations.AddField(
+            model_name="outgoingemail",
+            name="purchase",
+            field=models.ForeignKey(
+                blank=True,
+                db_index=False,
+                null=True,
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="emails",
+                to="wagtail_kwiga.purchase",
+                verbose_name="purchase",
+            ),
         ),
         migrations.AddField(
             model_name="order",
@@ -1998,15 +2026,15 @@ class Migration(migrations.Migration):
                     "state",
                     models.CharField(
                         choices=[
-                            ("live", "inside"),
-                            ("done", "went through"),
+                            ("active", "inside"),
+                            ("completed", "went through"),
                             ("left", "left"),
                             ("stopped", "stopped by staff"),
-                            ("parked", "held: something is wrong"),
+                            ("paused", "held: something is wrong"),
                             ("refused", "not let in"),
                         ],
-                        default="live",
-                        max_length=8,
+                        default="active",
+                        max_length=10,
                         verbose_name="state",
                     ),
                 ),
@@ -2521,6 +2549,25 @@ class Migration(migrations.Migration):
             constraint=models.UniqueConstraint(fields=("offer", "coupon"), name="kwiga_offer_allowed_coupon_unique"),
         ),
         migrations.AddConstraint(
+            model_name="emailattachment",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("content_id", ""), _negated=True),
+                fields=("email", "content_id"),
+                name="kwiga_attachment_content_id",
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="emailattachment",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("content__isnull", True), ("maker__gt", "")),
+                    models.Q(("content__isnull", False), ("maker", "")),
+                    _connector="OR",
+                ),
+                name="kwiga_attachment_content_or_maker",
+            ),
+        ),
+        migrations.AddConstraint(
             model_name="payment",
             constraint=models.UniqueConstraint(fields=("order", "sequence"), name="kwiga_payment_sequence"),
         ),
@@ -2699,7 +2746,7 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name="outgoingemail",
             index=models.Index(
-                condition=models.Q(("status", "uncertain")), fields=["sending_at"], name="kwiga_email_uncertain"
+                condition=models.Q(("status", "unknown")), fields=["sending_at"], name="kwiga_email_unknown"
             ),
         ),
         migrations.AddIndex(
@@ -2799,7 +2846,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name="run",
-            index=models.Index(condition=models.Q(("state", "live")), fields=["due_at", "id"], name="kwiga_run_due"),
+            index=models.Index(condition=models.Q(("state", "active")), fields=["due_at", "id"], name="kwiga_run_due"),
         ),
         migrations.AddIndex(
             model_name="run",
@@ -2816,7 +2863,7 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name="run",
             constraint=models.UniqueConstraint(
-                condition=models.Q(("state__in", ["live", "parked"])),
+                condition=models.Q(("state__in", ["active", "paused"])),
                 fields=("scenario", "entry_key"),
                 name="kwiga_run_one_live",
             ),

@@ -52,13 +52,13 @@ def sent():
     return row
 
 
-def uncertain(purpose="recovery"):
+def unknown(purpose="recovery"):
     row = queue_one(purpose=purpose)
     m.OutgoingEmail.objects.filter(pk=row.pk).update(
-        status=Status.UNCERTAIN, sending_at=START, why="no_answer", lease="w"
+        status=Status.UNKNOWN, sending_at=START, why="no_answer", lease="w"
     )
     row.refresh_from_db()
-    timeline.note(row, "mailing.uncertain", now=START, attention=True)
+    timeline.note(row, "mailing.unknown", now=START, attention=True)
     return row
 
 
@@ -106,7 +106,7 @@ def test_what_suppresses_an_address(event, reason, scope, why):
     ],
 )
 def test_a_report_settles_what_was_uncertain(event, ends):
-    row = uncertain()
+    row = unknown()
     report(row, event, metadata=True)
     assert (row.status, row.lease) == (ends, "")
     codes = [entry.code for entry in writing.open_attention()]
@@ -116,7 +116,7 @@ def test_a_report_settles_what_was_uncertain(event, ends):
 
 
 def test_a_receipt_that_was_reported_is_not_sent_again():
-    row = uncertain(purpose="receipt")
+    row = unknown(purpose="receipt")
     report(row, "delivered")
     assert deliver_due(after(hours=2)).total == 0
 

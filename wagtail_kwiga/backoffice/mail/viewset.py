@@ -38,7 +38,7 @@ Status = OutgoingEmail.Status
 #: Status → what a person may decide about such a mail: (verdict of ``outbox.settle``, its URL name, words, icon).
 _WAS_SENT = ("was_sent", _("It was sent"), "check")
 _SEND_AGAIN = ("send_again", _("Send again"), "rotate")
-VERDICTS = {Status.UNCERTAIN: (_WAS_SENT, _SEND_AGAIN), Status.FAILED: (_SEND_AGAIN,)}
+VERDICTS = {Status.UNKNOWN: (_WAS_SENT, _SEND_AGAIN), Status.FAILED: (_SEND_AGAIN,)}
 
 
 class EmailFilterSet(WagtailFilterSet):
@@ -58,7 +58,7 @@ class EmailFilterSet(WagtailFilterSet):
 
 
 class EmailIndexView(RecordIndexView):
-    """All mail: what is uncertain first, because only a person can settle it; then the newest."""
+    """All mail: what is unknown first, because only a person can settle it; then the newest."""
 
     exported = {"why": lambda mail: reasons.sentence(mail.why), "order": lambda mail: str(mail.order or "")}
 
@@ -71,7 +71,7 @@ class EmailIndexView(RecordIndexView):
     def get_paginator(self, *args: Any, **kwargs: Any) -> Any:
         paginator = super().get_paginator(*args, **kwargs)
         if self.ordering == self.default_ordering:
-            paginator.first = Q(status=Status.UNCERTAIN)
+            paginator.first = Q(status=Status.UNKNOWN)
         return paginator
 
     def get_base_queryset(self) -> Any:
@@ -218,7 +218,7 @@ class EmailViewSet(RecordViewSet):
                 "status",
                 label=_("Status"),
                 accessor=lambda mail: Status(mail.status).label,
-                primary=lambda mail: mail.status in (Status.SENT, Status.UNCERTAIN),
+                primary=lambda mail: mail.status in (Status.SENT, Status.UNKNOWN),
             ),
             Column("why", label=_("Why"), accessor=lambda mail: reasons.sentence(mail.why)),
             Column("order", label=_("Order"), classname="w-whitespace-nowrap"),

@@ -96,7 +96,7 @@ class RunIndexView(RecordIndexView):
             Column(
                 "next",
                 label=_("Next"),
-                accessor=lambda run: columns.coming(run.due_at if run.state == Run.State.LIVE else None),
+                accessor=lambda run: columns.coming(run.due_at if run.state == Run.State.ACTIVE else None),
                 sort_key="due_at",
             ),
             Column(

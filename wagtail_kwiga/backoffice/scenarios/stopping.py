@@ -28,7 +28,7 @@ from wagtail_kwiga.exceptions import KwigaError
 
 #: Seconds that stopping everybody may take within one request; whoever is left then is stopped by the next one.
 SECONDS = 15
-INSIDE = [Run.State.LIVE, Run.State.PARKED]
+INSIDE = [Run.State.ACTIVE, Run.State.PAUSED]
 _TEMPLATE = "wagtail_kwiga/backoffice/runs/confirm.html"
 
 
@@ -58,7 +58,7 @@ def let_go_on(request: HttpRequest, pk: int) -> HttpResponse:
     """Somebody has mended what was wrong."""
     run = _run(request, pk, "resume_runs")
     card = reverse("wagtail_kwiga_runs:inspect", args=[run.pk])
-    if request.method == "POST" or run.state != Run.State.PARKED:
+    if request.method == "POST" or run.state != Run.State.PAUSED:
         try:
             if request.method == "POST":
                 endings.let_go_on(run, by=request.user)
@@ -263,7 +263,7 @@ class StopRuns(BulkAction):
 
 #: What the list and the card offer: (URL name, permission, words, icon, is it on offer for a run).
 ACTIONS: tuple[tuple[str, str, Any, str, Callable[[Run], bool]], ...] = (
-    ("let_go_on", "resume_runs", gettext_lazy("Let them go on"), "rotate", lambda run: run.state == Run.State.PARKED),
+    ("let_go_on", "resume_runs", gettext_lazy("Let them go on"), "rotate", lambda run: run.state == Run.State.PAUSED),
     ("stop", "stop_runs", gettext_lazy("Stop"), "cross", lambda run: run.state in INSIDE),
 )
 

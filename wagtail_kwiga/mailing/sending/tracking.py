@@ -108,7 +108,7 @@ def _move(email: OutgoingEmail, report: Report, now: dt.datetime) -> None:
     status = OutgoingEmail.Status
     taken = report.event in _TAKEN
     dropped = report.event in ("rejected", "failed")
-    doubtful = email.status in (status.UNCERTAIN, status.SENDING)
+    doubtful = email.status in (status.UNKNOWN, status.SENDING)
     # A provider that takes a mail and then does not send it after all leaves its reader without it: somebody must know.
     if (doubtful and taken) or (dropped and (doubtful or email.status == status.SENT)):
         settled = (
