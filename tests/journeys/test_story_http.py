@@ -36,7 +36,7 @@ pytestmark = pytest.mark.django_db
 HOST = "http://localhost"
 PHONE = re.compile(r"600[\s\-]*100[\s\-]*200")
 #: Queries of an offer page and of a sent form, savepoints and the like left out.
-COST = (9, 26)
+COST = (9, 27)
 
 
 @pytest.fixture

@@ -250,7 +250,7 @@ def test_coming_back_costs_a_small_constant_more(client, page, left, capsys):
         client.get(left.link)
     with capsys.disabled():
         print(f"\nresume: page {len(resumed)} queries (plain {len(plain)}), redirect {len(redirect)}")
-    assert len(resumed) <= len(plain) + 5
+    assert len(resumed) <= len(plain) + 7  # two of them ask what the reader owns already
     assert len(redirect) <= 5
 
 

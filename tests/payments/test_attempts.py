@@ -12,6 +12,7 @@ from tests.orders.shop import books_receive, order_for
 from tests.payments.shop import bank_data, codes, new_attempt, new_order, tell
 from tests.support import START, after, make_contact, make_coupon, make_offer
 from wagtail_kwiga import models as m
+from wagtail_kwiga import signing
 from wagtail_kwiga.coupons import uses
 from wagtail_kwiga.exceptions import ConfigurationFault, CouponRefused, PaymentRefused, ProviderUnavailable
 from wagtail_kwiga.orders import links, transitions
@@ -55,7 +56,11 @@ def test_the_provider_is_told_where_to_send_buyers_and_webhooks(providers):
     token = started.next_action.fields["back"].rstrip("/").rsplit("/", 1)[1]
     assert links.order_of(Purpose.RETURN, token, START) == (
         order,
-        {"order": order.pk, "attempt": started.attempt.pk},
+        {
+            "order": order.token,
+            "to": signing.address_digest(order.contact.email),
+            "attempt": started.attempt.token,
+        },
     )
     started.attempt.refresh_from_db()
     assert started.attempt.reference == "P-1"

@@ -31,6 +31,7 @@ def examples() -> dict[str, str]:
         "resume": path_of(links.resume_url(order, None, START)),
         "sandbox_gateway": f"/shop/sandbox-gateway/{attempt.token}/",
         "notify": "/shop/notify/sandbox/",
+        "offer": f"/shop/offer/{order.offer.uid}/",
         "unsubscribe": path_of(
             link_building.unsubscribe_url(
                 order.contact.token, to=order.contact.email, at=START, site_id=None, language="en"
