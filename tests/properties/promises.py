@@ -217,7 +217,7 @@ class Promises:
         self.nothing(
             "a month of peace",
             f"SELECT r.id, r.entered_at, e.queued_at FROM {RUN} r JOIN {RUN} b ON b.scenario_id = r.scenario_id AND"
-            " b.contact_id = r.contact_id AND b.offer_id = r.offer_id AND b.id < r.id JOIN wagtail_kwiga_steprecord s ON"
+            " b.contact_id = r.contact_id AND b.purchase_id = r.purchase_id AND b.id < r.id JOIN wagtail_kwiga_steprecord s ON"
             f" s.run_id = b.id JOIN {EMAIL} e ON e.id = s.email_id WHERE r.state <> 'refused' AND r.once_key = ''"
             " AND e.queued_at <= r.entered_at AND julianday(r.entered_at) - julianday(e.queued_at) < 30"
             " AND e.status IN ('sent', 'uncertain') AND e.settled_by = '' AND e.sent_at <= r.entered_at",

@@ -96,7 +96,7 @@ def token_for(purpose: str, order: Order, now: dt.datetime | None = None, **payl
 def order_of(purpose: str, token: str, now: dt.datetime | None = None) -> tuple[Order, dict[str, Any]]:
     """The order a token speaks of, and the rest of what it carries. Raises ``BadToken``."""
     payload = signing.read(purpose, token, now)
-    orders = Order.objects.select_related("contact", "offer", "site")
+    orders = Order.objects.select_related("contact", "offer", "site", "purchase")
     order = signing.with_handle(orders, payload.get("order")).first()
     if order is None:
         raise BadToken(_("This order no longer exists."), code="gone")
