@@ -86,4 +86,4 @@ def dry_run(runs: list[m.Run]) -> list[Decision]:
 
 def _runs(shop: Shop, number: int) -> list[m.Run]:
     crowd(shop, number)
-    return list(m.Run.objects.filter(state="live", due_at=DUE).order_by("-pk")[:number])
+    return list(m.Run.objects.filter(state="active", due_at=DUE).order_by("-pk")[:number])

@@ -121,7 +121,7 @@ def test_paid_once_more_after_all_was_given_back_opens_it_once_more():
 
 def test_placed_takes_the_person_into_scenarios(story):
     order = story.place()
-    assert (story.run_of(order).state, story.run_of(order).due_at) == ("live", after(minutes=30))
+    assert (story.run_of(order).state, story.run_of(order).due_at) == ("active", after(minutes=30))
 
 
 def test_paid_ends_runs_and_calls_back_the_mail_that_waits(story):

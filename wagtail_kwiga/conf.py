@@ -40,7 +40,7 @@ class Defaults:
     PAYMENT_GRACE_DAYS: int = 7
     #: Minutes for which a coupon use is held while a gateway is asked for money; each attempt renews it.
     GATEWAY_HOLD_MINUTES: int = 60
-    #: Days a person is left in peace after the last recovery message of a scenario for the same offer.
+    #: Days a person is left in peace after the last recovery message of a scenario for the same purchase.
     REENTRY_COOLING_DAYS: int = 30
     #: Hours by which a step may be late and still act; later it is missed.
     TOO_LATE_HOURS: int = 6
@@ -52,10 +52,12 @@ class Defaults:
     SWEEP_SECONDS: int = 20
     #: Seconds for which a lease on runs or mails is honoured before another worker may take them.
     LEASE_SECONDS: int = 120
-    #: Times a run or a mail is tried before it is parked or failed.
+    #: Times a run or a mail is tried before it is paused or failed.
     MAX_ATTEMPTS: int = 5
     #: Minutes after which a receipt whose hand-over had no clear end is tried once more.
     RECEIPT_RETRY_MINUTES: int = 60
+    #: Kilobytes that the files of one mail may have together. Encoded they are a third more, and many servers take 10 MB.
+    ATTACHMENTS_MAX_KB: int = 7000
     #: Minutes without a sweep after which the worker counts as missing.
     HEARTBEAT_STALE_MINUTES: int = 5
     #: Checkout posts allowed per address and per IP within an hour, and coupon codes per IP within an hour.

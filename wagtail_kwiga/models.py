@@ -4,10 +4,24 @@ from wagtail_kwiga.access.models import AccessGrant
 from wagtail_kwiga.automations.models import Run, Scenario, ScenarioVersion, ScenarioVersionLink, StepRecord
 from wagtail_kwiga.background import Heartbeat
 from wagtail_kwiga.catalogue.models import Offer, OfferProduct, PriceRecord, Product
-from wagtail_kwiga.contacts.models import Contact, ContactList, ListMembership, RateLimitWindow
+from wagtail_kwiga.contacts.models import (
+    Consent,
+    Contact,
+    ContactList,
+    ListMembership,
+    PhoneNumber,
+    RateLimitWindow,
+)
 from wagtail_kwiga.coupons.models import Coupon, CouponListLimit, CouponOfferLimit, CouponUse, OfferAllowedCoupon
 from wagtail_kwiga.journal.models import TimelineEntry
-from wagtail_kwiga.mailing.models import EmailTemplate, EmailTemplateVersion, OutgoingEmail, Suppression
+from wagtail_kwiga.legal_texts.models import LegalText, LegalTextSource
+from wagtail_kwiga.mailing.models import (
+    EmailAttachment,
+    EmailTemplate,
+    EmailTemplateVersion,
+    OutgoingEmail,
+    Suppression,
+)
 from wagtail_kwiga.offers.models import OfferPage
 from wagtail_kwiga.orders.models import Order, OrderLine, OrderNote, Purchase
 from wagtail_kwiga.payments.models import Payment, PaymentAttempt, ProviderEvent, Refund, Transaction
@@ -15,16 +29,20 @@ from wagtail_kwiga.site_settings import KwigaSettings
 
 __all__ = [
     "AccessGrant",
+    "Consent",
     "Contact",
     "ContactList",
     "Coupon",
     "CouponListLimit",
     "CouponOfferLimit",
     "CouponUse",
+    "EmailAttachment",
     "EmailTemplate",
     "EmailTemplateVersion",
     "Heartbeat",
     "KwigaSettings",
+    "LegalText",
+    "LegalTextSource",
     "ListMembership",
     "Offer",
     "OfferAllowedCoupon",
@@ -36,6 +54,7 @@ __all__ = [
     "OutgoingEmail",
     "Payment",
     "PaymentAttempt",
+    "PhoneNumber",
     "PriceRecord",
     "Product",
     "ProviderEvent",

@@ -87,7 +87,7 @@ class SecretFilter(logging.Filter):
 
 #: Our loggers are called ``wagtail_kwiga.<one of these>``.
 LOGGERS = (
-    "access", "automations", "background", "backoffice", "drafts", "hooks", "journal", "mailing", "offers", "payments",
+    "access", "automations", "background", "backoffice", "drafts", "hooks", "journal", "legal_texts", "mailing", "offers", "payments",
     "queue_admin", "reactions", "tasks",
 )  # fmt: skip
 _FILTER = SecretFilter()

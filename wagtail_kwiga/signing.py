@@ -1,24 +1,30 @@
 """Every signed link, cookie and form field of ours: what each is for, for how long it is good, and what it names.
 
 A token says what it is for in its salt, so one of another purpose is refused (promise 10). It gives no session. No other
-module signs, compares or knows a salt. What is random instead of signed (the handle of an order, of an attempt to pay)
-comes from ``random_token``.
+module signs, compares or knows a salt. What is random instead of signed comes from ``random_token``.
 
 A token speaks of a row by its *handle*: ``handle_of`` writes it, ``with_handle`` finds the row again, and nothing else looks
-into it. What a handle is made of is decided here alone.
+into it. A handle is the random ``token`` of the row and never its key: a restored backup gives the keys of lost rows to other
+people's, and a copy of a site shares its ``SECRET_KEY``, while a random token is never given twice.
+
+A link also names the address it was written to (``address_digest``), so that a mail in the wrong mailbox opens nothing once the
+address was corrected.
 """
 
 from __future__ import annotations
 
+import base64
 import datetime as dt
+import re
 import secrets
 from collections.abc import Callable
 from enum import StrEnum
 from typing import Any, TypeVar
 
+from django.conf import settings as django_settings
 from django.core import signing
 from django.db import models
-from django.utils.crypto import salted_hmac
+from django.utils.crypto import constant_time_compare, salted_hmac
 from django.utils.translation import gettext as _
 
 from wagtail_kwiga import conf
@@ -43,6 +49,8 @@ class Purpose(StrEnum):
     BROWSER = "browser"
     #: The total that an order form shows (``seal``).
     SHOWN_TOTAL = "offers.shown"
+    #: The address that a link was written to (``address_digest``); no link takes it.
+    ADDRESS = "address"
     #: The keys of limits (``keyed_hash``).
     RATE_LIMIT = "contacts.limits"
 
@@ -134,23 +142,47 @@ def keyed_hash(purpose: str, text: str) -> str:
 
 
 def random_token() -> str:
-    """A random handle of 256 bits, 43 characters fit for an address."""
-    return secrets.token_urlsafe(32)
+    """A random handle of 128 bits, 22 characters fit for an address: short enough for a link that holds two of them."""
+    return secrets.token_urlsafe(16)
 
 
 # --- handles --------------------------------------------------------------------------------------------------------------
 
+_HANDLE = re.compile(r"[A-Za-z0-9_-]{16,43}")
 
-def handle_of(row: models.Model) -> int:
-    """What a token calls ``row``: its key."""
-    return int(row.pk)
+
+def handle_of(row: models.Model) -> str:
+    """What a token calls ``row``: its random ``token``. ``AttributeError`` for a row of a model that has none."""
+    handle: str = row.token  # type: ignore[attr-defined]
+    return handle
 
 
 def is_handle(value: Any) -> bool:
     """Whether ``value``, out of a token, may be a handle. (A token of another version of the software may hold anything.)"""
-    return isinstance(value, int) and not isinstance(value, bool)
+    return isinstance(value, str) and _HANDLE.fullmatch(value) is not None
 
 
 def with_handle(rows: models.QuerySet[Row], handle: Any) -> models.QuerySet[Row]:
     """Those of ``rows`` that a token calls ``handle``: one, or none where it is gone or was no handle."""
-    return rows.filter(pk=handle) if is_handle(handle) else rows.none()
+    return rows.filter(token=handle) if is_handle(handle) else rows.none()
+
+
+# --- whom a link was written to ---------------------------------------------------------------------------------------------
+
+
+def address_digest(email: str) -> str:
+    """What a link may say of the address it was written to: 64 bits, of no use to whoever does not know the site's secret."""
+    return _digest(email, django_settings.SECRET_KEY)
+
+
+def is_written_to(digest: Any, email: str) -> bool:
+    """Whether ``digest``, out of a token, is that of ``email``. As with signatures, an older secret of the site will do."""
+    secrets_of_site = (django_settings.SECRET_KEY, *django_settings.SECRET_KEY_FALLBACKS)
+    return isinstance(digest, str) and any(
+        constant_time_compare(digest, _digest(email, secret)) for secret in secrets_of_site
+    )
+
+
+def _digest(email: str, secret: str | bytes) -> str:
+    whole = salted_hmac(_salt(Purpose.ADDRESS), email.lower(), secret=secret, algorithm="sha256").digest()
+    return base64.urlsafe_b64encode(whole[:8]).rstrip(b"=").decode("ascii")

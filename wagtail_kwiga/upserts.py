@@ -54,6 +54,42 @@ def insert_or_ignore(row: models.Model) -> bool:
     return True
 
 
+def insert_or_touch(row: models.Model, field: str, *, constraint: str) -> None:
+    """Write a new row, or set ``field`` of the one that is there to what ``row`` says, unless that one is later already.
+
+    ``constraint`` names the unique constraint of the model by which it is the same; it may have a condition. One statement; no
+    signal is sent, and ``row`` does not learn its key.
+    """
+    connection = connections[router.db_for_write(type(row))]
+    quote, options = connection.ops.quote_name, row._meta
+    table, column = quote(options.db_table), quote(options.get_field(field).column)
+    fields = [each for each in options.concrete_fields if not each.primary_key]
+    sql = insert_sql(
+        table,
+        [quote(each.column) for each in fields],
+        f"VALUES {_places(len(fields))}",
+        on_conflict=(
+            f"{_target(type(row), constraint)} DO UPDATE SET {column} = EXCLUDED.{column}"
+            f" WHERE {table}.{column} < EXCLUDED.{column}"
+        ),
+    )
+    with connection.cursor() as cursor:
+        cursor.execute(sql, [each.get_db_prep_save(each.pre_save(row, add=True), connection) for each in fields])
+
+
+def _target(model: type[models.Model], constraint: str) -> str:
+    """What ON CONFLICT calls a unique constraint: its columns, and its condition in the words of the index."""
+    connection = connections[router.db_for_write(model)]
+    found = next(each for each in model._meta.constraints if each.name == constraint)
+    assert isinstance(found, models.UniqueConstraint)
+    columns = ", ".join(connection.ops.quote_name(model._meta.get_field(name).column) for name in found.fields)
+    if found.condition is None:
+        return f"({columns})"
+    # Word for word as the index has it, for SQLite compares the two. The editor is not entered: it only quotes.
+    condition = found._get_condition_sql(model, connection.SchemaEditorClass(connection, collect_sql=True))
+    return f"({columns}) WHERE {condition}"
+
+
 def count_up(
     model: type[models.Model], counter: str, *, unique: Sequence[str], ceilings: Mapping[tuple[Any, ...], int]
 ) -> set[tuple[Any, ...]]:

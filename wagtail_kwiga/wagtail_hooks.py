@@ -11,7 +11,7 @@ from wagtail_kwiga.backoffice import deleting, homepage
 from wagtail_kwiga.backoffice.attention import AttentionViewSet
 from wagtail_kwiga.backoffice.catalogue.offers import OfferViewSet
 from wagtail_kwiga.backoffice.coupons import gates
-from wagtail_kwiga.backoffice.lists import member_bulk, members
+from wagtail_kwiga.backoffice.lists import member_bulk
 from wagtail_kwiga.backoffice.mail.viewset import EmailViewSet
 from wagtail_kwiga.backoffice.menu import SalesGroup
 from wagtail_kwiga.backoffice.orders.viewset import OrderViewSet
@@ -44,7 +44,7 @@ hooks.register("register_bulk_action", deleting.DeleteRows, order=1)  # after Wa
 hooks.register("before_edit_page", gates.warn_on_page)
 hooks.register("register_log_actions", gates.register_log_action)
 hooks.register("register_bulk_action", member_bulk.TakeOffBulkAction)
-hooks.register("register_permissions", members.permissions)
+hooks.register("register_permissions", policies.registered)
 hooks.register("register_page_header_buttons", winning_back.page_header_buttons)
 hooks.register("register_page_listing_more_buttons", winning_back.page_listing_buttons)
 hooks.register("construct_homepage_panels", homepage.add_panel)

@@ -52,7 +52,7 @@ def next_due(*, after: dt.datetime) -> dt.datetime | None:
     """The next instant at which the package has something to do, or ``None``."""
     later = Q(due_at__gt=after)
     candidates = [
-        Run.objects.filter(later, state=Run.State.LIVE).aggregate(at=Min("due_at"))["at"],
+        Run.objects.filter(later, state=Run.State.ACTIVE).aggregate(at=Min("due_at"))["at"],
         OutgoingEmail.objects.filter(later, status=OutgoingEmail.Status.QUEUED).aggregate(at=Min("due_at"))["at"],
         PaymentAttempt.objects.filter(next_poll_at__gt=after).aggregate(at=Min("next_poll_at"))["at"],
         Order.objects.filter(expires_at__gt=after, closed_at=None, paid_at=None).aggregate(at=Min("expires_at"))["at"],

@@ -72,10 +72,10 @@ def _known_as(name: str) -> str:
 
 
 _ROWS = {
-    "orders": "order", "mail": "doubtful", "runs": "parked", "attention": "entry", "offers": "offer", "offer": "offer",
+    "orders": "order", "mail": "doubtful", "runs": "paused", "attention": "entry", "offers": "offer", "offer": "offer",
     "products": "product", "product": "product", "coupons": "coupon", "coupon": "coupon", "lists": "list",
     "contactlist": "list", "scenarios": "scenario", "scenario": "scenario", "emails": "template",
-    "emailtemplate": "template", "run": "parked",
+    "emailtemplate": "template", "run": "paused",
     "failed": "failure", "waiting": "queued", "done": "success", "schedules": "schedule",
 }  # fmt: skip
 

@@ -95,7 +95,7 @@ def build() -> SimpleNamespace:
     w.paid = order_for(w.other, w.offer, now=START, language="en", method="transfer")
     engine.run_due(after(minutes=30))
     w.grant = lists.staff_add(w.list, w.contact, by=None)
-    w.run, w.parked = m.Run.objects.get(order=w.order), m.Run.objects.get(order=w.paid)
+    w.run, w.paused = m.Run.objects.get(order=w.order), m.Run.objects.get(order=w.paid)
     w.mail, w.doubtful = m.OutgoingEmail.objects.get(order=w.order), m.OutgoingEmail.objects.get(order=w.paid)
     books_receive(w.paid, "500.00", now=after(hours=1), reference=EVIL)
     w.entry = m.TimelineEntry.objects.filter(needs_attention=True).first()
@@ -123,16 +123,16 @@ def _force(w: SimpleNamespace) -> None:
         method=SHORT, event_id=EVIL, attempt=None, body=EVIL, headers={EVIL: EVIL}, received_at=START,
         result="unknown", detail=EVIL,
     )  # fmt: skip
-    m.Run.objects.filter(pk=w.parked.pk).update(state="parked", reason="fault", error=f"ValueError: {EVIL}")
+    m.Run.objects.filter(pk=w.paused.pk).update(state="paused", reason="fault", error=f"ValueError: {EVIL}")
     m.StepRecord.objects.filter(run=w.run).update(
         facts={"coupon": EVIL, EVIL: EVIL, "amount": {"money": EVIL, "currency": EVIL}}
     )
-    m.StepRecord.objects.filter(run=w.parked.pk).update(reason=EVIL[:60], step=EVIL[:60])
+    m.StepRecord.objects.filter(run=w.paused.pk).update(reason=EVIL[:60], step=EVIL[:60])
     m.OutgoingEmail.objects.filter(pk=w.mail.pk).update(
         to_email=ADDRESS, subject=EVIL, to_name=EVIL, message_id=EVIL, esp_status=SHORT, why=EVIL
     )
     m.OutgoingEmail.objects.filter(pk=w.doubtful.pk).update(
-        status="uncertain", to_name=EVIL, settled_by=TINY, why="no_answer"
+        status="unknown", to_name=EVIL, settled_by=TINY, why="no_answer"
     )
     m.ListMembership.objects.filter(pk=m.ListMembership.objects.order_by("pk").first().pk).update(source=EVIL[:60])
     for subject in (w.order, w.contact, w.run, w.mail, w.webhook, attempt, w.scenario):

@@ -126,11 +126,11 @@ def test_making_a_mail_in_a_dialogue_publishes_nothing(shop):
     assert m.EmailTemplate.objects.filter(live=True).count() == live
 
 
-def test_to_change_people_is_not_to_unpublish_their_scenario(shop):
-    client = client_of(with_rights("change_run"))
+def test_to_stop_people_is_not_to_unpublish_their_scenario(shop):
+    client = client_of(with_rights("stop_runs"))
     client.post(named("scenarios:stop_all", shop.scenario.pk), {"unpublish": "on"})
     assert m.Scenario.objects.get(pk=shop.scenario.pk).live
-    assert not m.Run.objects.filter(state__in=["live", "parked"]).exists()
+    assert not m.Run.objects.filter(state__in=["active", "paused"]).exists()
 
 
 def test_a_revision_of_another_row_is_not_found(shop):

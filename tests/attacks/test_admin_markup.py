@@ -38,7 +38,7 @@ def looks(shop: Any) -> list[Address]:
     found += [Address(name, reverse(name, args=given)) for name, given in more.items()]
     for row in (shop.order, shop.paid):
         found.append(Address("order", reverse("wagtail_kwiga_orders:inspect", args=[row.pk])))
-    for row in (shop.run, shop.parked):
+    for row in (shop.run, shop.paused):
         found.append(Address("run", reverse("wagtail_kwiga_runs:inspect", args=[row.pk])))
     for row in (shop.mail, shop.doubtful):
         found.append(Address("mail", reverse("wagtail_kwiga_mail:inspect", args=[row.pk])))
@@ -97,7 +97,7 @@ def test_no_page_of_a_visitor_shows_words_as_markup(shop):
     for row in (shop.order, shop.paid):
         pages[f"pay {row.pk}"] = links.pay_url(row, after(hours=1))
         pages[f"order {row.pk}"] = links.order_url(row, after(hours=1))
-    pages["resume"] = links.resume_url(shop.order, shop.coupon.pk, after(hours=1))
+    pages["resume"] = links.resume_url(shop.order, shop.coupon.token, after(hours=1))
     for name, address in pages.items():
         answer = visitor.get(address, follow=True)
         body = body_of(answer)

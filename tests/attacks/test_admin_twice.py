@@ -43,9 +43,9 @@ def verbs(shop: Any) -> dict[str, tuple[str, dict[str, Any]]]:
     return {
         "ticked off": (named("attention:done", shop.entry.pk), {}),
         "it was sent": (named("mail:was_sent", shop.doubtful.pk), {}),
-        "stop": (named("runs:stop", shop.parked.pk), {}),
-        "let go on": (named("runs:let_go_on", shop.parked.pk), {}),
-        "stop ticked": (f"{bulk}?id={shop.parked.pk}", {}),
+        "stop": (named("runs:stop", shop.paused.pk), {}),
+        "let go on": (named("runs:let_go_on", shop.paused.pk), {}),
+        "stop ticked": (f"{bulk}?id={shop.paused.pk}", {}),
         "taken off": (named("lists:remove_member", shop.list.pk, shop.contact.pk), {}),
         "ticked taken off": (f"{off}?id={shop.grant.pk}", {}),
         "money with a reference": (named("orders:money_arrived", shop.order.pk), {"amount": "1", "reference": "bank-1"}),
@@ -112,12 +112,12 @@ def test_what_has_gone_meanwhile_is_gone(shop):
 
 def test_ticked_rows_of_which_some_have_changed(shop):
     """Those that can still be stopped are stopped; the others stay as they are."""
-    m.Run.objects.filter(pk=shop.run.pk).update(state="done")
+    m.Run.objects.filter(pk=shop.run.pk).update(state="completed")
     before = m.Run.objects.filter(pk=shop.run.pk).values().get()
     where = reverse("wagtail_bulk_action", args=["wagtail_kwiga", "run", "stop"])
-    client_of(shop.users["superuser"]).post(f"{where}?id={shop.run.pk}&id={shop.parked.pk}")
+    client_of(shop.users["superuser"]).post(f"{where}?id={shop.run.pk}&id={shop.paused.pk}")
     assert m.Run.objects.filter(pk=shop.run.pk).values().get() == before
-    assert m.Run.objects.get(pk=shop.parked.pk).state == "stopped"
+    assert m.Run.objects.get(pk=shop.paused.pk).state == "stopped"
 
 
 # --- really at once -----------------------------------------------------------------------------------------------------

@@ -141,14 +141,26 @@ def test_no_spreadsheet_for_those_who_may_not_open_the_list(shop):
             assert not given_away(answer), address.name
 
 
-def test_people_of_a_list_leave_the_house_only_with_the_right_to_see_contacts(shop):
-    where = reverse("wagtail_kwiga_lists:members", args=[shop.list.pk])
-    words = ["view_listmembership"]
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("wagtail_kwiga_lists:members", ["view_listmembership", "view_contact"]),
+        ("wagtail_kwiga_orders:index", ["view_order", "view_contact"]),
+        ("wagtail_kwiga_mail:index", ["view_outgoingemail", "view_contact"]),
+        ("wagtail_kwiga_coupons:uses", ["view_coupon", "view_order", "view_contact"]),
+    ],
+)
+def test_people_leave_the_house_only_with_the_right_to_take_them_along(shop, name, words):
+    (where,) = (each.url for each in addresses(shop) if each.name == name)
     client = client_of(user_with(shop, "onlooker", words))
-    assert client.get(where).status_code == 200
-    assert is_refused(client.get(f"{where}?export=csv"))
-    assert client_of(user_with(shop, "keeper", [*words, "view_contact"])).get(f"{where}?export=csv").status_code == 200
-    assert admin_walk.body_of(client.get(where)).count("export=") == 0
+    for kind in ("csv", "xlsx"):
+        assert is_refused(client.get(f"{where}?export={kind}"))
+    page = client.get(where)
+    assert page.status_code == 200
+    assert admin_walk.body_of(page).count("export=") == 0
+    keeper = client_of(user_with(shop, "keeper", [*words, "export_contacts"]))
+    assert keeper.get(f"{where}?export=csv").status_code == 200
+    assert admin_walk.body_of(keeper.get(where)).count("export=") > 0
 
 
 def test_previews_of_blocks_show_samples_only(shop):

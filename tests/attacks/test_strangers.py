@@ -254,8 +254,8 @@ def test_a_cookie_that_is_not_of_this_browser_proves_nothing(shopfront, ada, spo
     )
     forged = {
         "cut": cookie[:-2],
-        "other": signing.make("pay", expires=after(days=9), orders=[order.pk]),
-        "older": signing.make("browser", expires=after(days=-1), orders=[order.pk]),
+        "other": signing.make("pay", expires=after(days=9), orders=[order.token]),
+        "older": signing.make("browser", expires=after(days=-1), orders=[order.token]),
         "pasted": cookie.swapcase(),
     }
     eve.cookies[name] = forged[spoil]

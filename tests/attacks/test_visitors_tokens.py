@@ -47,9 +47,11 @@ def tokens(order):
     addresses = {
         "pay": links.pay_url(order, START),
         "order": links.order_url(order, START),
-        "return": links.return_url(order, START, attempt=attempt.pk),
+        "return": links.return_url(order, START, attempt=attempt.token),
         "resume": links.resume_url(order, None, START),
-        "unsubscribe": link_building.unsubscribe_url(order.contact_id, at=START, site_id=None, language="en"),
+        "unsubscribe": link_building.unsubscribe_url(
+            order.contact.token, to=order.contact.email, at=START, site_id=None, language="en"
+        ),
     }
     return {name: path_of(url).rstrip("/").rsplit("/", 1)[1] for name, url in addresses.items()}
 
@@ -182,7 +184,7 @@ def test_links_end_but_the_one_to_unsubscribe(visitor, tokens):
 def test_the_attempt_of_one_order_is_nothing_to_the_return_link_of_another(visitor, order, tokens):
     theirs = order_for(make_contact("eve@example.com"), order.offer, site=order.site, language="en")
     attempt = m.PaymentAttempt.objects.get()
-    path = path_of(links.return_url(theirs, START, attempt=attempt.pk))
+    path = path_of(links.return_url(theirs, START, attempt=attempt.token))
     before = money_books()
     assert visitor.post(path).status_code == 302
     words = text_of(visitor.get(path))

@@ -301,7 +301,7 @@ def test_nor_what_ended_for_everybody(story, over):
 
 def test_sent_again_by_hand_it_promises_no_more_either(story, admin_client):
     told, order = story
-    m.OutgoingEmail.objects.update(status="uncertain")
+    m.OutgoingEmail.objects.update(status="unknown")
     lists.staff_remove(told.list, [order.contact_id], by=None, now=after(minutes=31))
     mail = m.OutgoingEmail.objects.get()
     assert admin_client.post(reverse("wagtail_kwiga_mail:send_again", args=[mail.pk])).status_code == 302

@@ -71,7 +71,7 @@ def done(entry, verb="done"):
 def held_run():
     told = story.tell()
     run = told.run_of(told.place(make_contact("bob@example.com", name="Bob")))
-    m.Run.objects.update(state="parked", reason="error", error="boom")
+    m.Run.objects.update(state="paused", reason="error", error="boom")
     return run
 
 
@@ -92,7 +92,7 @@ def test_real_trouble_gets_there_oldest_first(admin_client, order):
     books_receive(order, "120.00", now=after(days=1))
     books_receive(order, "20.00", now=after(days=2))
     mail = queue_one(order=order)
-    timeline.note(mail, "mailing.uncertain", now=after(hours=1), attention=True)
+    timeline.note(mail, "mailing.unknown", now=after(hours=1), attention=True)
     page = text(admin_client.get(INDEX))
     assert page.index("It is not known whether this mail arrived") < page.index("More money than agreed")
     assert f'href="{reverse("wagtail_kwiga_mail:inspect", args=[mail.pk])}"' in page
@@ -163,7 +163,7 @@ def test_who_may_look_and_who_may_tick_off(clerk, client, order, entry):
     assert clerk.post(done(entry)).status_code == 302
     entry.refresh_from_db()
     assert entry.attended_at is None
-    may("change_timelineentry", "view_order")
+    may("view_timelineentry", "resolve_attention", "view_order")
     page = text(clerk.get(INDEX))
     assert done(entry) in page
     assert reverse("wagtail_kwiga_orders:inspect", args=[order.pk]) in page
@@ -178,7 +178,7 @@ def test_who_may_look_and_who_may_tick_off(clerk, client, order, entry):
 
 def test_filters(admin_client, order, entry):
     mail = queue_one(order=order)
-    timeline.note(mail, "mailing.uncertain", now=after(days=9), attention=True)
+    timeline.note(mail, "mailing.unknown", now=after(days=9), attention=True)
     writing.write(order, "room.thing", now=START, attention=True)
     words = {"money": "Coupon SPRING", "mailing": "It is not known whether", "other": "Room: thing"}
     for room, said in words.items():
@@ -192,10 +192,10 @@ def test_filters(admin_client, order, entry):
 def test_mail_in_doubt_and_people_held_are_named_and_linked(admin_client, clerk):
     held_run()
     queue_one()
-    m.OutgoingEmail.objects.update(status="uncertain")
+    m.OutgoingEmail.objects.update(status="unknown")
     page = text(admin_client.get(INDEX))
     assert "1 mail of which nobody knows whether it arrived" in page
-    assert 'href="/admin/kwiga/mail/?status=uncertain"' in page
+    assert 'href="/admin/kwiga/mail/?status=unknown"' in page
     client_page = text(clerk.get(INDEX)) if clerk is not admin_client else ""
     assert "nobody knows whether it arrived" not in client_page
 
@@ -254,12 +254,17 @@ def panel_at(now, rf, user) -> str:
 def test_the_panel_counts_and_leads_there(rf, admin_user, admin_client, entry):
     order_for(make_contact(), make_offer(), now=after(days=1))
     queue_one(now=after(hours=11))  # its order is of today too: midnight in Warsaw comes first
-    m.OutgoingEmail.objects.update(status="uncertain")
+    m.OutgoingEmail.objects.update(status="unknown")
     panel = panel_at(after(days=1, hours=1), rf, admin_user)
-    for words in ("2 orders today", "3 orders waiting for money", "1 thing needs a person", "1 uncertain mail"):
+    for words in (
+        "2 orders today",
+        "3 orders waiting for money",
+        "1 thing needs a person",
+        "1 email with delivery unknown",
+    ):
         assert words in panel, words
     for part in ("?placed_at_from=2027-03-02", "?status=open&amp;status=partly_paid&amp;status=processing",
-                 'href="/admin/kwiga/attention/"', 'href="/admin/kwiga/mail/?status=uncertain"'):  # fmt: skip
+                 'href="/admin/kwiga/attention/"', 'href="/admin/kwiga/mail/?status=unknown"'):  # fmt: skip
         assert part in panel, part
     waiting = text(admin_client.get("/admin/kwiga/orders/?status=open&status=partly_paid&status=processing"))
     assert "There are 3 matches" in waiting

@@ -376,7 +376,7 @@ def test_each_verb_asks_for_its_permission(come_back, ada):
 
     adder = somebody_who_may("add_listmembership", name="adder")
     assert adder.post(url("add_member", come_back), {"email": "eve@example.com"}).status_code == 302
-    changer = somebody_who_may("change_listmembership", "view_contact", name="changer")
+    changer = somebody_who_may("change_listmembership", "export_contacts", name="changer")
     assert changer.get(url("members", come_back) + "?export=csv").status_code == 200
     changer.post(url("remove_member", come_back, ada.pk))
     assert members_of(come_back) == {"eve@example.com"}

@@ -225,13 +225,13 @@ def test_each_beginning_has_an_index_whatever_the_collation(model, field):
 
 
 def test_mail_in_doubt_stands_on_top_of_every_page_of_its_place(admin_client, monkeypatch):
-    """Without putting a million mails in order for it: 35 mails, of which the oldest and the 20th are uncertain."""
+    """Without putting a million mails in order for it: 35 mails, of which the oldest and the 20th are unknown."""
     version = m.EmailTemplateVersion.objects.create(
         language="en", kind="service", checksum="x", subject="x", html="x", text="x", compiled_at=START
     )
     m.OutgoingEmail.objects.bulk_create(
         m.OutgoingEmail(
-            key=f"k{place}", purpose="service", kind="service", status="uncertain" if place in (0, 20) else "sent",
+            key=f"k{place}", purpose="service", kind="service", status="unknown" if place in (0, 20) else "sent",
             version=version, language="en", to_email="ada@example.com", subject=f"Mail{place:02}",
             queued_at=after(minutes=place), due_at=START, sending_at=START,
         )

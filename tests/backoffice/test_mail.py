@@ -45,7 +45,7 @@ def text(answer) -> str:
     return answer.content.decode()
 
 
-def doubtful(status=Status.UNCERTAIN, **given) -> OutgoingEmail:
+def doubtful(status=Status.UNKNOWN, **given) -> OutgoingEmail:
     """A mail whose hand-over had no clear end, with the entry that asks for a person."""
     mail = queue_one(**given)
     mail.status, mail.sending_at, mail.why = status, after(minutes=1), told(Why.NO_ANSWER)
@@ -89,7 +89,7 @@ def test_the_uncertain_are_on_top_then_the_newest(admin_client, mail):
 
 def test_search_and_filters(admin_client, mail):
     other = queue_one(make_contact("bob@example.com"), template=m.EmailTemplate.objects.get(), now=after(days=1))
-    for query in ("status=uncertain", f"q={mail.to_email}", f"q={mail.order.number}", "queued_at_to=2027-03-01"):
+    for query in ("status=unknown", f"q={mail.to_email}", f"q={mail.order.number}", "queued_at_to=2027-03-01"):
         page = text(admin_client.get(f"{reverse(INDEX)}?{query}"))
         assert mail.to_email in page, query
         assert other.to_email not in page, query
@@ -202,7 +202,7 @@ def test_a_mail_that_cannot_be_made_is_no_crash(admin_client, mail, caplog):
 
 def test_both_decisions_are_offered_for_the_uncertain_one_for_the_failed_none_for_others(admin_client, mail):
     for status, offered in (
-        (Status.UNCERTAIN, {"was_sent", "send_again"}),
+        (Status.UNKNOWN, {"was_sent", "send_again"}),
         (Status.FAILED, {"send_again"}),
         (Status.SENT, set()),
         (Status.QUEUED, set()),
@@ -221,7 +221,7 @@ def test_it_was_sent(admin_client, mail):
     assert "counts as sent" in text(answer)
     mail.refresh_from_db()
     assert (mail.status, mail.sent_at, mail.settled_by) == (Status.SENT, after(minutes=1), "was_sent")
-    entry = m.TimelineEntry.objects.get(code="mailing.uncertain")
+    entry = m.TimelineEntry.objects.get(code="mailing.unknown")
     assert (entry.attended_by.username, entry.attended_at is not None) == ("admin", True)
     assert m.TimelineEntry.objects.get(code="mailing.settled_sent").by.username == "admin"
 
@@ -277,7 +277,7 @@ def test_who_may_look_and_who_may_decide(clerk, client, mail):
         assert clerk.get(url(verdict, mail)).status_code == 302
         assert clerk.post(url(verdict, mail)).status_code == 302
     mail.refresh_from_db()
-    assert mail.status == Status.UNCERTAIN
+    assert mail.status == Status.UNKNOWN
     Group.objects.get(name="Clerks").permissions.set(Permission.objects.filter(codename="access_admin"))
     for name in ("inspect", "shown"):
         assert clerk.get(url(name, mail)).status_code == 302
@@ -299,7 +299,7 @@ def test_spreadsheets_are_harmless_to_open(admin_client):
     OutgoingEmail.objects.update(to_name="=HYPERLINK(1)\x07")
     answer = admin_client.get(f"{reverse(INDEX)}?export=csv")
     rows = list(csv.DictReader(io.StringIO(b"".join(answer.streaming_content).decode())))
-    assert [row["Status"] for row in rows] == ["uncertain"]
+    assert [row["Status"] for row in rows] == ["delivery unknown"]
     assert rows[0]["Order"] == mail.order.number
     assert rows[0]["Why"].startswith("The connection broke")
     assert "'=HYPERLINK(1)" in rows[0].values()

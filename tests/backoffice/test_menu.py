@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import itertools
+from html import unescape
+
 import pytest
 from django.contrib.auth.models import Group, Permission, User
 from django.core.management import call_command
 from django.urls import reverse
+from django.utils import translation
+from django.utils.translation import gettext
 from wagtail import hooks
 from wagtail.admin.menu import MenuItem
+from wagtail.users.templatetags.wagtailusers_tags import normalize_permission_label
 
 from wagtail_kwiga import background, conf
 from wagtail_kwiga.backoffice.menu import SalesGroup
+from wagtail_kwiga.backoffice.parts import policies
 from wagtail_kwiga.management.commands.kwiga_setup import EDITORS, SALES
 
 pytestmark = pytest.mark.django_db
@@ -84,7 +91,41 @@ def test_groups_are_offered_no_permission_that_means_nothing(admin_client):
     def offered(code):
         return f'value="{Permission.objects.get(codename=code, content_type__app_label="wagtail_kwiga").pk}"' in page
 
-    for code in ("view_order", "confirm_money", "view_timelineentry", "change_timelineentry", "change_outgoingemail"):
+    for code in ("view_order", "record_payment", "view_timelineentry", "resolve_attention", "settle_email"):
         assert offered(code), code
-    for code in ("add_order", "delete_order", "add_timelineentry", "delete_outgoingemail"):
-        assert not offered(code), code
+    for code in (
+        "grant_access",
+        "export_contacts",
+        "stop_runs",
+        "resume_runs",
+        "refund_order",
+        "edit_order",
+        "place_order",
+    ):
+        assert offered(code), code
+    for verb, model in itertools.product(
+        ("add", "change", "delete"), ("order", "timelineentry", "outgoingemail", "run")
+    ):
+        assert not Permission.objects.filter(codename=f"{verb}_{model}").exists()
+
+
+def test_the_names_of_permissions_are_translated_in_the_form(admin_client):
+    """Wagtail cuts the name of the model off the end of a name, and looks up what is left."""
+    ours = policies.registered().exclude(codename__regex="^(view|add|change)_")
+    assert ours.count() == 10
+    for right in ours:
+        assert normalize_permission_label(right) == right.name
+        declared = dict(right.content_type.model_class()._meta.permissions)[right.codename]
+        with translation.override(None):
+            assert str(declared) == right.name
+    with translation.override("de"):
+        page = unescape(
+            admin_client.get(reverse("wagtailusers_groups:add"), headers={"accept-language": "de"}).content.decode()
+        )
+        for right in ours:
+            assert gettext(right.name) in page
+
+
+def test_a_verb_that_no_model_has_is_a_mistake(admin_user):
+    with pytest.raises(LookupError, match="refund_everything"):
+        policies.can(admin_user, "refund_everything")

@@ -140,7 +140,7 @@ def test_the_card_costs_the_same_however_much_has_happened(admin_client, told):
             purchase_id=told.order.purchase_id, status="expired"
         )
         books_receive(told.order, "1.00", now=after(hours=1), reference=f"B-{number}")
-        m.Run.objects.filter(pk=m.Run.objects.first().pk).update(state="done")
+        m.Run.objects.filter(pk=m.Run.objects.first().pk).update(state="completed")
         run = m.Run.objects.first()
         run.pk, run.state, run.entry_key = None, "refused", f"x:{number}"
         run.save()

@@ -41,7 +41,7 @@ def clerk(client):
     """Somebody who may look at orders and confirm money, and nothing else."""
     user = User.objects.create_user("clerk", password="clerk")
     group = Group.objects.create(name="Clerks")
-    group.permissions.set(Permission.objects.filter(codename__in=["access_admin", "view_order", "confirm_money"]))
+    group.permissions.set(Permission.objects.filter(codename__in=["access_admin", "view_order", "record_payment"]))
     user.groups.add(group)
     client.force_login(user)
     return client
@@ -135,7 +135,7 @@ def test_a_clerk_may_look_and_confirm_but_nobody_edits(clerk, order):
 
 
 def test_without_the_permission_the_button_and_the_form_are_not_there(clerk, order):
-    Group.objects.get(name="Clerks").permissions.remove(Permission.objects.get(codename="confirm_money"))
+    Group.objects.get(name="Clerks").permissions.remove(Permission.objects.get(codename="record_payment"))
     assert "Money arrived" not in clerk.get(url("inspect", order)).content.decode()
     assert clerk.post(url("money_arrived", order), {"amount": "102.00"}).status_code in (302, 403)
     order.refresh_from_db()

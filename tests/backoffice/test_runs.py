@@ -92,7 +92,7 @@ def test_filters_and_search(admin_client, story):
     other.place(make_contact("bob@example.com", name="Bob Buyer"))
     for query in (
         f"scenario={story.scenario.pk}", f"offer={story.offer.pk}", "q=ada@example.com", f"q={ada.number}",
-        f"scenario={story.scenario.pk}&state=live&state=parked", "q=ada",
+        f"scenario={story.scenario.pk}&state=active&state=paused", "q=ada",
     ):  # fmt: skip
         page = page_of(admin_client, f"{reverse(INDEX)}?{query}")
         says(page, "ada@example.com")
@@ -221,7 +221,7 @@ def test_stop_is_asked_first_and_calls_mail_back(admin_client, story, django_use
         "csrfmiddlewaretoken",
     )
     run.refresh_from_db()
-    assert run.state == "live"
+    assert run.state == "active"
     answer = admin_client.post(url("stop", run), follow=True)
     says(answer.content.decode(), "Stopped: ", "has left “Win back”", "mail that still waited was called back", "admin")
     run.refresh_from_db()
@@ -238,14 +238,14 @@ def test_let_go_on_is_asked_first(admin_client, story):
     m.EmailTemplate.objects.update(subject="{{ no.such }}")
     engine.run_due(after(minutes=30))
     run.refresh_from_db()
-    assert run.state == "parked"
+    assert run.state == "paused"
     says(page_of(admin_client, url("inspect", run)), "What went wrong", "no.such")
     says(page_of(admin_client, url("let_go_on", run)), "Do this once you have mended what was wrong", "Wait 30 minutes")
     m.EmailTemplate.objects.update(subject="Mended")
     answer = admin_client.post(url("let_go_on", run), follow=True)
     says(answer.content.decode(), "goes on with the next run of the worker", "Set going again by staff")
     run.refresh_from_db()
-    assert run.state == "live"
+    assert run.state == "active"
     says(admin_client.get(url("let_go_on", run), follow=True).content.decode(), "is not held")
     says(admin_client.post(url("let_go_on", run), follow=True).content.decode(), "is not held")
 
@@ -258,13 +258,18 @@ def bulk(*runs):
 def test_several_are_stopped_at_once(admin_client, story):
     runs = [story.run_of(story.place(make_contact(f"b{number}@example.com"))) for number in range(4)]
     engine.run_due(after(minutes=30))
-    m.Run.objects.filter(pk=runs[3].pk).update(state="done")
+    m.Run.objects.filter(pk=runs[3].pk).update(state="completed")
     says(page_of(admin_client, reverse(INDEX)), "Stop the scenario for the people ticked", "bulk-actions.js")
     page = page_of(admin_client, bulk(*runs[1:]))
     says(page, "b1@example.com", "b2@example.com", "are not inside any more")
     answer = admin_client.post(bulk(*runs[1:]), follow=True)
     says(answer.content.decode(), "2 people were stopped.")
-    assert list(m.Run.objects.order_by("pk").values_list("state", flat=True)) == ["live", "stopped", "stopped", "done"]
+    assert list(m.Run.objects.order_by("pk").values_list("state", flat=True)) == [
+        "active",
+        "stopped",
+        "stopped",
+        "completed",
+    ]
     assert m.OutgoingEmail.objects.filter(status="cancelled").count() == 2
 
 
@@ -272,7 +277,7 @@ def test_all_rows_of_the_list_are_never_meant(admin_client, story):
     story.place(make_contact())
     address = reverse("wagtail_bulk_action", args=["wagtail_kwiga", "run", "stop"]) + "?id=all"
     admin_client.post(address)
-    assert m.Run.objects.get().state == "live"
+    assert m.Run.objects.get().state == "active"
 
 
 # --- who may --------------------------------------------------------------------------------------------------------------------
@@ -304,11 +309,11 @@ def test_who_may_view_sees_and_stops_nobody(clerk, story):
         assert client.post(address).status_code in (302, 403)
     client.post(bulk(run))
     run.refresh_from_db()
-    assert run.state == "live"
+    assert run.state == "active"
 
 
-def test_who_may_change_runs_may_stop(clerk, story):
-    client = clerk("change_run")
+def test_who_may_stop_runs_sees_the_button(clerk, story):
+    client = clerk("view_run", "stop_runs")
     run = story.run_of(story.place(make_contact()))
     page_of(client, reverse(INDEX))
     assert client.post(url("stop", run)).status_code == 302

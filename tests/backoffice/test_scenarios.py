@@ -262,7 +262,7 @@ def test_the_list_counts_who_is_inside_was_written_to_and_paid(admin_client, sto
     page = page_of(admin_client, reverse(LIST))
     row = page[page.index("Win back") :]
     says(row, "15% for 24 hours, one e-mail")
-    people = reverse("wagtail_kwiga_runs:index") + f"?scenario={story.scenario.pk}&amp;state=live&amp;state=parked"
+    people = reverse("wagtail_kwiga_runs:index") + f"?scenario={story.scenario.pk}&amp;state=active&amp;state=paused"
     assert f'<a href="{people}">1</a>' in row
     from wagtail_kwiga.backoffice.scenarios.viewset import with_counts
 
@@ -338,7 +338,7 @@ def test_stop_all_asks_counts_and_calls_mail_back(admin_client, story):
         "3 mails that wait in the outbox are called back",
         "Let nobody new in",
     )
-    assert m.Run.objects.filter(state="live").count() == 3  # looking has changed nothing
+    assert m.Run.objects.filter(state="active").count() == 3  # looking has changed nothing
     answer = admin_client.post(url("stop_all", story.scenario), {"unpublish": "on"}, follow=True)
     says(answer.content.decode(), "3 people were taken out of “Win back”", "lets nobody new in")
     assert set(m.OutgoingEmail.objects.values_list("status", "why")) == {("cancelled", "scenario_stopped")}
@@ -350,8 +350,8 @@ def test_stop_all_asks_counts_and_calls_mail_back(admin_client, story):
 def test_stop_all_without_unpublishing_lets_people_in_as_before(admin_client, story):
     story.place(make_contact())
     assert admin_client.post(url("stop_all", story.scenario), {}).status_code == 302
-    assert m.Scenario.objects.get().live and not m.Run.objects.filter(state="live").exists()
-    assert story.run_of(story.place(make_contact())).state == "live"
+    assert m.Scenario.objects.get().live and not m.Run.objects.filter(state="active").exists()
+    assert story.run_of(story.place(make_contact())).state == "active"
 
 
 def test_what_takes_too_long_goes_on_with_the_next_click(admin_client, story, settings, monkeypatch):
@@ -395,16 +395,16 @@ def test_who_may_only_look_stops_nobody(clerk, story):
     page_of(client, url("versions", story.scenario))
     assert client.get(url("stop_all", story.scenario)).status_code in (302, 403)
     assert client.post(url("stop_all", story.scenario)).status_code in (302, 403)
-    assert m.Run.objects.filter(state="live").exists()
+    assert m.Run.objects.filter(state="active").exists()
 
 
 def test_who_may_stop_but_not_publish_cannot_unpublish(clerk, story):
-    client = clerk("view_scenario", "change_run")
+    client = clerk("view_scenario", "stop_runs")
     story.place(make_contact())
     assert "Let nobody new in" not in page_of(client, url("stop_all", story.scenario))
     client.post(url("stop_all", story.scenario), {"unpublish": "on"})
     assert m.Scenario.objects.get().live
-    assert not m.Run.objects.filter(state="live").exists()
+    assert not m.Run.objects.filter(state="active").exists()
 
 
 def test_visitors_and_strangers_see_nothing(client, clerk, story):

@@ -45,11 +45,12 @@ def test_what_it_makes_and_tells():
         "publish_emailtemplate",
         "change_kwigasettings",
     } <= editors
-    assert {"access_admin", "view_order", "confirm_money"} <= sales
-    assert not {"confirm_money", "change_order"} & editors
+    assert {"access_admin", "view_order", "record_payment", "refund_order", "grant_access"} <= sales
+    assert not {"record_payment", "refund_order", "edit_order"} & editors
     both = {
-        "view_run", "change_run", "view_contact", "view_listmembership", "add_listmembership", "change_listmembership",
-        "view_outgoingemail", "change_outgoingemail", "view_timelineentry", "change_timelineentry", "view_order",
+        "view_run", "stop_runs", "resume_runs", "view_contact", "export_contacts", "view_listmembership",
+        "add_listmembership", "change_listmembership", "view_outgoingemail", "settle_email", "view_timelineentry",
+        "resolve_attention", "view_order",
     }  # fmt: skip
     assert both <= editors
     assert both <= sales
@@ -105,10 +106,10 @@ def test_a_site_of_the_first_step_is_given_the_second_and_nothing_that_was_taken
     setup()
     group = Group.objects.get(name="Kwiga: Editors")
     group.permissions.remove(Permission.objects.get(codename="delete_coupon", content_type__app_label="wagtail_kwiga"))
-    assert not group.permissions.filter(codename="change_run").exists()
+    assert not group.permissions.filter(codename="stop_runs").exists()
     monkeypatch.setattr(kwiga_setup, "HANDED_OUT", everything)
-    assert "there, 11 permissions handed over" in setup()
-    assert group.permissions.filter(codename="change_run").exists()
+    assert "there, 13 permissions handed over" in setup()
+    assert group.permissions.filter(codename="stop_runs").exists()
     assert not group.permissions.filter(codename="delete_coupon").exists()
 
 
@@ -157,8 +158,8 @@ def test_without_q_cluster(settings):
 
 
 def test_before_migrate_nothing_is_half_done():
-    Permission.objects.filter(codename="confirm_money").delete()
-    with pytest.raises(CommandError, match=r"confirm_money.*Run migrate first"):
+    Permission.objects.filter(codename="record_payment").delete()
+    with pytest.raises(CommandError, match=r"record_payment.*Run migrate first"):
         setup()
     assert not Group.objects.filter(name__startswith="Kwiga").exists()
     assert not Schedule.objects.exists()

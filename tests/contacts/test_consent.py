@@ -110,3 +110,57 @@ def test_clicks_at_the_same_moment_unsubscribe_once(heard):
     assert sorted(news) == [False] * 5 + [True]
     assert len(heard) == 1
     assert writing.timeline(ada).count() == 1
+
+
+def consents(contact: Contact) -> list[tuple]:
+    rows = contact.consents.order_by("pk").select_related("text")
+    return [
+        (row.kind, row.form, row.text and row.text.text, row.language, row.given_at, row.withdrawn_at) for row in rows
+    ]
+
+
+@pytest.mark.django_db
+class TestEvidence:
+    """What somebody agreed to can be shown: the words, the form, the moment (promise 16)."""
+
+    def test_a_yes_is_kept_with_its_words(self):
+        ada = make_contact()
+        consent.agree(ada, source="checkout", text="Write to me now and then.", language="en", now=START)
+        assert consents(ada) == [("promotion", "checkout", "Write to me now and then.", "en", START, None)]
+        assert ada.consents.get().text.kind == "promo_consent"
+
+    def test_what_is_no_news_is_no_second_row(self):
+        ada = make_contact()
+        for hour in (1, 2):
+            consent.agree(ada, source="checkout", text="Write to me.", language="en", now=after(hours=hour))
+        assert len(consents(ada)) == 1
+
+    def test_a_no_ends_it_and_a_later_yes_is_another_row(self):
+        ada = make_contact()
+        consent.agree(ada, source="checkout", text="Write to me.", language="en", now=START)
+        consent.unsubscribe(ada, source="link", now=after(hours=1))
+        consent.unsubscribe(ada, source="link", now=after(hours=2))
+        consent.resubscribe(ada, source="link", now=after(hours=3))
+        assert consents(ada) == [
+            ("promotion", "checkout", "Write to me.", "en", START, after(hours=1)),
+            ("promotion", "link", None, "", after(hours=3), None),
+        ]
+
+    def test_a_no_before_any_yes_writes_nothing(self):
+        ada = make_contact()
+        consent.unsubscribe(ada, source="link", now=START)
+        assert consents(ada) == []
+
+    def test_who_has_unsubscribed_is_not_made_to_agree_by_a_form(self):
+        ada = make_contact()
+        consent.agree(ada, source="checkout", text="Write to me.", language="en", now=START)
+        consent.unsubscribe(ada, source="link", now=after(hours=1))
+        consent.agree(ada, source="checkout", text="Write to me.", language="en", now=after(hours=2))
+        assert [row[-1] for row in consents(ada)] == [after(hours=1)]
+
+    def test_another_persons_consent_is_not_ended(self):
+        ada, grace = make_contact(), make_contact()
+        for each in (ada, grace):
+            consent.agree(each, source="checkout", text="Write to me.", language="en", now=START)
+        consent.unsubscribe(ada, source="link", now=after(hours=1))
+        assert consents(grace)[0][-1] is None

@@ -56,13 +56,13 @@ class Shop:
         addressees = Counter(recipient for _message_id, recipient in arrived)
         assert not [one for one, times in addressees.items() if times > 1], "somebody got two mails"
         assert len(mails) == len({to for _pk, to, _status, _id in mails}) == self.number
-        assert set(counts) <= {Status.SENT, Status.UNCERTAIN}, counts
+        assert set(counts) <= {Status.SENT, Status.UNKNOWN}, counts
         assert {to for _pk, to, status, _id in mails if status == Status.SENT} <= set(addressees), "a mail was lost"
         assert {(message_id, to) for _pk, to, status, message_id in mails if status == Status.SENT} <= set(arrived)
-        uncertain = {pk for pk, _to, status, _id in mails if status == Status.UNCERTAIN}
-        on_a_list = [entry.facts["email"] for entry in writing.open_attention().filter(code="mailing.uncertain")]
-        assert sorted(on_a_list) == sorted(uncertain), "a doubt that nobody can see, or one without a cause"
-        assert len(uncertain) <= doubts, f"{len(uncertain)} uncertain for {doubts} deaths"
+        unknown = {pk for pk, _to, status, _id in mails if status == Status.UNKNOWN}
+        on_a_list = [entry.facts["email"] for entry in writing.open_attention().filter(code="mailing.unknown")]
+        assert sorted(on_a_list) == sorted(unknown), "a doubt that nobody can see, or one without a cause"
+        assert len(unknown) <= doubts, f"{len(unknown)} unknown for {doubts} deaths"
         self._each_run_was_decided_once()
         return counts
 
@@ -70,7 +70,7 @@ class Shop:
         runs = m.Run.objects.filter(pk__in=[run.pk for run in self.runs])
         # They all stand at the long wait now, and nobody holds one.
         assert set(runs.values_list("state", "position", "lease", "attempts")) == {
-            ("live", _long_wait(self.school), "", 0)
+            ("active", _long_wait(self.school), "", 0)
         }
         steps = Counter(m.StepRecord.objects.values_list("run_id", "kind"))
         assert set(steps.values()) == {1}, "a step was taken twice"

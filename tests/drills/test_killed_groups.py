@@ -50,7 +50,7 @@ def drill(folder, number, kills, *, tick, environment=None, between=None):
 
             until(settled, "all is settled", groups=groups, seconds=600)
         counts = shop.balance(mail.arrived(), doubts=kills)
-        assert counts["sent"] + counts["uncertain"] == number
+        assert counts["sent"] + counts["unknown"] == number
 
 
 def test_a_few_kills(tmp_path):

@@ -66,7 +66,7 @@ def test_thirteen_hours(tmp_path):
             assert outcomes(runs) == {("add_to_list", "missed", "too_late"): 3, ("send_email", "missed", "too_late"): 3}
             assert not mails_of(runs)
             assert set(m.Run.objects.filter(pk__in=[run.pk for run in runs]).values_list("state", flat=True)) == {
-                "live"
+                "active"
             }
         for runs in (in_time, on_time):
             assert {key[:2]: n for key, n in outcomes(runs).items()} == {
@@ -89,5 +89,7 @@ def test_thirteen_hours(tmp_path):
     # Whoever missed steps goes on by the same rules, and comes to the end.
     everybody = [*stale, *fresh, *late, *just_late, *in_time, *on_time, *early]
     engine.run_due(after(hours=38))
-    assert set(m.Run.objects.filter(pk__in=[run.pk for run in everybody]).values_list("state", flat=True)) == {"done"}
+    assert set(m.Run.objects.filter(pk__in=[run.pk for run in everybody]).values_list("state", flat=True)) == {
+        "completed"
+    }
     assert not m.ListMembership.objects.filter(removed_at__isnull=True).exists()

@@ -95,7 +95,7 @@ def test_the_way_back_is_cheaper_and_paying_makes_silence(school):
     first.refresh_from_db()
     assert (second.status, first.status) == (Status.PAID, Status.SUPERSEDED)
     assert policy.may_open(second.contact, school.product, None, after(hours=3)).state == "yes"
-    assert not m.Run.objects.filter(state__in=["live", "parked"]).exists()
+    assert not m.Run.objects.filter(state__in=["active", "paused"]).exists()
     work(after(hours=3))
     work(after(days=3))
     assert recovery_mails().count() == 1
@@ -116,7 +116,7 @@ def test_24_hours_later_it_is_over_without_any_worker(school):
     with pytest.raises(CouponRefused):
         quoting.quote(offer=school.offer, coupon=school.coupon, contact=order.contact, now=last)
     work(last)
-    assert m.Run.objects.get().state == "done"
+    assert m.Run.objects.get().state == "completed"
     assert not m.ListMembership.objects.filter(removed_at__isnull=True).exists()
 
 

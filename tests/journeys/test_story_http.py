@@ -183,7 +183,7 @@ def test_the_whole_story(school):
     grant = m.AccessGrant.objects.get()
     assert (grant.contact, grant.product) == (paid.contact, school.product)
     assert school.coupon.uses.get().state == "redeemed"
-    assert not m.Run.objects.filter(state__in=["live", "parked"]).exists()
+    assert not m.Run.objects.filter(state__in=["active", "paused"]).exists()
 
     work()
     assert purposes() == ["recovery", "receipt"]
@@ -379,7 +379,7 @@ def test_pending_keeps_everybody_quiet_until_it_is_paid(school):
     says(ada.pay(gateway), "Paid. Thank you!")
     work_at(hours=(4, 5, 30, 60))
     assert purposes() == ["receipt"]
-    assert not m.Run.objects.filter(state__in=["live", "parked"]).exists()
+    assert not m.Run.objects.filter(state__in=["active", "paused"]).exists()
 
 
 def test_a_payment_told_late_is_booked_by_the_sweep_and_nobody_is_chased(school):

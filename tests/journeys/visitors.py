@@ -69,7 +69,7 @@ def offer_pages(site: Site) -> dict[str, str]:
         "offer": full.url,
         "offer-coupon": f"{full.url}?coupon=SPRING",
         "offer-late": f"{page.url}?coupon=LATE",
-        "offer-resume": links.resume_url(order, spring.pk, START),
+        "offer-resume": links.resume_url(order, spring.token, START),
         "offer-bought": links.resume_url(bought, None, START),
         "offer-german": german.url,
         "offer-free": making.make_page("Free", price=0).url,
@@ -122,8 +122,8 @@ def order_pages(site: Site) -> dict[str, str]:
         "order-expired": links.order_url(expired, START),
         "order-cancelled": links.order_url(cancelled, START),
         "order-superseded": links.order_url(old, START),
-        "return-checking": links.return_url(pending.payment.order, START, attempt=pending.pk),
-        "return-declined": links.return_url(failed.payment.order, START, attempt=failed.pk),
+        "return-checking": links.return_url(pending.payment.order, START, attempt=pending.token),
+        "return-declined": links.return_url(failed.payment.order, START, attempt=failed.token),
         "return-paid": links.return_url(paid, START),
         "gateway": f"/shop/sandbox-gateway/{pending.token}/",
     }
@@ -140,6 +140,8 @@ def every_page() -> dict[str, str]:
         **offer_pages(site),
         **order_pages(site),
         "link-wrong": "/shop/pay/rubbish/",
-        "unsubscribe": link_building.unsubscribe_url(contact.pk, at=START, site_id=None, language="en"),
+        "unsubscribe": link_building.unsubscribe_url(
+            contact.token, to=contact.email, at=START, site_id=None, language="en"
+        ),
         "unsubscribe-wrong": "/shop/unsubscribe/rubbish/",
     }

@@ -54,7 +54,11 @@ def test_only_what_is_asked_for_is_built(django_assert_num_queries):
         texts, links = build_context(["contact.first_name", "order.total", "resume_url"], situation)
     assert texts == {"contact.first_name": "Ada", "order.total": "€120.00"}
     assert links == {
-        "resume_url": {"order": situation.order.pk, "at": int(START.timestamp()), "coupon": situation.coupon.pk}
+        "resume_url": {
+            "order": situation.order.pk,
+            "at": int(START.timestamp()),
+            "coupon": situation.coupon.token,
+        }
     }
 
 

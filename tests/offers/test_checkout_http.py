@@ -247,7 +247,7 @@ def test_a_forged_total_agrees_to_nothing(client, page, forged):
 
 def test_the_total_of_one_offer_does_not_count_for_another(client, page):
     dear = make_page("Dear", price=Decimal(500))
-    response = order(client, page.url, shown=forms.seal(offer_of(dear).pk, Money(Decimal(500), "EUR")))
+    response = order(client, page.url, shown=forms.seal(offer_of(dear).uid, Money(Decimal(500), "EUR")))
     assert "The price has changed" in text_of(response)
 
 

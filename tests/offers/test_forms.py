@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 from decimal import Decimal
+from uuid import UUID
 
 import pytest
 from django.core.exceptions import ValidationError
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 from wagtail_kwiga.offers import forms
 from wagtail_kwiga.pricing.money import Money
 
+OFFER = UUID(int=1)
 amounts = st.decimals(min_value=0, max_value=10**9, places=2)
 
 
@@ -28,17 +30,17 @@ def test_one_line_is_one_line(text):
     assert forms.one_line(line) == line
 
 
-@given(st.integers(1, 10**9), amounts, st.sampled_from(["EUR", "JPY", "BHD"]))
-def test_what_was_sealed_is_read_for_its_offer_only(offer, amount, currency):
+@given(st.uuids(), st.uuids(), amounts, st.sampled_from(["EUR", "JPY", "BHD"]))
+def test_what_was_sealed_is_read_for_its_offer_only(offer, other, amount, currency):
     total = Money(amount, currency)
     sealed = forms.seal(offer, total)
     assert forms.unseal(offer, sealed) == total
-    assert forms.unseal(offer + 1, sealed) is None
+    assert (forms.unseal(other, sealed) is None) is (other != offer)
 
 
 @given(st.text())
 def test_nothing_else_can_be_read(text):
-    assert forms.unseal(1, text) is None
+    assert forms.unseal(OFFER, text) is None
 
 
 @given(st.text(max_size=60))
@@ -69,4 +71,4 @@ def test_each_fault_leads_to_its_field():
 
 
 def test_a_total_is_never_a_float():
-    assert isinstance(forms.unseal(1, forms.seal(1, Money(Decimal("0.10"), "EUR"))).amount, Decimal)
+    assert isinstance(forms.unseal(OFFER, forms.seal(OFFER, Money(Decimal("0.10"), "EUR"))).amount, Decimal)

@@ -93,7 +93,7 @@ class Walk:
         (receipt,) = m.OutgoingEmail.objects.filter(purpose="receipt")
         assert receipt.language == self.language
         goodbye = link_building.unsubscribe_url(
-            self.order.contact_id, at=START, site_id=None, language=receipt.language
+            self.order.contact.token, to=receipt.to_email, at=START, site_id=None, language=receipt.language
         )
         self.speaks(self.client.get(self._path(goodbye), headers=self.headers), "No more offers by e-mail?")
 

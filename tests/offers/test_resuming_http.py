@@ -32,7 +32,7 @@ def left(client, page):
     placed = m.Order.objects.get()
     making.set_clock(after(minutes=31))
     lists.add(people, placed.contact, until=after(hours=24, minutes=30), source="run:1", now=after(minutes=30))
-    placed.link = links.resume_url(placed, coupon.pk, after(minutes=30)).replace("http://localhost", "")
+    placed.link = links.resume_url(placed, coupon.token, after(minutes=30)).replace("http://localhost", "")
     return placed
 
 

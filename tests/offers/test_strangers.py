@@ -223,15 +223,16 @@ def test_another_offer_of_the_same_address_is_no_matter(client, page):
     assert order(Client(), other.url, **STRANGER).status_code == 302
 
 
-@pytest.mark.parametrize("made", ["nonsense", "x" * 5000, "other purpose", "too old", "no list", "true"])
+@pytest.mark.parametrize("made", ["nonsense", "x" * 5000, "other purpose", "too old", "no list", "true", "key"])
 def test_a_cookie_that_is_not_ours_proves_nothing(client, page, made):
     placed = with_money(client, page, "processing")
     later, now = START + dt.timedelta(days=1), START
     forged = {
-        "other purpose": signing.make("resume", expires=later, orders=[placed.pk], order=placed.pk),
-        "too old": signing.make("browser", expires=now, orders=[placed.pk]),
-        "no list": signing.make("browser", expires=later, orders=placed.pk),
+        "other purpose": signing.make("resume", expires=later, orders=[placed.token], order=placed.token),
+        "too old": signing.make("browser", expires=now, orders=[placed.token]),
+        "no list": signing.make("browser", expires=later, orders=placed.token),
         "true": signing.make("browser", expires=later, orders=[True, str(placed.pk)]),
+        "key": signing.make("browser", expires=later, orders=[placed.pk, {"token": placed.token}]),
     }
     stranger = Client()
     stranger.cookies[browser_proof.COOKIE] = forged.get(made, made)
@@ -242,11 +243,13 @@ def test_a_browser_is_known_for_its_last_five_orders(rf):
     from django.http import HttpResponse
 
     request = rf.get("/")
-    for key in (1, 2, 3, 4, 5, 6, 3, 2**62):
+    one, *others = made = [signing.random_token() for _ in range(7)]
+    for key in (*made[:6], made[2], made[6]):
         answer = HttpResponse()
         browser_proof.remember(request, answer, key, START)
         request.COOKIES[browser_proof.COOKIE] = answer.cookies[browser_proof.COOKIE].value
-    assert browser_proof.orders_of(request, START) == (4, 5, 6, 3, 2**62)
+    assert browser_proof.orders_of(request, START) == (*others[2:5], others[1], others[5])
+    assert one not in browser_proof.orders_of(request, START)
     assert browser_proof.orders_of(request, START + dt.timedelta(days=14)) == ()
 
 

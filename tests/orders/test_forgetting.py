@@ -112,8 +112,8 @@ def test_nobody_is_forgotten_whom_something_still_concerns(recipe, school):
     m.PaymentAttempt.objects.filter(payment=references.payment_of(pending)).update(state="pending")
     writing.write(asked, "order.paid_twice", now=after(days=15), attention=True)
     m.Order.objects.filter(pk=partly.pk).update(status="partly_paid", closed_at=None)
-    m.Run.objects.filter(order=inside).update(state="parked")
-    m.OutgoingEmail.objects.filter(order=doubtful, purpose="recovery").update(status="uncertain")
+    m.Run.objects.filter(order=inside).update(state="paused")
+    m.OutgoingEmail.objects.filter(order=doubtful, purpose="recovery").update(status="unknown")
     writing.write(m.OutgoingEmail.objects.get(order=failed), "mailing.failed", now=after(days=1), attention=True)
     assert recipe["forget_all"](LATER)[0] == 0
     assert m.Order.objects.count() == 7

@@ -111,7 +111,7 @@ def order_path(order, now=START):
 
 
 def return_path(attempt, now=START):
-    return path_of(links.return_url(attempt.payment.order, now, attempt=attempt.pk))
+    return path_of(links.return_url(attempt.payment.order, now, attempt=attempt.token))
 
 
 def text(answer) -> str:

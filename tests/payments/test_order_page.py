@@ -221,7 +221,7 @@ def test_a_provider_that_is_away_is_no_error_on_return(client, providers):
 def test_an_attempt_of_another_order_is_not_shown(client, order):
     theirs = new_attempt(new_order(amount="77.00"))
     tell(theirs)
-    path = path_of(links.return_url(order, START, attempt=theirs.pk))
+    path = path_of(links.return_url(order, START, attempt=theirs.token))
     page = text(client.get(path))
     assert "We are checking" in page
     assert "77" not in page.split("<main")[1].split("</main>")[0].replace(order.number, "")

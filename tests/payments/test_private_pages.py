@@ -27,11 +27,15 @@ def examples() -> dict[str, str]:
     return {
         "pay": path_of(links.pay_url(order, START)),
         "order": path_of(links.order_url(order, START)),
-        "return": path_of(links.return_url(order, START, attempt=attempt.pk)),
+        "return": path_of(links.return_url(order, START, attempt=attempt.token)),
         "resume": path_of(links.resume_url(order, None, START)),
         "sandbox_gateway": f"/shop/sandbox-gateway/{attempt.token}/",
         "notify": "/shop/notify/sandbox/",
-        "unsubscribe": path_of(link_building.unsubscribe_url(order.contact_id, at=START, site_id=None, language="en")),
+        "unsubscribe": path_of(
+            link_building.unsubscribe_url(
+                order.contact.token, to=order.contact.email, at=START, site_id=None, language="en"
+            )
+        ),
     }
 
 

@@ -239,5 +239,5 @@ class Machine(RuleBasedStateMachine):
                 "a mail is lost", f"SELECT id FROM {EMAIL} WHERE status = 'queued' AND due_at <= ?", now
             )
             self.promises.nothing("a run hangs", f"SELECT id FROM {RUN} WHERE lease <> ''")
-            self.promises.nothing("a run is lost", f"SELECT id FROM {RUN} WHERE state = 'live' AND due_at <= ?", now)
+            self.promises.nothing("a run is lost", f"SELECT id FROM {RUN} WHERE state = 'active' AND due_at <= ?", now)
             self.the_promises_hold()

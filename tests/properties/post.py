@@ -41,7 +41,7 @@ class PostOffice:
         self.doubts = 0
 
     def take(self, message: Any) -> int:
-        email = int(message.metadata["kwiga_email"])
+        email = int(message.metadata["kwiga_email"].partition(".")[0])
         self.witness(email)
         if self.meanwhile is not None:
             act, self.meanwhile = self.meanwhile, None

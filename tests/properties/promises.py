@@ -172,15 +172,15 @@ class Promises:
                 continue
             assert times <= 1, f"mail {pk} ({purpose}) was sent {times} times"
             if times:
-                assert status in ("sent", "uncertain", "sending"), f"mail {pk} arrived and is {status}"
+                assert status in ("sent", "unknown", "sending"), f"mail {pk} arrived and is {status}"
             if status == "sent":
                 assert times == 1, f"mail {pk} is said to be sent"
         assert not set(OFFICE.taken) - {row[0] for row in rows}, "a message that no row knows"
-        open_ends = sum(status in ("uncertain", "sending") for _, status, _, _ in rows)
+        open_ends = sum(status in ("unknown", "sending") for _, status, _, _ in rows)
         assert open_ends <= OFFICE.doubts, "more doubt than there was reason for"
         self.nothing(
             "doubt is visible",
-            f"SELECT e.id FROM {EMAIL} e WHERE e.status = 'uncertain' AND NOT (e.purpose = 'receipt' AND"
+            f"SELECT e.id FROM {EMAIL} e WHERE e.status = 'unknown' AND NOT (e.purpose = 'receipt' AND"
             " e.settled_by = '') AND NOT EXISTS (SELECT 1 FROM wagtail_kwiga_timelineentry t WHERE t.needs_attention"
             " AND t.code LIKE 'mailing.%' AND t.facts LIKE '%' || e.id || '%')",
         )
@@ -193,9 +193,9 @@ class Promises:
         )
         self.nothing(
             "whoever is out knows why",
-            f"SELECT id, state FROM {RUN} WHERE (state <> 'live' AND reason = '')"
-            " OR (state NOT IN ('live', 'parked') AND (ended_at IS NULL OR due_at IS NOT NULL))"
-            " OR (state = 'live' AND (due_at IS NULL OR position = '' OR ended_at IS NOT NULL))",
+            f"SELECT id, state FROM {RUN} WHERE (state <> 'active' AND reason = '')"
+            " OR (state NOT IN ('active', 'paused') AND (ended_at IS NULL OR due_at IS NOT NULL))"
+            " OR (state = 'active' AND (due_at IS NULL OR position = '' OR ended_at IS NOT NULL))",
         )
         self.nothing(
             "an end is in the records",
@@ -205,7 +205,7 @@ class Promises:
         self.nothing(
             "a mail not sent says why",
             f"SELECT id, status FROM {EMAIL} WHERE status IN ('cancelled', 'missed', 'suppressed', 'failed',"
-            " 'uncertain') AND why = ''",
+            " 'unknown') AND why = ''",
         )
         self.nothing(
             "the records and the outbox agree",
@@ -220,7 +220,7 @@ class Promises:
             " b.contact_id = r.contact_id AND b.purchase_id = r.purchase_id AND b.id < r.id JOIN wagtail_kwiga_steprecord s ON"
             f" s.run_id = b.id JOIN {EMAIL} e ON e.id = s.email_id WHERE r.state <> 'refused' AND r.once_key = ''"
             " AND e.queued_at <= r.entered_at AND julianday(r.entered_at) - julianday(e.queued_at) < 30"
-            " AND e.status IN ('sent', 'uncertain') AND e.settled_by = '' AND e.sent_at <= r.entered_at",
+            " AND e.status IN ('sent', 'unknown') AND e.settled_by = '' AND e.sent_at <= r.entered_at",
         )
 
     # 7, 8

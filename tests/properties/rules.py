@@ -86,7 +86,7 @@ class ShopMachine(Machine):
         order = self.order(which)
         if order is None:
             return
-        coupon = self.shop.coupons[0] if with_coupon else None
+        coupon = m.Coupon.objects.get(pk=self.shop.coupons[0]).token if with_coupon else None
         result = self.do(lambda: self.shop.come_back(order, coupon, method, self.now), trouble, again)
         if result is not None and not isinstance(result, KwigaError) and trouble is None:
             self._is_enrolled(result.order)
@@ -266,7 +266,7 @@ class StaffMachine(ShopMachine):
             case "stop all":
                 self.do(lambda: endings.stop_all(m.Scenario.objects.get(pk=scenario), now=self.now))
             case "go on":
-                for run in m.Run.objects.filter(scenario=scenario, state="parked"):
+                for run in m.Run.objects.filter(scenario=scenario, state="paused"):
                     self.do(lambda run=run: endings.let_go_on(run, now=self.now))
 
     @rule(text=st.integers(0, 2))
@@ -298,6 +298,6 @@ class StaffMachine(ShopMachine):
 
     @rule(verdict=st.sampled_from(["was_sent", "send_again"]), trouble=TROUBLES)
     def staff_settle_a_mail(self, verdict, trouble=None):
-        email = m.OutgoingEmail.objects.filter(status__in=["uncertain", "failed"]).order_by("-pk").first()
+        email = m.OutgoingEmail.objects.filter(status__in=["unknown", "failed"]).order_by("-pk").first()
         if email is not None:
             self.do(lambda: self.shop.settle(email, verdict, self.now), trouble)

@@ -136,7 +136,7 @@ class Shop:
         assert result.order.total_amount <= shown.amount, "nobody is charged more than the page showed"
         return result
 
-    def come_back(self, order: m.Order, coupon: int | None, method: str, now: dt.datetime) -> checkout.CheckoutResult:
+    def come_back(self, order: m.Order, coupon: str | None, method: str, now: dt.datetime) -> checkout.CheckoutResult:
         """The button of the mail, the filled-in form, and off it goes, with the coupon of the link if it still holds."""
         token = links.resume_url(order, coupon, now).rstrip("/").rpartition("/")[2]
         resume = resuming.read(token, now)

@@ -105,19 +105,19 @@ class Recovery(RuleBasedStateMachine):
             self._enrol(new)
 
     def _enrol(self, new):
-        inside = [(pk, run) for pk, (state, run) in self.runs.items() if state == "live"]
+        inside = [(pk, run) for pk, (state, run) in self.runs.items() if state == "active"]
         for pk, run in inside:
             moved = entry_rules.move(self.way, run.first_message_at, new)
             if moved.ends:
                 self.runs[pk] = ("left", run)
             elif moved.position:
-                self.runs[pk] = ("live", replace(
+                self.runs[pk] = ("active", replace(
                     run, order_id=new.id, position=moved.position, due_at=moved.due_at, stepped_at=self.now,
                     in_flight_since=None,
                 ))  # fmt: skip
                 assert not run.first_message_at, "after the first message nobody starts afresh"
             else:
-                self.runs[pk] = ("live", replace(run, order_id=new.id))
+                self.runs[pk] = ("active", replace(run, order_id=new.id))
         if inside or not self.way.event.matches(new):
             return
         last = max((at for at, _, _ in self.mails.values()), default=None)
@@ -125,7 +125,7 @@ class Recovery(RuleBasedStateMachine):
             return
         position, due_at = self.way.opening(self.now)
         pk = len(self.runs) + 1
-        self.runs[pk] = ("live", RunSnapshot(pk, 5, position, due_at, self.now, new.id, self.purchase_id))
+        self.runs[pk] = ("active", RunSnapshot(pk, 5, position, due_at, self.now, new.id, self.purchase_id))
 
     @precondition(lambda self: self.orders and not self.is_paid)
     @rule(which=st.integers(0, 50), in_time=st.booleans())
@@ -141,7 +141,7 @@ class Recovery(RuleBasedStateMachine):
         ]  # fmt: skip
         self.in_flight = False
         if in_time:  # else the sweep has to find out by itself
-            self.runs = {pk: ("left" if state == "live" else state, run) for pk, (state, run) in self.runs.items()}
+            self.runs = {pk: ("left" if state == "active" else state, run) for pk, (state, run) in self.runs.items()}
             self.grants = tuple(grant for grant in self.grants if not grant.source.startswith("run:"))
 
     @rule(under_way=st.sampled_from([True, False, False, False]))
@@ -190,7 +190,7 @@ class Recovery(RuleBasedStateMachine):
 
     @property
     def live(self):
-        return [run for state, run in self.runs.values() if state == "live"]
+        return [run for state, run in self.runs.values() if state == "active"]
 
     @precondition(lambda self: not self.mails)
     @rule(visits=st.integers(2, 4))
@@ -219,7 +219,7 @@ class Recovery(RuleBasedStateMachine):
     def sweep(self):
         for pk, (state, run) in list(self.runs.items()):
             for _ in range(20):
-                if state != "live" or run.due_at > self.now:
+                if state != "active" or run.due_at > self.now:
                     break
                 state, run = self._decide(pk, run)
             else:
@@ -228,7 +228,7 @@ class Recovery(RuleBasedStateMachine):
     def _decide(self, pk, run):
         facts = self.facts(pk)
         done = decide(self.way, run, facts, self.now, RULES)
-        assert done.state in ("live", "done", "left"), done.error
+        assert done.state in ("active", "completed", "left"), done.error
         for intent in done.intents:
             facts = intent.fold(facts)
         self.grants = facts.grants
@@ -242,7 +242,7 @@ class Recovery(RuleBasedStateMachine):
             if run.first_message_at is None:
                 assert self.now - self.last_visit >= QUIET, "thirty quiet minutes before the first mail"
             self.mails[mail.key] = (self.now, mail.coupon_until, self.purchase_id)
-        if run.first_message_at and done.state == "live":
+        if run.first_message_at and done.state == "active":
             assert self.way.index(done.position) >= self.way.index(run.position), "nobody starts afresh after a message"
         first = run.first_message_at or (self.now if done.mails else None)
         run = replace(

@@ -1,7 +1,7 @@
 """A worker dies, or its database fails, at each statement of each operation in turn; then the same is simply done again.
 
 In the end nobody can tell: the rows say what they say where nothing went wrong, but for a mail whose hand-over was cut
-short, which is uncertain. The short run takes every 25th statement (each operation from another one), the long run all.
+short, which is unknown. The short run takes every 25th statement (each operation from another one), the long run all.
 """
 
 from __future__ import annotations
@@ -118,7 +118,7 @@ def through(name: str, *, every: int) -> int:
             found = outcome(machine)
             if name.startswith("deliver") and found["mail"] != wanted["mail"]:
                 doubt = found["mail"] - wanted["mail"]
-                assert sum(doubt.values()) == 1 and {status for _, status in doubt} <= {"uncertain", "sent"}, (
+                assert sum(doubt.values()) == 1 and {status for _, status in doubt} <= {"unknown", "sent"}, (
                     at,
                     doubt,
                 )

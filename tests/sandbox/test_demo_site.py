@@ -160,7 +160,7 @@ def test_orders_of_the_past_in_every_status_and_two_things_for_a_person(shop: Sh
     assert int(facts["LIVE"][0]) >= 2  # have had their mail, and a day to come back
     assert int(facts["DONE"][0]) >= 10
     assert facts["WAITING"] == ["0"]
-    assert facts["UNCERTAIN"] == ["1"]
+    assert facts["UNKNOWN"] == ["1"]
     assert int(facts["ATTENTION"][0]) == 2
     assert facts["LATER"] == ["0"]
     assert facts["BARE"] == ["0"]
@@ -327,7 +327,7 @@ def test_a_second_demo_from_the_first_start_to_the_last_process(tmp_path):
         code = stop_shop(second)
     assert code == 0
     assert processes_of(tmp_path) == []
-    assert not re.search("warning|traceback|uncertain", (tmp_path / "demo.out").read_text(), re.IGNORECASE)
+    assert not re.search("warning|traceback|delivery unknown", (tmp_path / "demo.out").read_text(), re.IGNORECASE)
     for name in ("web", "worker"):
         assert not re.search("Warning:|Traceback", (tmp_path / "logs" / f"{name}.log").read_text()), name
 

@@ -41,6 +41,7 @@ class AccessGrant(models.Model):
     class Meta:
         verbose_name = _("access grant")
         verbose_name_plural = _("access grants")
+        permissions = [("grant_access", _("Can give and end access"))]
         indexes = [models.Index(fields=["contact", "product"], name="kwiga_access_contact_product")]
 
     def __str__(self) -> str:

@@ -96,11 +96,11 @@ class Run(models.Model):
     """One person's way through one version of a scenario. Refused entries are runs too: they say why."""
 
     class State(models.TextChoices):
-        LIVE = "live", _("inside")
-        DONE = "done", _("went through")
+        ACTIVE = "active", _("inside")
+        COMPLETED = "completed", _("went through")
         LEFT = "left", _("left")
         STOPPED = "stopped", _("stopped by staff")
-        PARKED = "parked", _("held: something is wrong")
+        PAUSED = "paused", _("held: something is wrong")
         REFUSED = "refused", _("not let in")
 
     scenario = models.ForeignKey(Scenario, on_delete=models.PROTECT, related_name="runs", verbose_name=_("scenario"))
@@ -125,13 +125,13 @@ class Run(models.Model):
     entry_key = models.CharField(max_length=80)
     #: The same, where the entry may happen only once in all; else empty.
     once_key = models.CharField(max_length=80, blank=True)
-    state = models.CharField(_("state"), max_length=8, choices=State.choices, default=State.LIVE)
+    state = models.CharField(_("state"), max_length=10, choices=State.choices, default=State.ACTIVE)
     #: Id of the step it stands at (steps keep their StreamField ids); empty once it is through.
     position = models.CharField(max_length=60, blank=True)
     due_at = models.DateTimeField(_("next"), null=True, blank=True)
     lease = models.CharField(max_length=32, blank=True)
     leased_until = models.DateTimeField(null=True, blank=True)
-    #: Counted and committed before the risky work; a run that fails again and again is parked.
+    #: Counted and committed before the risky work; a run that fails again and again is paused.
     attempts = models.PositiveSmallIntegerField(default=0)
     entered_at = models.DateTimeField(_("entered"))
     #: When it came to its present step; what a wait counts from.
@@ -141,7 +141,7 @@ class Run(models.Model):
     first_message_at = models.DateTimeField(_("first message"), null=True, blank=True)
     last_message_at = models.DateTimeField(_("last message"), null=True, blank=True)
     ended_at = models.DateTimeField(_("ended"), null=True, blank=True)
-    #: Stable word for why it ended, was refused or is parked.
+    #: Stable word for why it ended, was refused or is paused.
     reason = models.CharField(_("why"), max_length=60, blank=True)
     error = models.TextField(blank=True)
 
@@ -150,11 +150,16 @@ class Run(models.Model):
     class Meta:
         verbose_name = _("run")
         verbose_name_plural = _("runs")
+        default_permissions = ("view",)
+        permissions = [
+            ("stop_runs", _("Can take people out of scenarios")),
+            ("resume_runs", _("Can let people go on in scenarios")),
+        ]
         ordering = ["-entered_at", "-pk"]
         constraints = [
             models.UniqueConstraint(
                 fields=["scenario", "entry_key"],
-                condition=models.Q(state__in=["live", "parked"]),
+                condition=models.Q(state__in=["active", "paused"]),
                 name="kwiga_run_one_live",
             ),
             models.UniqueConstraint(
@@ -164,7 +169,7 @@ class Run(models.Model):
             ),
         ]
         indexes = [
-            models.Index(fields=["due_at", "id"], name="kwiga_run_due", condition=models.Q(state="live")),
+            models.Index(fields=["due_at", "id"], name="kwiga_run_due", condition=models.Q(state="active")),
             models.Index(fields=["lease"], name="kwiga_run_lease", condition=~models.Q(lease="")),
             # Also of those that have ended: when one of them last wrote decides whether another may begin.
             models.Index(fields=["purchase"], name="kwiga_run_purchase", condition=models.Q(purchase__isnull=False)),
@@ -180,7 +185,7 @@ class StepRecord(models.Model):
     run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="records")
     step = models.CharField(max_length=60)
     kind = models.CharField(_("step"), max_length=40)
-    #: ``acted, waited, skipped, missed, left, parked``
+    #: ``acted, waited, skipped, missed, left, paused``
     outcome = models.CharField(_("outcome"), max_length=12)
     reason = models.CharField(_("why"), max_length=60)
     facts = models.JSONField(_("facts"), default=dict)

@@ -115,7 +115,7 @@ class DoneColumn(Column):
         verb = "done" if instance.attended_at is None else "put_back"
         return {
             **super().get_cell_context_data(instance, parent_context),
-            "may": policies.may(request.user, "change", TimelineEntry),
+            "may": policies.can(request.user, "resolve_attention"),
             "action": reverse(f"wagtail_kwiga_attention:{verb}", args=[instance.pk]),
             "sentence": writing.sentence(instance),
             "csrf": csrf_input(request),
@@ -205,25 +205,23 @@ class AttentionIndexView(RecordIndexView):
     def _elsewhere(self) -> list[Topic]:
         """Mails in doubt and people held inside scenarios: each stays so until it is settled on its own list."""
         user, found = self.request.user, []
-        doubtful = OutgoingEmail.objects.filter(status=OutgoingEmail.Status.UNCERTAIN)
+        doubtful = OutgoingEmail.objects.filter(status=OutgoingEmail.Status.UNKNOWN)
         # Whatever stands on the list below is not said twice.
-        told = TimelineEntry.objects.filter(needs_attention=True, attended_at__isnull=True, code="mailing.uncertain")
+        told = TimelineEntry.objects.filter(needs_attention=True, attended_at__isnull=True, code="mailing.unknown")
         if policies.may(user, "view", OutgoingEmail) and (number := doubtful.count() - told.count()) > 0:
             words = ngettext(
                 "%(number)s mail of which nobody knows whether it arrived",
                 "%(number)s mails of which nobody knows whether they arrived",
                 number,
             )
-            found.append(
-                Topic(words % {"number": number}, f"{linking.url('wagtail_kwiga_mail:index')}?status=uncertain")
-            )
+            found.append(Topic(words % {"number": number}, f"{linking.url('wagtail_kwiga_mail:index')}?status=unknown"))
         people = linking.url("wagtail_kwiga_runs:index")
-        held = Run.objects.filter(state=Run.State.PARKED)
+        held = Run.objects.filter(state=Run.State.PAUSED)
         if people and policies.may(user, "view", Run) and (number := held.count()):
             words = ngettext(
                 "%(number)s person held inside a scenario", "%(number)s people held inside scenarios", number
             )
-            found.append(Topic(words % {"number": number}, f"{people}?state=parked"))
+            found.append(Topic(words % {"number": number}, f"{people}?state=paused"))
         return found
 
     def nothing_yet(self) -> Any:
@@ -235,7 +233,7 @@ class AttentionIndexView(RecordIndexView):
 @require_POST
 def tick(request: HttpRequest, pk: int, verb: str) -> HttpResponse:
     """Tick an entry off, or put it back on the list."""
-    if not policies.may(request.user, "change", TimelineEntry):
+    if not policies.can(request.user, "resolve_attention"):
         raise PermissionDenied
     entry = get_object_or_404(TimelineEntry, pk=pk, needs_attention=True)
     words = {"sentence": writing.sentence(entry)}

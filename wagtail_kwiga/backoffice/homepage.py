@@ -70,9 +70,9 @@ FIGURES = (
         "warning", "wagtail_kwiga_attention:index", lambda now: "",
     ),
     Figure(
-        "uncertain", OutgoingEmail, ngettext_lazy("%(number)s uncertain mail", "%(number)s uncertain mails", "number"),
-        lambda now: OutgoingEmail.objects.filter(status=OutgoingEmail.Status.UNCERTAIN),
-        "mail", "wagtail_kwiga_mail:index", lambda now: "status=uncertain",
+        "unknown", OutgoingEmail, ngettext_lazy("%(number)s email with delivery unknown", "%(number)s emails with delivery unknown", "number"),
+        lambda now: OutgoingEmail.objects.filter(status=OutgoingEmail.Status.UNKNOWN),
+        "mail", "wagtail_kwiga_mail:index", lambda now: "status=unknown",
     ),
 )  # fmt: skip
 

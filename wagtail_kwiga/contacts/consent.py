@@ -1,4 +1,8 @@
-"""How somebody says yes or no to promotional mail. Who may get a mail is said in ``mailing.permission``."""
+"""How somebody says yes or no to promotional mail. Who may get a mail is said in ``mailing.permission``.
+
+``Contact.consented_at`` and ``unsubscribed_at`` say how things stand; each yes is a ``Consent`` row as well, with the words that
+were agreed to, and each no ends the rows that hold.
+"""
 
 from __future__ import annotations
 
@@ -9,8 +13,10 @@ from django.utils.translation import gettext_lazy as _
 from wagtail_kwiga import conf, events, locking
 from wagtail_kwiga.contacts import directory
 from wagtail_kwiga.contacts.events import ContactUnsubscribed
-from wagtail_kwiga.contacts.models import Contact
+from wagtail_kwiga.contacts.models import Consent, Contact
 from wagtail_kwiga.journal import writing
+from wagtail_kwiga.legal_texts import keeping
+from wagtail_kwiga.legal_texts.models import LegalText
 
 writing.register_sentences(
     {
@@ -21,10 +27,10 @@ writing.register_sentences(
 )
 
 
-def agree(contact: Contact, *, source: str, now: dt.datetime | None = None) -> bool:
+def agree(contact: Contact, *, source: str, text: str = "", language: str = "", now: dt.datetime | None = None) -> bool:
     """Record that somebody ticked the box on a form. Returns whether that was news.
 
-    It does not undo an unsubscription: whoever types somebody's address must not subscribe that person again.
+    ``source`` names the form (``checkout`` …), ``text`` is what stood beside the box, in ``language``. It does not undo an unsubscription: whoever types somebody's address must not subscribe that person again.
     """
     now = now or conf.now()
     with locking.atomic_write():
@@ -33,6 +39,7 @@ def agree(contact: Contact, *, source: str, now: dt.datetime | None = None) -> b
         if is_news:
             row.consented_at = now
             row.save(update_fields=["consented_at"])
+            _give(row, source, text, language, now)
             writing.write(row, "contact.agreed", now=now, source=source)
     _copy(row, contact)
     return is_news
@@ -50,16 +57,21 @@ def unsubscribe(contact: Contact, *, source: str, now: dt.datetime | None = None
         if is_news:
             row.unsubscribed_at = now
             row.save(update_fields=["unsubscribed_at"])
+            Consent.objects.filter(contact=row, kind=Consent.Kind.PROMOTION, withdrawn_at__isnull=True).update(
+                withdrawn_at=now
+            )
             writing.write(row, "contact.unsubscribed", now=now, source=source)
             events.publish(ContactUnsubscribed(contact_id=row.pk, at=now, source=source))
     _copy(row, contact)
     return is_news
 
 
-def resubscribe(contact: Contact, *, source: str, now: dt.datetime | None = None) -> bool:
+def resubscribe(
+    contact: Contact, *, source: str, text: str = "", language: str = "", now: dt.datetime | None = None
+) -> bool:
     """The person themselves (by a link only they have) or staff in their name takes an unsubscription back.
 
-    Counts as consent. Returns whether that was news.
+    Counts as consent, to ``text`` where words were shown. Returns whether that was news.
     """
     now = now or conf.now()
     with locking.atomic_write():
@@ -69,9 +81,17 @@ def resubscribe(contact: Contact, *, source: str, now: dt.datetime | None = None
             row.unsubscribed_at = None
             row.consented_at = now
             row.save(update_fields=["unsubscribed_at", "consented_at"])
+            _give(row, source, text, language, now)
             writing.write(row, "contact.resubscribed", now=now, source=source)
     _copy(row, contact)
     return is_news
+
+
+def _give(row: Contact, form: str, text: str, language: str, now: dt.datetime) -> None:
+    words = keeping.keep(LegalText.Kind.PROMO_CONSENT, language, "", text, now) if text else None
+    Consent.objects.create(
+        contact=row, kind=Consent.Kind.PROMOTION, text=words, language=language, form=form, given_at=now
+    )
 
 
 def _copy(row: Contact, contact: Contact) -> None:

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+from django.conf import settings
 from django.db import models
 from django.db.models.functions import Lower
 from django.utils.translation import gettext_lazy as _
+
+from wagtail_kwiga import signing
+from wagtail_kwiga.legal_texts.models import LegalText
 
 
 class Contact(models.Model):
     """One person, known by an e-mail address. The row is the first lock of every move that concerns the person."""
 
     email = models.EmailField(_("e-mail"), max_length=254)
+    #: What signed links call this person (``signing``); random, and never given twice.
+    token = models.CharField(max_length=43, unique=True, default=signing.random_token, editable=False)
     name = models.CharField(_("name"), max_length=200, blank=True)
+    #: The number to call; all that were ever given stand in ``PhoneNumber``.
     phone = models.CharField(_("phone"), max_length=40, blank=True)
     language = models.CharField(_("language"), max_length=15, blank=True)
     #: True once money or a member of staff has stood up for the data; then no form overwrites them.
@@ -21,6 +28,26 @@ class Contact(models.Model):
     consented_at = models.DateTimeField(_("agreed to promotional mail"), null=True, blank=True)
     unsubscribed_at = models.DateTimeField(_("unsubscribed"), null=True, blank=True)
     created_at = models.DateTimeField(_("first seen"))
+    # Kept when the account is deleted: orders, mail and access belong to the person, not to the login.
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="+",
+        verbose_name=_("account"),
+    )
+    # The contact that this one turned out to be. A merged row stays for the links that name it; where its successor is
+    # deleted it only forgets where to point.
+    merged_into = models.ForeignKey(
+        "self", on_delete=models.SET_NULL, null=True, blank=True, related_name="merged", editable=False
+    )
+    #: What the site's own forms know of the person, by name.
+    answers = models.JSONField(_("answers"), default=dict, blank=True, editable=False)
+    #: What another system (an import, a CRM) calls this person.
+    external_ref = models.CharField(_("reference elsewhere"), max_length=200, blank=True)
+    #: When the personal data were removed at the person's wish.
+    erased_at = models.DateTimeField(_("erased"), null=True, blank=True, editable=False)
 
     wagtail_reference_index_ignore = True
 
@@ -28,16 +55,97 @@ class Contact(models.Model):
         verbose_name = _("contact")
         verbose_name_plural = _("contacts")
         ordering = ["-created_at", "-pk"]
-        constraints = [models.UniqueConstraint(Lower("email"), name="kwiga_contact_email_unique")]
+        permissions = [("export_contacts", _("Can download names and addresses"))]
+        constraints = [
+            models.UniqueConstraint(Lower("email"), name="kwiga_contact_email_unique"),
+            models.UniqueConstraint(
+                fields=["user"], condition=models.Q(user__isnull=False), name="kwiga_contact_one_a_user"
+            ),
+        ]
         indexes = [
             models.Index(fields=["-created_at"], name="kwiga_contact_created"),
             # For staff who type the beginning (LIKE 'ada%'), whatever the collation of the database.
             models.Index(fields=["email"], name="kwiga_contact_email_begins", opclasses=["varchar_pattern_ops"]),
             models.Index(fields=["name"], name="kwiga_contact_name_begins", opclasses=["varchar_pattern_ops"]),
+            models.Index(
+                fields=["external_ref"], name="kwiga_contact_external_ref", condition=~models.Q(external_ref="")
+            ),
         ]
 
     def __str__(self) -> str:
         return f"{self.name} <{self.email}>" if self.name else self.email
+
+
+class PhoneNumber(models.Model):
+    """A number that was given for a contact: from where, and when. Whoever typed it need not be the person, so a row never
+    changes what another one says."""
+
+    # Deleted with the person.
+    contact = models.ForeignKey(
+        Contact, on_delete=models.CASCADE, related_name="phone_numbers", verbose_name=_("contact")
+    )
+    number = models.CharField(_("number as given"), max_length=40)
+    #: E.164, such as ``+442079460000``; empty where the country is not told.
+    normalised = models.CharField(_("international number"), max_length=16, blank=True)
+    #: Where it was first given: ``checkout``, ``staff``, ``import`` …; empty where nobody said.
+    source = models.CharField(_("source"), max_length=60, blank=True)
+    first_seen_at = models.DateTimeField(_("first given"))
+    last_seen_at = models.DateTimeField(_("last given"))
+
+    wagtail_reference_index_ignore = True
+
+    class Meta:
+        verbose_name = _("phone number")
+        verbose_name_plural = _("phone numbers")
+        ordering = ["-last_seen_at", "-pk"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["contact", "normalised"], condition=~models.Q(normalised=""), name="kwiga_phone_normalised_once"
+            ),
+            models.UniqueConstraint(
+                fields=["contact", "number"], condition=models.Q(normalised=""), name="kwiga_phone_as_given_once"
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["normalised"], name="kwiga_phone_normalised", condition=~models.Q(normalised=""))
+        ]
+
+    def __str__(self) -> str:
+        return self.number
+
+
+class Consent(models.Model):
+    """That somebody agreed to something: to which words, where and when, and until when it held."""
+
+    class Kind(models.TextChoices):
+        PROMOTION = "promotion", _("promotional mail")
+        DECLARATION = "declaration", _("declaration")
+
+    # Deleted with the person: it is about nobody else.
+    contact = models.ForeignKey(Contact, on_delete=models.CASCADE, related_name="consents", verbose_name=_("contact"))
+    kind = models.CharField(_("kind"), max_length=20, choices=Kind.choices)
+    # The words that were shown are the proof, so they cannot be deleted while somebody's consent rests on them. Empty where
+    # there were none: a click on a link, a word to the staff.
+    text = models.ForeignKey(
+        LegalText, on_delete=models.PROTECT, null=True, blank=True, related_name="consents", verbose_name=_("text")
+    )
+    language = models.CharField(_("language"), max_length=15, blank=True)
+    #: Where it was given: ``checkout``, ``link``, ``staff`` …
+    form = models.CharField(_("given by"), max_length=60)
+    given_at = models.DateTimeField(_("given"))
+    withdrawn_at = models.DateTimeField(_("withdrawn"), null=True, blank=True)
+
+    wagtail_reference_index_ignore = True
+
+    class Meta:
+        verbose_name = _("consent")
+        verbose_name_plural = _("consents")
+        ordering = ["-given_at", "-pk"]
+        default_permissions = ("view",)
+        indexes = [models.Index(fields=["contact", "kind", "-given_at"], name="kwiga_consent_of_contact")]
+
+    def __str__(self) -> str:
+        return f"{self.kind} of {self.contact_id}"
 
 
 class ContactList(models.Model):
@@ -61,8 +169,9 @@ class ContactList(models.Model):
 class ListMembership(models.Model):
     """One grant of membership, with its source and its term. A contact is on a list while any grant holds."""
 
+    # Deleted with the list, which staff confirm, or with the person.
     list = models.ForeignKey(ContactList, on_delete=models.CASCADE, related_name="memberships", verbose_name=_("list"))
-    contact = models.ForeignKey(
+    contact = models.ForeignKey(  # likewise
         Contact, on_delete=models.CASCADE, related_name="memberships", verbose_name=_("contact")
     )
     #: Who granted it: ``""`` by hand, ``run:17`` by a run of a scenario, ``import:3`` …

@@ -112,9 +112,9 @@ def hindrance(coupon: Coupon, now: dt.datetime | None = None) -> str:
     which may have expired; ``used_count`` is as fresh as the object.
     """
     now = now or conf.now()
-    facts = eligibility.facts_of(coupon, has_expired_hold=False)
+    facts = eligibility.facts_of(coupon, has_expired_reservation=False)
     found = rules.hindrance(facts, now)
-    if found is not None and found.reason is Reason.USED_UP and uses.has_expired_hold(coupon.pk, now):
+    if found is not None and found.reason is Reason.USED_UP and uses.has_expired_reservation(coupon.pk, now):
         found = None
     match found.reason if found else Reason.OK:
         case Reason.INACTIVE:

@@ -116,7 +116,7 @@ def check_held(use: CouponUse, *, offer: Offer, contact: Contact, now: dt.dateti
     if not found:
         return Held(False)
     coupon = found[0]
-    facts = facts_of(coupon, has_expired_hold=coupon.fact_reclaimable)
+    facts = facts_of(coupon, has_expired_reservation=coupon.fact_reclaimable)
     if any(rules.gate_conflicts(facts, gate_of_offer(offer), _links_of(coupon))):
         return Held(False)
     verdict = _judge(coupon, offer, contact, now, use)
@@ -139,11 +139,11 @@ def discreet(verdict: Verdict, *, is_address_given: bool = True) -> Verdict:
 def _judge(coupon: Any, offer: Offer, contact: Contact | None, now: dt.datetime, holding: CouponUse | None) -> Verdict:
     """Ask the rules about a coupon of ``_read``, and put their answer into words. One query where it has lists."""
     links = _links_of(coupon)
-    facts, customer = facts_of(coupon, has_expired_hold=coupon.fact_reclaimable), None
+    facts, customer = facts_of(coupon, has_expired_reservation=coupon.fact_reclaimable), None
     if contact is not None:
         passes_on = holding is not None and holding.coupon_id == coupon.pk and holding.state == CouponUse.State.RESERVED
         customer = rules.CustomerFacts(
-            redeemed=coupon.fact_spent_by_contact, holds_use=coupon.fact_held_by_contact or passes_on
+            redeemed=coupon.fact_spent_by_contact, has_reservation=coupon.fact_held_by_contact or passes_on
         )
     verdict = rules.judge(facts, gate_of_offer(offer), links, customer, now)
     if verdict.reason is Reason.OTHER_ADDRESS and customer is not None and contact is not None:
@@ -163,12 +163,12 @@ def _links_of(coupon: Any) -> rules.Links:
     )
 
 
-def facts_of(coupon: Coupon, *, has_expired_hold: bool) -> rules.CouponFacts:
+def facts_of(coupon: Coupon, *, has_expired_reservation: bool) -> rules.CouponFacts:
     """The row as the rules see it. No query."""
-    return rules.CouponFacts(**limits_of(coupon, has_expired_hold=has_expired_hold))
+    return rules.CouponFacts(**limits_of(coupon, has_expired_reservation=has_expired_reservation))
 
 
-def limits_of(coupon: Coupon, *, has_expired_hold: bool) -> dict[str, Any]:
+def limits_of(coupon: Coupon, *, has_expired_reservation: bool) -> dict[str, Any]:
     """The fields of ``CouponFacts``, for whoever keeps them together with others of his own. No query."""
     return {
         "is_active": coupon.is_active,
@@ -177,7 +177,7 @@ def limits_of(coupon: Coupon, *, has_expired_hold: bool) -> dict[str, Any]:
         "currency": coupon.currency if coupon.kind == Coupon.Kind.FIXED else "",
         "limit_total": coupon.limit_total,
         "used_count": coupon.used_count,
-        "has_expired_hold": has_expired_hold,
+        "has_expired_reservation": has_expired_reservation,
         "limit_per_contact": coupon.limit_per_contact,
     }
 

@@ -196,7 +196,7 @@ def _of_coupon(coupon: Coupon) -> list[Conflict]:
 
 def _between(coupon: Coupon, offer: Offer, named: bool, chosen: set[int]) -> list[Conflict]:
     """What keeps apart a coupon and an offer of which one at least names the other; ``chosen``: the coupon's offers."""
-    facts, about = eligibility.facts_of(coupon, has_expired_hold=False), eligibility.gate_of_offer(offer)
+    facts, about = eligibility.facts_of(coupon, has_expired_reservation=False), eligibility.gate_of_offer(offer)
     links = rules.Links(has_offers=bool(chosen), is_for_offer=offer.pk in chosen, is_named=named)
     codes: list[str] = [*rules.gate_conflicts(facts, about, links)]
     if named and not coupon.is_active:

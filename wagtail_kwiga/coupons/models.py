@@ -8,6 +8,7 @@ from django.db import models
 from django.db.models.functions import Upper
 from django.utils.translation import gettext_lazy as _
 
+from wagtail_kwiga import signing
 from wagtail_kwiga.catalogue.models import Offer
 from wagtail_kwiga.contacts.models import Contact, ContactList
 from wagtail_kwiga.currency_validator import validate_currency
@@ -72,6 +73,8 @@ class Coupon(models.Model):
     #: Uses held or spent at present; moved only by the conditional UPDATE in ``coupons.uses``.
     used_count = models.PositiveIntegerField(_("taken"), default=0, editable=False)
     created_at = models.DateTimeField(_("made"), auto_now_add=True)
+    #: What signed links call it (``signing``); random.
+    token = models.CharField(max_length=43, unique=True, default=signing.random_token, editable=False)
 
     class Meta:
         verbose_name = _("coupon")

@@ -54,13 +54,13 @@ class CouponFacts:
     #: Uses reserved or redeemed, expired reservations among them.
     used_count: int = 0
     #: Whether a reservation has expired, so that its place is free for whoever asks.
-    has_expired_hold: bool = False
+    has_expired_reservation: bool = False
     limit_per_contact: int | None = None
 
     @property
     def is_used_up(self) -> bool:
         """No place is left for somebody who holds none."""
-        return self.limit_total is not None and self.used_count >= self.limit_total and not self.has_expired_hold
+        return self.limit_total is not None and self.used_count >= self.limit_total and not self.has_expired_reservation
 
 
 @dataclass(frozen=True)
@@ -94,7 +94,7 @@ class CustomerFacts:
     membership_ends: tuple[End, ...] = ()
     redeemed: int = 0
     #: They hold a reservation of it, whose place counts as their own.
-    holds_use: bool = False
+    has_reservation: bool = False
 
 
 @dataclass(frozen=True)
@@ -136,7 +136,7 @@ def judge(
     if customer is not None and coupon.limit_per_contact is not None and customer.redeemed >= coupon.limit_per_contact:
         # Only redeemed uses count: a reserved one is most often that of the order which the buyer is about to replace.
         return Verdict(Reason.USED_BY_YOU)
-    if coupon.is_used_up and not (customer is not None and customer.holds_use):
+    if coupon.is_used_up and not (customer is not None and customer.has_reservation):
         return Verdict(Reason.USED_UP)
     return Verdict(Reason.OK, until)
 

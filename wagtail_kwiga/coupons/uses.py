@@ -210,7 +210,7 @@ def counts(coupon_ids: Iterable[int], *, now: dt.datetime | None = None) -> dict
     return {pk: found.get(pk, (0, 0)) for pk in ids}
 
 
-def has_expired_hold(coupon_id: int, now: dt.datetime) -> bool:
+def has_expired_reservation(coupon_id: int, now: dt.datetime) -> bool:
     """Whether a reservation has expired by ``now`` and still counts, so that its place is free for whoever asks. One query."""
     expired = CouponUse.objects.filter(coupon_id=coupon_id, state=State.RESERVED, reserved_until__lte=now)
     return expired.exists()

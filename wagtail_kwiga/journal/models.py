@@ -38,6 +38,8 @@ class TimelineEntry(models.Model):
     class Meta:
         verbose_name = _("timeline entry")
         verbose_name_plural = _("timeline entries")
+        default_permissions = ("view",)
+        permissions = [("resolve_attention", _("Can tick off what needs a person"))]
         ordering = ["at", "pk"]
         indexes = [
             models.Index(fields=["subject_type", "subject_id", "at"], name="kwiga_timeline_subject"),

@@ -12,7 +12,8 @@ from wagtail_kwiga.orders import links
 
 
 def of(email: OutgoingEmail) -> dict[str, str]:
-    """Link placeholder → absolute address. Reads ``email.order`` and nothing else of the database (sites are cached)."""
+    """Link placeholder → absolute address, good for whoever has the address that ``email`` is written to. Reads ``email.order``
+    and nothing else of the database (sites are cached)."""
     return {name: address(name, row, email) for name, row in email.links.items()}
 
 
@@ -30,19 +31,20 @@ def address(name: str, row: Mapping[str, Any], email: OutgoingEmail) -> str:
         return links.offer_url(row["offer"], row.get("code", ""), site_id=email.site_id, language=email.language)
     at = dt.datetime.fromtimestamp(row["at"], dt.UTC)
     if "contact" in row:
-        return unsubscribe_url(row["contact"], at=at, site_id=email.site_id, language=email.language)
+        return unsubscribe_url(row["contact"], to=email.to_email, at=at, site_id=email.site_id, language=email.language)
     if email.order is None:
         return root
     if name == "resume_url":
-        return links.resume_url(email.order, row.get("coupon"), at)
+        return links.resume_url(email.order, row.get("coupon"), at, to=email.to_email)
     if name == "pay_url":
-        return links.pay_url(email.order, at)
-    return links.order_url(email.order, at)
+        return links.pay_url(email.order, at, to=email.to_email)
+    return links.order_url(email.order, at, to=email.to_email)
 
 
-def unsubscribe_url(contact: int, *, at: dt.datetime, site_id: int | None, language: str) -> str:
-    """Where the contact of that handle unsubscribes: one token a contact, naming the language the page should speak."""
-    token = signing.make(signing.Purpose.UNSUBSCRIBE, at, contact=contact, lang=language)
+def unsubscribe_url(contact: str, *, to: str, at: dt.datetime, site_id: int | None, language: str) -> str:
+    """Where the contact of that handle unsubscribes the address ``to``; the token names the language the page should speak."""
+    written_to = signing.address_digest(to)
+    token = signing.make(signing.Purpose.UNSUBSCRIBE, at, contact=contact, to=written_to, lang=language)
     return links.absolute("unsubscribe", token, site_id=site_id, language=language)
 
 

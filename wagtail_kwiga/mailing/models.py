@@ -124,7 +124,7 @@ class OutgoingEmail(models.Model):
         SENDING = "sending", _("being handed over")
         SENT = "sent", _("sent")
         FAILED = "failed", _("failed")
-        UNCERTAIN = "uncertain", _("uncertain")
+        UNKNOWN = "unknown", _("delivery unknown")
         SUPPRESSED = "suppressed", _("not sent: address refuses mail")
         MISSED = "missed", _("not sent: too late")
         CANCELLED = "cancelled", _("not sent: no longer needed")
@@ -159,7 +159,8 @@ class OutgoingEmail(models.Model):
     subject = models.CharField(_("subject"), max_length=255)
     #: Placeholder → text, frozen when queued. Links are derived from ``links`` at hand-over.
     context = models.JSONField(default=dict)
-    #: Link placeholder → what its token says, e.g. {"resume_url": {"order": 17, "coupon": 3, "expires": 1790000000}}.
+    #: Link placeholder → what its token says, e.g. {"resume_url": {"order": 17, "coupon": "x7…", "at": 1790000000}}.
+    #: A token names rows by their handles (``signing``).
     links = models.JSONField(default=dict)
     #: What the mail promises its reader, asked again right before it leaves (``sending.promises``): where its button leads,
     #: with which coupon, what it then costs at most, and until when at least. A mail without an offer here promises nothing.
@@ -180,6 +181,8 @@ class OutgoingEmail(models.Model):
     promised_until = models.DateTimeField(null=True, blank=True)
     #: When it was rewritten with the facts of that moment, because what it said had become worse. That happens once.
     rebuilt_at = models.DateTimeField(null=True, blank=True)
+    #: Whether files go along (``attachments``): a sweep asks for them only then.
+    has_attachments = models.BooleanField(default=False)
     queued_at = models.DateTimeField(_("queued"))
     due_at = models.DateTimeField(_("due"))
     #: After this instant the mail is missed instead of sent.
@@ -192,7 +195,7 @@ class OutgoingEmail(models.Model):
     message_id = models.CharField(max_length=255, blank=True)
     esp_status = models.CharField(max_length=60, blank=True)
     why = models.CharField(_("why"), max_length=255, blank=True)
-    #: What staff said of an uncertain mail: ``was_sent`` or ``send_again``.
+    #: What staff said of a mail whose delivery is unknown: ``was_sent`` or ``send_again``.
     settled_by = models.CharField(max_length=20, blank=True)
 
     wagtail_reference_index_ignore = True
@@ -200,6 +203,8 @@ class OutgoingEmail(models.Model):
     class Meta:
         verbose_name = _("outgoing mail")
         verbose_name_plural = _("outgoing mail")
+        default_permissions = ("view",)
+        permissions = [("settle_email", _("Can decide about mail in doubt"))]
         ordering = ["-queued_at", "-pk"]
         indexes = [
             models.Index(fields=["due_at", "id"], name="kwiga_email_due", condition=models.Q(status="queued")),
@@ -222,11 +227,45 @@ class OutgoingEmail(models.Model):
             ),
             models.Index(fields=["message_id"], name="kwiga_email_message_id", condition=~models.Q(message_id="")),
             models.Index(fields=["-queued_at", "-id"], name="kwiga_email_newest"),
-            models.Index(fields=["sending_at"], name="kwiga_email_uncertain", condition=models.Q(status="uncertain")),
+            models.Index(fields=["sending_at"], name="kwiga_email_unknown", condition=models.Q(status="unknown")),
         ]
 
     def __str__(self) -> str:
         return f"{self.subject} → {self.to_email}"
+
+
+class EmailAttachment(models.Model):
+    """A file of one mail: its bytes, or what makes them when the mail leaves."""
+
+    email = models.ForeignKey(OutgoingEmail, on_delete=models.CASCADE, related_name="attachments")
+    position = models.PositiveSmallIntegerField(default=0)
+    name = models.CharField(_("file name"), max_length=150)
+    content_type = models.CharField(max_length=100)
+    #: What the HTML calls it (``cid:…``); empty for a file to be saved.
+    content_id = models.CharField(max_length=150, blank=True)
+    content = models.BinaryField(null=True, blank=True)
+    #: Dotted path of a function ``(email, **arguments) -> bytes``.
+    maker = models.CharField(max_length=200, blank=True)
+    arguments = models.JSONField(default=dict, blank=True)
+
+    wagtail_reference_index_ignore = True
+
+    class Meta:
+        verbose_name = _("attachment")
+        verbose_name_plural = _("attachments")
+        ordering = ["position", "pk"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["email", "content_id"], condition=~models.Q(content_id=""), name="kwiga_attachment_content_id"
+            ),
+            models.CheckConstraint(
+                condition=models.Q(content__isnull=True, maker__gt="") | models.Q(content__isnull=False, maker=""),
+                name="kwiga_attachment_content_or_maker",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
 
 
 class Suppression(models.Model):

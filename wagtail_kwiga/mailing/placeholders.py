@@ -225,7 +225,7 @@ def _about_order(situation: Situation, **more: Any) -> dict[str, Any] | None:
 def _resume(situation: Situation) -> dict[str, Any] | None:
     if situation.order is None and situation.offer is not None:
         code = {"code": situation.coupon.code} if situation.coupon else {}
-        return {"offer": situation.offer.pk, **code}
+        return {"offer": str(situation.offer.uid), **code}
     return _about_order(situation, coupon=signing.handle_of(situation.coupon) if situation.coupon else None)
 
 

@@ -18,7 +18,7 @@ from wagtail_kwiga.orders.models import Order
 CODES = {
     OutgoingEmail.Status.SENT: "mailing.sent",
     OutgoingEmail.Status.FAILED: "mailing.failed",
-    OutgoingEmail.Status.UNCERTAIN: "mailing.uncertain",
+    OutgoingEmail.Status.UNKNOWN: "mailing.unknown",
     OutgoingEmail.Status.SUPPRESSED: "mailing.suppressed",
     OutgoingEmail.Status.MISSED: "mailing.missed",
     OutgoingEmail.Status.CANCELLED: "mailing.cancelled",
@@ -39,7 +39,7 @@ class _Explained:
 SENTENCES = {
     "mailing.sent": _("Mail sent: “%(title)s”"),
     "mailing.failed": _Explained(_("Mail could not be sent: “%(title)s” (%(why)s)")),
-    "mailing.uncertain": _("It is not known whether this mail arrived: “%(title)s”. Please look and decide"),
+    "mailing.unknown": _("It is not known whether this mail arrived: “%(title)s”. Please look and decide"),
     "mailing.trying_again": _("It is not known whether this mail arrived: “%(title)s”. It will be sent once more"),
     "mailing.suppressed": _Explained(_("Mail not sent: “%(title)s” (%(why)s)")),
     "mailing.missed": _Explained(_("Mail not sent: “%(title)s” (%(why)s)")),

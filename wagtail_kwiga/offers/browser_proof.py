@@ -1,7 +1,8 @@
 """The browser that placed an order, known again by a signed cookie.
 
 It answers one question only: is it the same browser that orders once more, beside money that is on its way or what it has
-bought already? It opens no page, and is no login (promise 10). Whoever takes the cookie along learns a few numbers.
+bought already? It opens no page, and is no login (promise 10). Whoever takes the cookie along learns a few random
+handles, which open nothing either.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ _MOST = 5
 _LOOKED_AT = 50
 
 
-def orders_of(request: HttpRequest, now: dt.datetime) -> tuple[int, ...]:
+def orders_of(request: HttpRequest, now: dt.datetime) -> tuple[str, ...]:
     """The handles of the orders that this browser has placed lately, oldest first. No query."""
     try:
         kept = signing.read(Purpose.BROWSER, request.COOKIES.get(COOKIE, ""), now).get("orders")
@@ -40,7 +41,7 @@ class Proof:
     """What shows that it is the buyer who types an address: the link of a mail to it, that this browser placed the order, or
     that the contact's own user is signed in (``user_id``)."""
 
-    def __init__(self, by_mail: bool, orders: Collection[int], user_id: Any = None) -> None:
+    def __init__(self, by_mail: bool, orders: Collection[str], user_id: Any = None) -> None:
         self.by_mail, self._orders, self._user_id = by_mail, orders, user_id
 
     def covers(self, order: Order) -> bool:
@@ -62,7 +63,7 @@ class Proof:
         return any(signing.handle_of(order) in self._orders for order in paid)
 
 
-def remember(request: HttpRequest, response: HttpResponse, order: int, now: dt.datetime) -> None:
+def remember(request: HttpRequest, response: HttpResponse, order: str, now: dt.datetime) -> None:
     """Have the browser carry the handle ``order``, on the answer to the form by which it was placed."""
     kept = [*(each for each in orders_of(request, now) if each != order), order][-_MOST:]
     response.set_cookie(

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from wagtail_kwiga.catalogue.models import Offer
     from wagtail_kwiga.catalogue.terms import OfferTerms
     from wagtail_kwiga.contacts.models import Contact
+    from wagtail_kwiga.legal_texts.models import LegalText
     from wagtail_kwiga.offers.resuming import Resume
     from wagtail_kwiga.orders.models import Order
     from wagtail_kwiga.payments.models import PaymentAttempt
@@ -81,10 +82,13 @@ def submit(
     language: str = "",
     title: str = "",
     place: str = "",
-    own_orders: Collection[int] = (),
+    own_orders: Collection[str] = (),
     user_id: Any = None,
     another: str = "",
     answers: Mapping[str, Any] | None = None,
+    accepted_terms: LegalText | None = None,
+    promo_text: str = "",
+    page_revision: int | None = None,
     now: dt.datetime | None = None,
 ) -> CheckoutResult:
     """Place an order from cleaned form data and begin to pay it.
@@ -96,6 +100,7 @@ def submit(
     who orders beside money that is on its way; so does ``user_id``, the user who is signed in, for the contact of that user.
     ``another`` is the slot of an order that its buyer wants beside what they own already (``orders.purchases.new_slot``): the
     same slot twice is one order. ``answers`` are those to the site's own fields (``CheckoutForm.answers``).
+    ``accepted_terms`` and ``promo_text`` are the words beside the boxes *terms* and *promo*, ``page_revision`` is what was shown.
 
     Raises ``TooManyAttempts``, ``CouponRefused`` and ``OrderRefused`` (``AlreadyPartlyPaid``, ``OrderUnderWay``,
     ``AlreadyOwned`` and ``PriceChanged`` among them); then nothing was written but the count of tries. Where nobody knows who
@@ -117,7 +122,12 @@ def submit(
 
     with locking.atomic_write():
         contact, is_new = directory.find_or_make(
-            email=email, name=form_data["name"], phone=form_data.get("phone", ""), language=language, now=now
+            email=email,
+            name=form_data["name"],
+            phone=form_data.get("phone", ""),
+            language=language,
+            source="checkout",
+            now=now,
         )
         if is_new and limits.mailbox(email) != email:  # ada+1@, ada+2@, …: each new person is one who gets mail
             key = f"new:{limits.mailbox(email)}"
@@ -140,7 +150,7 @@ def submit(
                 f"free:{limits.mailbox(email)}", limit=2, now=now, window_minutes=limits.LONGEST_WINDOW_MINUTES
             )
         if form_data.get("promo"):
-            consent.agree(contact, source="checkout", now=now)
+            consent.agree(contact, source="checkout", text=promo_text, language=language, now=now)
         draft = OrderDraft.for_offer(
             offer,
             terms,
@@ -154,6 +164,8 @@ def submit(
             name=form_data["name"],
             phone=form_data.get("phone", "") or (known.phone if known else ""),
             agreed_terms=bool(form_data.get("terms")),
+            accepted_terms=accepted_terms,
+            page_revision=page_revision,
             answers=answers or {},
             hold_until=attempts.hold_until(provider, now) if provider else None,
         )

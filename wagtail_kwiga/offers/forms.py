@@ -6,6 +6,7 @@ import re
 import unicodedata
 from collections.abc import Iterable, Mapping
 from typing import Any
+from uuid import UUID
 
 from django import forms
 from django.core.exceptions import ValidationError
@@ -38,16 +39,20 @@ def one_line(text: str) -> str:
     return text
 
 
-def seal(offer_id: int, total: Money) -> str:
-    """The total a page shows, signed, so that the checkout knows what was agreed to."""
-    return signing.seal(Purpose.SHOWN_TOTAL, f"{offer_id}:{total.amount}:{total.currency}")
+def seal(offer: UUID | None, total: Money) -> str:
+    """The total a page shows, signed, so that the checkout knows what was agreed to.
+
+    ``offer`` is the offer's ``uid``: random, and so never that of another offer, as a key of the database may be after a backup was
+    restored.
+    """
+    return signing.seal(Purpose.SHOWN_TOTAL, f"{offer}:{total.amount}:{total.currency}")
 
 
-def unseal(offer_id: int, sealed: str) -> Money | None:
+def unseal(offer: UUID | None, sealed: str) -> Money | None:
     """The total that ``seal`` wrote for this offer; ``None`` for anything else."""
     try:
         key, amount, currency = (signing.unseal(Purpose.SHOWN_TOTAL, sealed) or "").split(":")
-        return Money(amount, currency) if int(key) == offer_id else None  # type: ignore[arg-type]
+        return Money(amount, currency) if key == str(offer) else None  # type: ignore[arg-type]
     except ValueError:
         return None
 

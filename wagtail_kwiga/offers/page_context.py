@@ -23,6 +23,8 @@ from wagtail_kwiga.contacts import directory, limits
 from wagtail_kwiga.coupons import discounts, eligibility
 from wagtail_kwiga.coupons.rules import Reason
 from wagtail_kwiga.exceptions import KwigaError
+from wagtail_kwiga.legal_texts import keeping, pages
+from wagtail_kwiga.legal_texts.models import LegalText
 from wagtail_kwiga.offers import (
     base_templates,
     browser_proof,
@@ -201,7 +203,7 @@ class Visit:
         return client_address.place_of(self.request)
 
     @cached_property
-    def own_orders(self) -> tuple[int, ...]:
+    def own_orders(self) -> tuple[str, ...]:
         """The handles of the orders that this browser has placed lately."""
         return browser_proof.orders_of(self.request, self.now)
 
@@ -326,7 +328,9 @@ class Visit:
         return ""
 
     def sealed(self) -> str:
-        return forms.seal(self.offer.pk, self.quote.total) if self.offer and self.offer.pk and self.quote else ""
+        if not (self.offer and self.offer.pk and self.quote):
+            return ""
+        return forms.seal(self.offer.uid, self.quote.total)
 
     def _phone_mode(self, data: Any) -> str:
         """What is held already is neither asked nor shown, as long as the address stays that of the mail."""
@@ -341,6 +345,18 @@ class Visit:
                 return (url, block.value.title) if url else None
             if block.block_type == "url" and block.value:
                 return block.value, _("terms of sale")
+        return None
+
+    def keep_terms(self) -> LegalText | None:
+        """The words of the terms of sale that the form links to, kept; of terms elsewhere the address alone, which is all
+        that we know of them. One query where they were kept before."""
+        for block in self.settings.legal:
+            if block.block_type == "page" and block.value:
+                return pages.keep_page(LegalText.Kind.TERMS, block.value, self.now)
+            if block.block_type == "url" and block.value:
+                source = f"url:{block.value}"
+                known = keeping.found(LegalText.Kind.TERMS, source)
+                return known or keeping.keep(LegalText.Kind.TERMS, "", "", block.value, self.now, source)
         return None
 
     # --- what is said -------------------------------------------------------------------------------------------------

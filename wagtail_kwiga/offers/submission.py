@@ -102,6 +102,9 @@ class _Sent:
                 user_id=self.visit.user_id,
                 another=data["another"],
                 answers=form.answers(),
+                accepted_terms=self.visit.keep_terms() if data.get("terms") else None,
+                promo_text=str(form.fields["promo"].label) if data.get("promo") else "",
+                page_revision=self.visit.page.live_revision_id,
                 now=self.visit.now,
             )
         except checkout.AlreadyOwned:
@@ -155,7 +158,7 @@ class _Sent:
         """The total the visitor saw. A seal that cannot be read agrees to nothing, so today's price is shown first."""
         if not sealed:
             return None  # a form of the site's own making: the order page tells the price before anything is paid
-        return forms.unseal(self.visit.offer.pk, sealed) or Money.zero(self.visit.offer.currency)
+        return forms.unseal(self.visit.offer.uid, sealed) or Money.zero(self.visit.offer.currency)
 
     def _refuse_code(self, refusal: CouponRefused) -> None:
         """Say why, and show the normal price; it is ordered only when the visitor sends the form again."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from uuid import UUID
+
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
 from django.urls import path
@@ -31,10 +33,10 @@ def resume(request: HttpRequest, token: str) -> HttpResponse:
 
 
 @require_safe
-def offer(request: HttpRequest, offer_id: int) -> HttpResponse:
+def offer(request: HttpRequest, uid: UUID) -> HttpResponse:
     """To the page of an offer in the language of the mail, with the coupon of the mail. Only a redirect; raises 404 for an offer
     that nobody knows, and says so kindly where it has no page any more."""
-    row = get_object_or_404(Offer, pk=offer_id)
+    row = get_object_or_404(Offer, uid=uid)
     language = request.GET.get("lang") or get_language() or ""
     page = publishing.page_for(row, language, Site.find_for_request(request))
     address = page.get_url(request) if page is not None else None
@@ -46,5 +48,5 @@ def offer(request: HttpRequest, offer_id: int) -> HttpResponse:
 
 urlpatterns = [
     path("resume/<str:token>/", resume, name="resume"),
-    path("offer/<int:offer_id>/", pages.private(offer), name="offer"),
+    path("offer/<uuid:uid>/", pages.private(offer), name="offer"),
 ]

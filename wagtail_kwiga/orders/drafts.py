@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from wagtail_kwiga.catalogue.models import Offer
     from wagtail_kwiga.contacts.models import Contact
+    from wagtail_kwiga.legal_texts.models import LegalText
     from wagtail_kwiga.orders.models import Order
     from wagtail_kwiga.pricing.quotes import Quote
 
@@ -107,6 +108,10 @@ class OrderDraft:
     name: str = ""
     phone: str = ""
     agreed_terms: bool = False
+    #: The very words that were agreed to (``legal_texts``).
+    accepted_terms: LegalText | None = None
+    #: Wagtail's id of the revision of the offer page that was shown.
+    page_revision: int | None = None
     #: Cleaned values of the fields that the site has added to the order form; kept in ``Order.answers``.
     answers: Mapping[str, Any] = field(default_factory=dict)
     #: Until when the payment method needs the coupon, or what answers it for the order about to be written. By default the

@@ -1,6 +1,7 @@
 """Links to orders: signed, single-purpose, expiring (``signing``). They give no session (promise 10).
 
-Links are absolute from the order's site, because a worker has no request.
+Links are absolute from the order's site, because a worker has no request. Each names the address it was written to: that of the
+order's contact where ``to`` does not say another, which a mail does whose contact has a new address by the time it leaves.
 """
 
 from __future__ import annotations
@@ -82,35 +83,44 @@ def are_routed() -> bool:
     return True
 
 
-def offer_url(offer_id: int, code: str, *, site_id: int | None, language: str) -> str:
+def offer_url(offer_uid: str, code: str, *, site_id: int | None, language: str) -> str:
     """To the page of an offer, for somebody who has ordered nothing, with a coupon filled in. Nothing of it is personal."""
     asked = {"lang": language} | ({"coupon": code} if code else {})
-    return f"{absolute('offer', offer_id, site_id=site_id, language=language)}?{urlencode(asked)}"
+    return f"{absolute('offer', offer_uid, site_id=site_id, language=language)}?{urlencode(asked)}"
 
 
-def token_for(purpose: str, order: Order, now: dt.datetime | None = None, **payload: Any) -> str:
-    """A token about one order, good for as long as its purpose allows."""
-    return signing.make(purpose, now, order=signing.handle_of(order), **payload)
+def token_for(purpose: str, order: Order, now: dt.datetime | None = None, *, to: str = "", **payload: Any) -> str:
+    """A token about one order, written to the address ``to``, good for as long as its purpose allows."""
+    written_to = signing.address_digest(to or order.contact.email)
+    return signing.make(purpose, now, order=signing.handle_of(order), to=written_to, **payload)
 
 
 def order_of(purpose: str, token: str, now: dt.datetime | None = None) -> tuple[Order, dict[str, Any]]:
-    """The order a token speaks of, and the rest of what it carries. Raises ``BadToken``."""
+    """The order a token speaks of, and the rest of what it carries. Raises ``BadToken``: with code ``gone`` where the order is
+    not there any more, or belongs to another address than the one that the link was written to."""
     payload = signing.read(purpose, token, now)
     orders = Order.objects.select_related("contact", "offer", "site", "purchase")
     order = signing.with_handle(orders, payload.get("order")).first()
-    if order is None:
-        raise BadToken(_("This order no longer exists."), code="gone")
+    if order is None or not signing.is_written_to(payload.get("to"), order.contact.email):
+        raise BadToken(
+            _(
+                "We do not know any more what this link was about. If you had a later mail from us, please use the link in it."
+            ),
+            code="gone",
+        )
     return order, payload
 
 
-def pay_url(order: Order, now: dt.datetime | None = None) -> str:
+def pay_url(order: Order, now: dt.datetime | None = None, *, to: str = "") -> str:
     """Where the buyer pays."""
-    return absolute("pay", token_for(Purpose.PAY, order, now), site_id=order.site_id, language=order.language)
+    token = token_for(Purpose.PAY, order, now, to=to)
+    return absolute("pay", token, site_id=order.site_id, language=order.language)
 
 
-def order_url(order: Order, now: dt.datetime | None = None) -> str:
+def order_url(order: Order, now: dt.datetime | None = None, *, to: str = "") -> str:
     """Where the buyer sees how the order stands, and the way in once it is paid."""
-    return absolute("order", token_for(Purpose.ORDER, order, now), site_id=order.site_id, language=order.language)
+    token = token_for(Purpose.ORDER, order, now, to=to)
+    return absolute("order", token, site_id=order.site_id, language=order.language)
 
 
 def return_url(order: Order, now: dt.datetime | None = None, **payload: Any) -> str:
@@ -119,8 +129,8 @@ def return_url(order: Order, now: dt.datetime | None = None, **payload: Any) -> 
     return absolute("return", token, site_id=order.site_id, language=order.language)
 
 
-def resume_url(order: Order, coupon: int | None, now: dt.datetime | None = None) -> str:
-    """Back to the offer, filled in, with the coupon of that handle applied."""
+def resume_url(order: Order, coupon: str | None, now: dt.datetime | None = None, *, to: str = "") -> str:
+    """Back to the offer, filled in, with the coupon of that handle (``signing.handle_of``) applied."""
     payload = {"coupon": coupon} if coupon else {}
-    token = token_for(Purpose.RESUME, order, now, **payload)
+    token = token_for(Purpose.RESUME, order, now, to=to, **payload)
     return absolute("resume", token, site_id=order.site_id, language=order.language)

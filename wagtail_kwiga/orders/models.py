@@ -11,6 +11,7 @@ from django.utils.translation import gettext_lazy as _
 from wagtail_kwiga.catalogue.models import Offer, Product
 from wagtail_kwiga.contacts.models import Contact
 from wagtail_kwiga.coupons.models import Coupon, CouponUse
+from wagtail_kwiga.legal_texts.models import LegalText
 from wagtail_kwiga.orders.labels import ORDER_KIND_CHOICES, ORIGIN_CHOICES, PAYMENT_KIND_CHOICES, STATUS_CHOICES
 from wagtail_kwiga.orders.statuses import PAYABLE, UNSETTLED, OrderKind, Origin, PaymentKind, Status
 from wagtail_kwiga.pricing.money import Money
@@ -135,6 +136,18 @@ class Order(models.Model):
     #: What the site's own fields of the order form were answered, by name (``orders.answers``).
     answers = models.JSONField(_("answers"), default=dict, blank=True, editable=False)
     agreed_terms_at = models.DateTimeField(_("agreed to the terms of sale"), null=True, blank=True)
+    # The words that were agreed to: the proof stays for as long as the order does.
+    accepted_terms = models.ForeignKey(
+        LegalText,
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="orders",
+        editable=False,
+        verbose_name=_("terms of sale as agreed to"),
+    )
+    #: Wagtail's id of the revision of the offer page that the buyer saw. No foreign key: revisions get purged.
+    page_revision = models.IntegerField(_("revision of the offer page"), null=True, blank=True, editable=False)
 
     wagtail_reference_index_ignore = True
 
@@ -142,7 +155,13 @@ class Order(models.Model):
         verbose_name = _("order")
         verbose_name_plural = _("orders")
         ordering = ["-placed_at", "-pk"]
-        permissions = [("confirm_money", _("Can confirm that money arrived"))]
+        default_permissions = ("view",)  # a record: what is done to it is asked by its verb
+        permissions = [
+            ("record_payment", _("Can record money that arrived")),
+            ("refund_order", _("Can give money back")),
+            ("edit_order", _("Can change what was ordered")),
+            ("place_order", _("Can place orders for buyers")),
+        ]
         constraints = [
             models.UniqueConstraint(
                 fields=["purchase"],

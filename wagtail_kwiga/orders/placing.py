@@ -103,6 +103,8 @@ def place_order(
             price_holds_until=now + dt.timedelta(days=conf.settings.PRICE_HOLDS_DAYS),
             expires_at=now + dt.timedelta(days=conf.settings.ORDER_EXPIRES_DAYS),
             agreed_terms_at=now if draft.agreed_terms else None,
+            accepted_terms=draft.accepted_terms,
+            page_revision=draft.page_revision,
             answers=kept,
         )
         hold = draft.hold_until

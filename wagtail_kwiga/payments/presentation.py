@@ -61,7 +61,7 @@ def asked(attempt: PaymentAttempt) -> Money:
     return Money(attempt.amount, attempt.currency)
 
 
-def to_pay(order: Order, now: dt.datetime, *, instead_of: int | None = None) -> dict[str, Any]:
+def to_pay(order: Order, now: dt.datetime, *, instead_of: str | None = None) -> dict[str, Any]:
     """The pay page: what it costs, the ways to pay, and a payment that is under way already.
 
     ``instead_of`` is the handle of the earlier order whose link led here: what is not as that link promised is told before
@@ -191,7 +191,7 @@ def changes(earlier: Order, order: Order) -> list[str]:
     return told
 
 
-def _changes_since(earlier_handle: int | None, order: Order) -> list[str] | None:
+def _changes_since(earlier_handle: str | None, order: Order) -> list[str] | None:
     """``changes`` since the order of an older link; ``None`` where the link is about ``order`` itself."""
     if earlier_handle == signing.handle_of(order):
         return None

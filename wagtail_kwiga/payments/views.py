@@ -66,7 +66,7 @@ def pay(request: HttpRequest, token: str) -> HttpResponse:
         return _pay_page(request, order, now, instead_of=payload.get("instead"))
 
 
-def _pay_url_instead(newest: Order, earlier: int, now: dt.datetime) -> str:
+def _pay_url_instead(newest: Order, earlier: str, now: dt.datetime) -> str:
     """The pay page of the order that took the place of another. The link remembers which one, for the page to tell what
     is not the same; so nobody agrees unawares to other terms than those of the link they followed."""
     token = links.token_for(Purpose.PAY, newest, now, instead=earlier)
@@ -114,7 +114,7 @@ def _pay_page(
     now: dt.datetime,
     *,
     error: KwigaError | None = None,
-    instead_of: int | None = None,
+    instead_of: str | None = None,
     status: int = 200,
 ) -> HttpResponse:
     context = {**presentation.to_pay(order, now, instead_of=instead_of), "error": error.message if error else ""}

@@ -56,7 +56,7 @@ def ask(now, *, run=run(), facts=facts(), definition=STORY, rules=RULES):
 
 def test_at_29_minutes_nothing():
     decision = ask(after(minutes=29))
-    assert (decision.state, decision.outcome, decision.position) == ("live", "waited", "wait")
+    assert (decision.state, decision.outcome, decision.position) == ("active", "waited", "wait")
     assert (decision.intents, decision.records, decision.due_at) == ((), (), after(minutes=30))
 
 
@@ -68,7 +68,7 @@ def test_at_30_minutes_list_and_mail_in_one_pass_with_the_same_end():
     assert mail == QueueEmail(11, "mail", TEMPLATE, COUPON, now + DAY, now + DAY / 2)
     assert mail.key == "run:11:mail"
     assert outcomes(decision) == [("wait", "waited", "wait_over"), ("add", "acted", "due"), ("mail", "acted", "due")]
-    assert (decision.state, decision.outcome, decision.position) == ("live", "acted", "day")
+    assert (decision.state, decision.outcome, decision.position) == ("active", "acted", "day")
     assert (decision.stepped_at, decision.due_at) == (now, now + DAY)
 
 
@@ -82,7 +82,7 @@ def test_24_hours_later_off_the_list_and_through():
     due = after(hours=25)
     decision = ask(due, run=run("day", due, first_message_at=START), facts=facts(grants=(mine(due),)))
     assert decision.intents == (EndMembership(11, LIST, 5),)
-    assert (decision.state, decision.position, decision.due_at) == ("done", "", None)
+    assert (decision.state, decision.position, decision.due_at) == ("completed", "", None)
 
 
 # --- where it ends -----------------------------------------------------------------------------------------------------
@@ -129,7 +129,7 @@ def test_the_switch_off():
 def test_before_the_first_message_the_wait_starts_afresh():
     newer = order(2, at=after(minutes=20))
     decision = ask(after(minutes=30), facts=facts(order(1, "superseded"), newer))
-    assert (decision.state, decision.outcome, decision.order_id) == ("live", "waited", 2)
+    assert (decision.state, decision.outcome, decision.order_id) == ("active", "waited", 2)
     assert (decision.position, decision.stepped_at, decision.due_at) == ("wait", after(minutes=20), after(minutes=50))
     assert outcomes(decision) == [("wait", "waited", "starts_afresh")]
 
@@ -141,7 +141,7 @@ def test_after_the_first_message_only_the_pointer_moves():
         run=run("day", after(hours=25), first_message_at=after(minutes=30)),
         facts=facts(order(1, "superseded"), newer),
     )
-    assert (decision.order_id, decision.state) == (2, "done")
+    assert (decision.order_id, decision.state) == (2, "completed")
     assert outcomes(decision)[0] == ("day", "waited", "follows_order")
     assert decision.mails == ()
 
@@ -175,14 +175,14 @@ def test_in_flight_for_a_day_then_goes_on_to_the_next_wait():
 def test_in_flight_does_not_keep_anybody_on_a_list():
     due = after(hours=25)
     decision = ask(due, run=run("day", due, first_message_at=START), facts=facts(in_flight=True))
-    assert (decision.state, decision.intents) == ("done", (EndMembership(11, LIST, 5),))
+    assert (decision.state, decision.intents) == ("completed", (EndMembership(11, LIST, 5),))
 
 
 def test_scenarios_about_paid_orders_do_not_mind_payments():
     thanks = Definition(OrderPaid(), (SendEmail("mail", TEMPLATE),))
     service = facts(order(1, "paid"), in_flight=True, templates={TEMPLATE: TemplateSnapshot(TEMPLATE, "service")})
     decision = ask(START, run=run("mail", START), facts=service, definition=thanks)
-    assert (decision.state, len(decision.mails)) == ("done", 1)
+    assert (decision.state, len(decision.mails)) == ("completed", 1)
     assert decision.mails[0].not_after == START + RULES.too_late
 
 
@@ -238,14 +238,14 @@ def test_a_mail_after_the_list_was_taken_back_does_not_depend_on_it():
         ({"offers": {OFFER: OfferSnapshot(OFFER, "EUR", "only", not_for_sale="withdrawn")}}, "coupon_not_for_sale"),
         ({"offers": {OFFER: OfferSnapshot(OFFER, "EUR", "none")}}, "coupon_offer_takes_none"),
         ({"coupons": {}}, "coupon_unknown"),
-        ({"spent": {COUPON: 1}}, ""),
+        ({"redeemed": {COUPON: 1}}, ""),
     ],
 )
 def test_a_mail_is_skipped_and_the_run_goes_on(changes, reason):
     decision = ask(after(minutes=30), facts=facts(**changes))
     expected = ("mail", "skipped", reason) if reason else ("mail", "acted", "due")
     assert outcomes(decision)[-1] == expected
-    assert (decision.state, decision.position) == ("live", "day")
+    assert (decision.state, decision.position) == ("active", "day")
 
 
 @pytest.mark.parametrize(
@@ -269,7 +269,7 @@ def test_a_mail_never_promises_what_the_checkout_would_refuse(changes, reason):
 
 
 def test_a_used_up_coupon_of_which_they_hold_a_use_still_works():
-    held = with_coupon(facts(held=frozenset({COUPON})), limit_total=1, used_count=1)
+    held = with_coupon(facts(reserved=frozenset({COUPON})), limit_total=1, used_count=1)
     assert len(ask(after(minutes=30), facts=held).mails) == 1
 
 
@@ -331,12 +331,12 @@ def test_until(add, rest, length):
 def test_continue_only_if(condition, changes, goes_on):
     definition = Definition(OrderUnpaid(), (ContinueIf("if", condition), AddToList("a", LIST)))
     decision = ask(START, run=run("if", START), facts=facts(**changes), definition=definition)
-    assert decision.state == ("done" if goes_on else "left")
+    assert decision.state == ("completed" if goes_on else "left")
     assert decision.reason == ("through" if goes_on else "condition_fails")
     assert len(decision.intents) == goes_on
 
 
-# --- what is wrong parks that run ------------------------------------------------------------------------------------------
+# --- what is wrong pauses that run ------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -347,24 +347,24 @@ class Breaks(Step):
         raise RuntimeError("no such thing")
 
 
-def test_an_exception_parks_the_run_where_it_stood_and_does_nothing():
+def test_an_exception_pauses_the_run_where_it_stood_and_does_nothing():
     definition = Definition(OrderUnpaid(), (AddToList("a", LIST), Breaks("b")))
     decision = ask(START, run=run("a", START), definition=definition)
-    assert (decision.state, decision.position, decision.intents) == ("parked", "a", ())
+    assert (decision.state, decision.position, decision.intents) == ("paused", "a", ())
     assert decision.error == "RuntimeError: no such thing"
-    assert outcomes(decision) == [("a", "parked", "error")]
+    assert outcomes(decision) == [("a", "paused", "error")]
 
 
 @pytest.mark.parametrize("templates", [{}, {TEMPLATE: TemplateSnapshot(TEMPLATE, fault="its body is empty")}])
-def test_a_missing_template_parks_before_anybody_is_on_a_list(templates):
+def test_a_missing_template_pauses_before_anybody_is_on_a_list(templates):
     decision = ask(after(minutes=30), facts=facts(templates=templates))
     assert (decision.state, decision.reason, decision.position, decision.intents) == (
-        "parked", "template_missing", "wait", (),
+        "paused", "template_missing", "wait", (),
     )  # fmt: skip
 
 
 def test_an_unknown_position_parks():
-    assert ask(START, run=run("elsewhere", START)).state == "parked"
+    assert ask(START, run=run("elsewhere", START)).state == "paused"
 
 
 @pytest.mark.parametrize(

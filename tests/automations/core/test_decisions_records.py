@@ -8,7 +8,7 @@ from typing import ClassVar
 from tests.automations.tables import RULES, STORY, facts, order, outcomes, run
 from tests.support import after
 from wagtail_kwiga.automations.core.conditions import BoughtBefore
-from wagtail_kwiga.automations.core.decisions import decide, parked
+from wagtail_kwiga.automations.core.decisions import decide, paused
 from wagtail_kwiga.automations.core.steps import ContinueIf, Step, StepResult
 
 
@@ -29,16 +29,16 @@ def test_a_fault_is_recorded_in_its_own_words_and_cut_short():
     definition = replace(STORY, steps=(STORY.steps[0], Breaks("broken")))
     decision = decide(definition, run(), facts(), after(minutes=30), RULES)
     (record,) = decision.records
-    assert (record.step, record.kind, record.outcome, record.reason) == ("wait", "run", "parked", "error")
+    assert (record.step, record.kind, record.outcome, record.reason) == ("wait", "run", "paused", "error")
     assert record.facts == (("error", ("ValueError: " + "x" * 900)[:500]),)
     assert decision.error == "ValueError: " + "x" * 900
 
 
-def test_a_record_at_hand_is_kept_when_a_run_is_parked():
-    (record,) = parked(run(), "gone", "template_gone").records
+def test_a_record_at_hand_is_kept_when_a_run_is_paused():
+    (record,) = paused(run(), "gone", "template_gone").records
     assert record.facts == (("error", "gone"),)
     mine = replace(record, reason="mine")
-    assert parked(run(), "gone", record=mine).records == (mine,)
+    assert paused(run(), "gone", record=mine).records == (mine,)
 
 
 def test_a_condition_that_ends_the_run_is_on_record_with_what_it_saw():

@@ -158,7 +158,7 @@ def points():
 def test_a_sites_own_step_loads_decides_and_is_applied_for_all_at_once(points, story):
     versions.publish(write(story, ("wait", {"minutes": 30}), ("points", {"points": 5})))
     runs = [story.run_of(story.place(make_contact())) for _ in range(3)]
-    assert engine.run_due(after(minutes=30)).done == 3
+    assert engine.run_due(after(minutes=30)).completed == 3
     assert GivePoints.given == [[(run.pk, 105) for run in runs]]
     assert told(runs[0])[-1] == ("points", "acted", "given")
 
@@ -173,7 +173,7 @@ def test_a_sites_step_without_words_of_its_own_is_called_by_its_form(points, sto
     assert [told.step_of(record, run.version_id) for record in run.records.all()] == ["Wait 30 minutes", "“Points”"]
 
 
-def test_what_a_sites_step_breaks_parks_and_undoes(points, story, monkeypatch):
+def test_what_a_sites_step_breaks_pauses_and_undoes(points, story, monkeypatch):
     bad: list[int] = []
 
     def apply_all(intents, *, now):
@@ -187,5 +187,5 @@ def test_what_a_sites_step_breaks_parks_and_undoes(points, story, monkeypatch):
     runs = [story.run_of(story.place(make_contact())) for _ in range(4)]
     bad.append(runs[1].pk)
     summary = engine.run_due(after(minutes=30))
-    assert (summary.done, summary.parked) == (3, 1)
+    assert (summary.completed, summary.paused) == (3, 1)
     assert m.TimelineEntry.objects.filter(code="site.points").count() == 3

@@ -452,7 +452,7 @@ def test_an_unpaid_order_is_won_back(offer):
     end = after(minutes=31, hours=24)
     assert not lists.is_member(made.contact_list, order.contact, end)
     work(end)
-    assert m.Run.objects.get().state == "done"
+    assert m.Run.objects.get().state == "completed"
     assert len(mail.outbox) == 1
 
 

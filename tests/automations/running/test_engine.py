@@ -33,7 +33,7 @@ def test_the_story(story):
     ada = make_contact("ada@example.com", name="Ada Buyer")
     order = story.place(ada)
     run = story.run_of(order)
-    assert (run.state, run.position, run.due_at) == ("live", "step-0", after(minutes=30))
+    assert (run.state, run.position, run.due_at) == ("active", "step-0", after(minutes=30))
 
     assert engine.run_due(after(minutes=29)) == engine.EngineSummary()
     assert not m.OutgoingEmail.objects.exists()
@@ -56,9 +56,9 @@ def test_the_story(story):
     assert (run.lease, run.leased_until, run.attempts) == ("", None, 0)
 
     assert honoured(story, ada, after(hours=24, minutes=30)).reason == "ended_for_you"  # no worker needed
-    assert engine.run_due(after(hours=25)).done == 1
+    assert engine.run_due(after(hours=25)).completed == 1
     run.refresh_from_db()
-    assert (run.state, run.position, run.due_at, run.reason) == ("done", "", None, "through")
+    assert (run.state, run.position, run.due_at, run.reason) == ("completed", "", None, "through")
     assert run.ended_at == after(hours=25)
     assert told(run) == [
         ("wait", "waited", "wait_over"),
@@ -128,7 +128,7 @@ def test_coming_back_by_the_mail_and_leaving_again_brings_no_second_mail(story):
     for hours in range(1, 30):
         engine.run_due(after(hours=hours, minutes=35))
     run = m.Run.objects.get()
-    assert (run.order, run.state) == (newer, "done")
+    assert (run.order, run.state) == (newer, "completed")
     assert m.OutgoingEmail.objects.count() == 1
 
 
@@ -199,14 +199,14 @@ def test_the_mail_speaks_the_language_of_the_order(story):
 # --- what goes wrong stays with the one --------------------------------------------------------------------------------------
 
 
-def test_a_missing_template_parks_and_goes_on_once_it_is_mended(story):
+def test_a_missing_template_pauses_and_goes_on_once_it_is_mended(story):
     order = story.place()
     m.EmailTemplate.objects.filter(pk=story.template.pk).update(body=stream(("text", {"text": "<p>{{ no.such }}</p>"})))
-    assert engine.run_due(after(minutes=30)).parked == 1
+    assert engine.run_due(after(minutes=30)).paused == 1
     run = story.run_of(order)
-    assert (run.state, run.reason, run.position) == ("parked", "template_missing", "step-0")
+    assert (run.state, run.reason, run.position) == ("paused", "template_missing", "step-0")
     assert not m.ListMembership.objects.exists()
-    entry = m.TimelineEntry.objects.get(code="automations.parked")
+    entry = m.TimelineEntry.objects.get(code="automations.paused")
     assert entry.needs_attention and entry.subject == run
     assert engine.run_due(after(minutes=40)) == engine.EngineSummary()
 
@@ -218,18 +218,18 @@ def test_a_missing_template_parks_and_goes_on_once_it_is_mended(story):
         endings.let_go_on(run)
 
 
-def test_an_unknown_step_parks_and_is_never_left_out(story):
+def test_an_unknown_step_pauses_and_is_never_left_out(story):
     order = story.place()
     definition = story.scenario.version.definition
     definition["steps"].insert(1, {"kind": "teleport", "id": "x"})
     m.ScenarioVersion.objects.filter(pk=story.scenario.version_id).update(definition=definition)
-    assert engine.run_due(after(minutes=30)).parked == 1
+    assert engine.run_due(after(minutes=30)).paused == 1
     assert "teleport" in story.run_of(order).error
     assert not m.OutgoingEmail.objects.exists()
 
 
-def test_one_bad_run_is_found_by_halving_and_parked(story, monkeypatch):
-    """The outbox refuses one mail: that run is parked, all others are served."""
+def test_one_bad_run_is_found_by_halving_and_paused(story, monkeypatch):
+    """The outbox refuses one mail: that run is paused, all others are served."""
     from wagtail_kwiga.mailing.sending import outbox
 
     orders = [story.place() for _ in range(9)]
@@ -244,21 +244,21 @@ def test_one_bad_run_is_found_by_halving_and_parked(story, monkeypatch):
 
     monkeypatch.setattr(outbox, "queue_many", queue_many)
     summary = engine.run_due(after(minutes=30))
-    assert (summary.decided, summary.acted, summary.parked) == (9, 8, 1)
+    assert (summary.decided, summary.acted, summary.paused) == (9, 8, 1)
     bad.refresh_from_db()
-    assert (bad.state, bad.error) == ("parked", "ValueError: cannot freeze this one")
-    assert told(bad) == [("run", "parked", "error")]
+    assert (bad.state, bad.error) == ("paused", "ValueError: cannot freeze this one")
+    assert told(bad) == [("run", "paused", "error")]
     assert m.OutgoingEmail.objects.count() == m.ListMembership.objects.count() == 8
     assert not m.Run.objects.exclude(lease="").exists()
 
 
-def test_tried_too_often_is_parked_without_asking_it_anything(story, settings):
+def test_tried_too_often_is_paused_without_asking_it_anything(story, settings):
     order = story.place()
     m.Run.objects.update(attempts=5)
     summary = engine.run_due(after(minutes=30))
-    assert (summary.parked, summary.decided) == (1, 1)
+    assert (summary.paused, summary.decided) == (1, 1)
     run = story.run_of(order)
-    assert (run.state, run.reason, run.attempts) == ("parked", "too_many_attempts", 0)
+    assert (run.state, run.reason, run.attempts) == ("paused", "too_many_attempts", 0)
     assert not m.OutgoingEmail.objects.exists()
 
 
@@ -313,7 +313,7 @@ def test_a_broken_database_gives_the_batch_back(story, monkeypatch):
     with pytest.raises(OperationalError):
         engine.run_due(after(minutes=30))
     run = m.Run.objects.get()
-    assert (run.state, run.lease, run.attempts) == ("live", "", 1)
+    assert (run.state, run.lease, run.attempts) == ("active", "", 1)
 
 
 def test_batches_and_the_time_budget(story):
@@ -372,12 +372,12 @@ def test_once_a_paid_order_is_thanked_for():
     )  # fmt: skip
     order = story.place()
     books_receive(order, "120.00", now=after(minutes=1))
-    assert engine.run_due(after(minutes=1)).done == 1
+    assert engine.run_due(after(minutes=1)).completed == 1
     mail = m.OutgoingEmail.objects.get()
     assert (mail.purpose, mail.not_after) == ("scenario", after(hours=6, minutes=1))
     run = m.Run.objects.get()
     key = f"order_paid:{order.contact_id}:order:{order.pk}"
-    assert (run.entry_key, run.once_key, run.state) == (key, key, "done")
+    assert (run.entry_key, run.once_key, run.state) == (key, key, "completed")
 
 
 def test_a_part_that_came_and_went_back_ends_the_run(story):

@@ -104,7 +104,7 @@ def test_runs_that_another_worker_has_by_now_are_left_to_it(story, monkeypatch, 
     assert engine.run_due(DUE).decided == 0
     (theirs,) = others
     run = m.Run.objects.get()
-    assert (run.state, run.position, run.lease) == ("live", "step-0", theirs.token)
+    assert (run.state, run.position, run.lease) == ("active", "step-0", theirs.token)
     assert not m.StepRecord.objects.exists() and not m.OutgoingEmail.objects.exists()
     assert not m.ListMembership.objects.exists()
 
@@ -126,7 +126,7 @@ def test_what_is_given_back_is_ones_own(story):
 
 def nobody_is_held():
     rows = m.Run.objects.values_list("state", "position", "lease", "leased_until", "attempts")
-    assert set(rows) == {("live", "wait", "", None, 1)}
+    assert set(rows) == {("active", "wait", "", None, 1)}
     assert not m.StepRecord.objects.exists() and not m.OutgoingEmail.objects.exists()
     assert not m.TimelineEntry.objects.filter(needs_attention=True).exists()
 
@@ -173,7 +173,7 @@ def test_a_failing_database_holds_no_suspect_either(story, beside):
     beside("loading", raises(OperationalError("deadlock detected")))
     with pytest.raises(OperationalError):
         engine.run_due(DUE)
-    assert set(m.Run.objects.values_list("state", "lease", "attempts")) == {("live", "", leasing.SUSPECT_AFTER + 1)}
+    assert set(m.Run.objects.values_list("state", "lease", "attempts")) == {("active", "", leasing.SUSPECT_AFTER + 1)}
 
 
 def test_a_statement_that_the_database_refuses_holds_the_one_it_was_about(story, beside):
@@ -187,8 +187,8 @@ def test_a_statement_that_the_database_refuses_holds_the_one_it_was_about(story,
 
     beside("applying", refused)
     summary = engine.run_due(DUE)
-    assert (summary.acted, summary.parked) == (4, 1)
-    assert list(m.Run.objects.filter(state="parked")) == [runs[3]]
+    assert (summary.acted, summary.paused) == (4, 1)
+    assert list(m.Run.objects.filter(state="paused")) == [runs[3]]
     assert m.OutgoingEmail.objects.count() == 4
     assert not m.OutgoingEmail.objects.filter(contact=runs[3].contact_id).exists()
 
@@ -212,10 +212,10 @@ def test_a_mail_that_was_suppressed_when_queued_said_nothing(story, beside):
     assert told(run)[-1] == ("send_email", "skipped", "complained")
     assert run.records.get(kind="send_email").email == mail
     # The run goes on, and whoever was not written to has no peace to be left in.
-    assert (run.state, run.position) == ("live", "day")
+    assert (run.state, run.position) == ("active", "day")
     transitions.cancel(order, now=after(hours=1))
     story.place(ada, now=after(hours=2))
-    assert list(m.Run.objects.order_by("pk").values_list("state", flat=True)) == ["left", "live"]
+    assert list(m.Run.objects.order_by("pk").values_list("state", flat=True)) == ["left", "active"]
 
 
 def test_of_two_people_only_the_one_who_was_written_to_has_a_first_message(story, beside):
@@ -256,8 +256,8 @@ def test_the_sweep_waits_for_whoever_holds_the_contact_and_sees_what_they_did():
 def test_staff_wait_for_whoever_holds_the_contact():
     story = tell()
     verbs = {
-        "live": lambda run: endings.stop(run, now=DUE),
-        "parked": lambda run: endings.let_go_on(run, now=DUE),
+        "active": lambda run: endings.stop(run, now=DUE),
+        "paused": lambda run: endings.let_go_on(run, now=DUE),
     }
     for state, verb in verbs.items():
         run = story.run_of(story.place())

@@ -114,9 +114,9 @@ def test_a_newer_order_that_the_scenario_is_not_about_ends_the_run(story):
 def test_a_held_run_follows_and_keeps_others_out(story):
     ada = make_contact()
     story.place(ada)
-    m.Run.objects.update(state="parked")
+    m.Run.objects.update(state="paused")
     newer = story.place(ada, now=after(minutes=5))
-    held = m.Run.objects.get(state="parked")
+    held = m.Run.objects.get(state="paused")
     assert (held.order, held.position) == (newer, "step-0")
     assert refused() == ["already_inside"]
 
@@ -148,7 +148,7 @@ def test_thirty_days_of_peace_after_the_last_message(story):
     run = m.Run.objects.get(state="refused")
     assert (run.due_at, run.ended_at) == (None, after(days=29))
     story.place(ada, now=after(days=30, minutes=31))
-    assert m.Run.objects.filter(state="live").count() == 1
+    assert m.Run.objects.filter(state="active").count() == 1
 
 
 def test_a_mail_that_never_left_does_not_count(story):
@@ -157,7 +157,7 @@ def test_a_mail_that_never_left_does_not_count(story):
     m.OutgoingEmail.objects.update(status="missed")
     story.place(ada, now=after(days=2))
     assert refused() == []
-    assert m.Run.objects.filter(state="live").count() == 1
+    assert m.Run.objects.filter(state="active").count() == 1
 
 
 def test_another_offer_is_another_matter():
@@ -179,7 +179,7 @@ def test_a_new_purchase_after_a_paid_one_is_another_wish(story):
     books_receive(m.Order.objects.get(pk=order.pk), "120.00", now=after(hours=1))
     story.place(ada, now=after(days=3))
     assert refused() == []
-    assert m.Run.objects.filter(state="live").count() == 1
+    assert m.Run.objects.filter(state="active").count() == 1
 
 
 def test_no_address_and_the_switch_are_refusals_with_a_reason(story):
@@ -217,7 +217,7 @@ def test_paid_enters_once_per_order(story, thanks):
     with locking.atomic_write():  # told twice
         events.publish(OrderPaid(order.pk, order.contact_id, order.offer_id, order.purchase_id, after(minutes=2), True))
     runs = m.Run.objects.filter(scenario=thanks)
-    assert [(run.state, run.due_at) for run in runs] == [("live", after(minutes=6))]
+    assert [(run.state, run.due_at) for run in runs] == [("active", after(minutes=6))]
     assert not m.TimelineEntry.objects.filter(code="automations.enrolment_failed").exists()
 
 
@@ -305,12 +305,12 @@ def test_a_sites_own_event(story):
             assert enrolment.enter("lesson_seen", contact=ada, key="lesson:1", now=START) == []
             assert len(enrolment.enter("lesson_seen", contact=ada, key="lesson:2", once=False, now=START)) == 1
             assert enrolment.enter("lesson_seen", contact=ada, key="lesson:2", once=False, now=START) == []
-        assert engine.run_due(START).done == 2
+        assert engine.run_due(START).completed == 2
         with locking.atomic_write():
             assert enrolment.enter("lesson_seen", contact=ada, key="lesson:1", now=START) == []
             assert len(enrolment.enter("lesson_seen", contact=ada, key="lesson:2", once=False, now=START)) == 1
     engine.run_due(START)
-    assert m.Run.objects.filter(state="parked").count() == 1  # without the hook nobody knows the event
+    assert m.Run.objects.filter(state="paused").count() == 1  # without the hook nobody knows the event
 
 
 def test_what_enrolment_costs(story, django_assert_num_queries):

@@ -58,7 +58,7 @@ def test_bought_before_is_about_other_purchases():
     story.place(ada, now=after(minutes=2))
     story.place(new, now=after(minutes=2))
     summary = engine.run_due(after(minutes=32))
-    assert (summary.left, summary.done) == (1, 1)
+    assert (summary.left, summary.completed) == (1, 1)
     assert m.Run.objects.get(contact=ada).reason == "condition_fails"
 
 
@@ -83,7 +83,7 @@ def test_the_purchase_that_a_scenario_is_about_was_not_bought_before(expected, g
         order = story.place(ada, now=after(days=day))
         books_receive(order, "120.00", now=after(days=day))
         engine.run_due(after(days=day, minutes=5))
-        found.append(m.Run.objects.get(order=order).state == "done")
+        found.append(m.Run.objects.get(order=order).state == "completed")
     assert found == goes_on
 
 
@@ -148,7 +148,7 @@ def test_a_mail_speaks_the_language_of_the_order_that_the_run_has_moved_to(
         m.EmailTemplate.objects.filter(title="de").update(body=stream(("text", {"text": "<p>{{ no.such }}</p>"})))
     assert engine.run_due(after(minutes=90)).acted == 1
     run = m.Run.objects.get()
-    assert (run.order, run.state) == (newer, "done")
+    assert (run.order, run.state) == (newer, "completed")
     mails = m.OutgoingEmail.objects.order_by("pk")
     assert [(mail.language, mail.subject, mail.order) for mail in mails] == [
         ("de", "Guten Tag", old), ("pl", "Dzień dobry", newer),

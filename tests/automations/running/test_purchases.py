@@ -83,7 +83,7 @@ def test_one_plan_mailed_and_the_other_left_is_one_mail_in_all(plans):
     for hours in (2, 25, 26, 24 * 20):
         engine.run_due(after(hours=hours))
     run = m.Run.objects.get()
-    assert (run.order, run.state, m.OutgoingEmail.objects.count()) == (newer, "done", 1)
+    assert (run.order, run.state, m.OutgoingEmail.objects.count()) == (newer, "completed", 1)
 
 
 def test_whoever_went_on_to_an_offer_that_the_scenario_does_not_name_leaves_it(story):
@@ -100,7 +100,7 @@ def test_the_sweep_finds_that_out_by_itself(story):
     first = story.place()
     engine.run_due(after(minutes=30))
     go_on_to(first, make_offer(coupon_mode="any"), after(hours=1))
-    m.Run.objects.update(state="live", reason="", due_at=after(hours=2), ended_at=None, order=first)
+    m.Run.objects.update(state="active", reason="", due_at=after(hours=2), ended_at=None, order=first)
     assert engine.run_due(after(hours=2)).left == 1
     assert m.Run.objects.get().reason == "other_offer"
 
@@ -138,7 +138,7 @@ def test_of_two_runs_the_older_stays(two):
     _story, old, young = two
     join(old, young, now=after(minutes=10))
     key = f"unpaid:{old.purchase_id}"
-    assert state_of(old) == ("live", "", old.purchase_id, key)
+    assert state_of(old) == ("active", "", old.purchase_id, key)
     assert state_of(young) == ("left", "joined", old.purchase_id, key)
     assert told(m.Run.objects.get(order=young)) == [("run", "left", "joined")]
 
@@ -148,7 +148,7 @@ def test_of_two_runs_the_one_that_has_mailed_stays(two):
     m.Run.objects.filter(order=young).update(first_message_at=after(minutes=6), last_message_at=after(minutes=6))
     join(old, young, now=after(minutes=10))
     assert state_of(old)[:2] == ("left", "joined")
-    assert state_of(young) == ("live", "", old.purchase_id, f"unpaid:{old.purchase_id}")
+    assert state_of(young) == ("active", "", old.purchase_id, f"unpaid:{old.purchase_id}")
     assert told(m.Run.objects.get(order=young)) == [("run", "waited", "joined")]
 
 
@@ -175,9 +175,9 @@ def test_mail_of_a_purchase_that_was_emptied_falls_silent_with_the_one_that_stay
 
 def test_a_held_run_stays_one_run(two):
     _story, old, young = two
-    m.Run.objects.filter(order=young).update(state="parked", first_message_at=after(minutes=6))
+    m.Run.objects.filter(order=young).update(state="paused", first_message_at=after(minutes=6))
     join(old, young, now=after(minutes=10))
-    assert (state_of(old)[0], state_of(young)[0]) == ("left", "parked")
+    assert (state_of(old)[0], state_of(young)[0]) == ("left", "paused")
 
 
 def test_cooling_goes_along(two):
@@ -186,7 +186,7 @@ def test_cooling_goes_along(two):
     m.Run.objects.filter(order=old).update(due_at=after(days=99))
     for span in ({"minutes": 35}, {"hours": 25}):
         engine.run_due(after(**span))
-    assert state_of(young)[0] == "done"
+    assert state_of(young)[0] == "completed"
     m.Run.objects.filter(order=old).update(state="left", reason="order_cancelled", due_at=None, ended_at=after(days=2))
     join(old, young, now=after(days=3))
     go_on_to(m.Order.objects.get(pk=young.pk), make_offer(coupon_mode="any"), after(days=3))
@@ -197,7 +197,7 @@ def test_the_order_that_joined_them_is_followed(two):
     _story, old, young = two
     join(old, young, now=after(minutes=10))
     bundle = go_on_to(m.Order.objects.get(pk=old.pk), make_offer(coupon_mode="any"), after(minutes=10))
-    run = m.Run.objects.get(state="live")
+    run = m.Run.objects.get(state="active")
     assert (run.order, run.due_at) == (bundle, after(minutes=40))
     assert engine.run_due(after(minutes=40)).acted == 1
 
@@ -215,7 +215,7 @@ def test_runs_about_paid_orders_are_not_one_anothers_rivals(two):
         )  # fmt: skip
     join(old, young, now=after(minutes=10))
     thanks = m.Run.objects.filter(scenario=scenario)
-    assert set(thanks.values_list("state", "purchase_id")) == {("live", old.purchase_id)}
+    assert set(thanks.values_list("state", "purchase_id")) == {("active", old.purchase_id)}
     assert set(thanks.values_list("entry_key", flat=True)) == {f"order_paid:{old.pk}", f"order_paid:{young.pk}"}
 
 
@@ -358,7 +358,7 @@ def test_a_bundle_that_overlaps_two_open_purchases_is_won_back_once(shelf):
     for offer in (one, two):
         order_for(ada, offer, now=START, language="en")
     newest = order_for(ada, bundle, now=after(minutes=5), language="en")
-    run = m.Run.objects.get(state="live")
+    run = m.Run.objects.get(state="active")
     assert (run.order, run.purchase_id, run.due_at) == (newest, newest.purchase_id, after(minutes=35))
     assert m.Run.objects.get(state="left").reason == "joined"
     sweep_for_a_month(after(minutes=35))
@@ -388,7 +388,7 @@ def test_what_was_only_looked_at_changes_nothing(shelf, client):
     assert client.get(page.url).status_code == 200
     order_for(ada, three, now=after(minutes=5), language="en")
     run = m.Run.objects.get(order=first)
-    assert (run.state, run.due_at) == ("live", after(minutes=30))
+    assert (run.state, run.due_at) == ("active", after(minutes=30))
     engine.run_due(after(minutes=30))
     assert m.OutgoingEmail.objects.get().order == first
 

@@ -63,7 +63,7 @@ def test_the_same_number_of_queries_for_1_and_100_and_500():
     day = after(hours=24, minutes=30)
     for number in (1, 100, 500):
         m.Run.objects.update(due_at=after(days=99))
-        some = m.Run.objects.filter(state="live").order_by("pk").values("pk")[:number]
+        some = m.Run.objects.filter(state="active").order_by("pk").values("pk")[:number]
         m.Run.objects.filter(pk__in=list(some.values_list("pk", flat=True))).update(due_at=day)
         later[number] = len(cost(story, number, day, batch=500))
     assert len(set(later.values())) == 1, later

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import uuid
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -166,7 +167,7 @@ def test_the_mail_speaks_of_the_offer_that_the_step_names(course, outgoing):
     assert (mail.promised_offer, mail.promised_coupon, mail.promised_total) == (course.offer, course.coupon, 102)
     assert mail.context["price.before"], mail.context["price.after"]
     assert delivery.deliver_due(after(minutes=11)).sent == 1
-    assert f"/offer/{course.offer.pk}/?lang=" in outgoing[0].body and "coupon=LESSON15" in outgoing[0].body
+    assert f"/offer/{course.offer.uid}/?lang=" in outgoing[0].body and "coupon=LESSON15" in outgoing[0].body
 
 
 def _use_it_up(course, ada):
@@ -244,7 +245,7 @@ def test_the_button_leads_to_the_page_with_the_coupon(outgoing, settings):
 
 def test_an_offer_without_a_page_and_one_that_nobody_knows():
     client, offer = Client(), make_offer()
-    there, nowhere = (reverse("wagtail_kwiga:offer", args=[pk]) for pk in (offer.pk, offer.pk + 1))
+    there, nowhere = (reverse("wagtail_kwiga:offer", args=[uid]) for uid in (offer.uid, uuid.uuid4()))
     gone = client.get(there)
     assert (gone.status_code, client.get(nowhere).status_code, client.post(there).status_code) == (410, 404, 405)
     assert "no longer on sale" in text_of(gone)

@@ -151,15 +151,15 @@ def test_a_worker_killed_in_the_middle_of_a_sweep(slow, where):
 
     assert not m.OutgoingEmail.objects.exists() and not m.ListMembership.objects.exists()
     assert not m.StepRecord.objects.exists()
-    assert set(m.Run.objects.values_list("state", "attempts")) == {("live", 1)}  # counted before it died
+    assert set(m.Run.objects.values_list("state", "attempts")) == {("active", 1)}  # counted before it died
     assert engine.run_due(DUE + LEASE - dt.timedelta(seconds=1)) == engine.EngineSummary()
-    assert engine.run_due(DUE + LEASE).done == 5
+    assert engine.run_due(DUE + LEASE).completed == 5
     assert m.OutgoingEmail.objects.count() == m.ListMembership.objects.count() == 5
     assert set(Counter(m.StepRecord.objects.values_list("run_id", "step")).values()) == {1}
 
 
 @pytest.mark.processes
-def test_a_run_that_kills_its_worker_is_parked_and_takes_nobody_with_it(slow):
+def test_a_run_that_kills_its_worker_is_paused_and_takes_nobody_with_it(slow):
     story = slow_story()
     crowd(story, 4)
     poison = crowd(story, 1)[0]
@@ -175,7 +175,7 @@ def test_a_run_that_kills_its_worker_is_parked_and_takes_nobody_with_it(slow):
         deaths += 1
     assert deaths == 3  # twice in a crowd, once alone: as often as that worker's settings allow
     poison.refresh_from_db()
-    assert (poison.state, poison.reason) == ("parked", "too_many_attempts")
-    assert m.Run.objects.filter(state="done").count() == 8
+    assert (poison.state, poison.reason) == ("paused", "too_many_attempts")
+    assert m.Run.objects.filter(state="completed").count() == 8
     assert m.OutgoingEmail.objects.count() == 8
     assert poison.due_at > START

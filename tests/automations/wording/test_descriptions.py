@@ -170,15 +170,15 @@ def test_every_verdict_about_a_coupon_has_words():
 
 
 def test_every_outcome_has_words():
-    outcomes = {"acted", "waited", "skipped", "missed", "left", "parked"}
+    outcomes = {"acted", "waited", "skipped", "missed", "left", "paused"}
     assert all(descriptions.outcome_text(word) != word for word in outcomes - {"waited", "missed"})
     assert set(reasons._OUTCOMES) == outcomes
 
 
 #: Which argument of these calls is a reason.
 _WHERE = {
-    "StepResult": 1, "leave": 0, "stay": 0, "Move": 0, "Record": 3, "_result": 1, "_note_newer": 0, "moved": 2, "parked": 2,
-    "_park": 2, "end": 2, "mark": 2,
+    "StepResult": 1, "leave": 0, "stay": 0, "Move": 0, "Record": 3, "_result": 1, "_note_newer": 0, "moved": 2, "paused": 2,
+    "_pause": 2, "end": 2, "mark": 2,
 }  # fmt: skip
 
 

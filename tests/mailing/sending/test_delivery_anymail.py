@@ -24,6 +24,7 @@ from wagtail_kwiga.mailing.reasons import Why
 from wagtail_kwiga.mailing.sending import anymail_bridge, outcomes
 from wagtail_kwiga.mailing.sending.delivery import DeliverySummary, deliver_due
 from wagtail_kwiga.mailing.sending.outcomes import Outcome
+from wagtail_kwiga.mailing.sending.tracking import handle_of
 
 pytestmark = pytest.mark.django_db
 
@@ -45,7 +46,7 @@ def test_the_provider_learns_tags_and_metadata_and_its_answer_is_kept(outgoing):
     (message,) = outgoing
     given = message.anymail_test_params
     assert given["tags"] == ["recovery"]
-    assert given["metadata"] == {"kwiga_email": str(row.pk)}
+    assert given["metadata"] == {"kwiga_email": handle_of(row)}
     assert given["from"].display_name == "Mara of Riverside"
     assert [address.addr_spec for address in given["reply_to"]] == ["answers@riverside.example"]
     assert given["extra_headers"]["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
@@ -156,9 +157,9 @@ def provider(settings):
         (403, b"{}", {}, Status.QUEUED, "configuration"),
         (422, b'{"message": "bad"}', {}, Status.FAILED, "server_refused"),
         (400, b"{}", {}, Status.FAILED, "server_refused"),
-        (500, b"{}", {}, Status.UNCERTAIN, "no_answer"),
-        (503, b"{}", {}, Status.UNCERTAIN, "no_answer"),
-        (200, b"not json", {}, Status.UNCERTAIN, "no_answer"),
+        (500, b"{}", {}, Status.UNKNOWN, "no_answer"),
+        (503, b"{}", {}, Status.UNKNOWN, "no_answer"),
+        (200, b"not json", {}, Status.UNKNOWN, "no_answer"),
     ],
 )
 def test_what_a_provider_answers(provider, status, body, headers, ends, why):
@@ -175,15 +176,15 @@ def test_what_a_provider_answers(provider, status, body, headers, ends, why):
         assert row.message_id == "e-1"
         (payload,) = provider.taken
         assert payload["headers"]["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
-        assert json.loads(payload["headers"]["X-Metadata"]) == {"kwiga_email": str(row.pk)}
+        assert json.loads(payload["headers"]["X-Metadata"]) == {"kwiga_email": handle_of(row)}
 
 
 def test_a_broken_connection_proves_nothing(provider):
     provider.breaks = "drop"
     row = queue_one()
-    assert deliver_due(START) == DeliverySummary(uncertain=1)
+    assert deliver_due(START) == DeliverySummary(unknown=1)
     row.refresh_from_db()
-    assert row.status == Status.UNCERTAIN
+    assert row.status == Status.UNKNOWN
     assert len(provider.taken) == 1
 
 
@@ -218,15 +219,15 @@ class SdkError(Exception):
         (exceptions.AnymailConfigurationError("key"), Outcome.LATER, "configuration"),
         (_raised_from(requests.exceptions.ConnectTimeout()), Outcome.LATER, "no_connection"),
         # TLS fails before a mail is given, or after: see test_faults_anymail. What proves nothing is not tried again.
-        (_raised_from(requests.exceptions.SSLError()), Outcome.UNCERTAIN, "no_answer"),
-        (_raised_from(requests.exceptions.ReadTimeout()), Outcome.UNCERTAIN, "no_answer"),
-        (_raised_from(requests.exceptions.ConnectionError("reset")), Outcome.UNCERTAIN, "no_answer"),
-        (_raised_from(None), Outcome.UNCERTAIN, "no_answer"),
+        (_raised_from(requests.exceptions.SSLError()), Outcome.UNKNOWN, "no_answer"),
+        (_raised_from(requests.exceptions.ReadTimeout()), Outcome.UNKNOWN, "no_answer"),
+        (_raised_from(requests.exceptions.ConnectionError("reset")), Outcome.UNKNOWN, "no_answer"),
+        (_raised_from(None), Outcome.UNKNOWN, "no_answer"),
         (_raised_from(SdkError("Throttling", 400)), Outcome.LATER, "not_now"),
         (_raised_from(SdkError("MessageRejected", 400)), Outcome.FAILED, "server_refused"),
-        (_raised_from(SdkError("ServiceUnavailable", 503)), Outcome.UNCERTAIN, "no_answer"),
-        (TimeoutError("read"), Outcome.UNCERTAIN, "no_answer"),
-        (ValueError("whatever"), Outcome.UNCERTAIN, "no_answer"),
+        (_raised_from(SdkError("ServiceUnavailable", 503)), Outcome.UNKNOWN, "no_answer"),
+        (TimeoutError("read"), Outcome.UNKNOWN, "no_answer"),
+        (ValueError("whatever"), Outcome.UNKNOWN, "no_answer"),
         (ConnectionRefusedError(), Outcome.LATER, "no_connection"),
     ],
 )
@@ -245,7 +246,7 @@ def test_without_anymail_everything_else_still_works(monkeypatch, settings):
     assert deliver_due(START) == DeliverySummary(sent=1)
     row.refresh_from_db()
     assert row.message_id.startswith("<kwiga.")
-    assert outcomes.of_sending(TimeoutError()).fate is Outcome.UNCERTAIN
+    assert outcomes.of_sending(TimeoutError()).fate is Outcome.UNKNOWN
 
 
 WITHOUT = """

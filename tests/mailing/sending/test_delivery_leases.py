@@ -131,8 +131,8 @@ def test_what_a_slow_worker_tells_does_not_settle_the_doubt_about_another():
     list(delivery._tidy_up(after(minutes=9)))
     assert delivery._book(slow, DeliveryResult(Outcome.LATER), after(minutes=9), was=Status.SENDING) is None
     row = m.OutgoingEmail.objects.get()
-    assert (row.status, row.why) == (Status.UNCERTAIN, "worker_stopped")
-    assert [entry.code for entry in writing.open_attention()] == ["mailing.uncertain"]
+    assert (row.status, row.why) == (Status.UNKNOWN, "worker_stopped")
+    assert [entry.code for entry in writing.open_attention()] == ["mailing.unknown"]
 
 
 def test_a_worker_out_of_time_gives_back_its_own_and_no_other():
@@ -192,7 +192,7 @@ def test_delivery_waits_for_whoever_holds_the_contact_and_sees_what_they_did(out
 def test_a_providers_report_waits_for_whoever_holds_the_contact():
     row = queue_one()
     m.OutgoingEmail.objects.filter(pk=row.pk).update(status=Status.SENDING, sending_at=START)
-    report = tracking.Report(row.pk, "", row.to_email, "delivered", at=after(minutes=1))
+    report = tracking.Report(tracking.handle_of(row), "", row.to_email, "delivered", at=after(minutes=1))
 
     def booked():
         m.OutgoingEmail.objects.filter(pk=row.pk).update(status=Status.SENT, sent_at=START, esp_status="opened")

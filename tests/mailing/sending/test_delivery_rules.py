@@ -77,7 +77,7 @@ def test_a_complaint_about_one_mail_stops_the_next_one_that_waits(outgoing):
     first = queue_one(contact, template=template)
     assert deliver_due(START).sent == 1
     waiting = queue_one(contact, template=template, now=after(minutes=1))
-    told = tracking.Report(first.pk, "", contact.email, "complained", at=after(minutes=2))
+    told = tracking.Report(tracking.handle_of(first), "", contact.email, "complained", at=after(minutes=2))
     assert waiting.status == Status.QUEUED
     assert tracking.record(told)
     assert deliver_due(after(minutes=3)) == DeliverySummary(suppressed=1)
@@ -178,10 +178,10 @@ def test_a_hand_over_by_a_dead_worker_is_uncertain(outgoing):
         status=Status.SENDING, lease="dead", leased_until=after(minutes=2), attempts=1, sending_at=START
     )
     assert deliver_due(after(minutes=1)) == DeliverySummary()
-    assert deliver_due(after(minutes=2)) == DeliverySummary(uncertain=1)
+    assert deliver_due(after(minutes=2)) == DeliverySummary(unknown=1)
     row.refresh_from_db()
-    assert (row.status, row.why) == (Status.UNCERTAIN, "worker_stopped")
-    assert [entry.code for entry in writing.open_attention()] == ["mailing.uncertain"]
+    assert (row.status, row.why) == (Status.UNKNOWN, "worker_stopped")
+    assert [entry.code for entry in writing.open_attention()] == ["mailing.unknown"]
     assert deliver_due(after(days=1)) == DeliverySummary()
     assert outgoing == []
 
@@ -191,13 +191,13 @@ def test_a_worker_that_was_only_slow_can_still_tell_how_it_ended():
     m.OutgoingEmail.objects.update(
         status=Status.SENDING, lease="slow", leased_until=after(minutes=2), attempts=1, sending_at=START
     )
-    assert deliver_due(after(minutes=2)) == DeliverySummary(uncertain=1)
+    assert deliver_due(after(minutes=2)) == DeliverySummary(unknown=1)
     row.refresh_from_db()
     assert delivery._book(row, DeliveryResult(Outcome.SENT), after(minutes=3), was=Status.SENDING) == Status.SENT
     assert not writing.open_attention().exists()
     # Once a person has settled it, nobody else does.
     other = queue_one()
-    m.OutgoingEmail.objects.filter(pk=other.pk).update(status=Status.UNCERTAIN, lease="slow")
+    m.OutgoingEmail.objects.filter(pk=other.pk).update(status=Status.UNKNOWN, lease="slow")
     other.refresh_from_db()
     late = m.OutgoingEmail.objects.get(pk=other.pk)
     outbox.settle(other, "was_sent", now=after(minutes=4))

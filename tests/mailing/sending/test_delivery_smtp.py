@@ -214,14 +214,14 @@ def test_what_the_server_says_to_the_address(smtp, answer, status, suppressed):
 def test_a_lost_answer_is_uncertain_and_not_sent_again(smtp):
     smtp.answers.append("drop")
     row, healthy = queue_one(), queue_one()
-    assert deliver_due(START) == DeliverySummary(sent=1, uncertain=1)
-    assert state(row) == Status.UNCERTAIN
+    assert deliver_due(START) == DeliverySummary(sent=1, unknown=1)
+    assert state(row) == Status.UNKNOWN
     assert row.why.startswith("no_answer")
     assert state(healthy) == Status.SENT
     assert deliver_due(after(days=2)) == DeliverySummary()
     assert len(smtp.raw) == 2
     (entry,) = writing.open_attention()
-    assert (entry.code, entry.facts["email"]) == ("mailing.uncertain", row.pk)
+    assert (entry.code, entry.facts["email"]) == ("mailing.unknown", row.pk)
     outbox.settle(row, "send_again", now=after(days=2))
     # The deadline in it has passed, but the mail had none of its own: staff decided.
     assert deliver_due(after(days=2)) == DeliverySummary(sent=1)
@@ -234,12 +234,12 @@ def test_an_uncertain_receipt_is_sent_once_more_and_only_once(smtp):
     order = order_for(make_contact(), make_offer())
     row = outbox.send_receipt(order, START)
     smtp.answers += ["drop", "drop"]
-    assert deliver_due(START) == DeliverySummary(uncertain=1)
+    assert deliver_due(START) == DeliverySummary(unknown=1)
     assert not writing.open_attention().exists()
     assert deliver_due(after(minutes=59)) == DeliverySummary()
-    assert deliver_due(after(minutes=60)) == DeliverySummary(uncertain=1)
-    assert state(row) == Status.UNCERTAIN and row.settled_by == outbox.BY_ITSELF
-    assert [entry.code for entry in writing.open_attention()] == ["mailing.uncertain"]
+    assert deliver_due(after(minutes=60)) == DeliverySummary(unknown=1)
+    assert state(row) == Status.UNKNOWN and row.settled_by == outbox.BY_ITSELF
+    assert [entry.code for entry in writing.open_attention()] == ["mailing.unknown"]
     assert deliver_due(after(days=3)) == DeliverySummary()
     assert len(smtp.raw) == 2
     assert smtp.messages()[0]["Message-ID"] == smtp.messages()[1]["Message-ID"]

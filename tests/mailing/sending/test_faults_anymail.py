@@ -75,7 +75,7 @@ def check(row, ends, why, said=""):
         ends == Status.SUPPRESSED
     )
     asked = {entry.facts["email"] for entry in writing.open_attention()}
-    assert asked == ({row.pk} if ends in (Status.FAILED, Status.UNCERTAIN) else set())
+    assert asked == ({row.pk} if ends in (Status.FAILED, Status.UNKNOWN) else set())
     if ends == Status.QUEUED:
         assert row.due_at > START and row.attempts == 1
 
@@ -89,8 +89,8 @@ def answer_of(status, body=b"{}", reason="Because"):
 #: Every exception of Anymail: how it is raised, and what it means for the mail.
 ERRORS = {
     "AnymailError": (exceptions.AnymailError("odd"), Status.FAILED, "server_refused"),
-    "AnymailAPIError": (exceptions.AnymailAPIError("odd"), Status.UNCERTAIN, "no_answer"),
-    "AnymailRequestsAPIError": (exceptions.AnymailRequestsAPIError("odd"), Status.UNCERTAIN, "no_answer"),
+    "AnymailAPIError": (exceptions.AnymailAPIError("odd"), Status.UNKNOWN, "no_answer"),
+    "AnymailRequestsAPIError": (exceptions.AnymailRequestsAPIError("odd"), Status.UNKNOWN, "no_answer"),
     "AnymailRecipientsRefused": (exceptions.AnymailRecipientsRefused(), Status.SUPPRESSED, "refused"),
     "AnymailInvalidAddress": (exceptions.AnymailInvalidAddress("<@>"), Status.FAILED, "server_refused"),
     "AnymailUnsupportedFeature": (exceptions.AnymailUnsupportedFeature("tags"), Status.FAILED, "server_refused"),
@@ -147,15 +147,15 @@ ANSWERS = [
     (404, Status.QUEUED, "configuration"),
     (405, Status.QUEUED, "configuration"),
     (407, Status.QUEUED, "configuration"),
-    (408, Status.UNCERTAIN, "no_answer"),
+    (408, Status.UNKNOWN, "no_answer"),
     (413, Status.FAILED, "server_refused"),
     (422, Status.FAILED, "server_refused"),
     (429, Status.QUEUED, "not_now"),
-    (500, Status.UNCERTAIN, "no_answer"),
-    (502, Status.UNCERTAIN, "no_answer"),
-    (503, Status.UNCERTAIN, "no_answer"),
-    (504, Status.UNCERTAIN, "no_answer"),
-    (200, Status.UNCERTAIN, "no_answer"),
+    (500, Status.UNKNOWN, "no_answer"),
+    (502, Status.UNKNOWN, "no_answer"),
+    (503, Status.UNKNOWN, "no_answer"),
+    (504, Status.UNKNOWN, "no_answer"),
+    (200, Status.UNKNOWN, "no_answer"),
 ]
 BODIES = [b'{"message": "no \xe2\x82\xac"}', b"\xff\xfe\x00\x1f not json", b"", b"<html>" + b"x" * 100_000]
 
@@ -181,7 +181,7 @@ def test_each_answer_with_bodies_that_cannot_be_read(monkeypatch, status, ends, 
     [
         # Anymail's own words fail here: a status and no response.
         (exceptions.AnymailAPIError("odd", status_code=400), Status.FAILED, "server_refused"),
-        (exceptions.AnymailAPIError("odd", status_code=503), Status.UNCERTAIN, "no_answer"),
+        (exceptions.AnymailAPIError("odd", status_code=503), Status.UNKNOWN, "no_answer"),
         (exceptions.AnymailAPIError("odd", status_code=429), Status.QUEUED, "not_now"),
     ],
 )
@@ -236,7 +236,7 @@ def set_up(settings, url, key="k"):
 
 @pytest.mark.parametrize("url", ["nonsense", "ftp://127.0.0.1/", "http://", "https://exa mple.com:x/"])
 def test_an_address_that_is_none_is_for_the_sites_builder(settings, url):
-    """Otherwise one typing error makes the whole outbox uncertain, for a person to sort out mail by mail."""
+    """Otherwise one typing error makes the whole outbox unknown, for a person to sort out mail by mail."""
     set_up(settings, url)
     row = queue_one()
     assert deliver_due(START).later == 1
@@ -310,9 +310,9 @@ def test_tls_that_breaks_after_the_mail_was_given_proves_nothing(tls_provider, d
     """It comes as the same kind of error as a refused certificate; read alike, the mail would be sent again and again."""
     provider = tls_provider(does)
     row = queue_one()
-    assert deliver_due(START).uncertain == 1
+    assert deliver_due(START).unknown == 1
     row.refresh_from_db()
-    assert (row.status, row.why.partition(":")[0]) == (Status.UNCERTAIN, "no_answer")
+    assert (row.status, row.why.partition(":")[0]) == (Status.UNKNOWN, "no_answer")
     assert provider.requests == 1
 
 

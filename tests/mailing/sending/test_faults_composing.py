@@ -80,7 +80,7 @@ def settle(status, why):
 @pytest.mark.parametrize(
     ("backend", "status", "why", "arrived"),
     [
-        (Archiving, Status.UNCERTAIN, "no_answer", 1),
+        (Archiving, Status.UNKNOWN, "no_answer", 1),
         (Signing, Status.FAILED, "cannot_compose", 0),
     ],
 )
@@ -101,8 +101,8 @@ def test_behind_a_line_that_nobody_watches(settings, monkeypatch, stumble):
     monkeypatch.setattr(Foreign, "stumble", staticmethod(stumble))
     use_mailer(settings, f"{__name__}.Foreign")
     queue_one()
-    assert deliver_due(START) == DeliverySummary(uncertain=1)
-    settle(Status.UNCERTAIN, "no_answer")
+    assert deliver_due(START) == DeliverySummary(unknown=1)
+    settle(Status.UNKNOWN, "no_answer")
     assert len(mail.outbox) == 1
 
 

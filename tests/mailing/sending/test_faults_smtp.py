@@ -1,6 +1,6 @@
 """Attacked: handing over by SMTP. The server refuses, hangs, hangs up or talks nonsense at every point of the conversation.
 
-For each: the right end (only a lost answer to a whole mail is *uncertain*), words that say why, the list of refused
+For each: the right end (only a lost answer to a whole mail is *unknown*), words that say why, the list of refused
 addresses untouched unless the address itself was refused, and the other mails of the batch each out once.
 """
 
@@ -69,8 +69,8 @@ def test_a_line_that_breaks(settings, point, fault):
         summary = deliver_due(START)
         assert [state(row) for row in others] == [Status.SENT] * 2
         if point == "dot":
-            assert summary == DeliverySummary(sent=2, uncertain=1)
-            assert state(first) == Status.UNCERTAIN
+            assert summary == DeliverySummary(sent=2, unknown=1)
+            assert state(first) == Status.UNKNOWN
             check_told(first, "no_answer")
             assert [entry.facts["email"] for entry in writing.open_attention()] == [first.pk]
         else:
@@ -95,7 +95,7 @@ def test_a_server_that_hangs_for_ever_costs_a_few_tries_and_no_worker(settings, 
         template = make_template()
         rows = [queue_one(template=template) for _ in range(5)]
         summary = deliver_due(START)
-        assert summary == (DeliverySummary(uncertain=3) if point == "dot" else DeliverySummary(later=3))
+        assert summary == (DeliverySummary(unknown=3) if point == "dot" else DeliverySummary(later=3))
         assert [state(row) for row in rows[3:]] == [Status.QUEUED] * 2
         assert [(row.attempts, row.due_at, row.lease) for row in rows[3:]] == [(0, START, "")] * 2
         assert server.seen["banner"] == 3
@@ -182,11 +182,11 @@ def test_nonsense_never_stops_a_batch_and_never_sends_twice(hostile, point, nons
         assert state(row) == Status.SENT
     taken = hostile.recipients.count("first@example.com")
     if point == "dot" and nonsense != b"250" and not nonsense.startswith(b"550"):
-        assert (ends, taken) == (Status.UNCERTAIN, 1)  # it was taken; only nobody can know
+        assert (ends, taken) == (Status.UNKNOWN, 1)  # it was taken; only nobody can know
     deliver_due(after(minutes=2))
     deliver_due(after(days=1))
     assert hostile.recipients.count("first@example.com") <= 1
-    assert state(first) in (Status.SENT, Status.FAILED, Status.SUPPRESSED, Status.UNCERTAIN)
+    assert state(first) in (Status.SENT, Status.FAILED, Status.SUPPRESSED, Status.UNKNOWN)
     if not nonsense.startswith(b"550") and point in ("MAIL", "RCPT", "DATA"):
         assert state(first) == Status.SENT  # nothing had been handed over, so it was right to try again
     assert "\x00" not in first.why and first.why.isprintable()
@@ -209,12 +209,12 @@ def test_a_receipt_whose_answer_was_lost_goes_once_more_and_promotion_waits_for_
         server.script["dot"] = [HANG, RESET]
         promotion = queue_one(make_contact("promo@example.com"))
         receipt = outbox.send_receipt(order_for(make_contact("buyer@example.com"), make_offer()), START)
-        assert deliver_due(START) == DeliverySummary(uncertain=2)
+        assert deliver_due(START) == DeliverySummary(unknown=2)
         assert deliver_due(after(minutes=59)) == DeliverySummary()
         assert deliver_due(after(minutes=60)) == DeliverySummary(sent=1)
         assert deliver_due(after(days=1)) == DeliverySummary()
         assert Counter(server.recipients) == Counter({"promo@example.com": 1, "buyer@example.com": 2})
-    assert state(promotion) == Status.UNCERTAIN
+    assert state(promotion) == Status.UNKNOWN
     assert state(receipt) == Status.SENT
     assert [entry.facts["email"] for entry in writing.open_attention()] == [promotion.pk]
 

@@ -22,6 +22,7 @@ from wagtail_kwiga.journal import writing
 from wagtail_kwiga.mailing import reasons
 from wagtail_kwiga.mailing.sending import anymail_bridge, outbox
 from wagtail_kwiga.mailing.sending.delivery import deliver_due
+from wagtail_kwiga.mailing.sending.tracking import handle_of
 
 pytestmark = [pytest.mark.django_db, pytest.mark.urls(__name__)]
 
@@ -66,7 +67,7 @@ def hard_bounce(row, **changes):
     return {
         "RecordType": "Bounce", "Type": "HardBounce", "TypeCode": 1, "ID": 7, "MessageID": "m-1", "Email": row.to_email,
         "BouncedAt": "2027-03-01T12:05:00Z", "Details": "no such user", "Tag": "recovery",
-        "Metadata": {"kwiga_email": str(row.pk)}, **changes,
+        "Metadata": {"kwiga_email": handle_of(row)}, **changes,
     }  # fmt: skip
 
 
@@ -98,10 +99,10 @@ def test_who_does_not_know_the_secret_reports_nothing(secret):
     "changes",
     [
         {"MessageID": "not ours", "Metadata": {}},
-        {"MessageID": "not ours", "Metadata": {"kwiga_email": "999999999"}},
-        {"MessageID": "not ours", "Metadata": {"kwiga_email": "²"}},
-        {"MessageID": "not ours", "Metadata": {"kwiga_email": "9" * 30}},
-        {"MessageID": "not ours", "Metadata": {"kwiga_email": "9" * 6000}},
+        {"MessageID": "not ours", "Metadata": {"kwiga_email": "999999999.1"}},
+        {"MessageID": "not ours", "Metadata": {"kwiga_email": "².1"}},
+        {"MessageID": "not ours", "Metadata": {"kwiga_email": "9" * 30 + ".1"}},
+        {"MessageID": "not ours", "Metadata": {"kwiga_email": "9" * 6000 + ".1"}},
         {"MessageID": "not ours", "Metadata": {"kwiga_email": {"a": 1}}},
         {"MessageID": "not ours", "Metadata": {"kwiga_email": None}},
         {"MessageID": "\x00", "Metadata": {}},
@@ -140,7 +141,7 @@ def report(row, event, reason=None, at=after(minutes=1)):
         sender=object, esp_name="Test",
         event=AnymailTrackingEvent(
             event_type=event, timestamp=at, event_id=None, message_id="m-1", recipient=row.to_email, reject_reason=reason,
-            metadata={"kwiga_email": str(row.pk)}, tags=[],
+            metadata={"kwiga_email": handle_of(row)}, tags=[],
         ),
     )  # fmt: skip
     row.refresh_from_db()

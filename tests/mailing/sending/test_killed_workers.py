@@ -92,15 +92,15 @@ def test_a_worker_killed_in_a_hand_over_leaves_one_mail_uncertain_and_the_rest_g
     with smtp_server(settings) as inbox:
         # While its lease lasts nobody touches what it had: it might be alive.
         assert deliver_due(after(minutes=1)) == DeliverySummary()
-        assert deliver_due(after(minutes=3)) == DeliverySummary(sent=3, uncertain=1)
+        assert deliver_due(after(minutes=3)) == DeliverySummary(sent=3, unknown=1)
         assert deliver_due(after(minutes=30)) == DeliverySummary()
     received = Counter(before.recipients + inbox.recipients)
     assert set(received.values()) == {1}
-    assert len(received) == 5  # the uncertain one had arrived as well; only nobody could know
+    assert len(received) == 5  # the unknown one had arrived as well; only nobody could know
     (entry,) = writing.open_attention()
-    assert entry.code == "mailing.uncertain"
-    uncertain = m.OutgoingEmail.objects.get(status=Status.UNCERTAIN)
-    assert (uncertain.pk, uncertain.why) == (entry.facts["email"], "worker_stopped")
+    assert entry.code == "mailing.unknown"
+    unknown = m.OutgoingEmail.objects.get(status=Status.UNKNOWN)
+    assert (unknown.pk, unknown.why) == (entry.facts["email"], "worker_stopped")
 
 
 def test_workers_killed_again_and_again(settings):
@@ -123,8 +123,8 @@ def test_workers_killed_again_and_again(settings):
     received = Counter(taken)
     assert max(received.values()) == 1, "a mail came twice"
     status = dict(m.OutgoingEmail.objects.values_list("to_email", "status"))
-    assert set(status.values()) == {Status.SENT, Status.UNCERTAIN}
-    assert Counter(status.values())[Status.UNCERTAIN] == kills
+    assert set(status.values()) == {Status.SENT, Status.UNKNOWN}
+    assert Counter(status.values())[Status.UNKNOWN] == kills
     assert {address for address, ends in status.items() if ends == Status.SENT} <= set(received), "a mail was lost"
     assert writing.open_attention().count() == kills
 

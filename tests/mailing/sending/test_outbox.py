@@ -180,10 +180,10 @@ def test_a_receipt_is_queued_once_and_in_the_orders_language():
 def _uncertain(**given):
     row = queue_one(**given)
     m.OutgoingEmail.objects.filter(pk=row.pk).update(
-        status=Status.UNCERTAIN, attempts=3, sending_at=after(minutes=1), why="no_answer: x", lease="old"
+        status=Status.UNKNOWN, attempts=3, sending_at=after(minutes=1), why="no_answer: x", lease="old"
     )
     row.refresh_from_db()
-    timeline.note(row, "mailing.uncertain", now=START, attention=True)
+    timeline.note(row, "mailing.unknown", now=START, attention=True)
     return row
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import random
 
 import pytest
@@ -12,8 +13,9 @@ from tests.support import START, after
 from wagtail_kwiga import models as m
 from wagtail_kwiga.journal import writing
 from wagtail_kwiga.mailing import timeline
-from wagtail_kwiga.mailing.sending import anymail_bridge, outbox
+from wagtail_kwiga.mailing.sending import anymail_bridge, mail_connection, outbox
 from wagtail_kwiga.mailing.sending.delivery import deliver_due
+from wagtail_kwiga.mailing.sending.tracking import handle_of
 
 pytestmark = pytest.mark.django_db
 
@@ -26,7 +28,7 @@ def listening():
     anymail_bridge.connect()
 
 
-def report(row, event, *, reject_reason=None, metadata=True, recipient=None, message_id="m-1", minutes=1):
+def report(row, event, *, reject_reason=None, metadata=True, handle=None, recipient=None, message_id="m-1", minutes=1):
     given = AnymailTrackingEvent(
         event_type=event,
         timestamp=after(minutes=minutes),
@@ -34,7 +36,7 @@ def report(row, event, *, reject_reason=None, metadata=True, recipient=None, mes
         message_id=message_id,
         recipient=recipient or row.to_email.upper(),
         reject_reason=reject_reason,
-        metadata={"kwiga_email": str(row.pk)} if metadata else {},
+        metadata={"kwiga_email": handle or handle_of(row)} if metadata else {},
         tags=[],
     )
     tracking.send(sender=object, event=given, esp_name="Test")
@@ -50,13 +52,13 @@ def sent():
     return row
 
 
-def uncertain(purpose="recovery"):
+def unknown(purpose="recovery"):
     row = queue_one(purpose=purpose)
     m.OutgoingEmail.objects.filter(pk=row.pk).update(
-        status=Status.UNCERTAIN, sending_at=START, why="no_answer", lease="w"
+        status=Status.UNKNOWN, sending_at=START, why="no_answer", lease="w"
     )
     row.refresh_from_db()
-    timeline.note(row, "mailing.uncertain", now=START, attention=True)
+    timeline.note(row, "mailing.unknown", now=START, attention=True)
     return row
 
 
@@ -104,7 +106,7 @@ def test_what_suppresses_an_address(event, reason, scope, why):
     ],
 )
 def test_a_report_settles_what_was_uncertain(event, ends):
-    row = uncertain()
+    row = unknown()
     report(row, event, metadata=True)
     assert (row.status, row.lease) == (ends, "")
     codes = [entry.code for entry in writing.open_attention()]
@@ -114,7 +116,7 @@ def test_a_report_settles_what_was_uncertain(event, ends):
 
 
 def test_a_receipt_that_was_reported_is_not_sent_again():
-    row = uncertain(purpose="receipt")
+    row = unknown(purpose="receipt")
     report(row, "delivered")
     assert deliver_due(after(hours=2)).total == 0
 
@@ -141,3 +143,34 @@ def test_what_waits_is_not_settled_by_a_report():
     outbox.cancel_recovery(row.purchase_id, now=START)
     report(row, "delivered")
     assert row.status == Status.CANCELLED
+
+
+def test_what_is_told_of_a_lost_mail_is_not_booked_on_the_one_that_got_its_key():
+    """A restored backup gives the key of a lost mail to the next one, often to the same person."""
+    lost = sent()
+    told = handle_of(lost)
+    key, to = lost.pk, lost.to_email
+    lost.delete()
+    row = queue_one()
+    m.OutgoingEmail.objects.filter(pk=row.pk).update(
+        id=key,
+        to_email=to,
+        status=Status.SENT,
+        sent_at=START,
+        queued_at=START + dt.timedelta(microseconds=1),
+        message_id="m-2",
+    )
+    row = m.OutgoingEmail.objects.get(pk=key)
+    report(row, "bounced", reject_reason="bounced", handle=told)
+    assert row.esp_status == ""
+    assert not m.Suppression.objects.exists()
+    report(row, "bounced", reject_reason="bounced")
+    assert row.esp_status == "bounced"
+
+
+def test_another_mail_with_the_same_keys_has_another_message_id():
+    row = queue_one()
+    first = mail_connection.message_id(row, "shop.example")
+    assert mail_connection.message_id(m.OutgoingEmail.objects.get(pk=row.pk), "shop.example") == first
+    row.queued_at += dt.timedelta(microseconds=1)
+    assert mail_connection.message_id(row, "shop.example") != first

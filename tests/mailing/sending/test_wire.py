@@ -93,7 +93,7 @@ def test_a_receipt(smtp):
     settings_of_default_site(sender_email=f"mara@{'long-and-' * 6}name.example")
     row = outbox.send_receipt(order_for(make_contact("ada@example.com", name="Ada Łovelace"), make_offer()), START)
     smtp.answers.append("drop")
-    assert deliver_due(START) == DeliverySummary(uncertain=1)
+    assert deliver_due(START) == DeliverySummary(unknown=1)
     assert deliver_due(after(minutes=60)) == DeliverySummary(sent=1)
     first, again = map(Head, smtp.raw)
     assert "List-Unsubscribe" not in first

@@ -8,7 +8,7 @@ The same function serves the engine, a dry run over past orders, and the propert
 3. Step by step to the next wait, folding what each step does into the facts that the next one sees. A step that acts
    is put off while a payment is under way, and missed when it comes too late.
 
-A pass is whole: where a step parks the run, what the steps before it wanted in this pass is not done either, so that
+A pass is whole: where a step pauses the run, what the steps before it wanted in this pass is not done either, so that
 whoever lets the run go on sets it off from where it stood.
 """
 
@@ -30,7 +30,7 @@ RUN = "run"
 class Decision:
     """Where one run stands afterwards, and what is to be done for it.
 
-    ``state`` is that of the ``Run`` row (``live, done, left, parked``). ``outcome`` sums up the pass: ``acted`` when
+    ``state`` is that of the ``Run`` row (``active, completed, left, paused``). ``outcome`` sums up the pass: ``acted`` when
     something was done, else ``missed, skipped, waited``, or the state where the run has ended.
     """
 
@@ -53,18 +53,18 @@ class Decision:
 
 
 def decide(definition: Definition, run: RunSnapshot, facts: Facts, now: dt.datetime, rules: Rules) -> Decision:
-    """Decide one run. Whatever a step raises parks this run with the error's words, and no other."""
+    """Decide one run. Whatever a step raises pauses this run with the error's words, and no other."""
     try:
         return _decide(definition, run, facts, now, rules)
     except Exception as error:
-        return parked(run, f"{type(error).__name__}: {error}")
+        return paused(run, f"{type(error).__name__}: {error}")
 
 
-def parked(run: RunSnapshot, error: str, reason: str = "error", record: Record | None = None) -> Decision:
+def paused(run: RunSnapshot, error: str, reason: str = "error", record: Record | None = None) -> Decision:
     """Hold the run where it stands until a person has looked at it; nothing else is done."""
-    record = record or Record(run.position, RUN, "parked", reason, (("error", error[:500]),))
+    record = record or Record(run.position, RUN, "paused", reason, (("error", error[:500]),))
     return Decision(
-        run.id, "parked", "parked", reason, run.position, run.due_at, run.stepped_at,
+        run.id, "paused", "paused", reason, run.position, run.due_at, run.stepped_at,
         run.in_flight_since, run.order_id, records=(record,), error=error,
     )  # fmt: skip
 
@@ -106,8 +106,8 @@ class _Walk:
             if not missed and self._must_wait_for_payment(step):
                 return self._ask_again()
             told = self._missed() if missed else self._ask(step)
-            if told.outcome == "parked":
-                return parked(self.run, f"{told.reason} {told.facts}", told.reason, _record(step, told))
+            if told.outcome == "paused":
+                return paused(self.run, f"{told.reason} {told.facts}", told.reason, _record(step, told))
             if told.outcome == "left":
                 self.records.append(_record(step, told))
                 return self._left(told.reason)
@@ -115,7 +115,7 @@ class _Walk:
                 return self.stay(told.reason, told.due_at)
             self._take(step, told)
         self.stepped_at = self.now
-        return self._result("done", "through", position="", due_at=None)
+        return self._result("completed", "through", position="", due_at=None)
 
     def _missed(self) -> StepResult:
         late = int((self.now - self.run.due_at).total_seconds() // 60)
@@ -157,7 +157,7 @@ class _Walk:
         position, due_at = self.definition.opening(newer.placed_at)
         self._note_newer("starts_afresh", newer)
         self.stepped_at, self.in_flight_since, self.order_id = newer.placed_at, None, newer.id
-        return self._result("live", "starts_afresh", position=position, due_at=due_at)
+        return self._result("active", "starts_afresh", position=position, due_at=due_at)
 
     def follow(self, newer: OrderSnapshot) -> None:
         self._note_newer("follows_order", newer)
@@ -169,7 +169,7 @@ class _Walk:
     # --- where it ends ----------------------------------------------------------------------------------------------
 
     def stay(self, reason: str, due_at: dt.datetime) -> Decision:
-        return self._result("live", reason, position=self.definition.steps[self.index].id, due_at=due_at)
+        return self._result("active", reason, position=self.definition.steps[self.index].id, due_at=due_at)
 
     def leave(self, reason: str) -> Decision:
         self.records.append(Record(self.run.position, RUN, "left", reason))

@@ -152,9 +152,9 @@ class Facts:
     in_flight: bool = False
     grants: tuple[GrantSnapshot, ...] = ()
     coupons: Mapping[int, CouponSnapshot] = field(default_factory=dict)
-    #: Coupon → how many uses the contact has spent, and the coupons of which the contact holds one.
-    spent: Mapping[int, int] = field(default_factory=dict)
-    held: frozenset[int] = frozenset()
+    #: Coupon → how many uses the contact has redeemed, and the coupons of which the contact has one reserved.
+    redeemed: Mapping[int, int] = field(default_factory=dict)
+    reserved: frozenset[int] = frozenset()
     templates: Mapping[int, TemplateSnapshot] = field(default_factory=dict)
     recovery_on: bool = True
     #: The site's rule who may get promotional mail.
@@ -249,6 +249,6 @@ class Facts:
     def _customer_of(self, coupon: CouponSnapshot, now: dt.datetime) -> CustomerFacts:
         return CustomerFacts(
             membership_ends=tuple(grant.end(now) for grant in self.grants if grant.list_id in coupon.list_ids),
-            redeemed=self.spent.get(coupon.id, 0),
-            holds_use=coupon.id in self.held,
+            redeemed=self.redeemed.get(coupon.id, 0),
+            has_reservation=coupon.id in self.reserved,
         )

@@ -46,7 +46,7 @@ class StepContext:
 
 @dataclass(frozen=True)
 class StepResult:
-    """What a step decided. ``outcome`` is ``acted, waited, skipped, missed`` (the run goes on) or ``left, parked``.
+    """What a step decided. ``outcome`` is ``acted, waited, skipped, missed`` (the run goes on) or ``left, paused``.
 
     With ``due_at`` the run stays here and asks again then. ``facts`` are JSON values for the record.
     """
@@ -242,7 +242,7 @@ class SendEmail(Step):
         template = facts.templates.get(self.template_id)
         if template is None or template.fault:
             fault = template.fault if template else "gone"
-            return StepResult("parked", "template_missing", facts={"template": self.template_id, "fault": fault})
+            return StepResult("paused", "template_missing", facts={"template": self.template_id, "fault": fault})
         if refusal := facts.mail_refusal(template.kind):
             return StepResult("skipped", refusal)
         until = None

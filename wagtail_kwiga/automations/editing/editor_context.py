@@ -106,7 +106,7 @@ def _templates(found: Circumstances, definitions: Mapping[int, Definition]) -> N
 
 def _other_ways(found: Circumstances, added: set[int], now: dt.datetime) -> None:
     """Scenarios that add to these lists (those that let people in, or have some inside), and people on them otherwise."""
-    inside = Run.objects.filter(version=OuterRef("pk"), state__in=[Run.State.LIVE, Run.State.PARKED])
+    inside = Run.objects.filter(version=OuterRef("pk"), state__in=[Run.State.ACTIVE, Run.State.PAUSED])
     alive = Q(scenario__live=True, pk=F("scenario__version")) | Exists(inside)
     linked = ScenarioVersionLink.objects.filter(contact_list__in=added)
     versions = ScenarioVersion.objects.filter(alive, pk__in=linked.values("version"))

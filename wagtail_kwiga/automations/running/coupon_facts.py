@@ -16,15 +16,15 @@ from wagtail_kwiga.coupons.models import Coupon, CouponUse, OfferAllowedCoupon
 
 @dataclass
 class Coupons:
-    """Rows and snapshots by coupon; what contacts have spent and hold."""
+    """Rows and snapshots by coupon; what contacts have redeemed and reserved."""
 
     rows: dict[int, Coupon] = field(default_factory=dict)
     snapshots: dict[int, CouponSnapshot] = field(default_factory=dict)
     #: Lists that some coupon is bound to.
     lists: set[int] = field(default_factory=set)
-    #: Contact → coupon → uses spent; contact → coupons of which a use is held.
-    spent: dict[int, dict[int, int]] = field(default_factory=dict)
-    held: dict[int, set[int]] = field(default_factory=dict)
+    #: Contact → coupon → uses redeemed; contact → coupons of which a use is reserved.
+    redeemed: dict[int, dict[int, int]] = field(default_factory=dict)
+    reserved: dict[int, set[int]] = field(default_factory=dict)
 
 
 def load(coupon_ids: Collection[int], contact_ids: Collection[int], now: dt.datetime) -> Coupons:
@@ -45,7 +45,7 @@ def load(coupon_ids: Collection[int], contact_ids: Collection[int], now: dt.date
             frozenset(lists[coupon.pk]),
             frozenset(offers[coupon.pk]),
             frozenset(named[coupon.pk]),
-            **eligibility.limits_of(coupon, has_expired_hold=coupon.fact_reclaimable),
+            **eligibility.limits_of(coupon, has_expired_reservation=coupon.fact_reclaimable),
         )
         found.lists |= lists[coupon.pk]
     _load_uses(found, coupon_ids, contact_ids)
@@ -65,7 +65,7 @@ def _load_uses(found: Coupons, coupon_ids: Collection[int], contact_ids: Collect
     )
     for contact_id, coupon_id, state in uses.values_list("contact_id", "coupon_id", "state"):
         if state == CouponUse.State.REDEEMED:
-            spent = found.spent.setdefault(contact_id, {})
-            spent[coupon_id] = spent.get(coupon_id, 0) + 1
+            redeemed = found.redeemed.setdefault(contact_id, {})
+            redeemed[coupon_id] = redeemed.get(coupon_id, 0) + 1
         else:
-            found.held.setdefault(contact_id, set()).add(coupon_id)
+            found.reserved.setdefault(contact_id, set()).add(coupon_id)

@@ -49,15 +49,15 @@ def apply(batch: Batch, decisions: Sequence[Decision], now: dt.datetime) -> None
         kind.apply_all(of_kind, now=now)
     _save_runs(batch, decisions, _written_to(decisions, mails), now)
     compiled_queries.insert(StepRecord, _RECORD, _records(decisions, mails, now))
-    _call_somebody([decision for decision in decisions if decision.state == "parked"], now)
+    _call_somebody([decision for decision in decisions if decision.state == "paused"], now)
 
 
-def _call_somebody(parked: Sequence[Decision], now: dt.datetime) -> None:
+def _call_somebody(paused: Sequence[Decision], now: dt.datetime) -> None:
     """What is held goes on a person's list."""
-    if parked:
+    if paused:
         writing.write_many(
-            writing.draft((Run, one.run_id), "automations.parked", now=now, attention=True, error=one.error)
-            for one in parked
+            writing.draft((Run, one.run_id), "automations.paused", now=now, attention=True, error=one.error)
+            for one in paused
         )
 
 
@@ -199,7 +199,7 @@ def _take_over(run: Run, decision: Decision, batch: Batch, now: dt.datetime) -> 
     if decision.order_id != run.order_id and decision.order_id in batch.orders:
         run.order_id, run.purchase_id = decision.order_id, batch.orders[decision.order_id].purchase_id
     run.lease, run.leased_until, run.attempts = "", None, 0
-    if decision.state != Run.State.LIVE:
-        run.ended_at = None if decision.state == Run.State.PARKED else now
+    if decision.state != Run.State.ACTIVE:
+        run.ended_at = None if decision.state == Run.State.PAUSED else now
         run.reason = decision.reason
         run.error = decision.error

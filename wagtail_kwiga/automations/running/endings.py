@@ -21,7 +21,7 @@ from wagtail_kwiga.journal import writing
 from wagtail_kwiga.mailing.models import OutgoingEmail
 from wagtail_kwiga.mailing.reasons import Why
 
-_INSIDE = [Run.State.LIVE, Run.State.PARKED]
+_INSIDE = [Run.State.ACTIVE, Run.State.PAUSED]
 #: Mail that can still be called back.
 _IN_THE_OUTBOX = [OutgoingEmail.Status.QUEUED, OutgoingEmail.Status.LEASED]
 
@@ -129,14 +129,14 @@ def call_back(runs: Sequence[Run], why: Why) -> None:
 def let_go_on(run: Run, *, by: Any = None, now: dt.datetime | None = None) -> None:
     """Staff have mended what was wrong: a held run is asked again at once, from the step at which it stands.
 
-    Raises ``KwigaError`` (``not_parked``) for a run that is not held.
+    Raises ``KwigaError`` (``not_paused``) for a run that is not held.
     """
     now = now or conf.now()
     with locking.atomic_write():
         directory.lock(run.contact_id)
-        free = {"state": Run.State.LIVE, "due_at": now, "reason": "", "error": "", "ended_at": None}
+        free = {"state": Run.State.ACTIVE, "due_at": now, "reason": "", "error": "", "ended_at": None}
         free |= {"lease": "", "leased_until": None, "attempts": 0}
-        if not Run.objects.filter(pk=run.pk, state=Run.State.PARKED).update(**free):
-            raise KwigaError(_("This run is not held."), code="not_parked")
+        if not Run.objects.filter(pk=run.pk, state=Run.State.PAUSED).update(**free):
+            raise KwigaError(_("This run is not held."), code="not_paused")
         writing.write(run, "automations.let_go_on", now=now, by=by)
     run.refresh_from_db()

@@ -2,7 +2,7 @@
 
 T1 leases a batch and commits. T2 locks its contacts (so paying and deciding never overlap), reads the runs again under
 its token, loads the facts, decides, and applies all effects and positions; one commit. What fails is tried again in
-halves until the one bad run is found and parked. A killed worker loses nothing: T2 leaves no trace, and the lease runs out.
+halves until the one bad run is found and paused. A killed worker loses nothing: T2 leaves no trace, and the lease runs out.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from django.db import InterfaceError, OperationalError, transaction
 
 from wagtail_kwiga import conf, locking
 from wagtail_kwiga.automations import registry
-from wagtail_kwiga.automations.core.decisions import Decision, decide, parked
+from wagtail_kwiga.automations.core.decisions import Decision, decide, paused
 from wagtail_kwiga.automations.core.snapshots import Rules
 from wagtail_kwiga.automations.models import Run
 from wagtail_kwiga.automations.running import effects, facts, leasing
@@ -39,9 +39,9 @@ class EngineSummary:
     skipped: int = 0
     missed: int = 0
     left: int = 0
-    parked: int = 0
+    paused: int = 0
     #: Of all these, those that came to their end.
-    done: int = 0
+    completed: int = 0
     refused: int = 0
     batches: int = 0
 
@@ -92,18 +92,18 @@ def _settle(
     """T2: decide and apply, in one transaction."""
     with locking.atomic_write():
         contacts = directory.lock_many(claimed.values())
-        mine = Run.objects.filter(pk__in=list(claimed), lease=token, state=Run.State.LIVE).order_by("pk")
+        mine = Run.objects.filter(pk__in=list(claimed), lease=token, state=Run.State.ACTIVE).order_by("pk")
         runs = list(locking.locked(mine))
         settled = _give_up(runs, now) if worn_out else _in_halves(runs, contacts, now, registry.rules())
     counts["refused"] += len(claimed) - len(runs)
     for decision in settled:
         counts["decided"] += 1
         counts[decision.outcome] += 1
-        counts["done"] += decision.state == Run.State.DONE
+        counts["completed"] += decision.state == Run.State.COMPLETED
 
 
 def _in_halves(runs: list[Run], contacts: Mapping[int, Contact], now: dt.datetime, rules: Rules) -> list[Decision]:
-    """Load, decide and apply; where that fails, each half by itself; a single run that fails is parked."""
+    """Load, decide and apply; where that fails, each half by itself; a single run that fails is paused."""
     if not runs:
         return []
     try:
@@ -113,8 +113,8 @@ def _in_halves(runs: list[Run], contacts: Mapping[int, Contact], now: dt.datetim
         raise  # the database's fault and no run's
     except Exception as error:
         if len(runs) == 1:
-            logger.exception("Run %s is parked", runs[0].pk)
-            return _park(runs, f"{type(error).__name__}: {error}", "error", now)
+            logger.exception("Run %s is paused", runs[0].pk)
+            return _pause(runs, f"{type(error).__name__}: {error}", "error", now)
     middle = len(runs) // 2
     halves = runs[:middle], runs[middle:]
     return [decision for half in halves for decision in _in_halves(_afresh(half), contacts, now, rules)]
@@ -130,7 +130,7 @@ def _decide_all(runs: list[Run], contacts: Mapping[int, Contact], now: dt.dateti
     decisions = []
     for case in batch.cases.values():
         if case.definition is None:
-            decisions.append(parked(case.run, case.fault, "definition"))
+            decisions.append(paused(case.run, case.fault, "definition"))
         else:
             decisions.append(decide(case.definition, case.run, case.facts, now, rules))
     effects.apply(batch, decisions, now)
@@ -139,12 +139,12 @@ def _decide_all(runs: list[Run], contacts: Mapping[int, Contact], now: dt.dateti
 
 def _give_up(runs: Iterable[Run], now: dt.datetime) -> list[Decision]:
     words = "Tried as often as allowed; each time the worker stopped in the middle."
-    return _park(runs, words, "too_many_attempts", now)
+    return _pause(runs, words, "too_many_attempts", now)
 
 
-def _park(runs: Iterable[Run], error: str, reason: str, now: dt.datetime) -> list[Decision]:
+def _pause(runs: Iterable[Run], error: str, reason: str, now: dt.datetime) -> list[Decision]:
     """Hold runs without asking anything of them: neither their facts nor their steps."""
     rows = {run.pk: run for run in runs}
-    decisions = [parked(facts.snapshot_of(run), error, reason) for run in rows.values()]
+    decisions = [paused(facts.snapshot_of(run), error, reason) for run in rows.values()]
     effects.apply(Batch(runs=rows), decisions, now)
     return decisions

@@ -48,7 +48,7 @@ stop, stop_all, let_go_on = endings.stop, endings.stop_all, endings.let_go_on
 #: As long as an entry key may be.
 KEY_LENGTH = 80
 #: Inside: on the way, or held.
-INSIDE = [Run.State.LIVE, Run.State.PARKED]
+INSIDE = [Run.State.ACTIVE, Run.State.PAUSED]
 #: Mails that said nothing to anybody.
 _NEVER_LEFT = [
     OutgoingEmail.Status.CANCELLED,
@@ -233,7 +233,7 @@ def _placed(event: OrderPlaced) -> None:
     inside = [run for run in known if run.state in INSIDE]
     _move(inside, order, owns_all, event.at)
     held = {run.scenario_id for run in inside if run.state in INSIDE}
-    moved = {run.scenario_id for run in inside if run.state == Run.State.LIVE}
+    moved = {run.scenario_id for run in inside if run.state == Run.State.ACTIVE}
     newcomers = [
         (version, one)
         for version, one in open_versions
@@ -322,11 +322,11 @@ def _moved(run: Run, order: OrderSnapshot, owns_all: bool, at: dt.datetime) -> S
 
 
 def _where_to(run: Run, order: OrderSnapshot, owns_all: bool) -> entry_rules.Move:
-    if run.state == Run.State.PARKED:
+    if run.state == Run.State.PAUSED:
         return entry_rules.Move("follows_order")
     try:
         definition = Definition.from_json(run.version.definition, registry.kinds())
-    except ScenarioFault:  # the sweep will park it
+    except ScenarioFault:  # the sweep will pause it
         return entry_rules.Move("follows_order")
     return entry_rules.move(definition, run.first_message_at, order, owns_all=owns_all)
 

@@ -115,7 +115,7 @@ def order_snapshot(order: Order) -> OrderSnapshot:
 
 
 def _definitions(version_ids: Iterable[int]) -> tuple[dict[int, Definition], dict[int, str]]:
-    """The definitions by version, and why some cannot be read: an unknown step parks its runs, it is never left out."""
+    """The definitions by version, and why some cannot be read: an unknown step pauses its runs, it is never left out."""
     kinds = registry.kinds()
     read, faults = {}, {}
     for pk, data in ScenarioVersion.objects.filter(pk__in=list(version_ids)).values_list("pk", "definition"):
@@ -246,8 +246,8 @@ class _World:
             in_flight=run.purchase_id in self.in_flight,
             grants=tuple(self.grants.get(contact.pk, ())),
             coupons=self.coupons.snapshots,
-            spent=self.coupons.spent.get(contact.pk, {}),
-            held=frozenset(self.coupons.held.get(contact.pk, ())),
+            redeemed=self.coupons.redeemed.get(contact.pk, {}),
+            reserved=frozenset(self.coupons.reserved.get(contact.pk, ())),
             templates=self.mails.in_language(self.batch.language_of(run, self._newest_id(run))),
             recovery_on=site_rules.recovery_on,
             promo_policy=str(site_rules.promo_policy),

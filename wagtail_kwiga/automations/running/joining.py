@@ -30,7 +30,7 @@ def join(event: PurchasesJoined) -> None:
     """
     inside = Run.objects.filter(
         purchase_id__in=[*event.joined, event.into],
-        state__in=[Run.State.LIVE, Run.State.PARKED],
+        state__in=[Run.State.ACTIVE, Run.State.PAUSED],
         version__event__in=registry.recovery_events(),
     )
     runs = {run.pk: run for run in locked(inside).order_by("pk")}

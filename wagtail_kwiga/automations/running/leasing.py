@@ -1,7 +1,7 @@
 """Leasing due runs, so that several workers share them and one that dies loses none.
 
 Tries are counted and committed before the risky work. Whoever was in a batch that killed its worker twice is a suspect,
-and suspects are tried alone: so one poisonous run parks itself and takes nobody with it.
+and suspects are tried alone: so one poisonous run pauses itself and takes nobody with it.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ def let_go(token: str) -> None:
 
 def _due(now: dt.datetime) -> Q:
     free = Q(lease="") | Q(leased_until__lte=now)
-    return Q(state=Run.State.LIVE, due_at__lte=now) & free
+    return Q(state=Run.State.ACTIVE, due_at__lte=now) & free
 
 
 def _claim_in_two(now: dt.datetime, until: dt.datetime, token: str, batch: int) -> list[tuple[int, int, int]]:
@@ -86,7 +86,7 @@ def _claim_in_one(now: dt.datetime, until: dt.datetime, token: str, batch: int) 
     sql = f"""
         WITH due AS MATERIALIZED (
             SELECT id, contact_id, attempts FROM {table}
-            WHERE state = 'live' AND due_at <= %s AND (lease = '' OR leased_until <= %s)
+            WHERE state = 'active' AND due_at <= %s AND (lease = '' OR leased_until <= %s)
             ORDER BY due_at, id LIMIT %s FOR NO KEY UPDATE SKIP LOCKED
         )
         UPDATE {table} AS run

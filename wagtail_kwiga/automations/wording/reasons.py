@@ -78,7 +78,7 @@ _OUTCOMES: dict[str, Any] = {
     "skipped": _("left out"),
     "missed": _("missed"),
     "left": _("ended here"),
-    "parked": _("held here"),
+    "paused": _("held here"),
 }
 
 

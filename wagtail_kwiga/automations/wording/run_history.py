@@ -36,7 +36,7 @@ class Retelling:
 
     def where(self, run: Run) -> str:
         """The step at which a run stands, in words; empty once it is through, or where it never came in."""
-        if not run.position or run.state in (Run.State.DONE, Run.State.REFUSED):
+        if not run.position or run.state in (Run.State.COMPLETED, Run.State.REFUSED):
             return ""
         return self.step(run.version_id, run.position)
 
@@ -44,7 +44,7 @@ class Retelling:
         """Why a run is where it is."""
         if run.reason:
             return reasons.reason_text(run.reason)
-        if run.state != Run.State.LIVE:
+        if run.state != Run.State.ACTIVE:
             return ""
         if run.in_flight_since is not None:
             return reasons.reason_text("payment_in_flight")

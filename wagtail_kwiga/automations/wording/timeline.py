@@ -10,7 +10,7 @@ SENTENCES = {
     "automations.published": _("Published as version %(number)s."),
     "automations.unpublished": _("Unpublished: nobody new is let in. People inside go on."),
     "automations.not_published": _("Could not be published: %(problems)s"),
-    "automations.parked": _("A scenario is held here: something is wrong. %(error)s"),
+    "automations.paused": _("A scenario is held here: something is wrong. %(error)s"),
     "automations.stopped": _("Stopped by staff; mail that still waited was called back."),
     "automations.stopped_all": _("All runs stopped by staff: %(runs)s."),
     "automations.let_go_on": _("Set going again by staff."),

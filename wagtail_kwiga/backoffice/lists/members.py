@@ -10,7 +10,6 @@ from typing import Any
 
 import django_filters
 from django import forms
-from django.contrib.auth.models import Permission
 from django.core.exceptions import PermissionDenied
 from django.db.models import Case, F, Q, QuerySet, When
 from django.db.models.functions import Coalesce, Least
@@ -29,7 +28,7 @@ from wagtail_kwiga.backoffice.lists import member_sources
 from wagtail_kwiga.backoffice.parts import filters, linking, policies
 from wagtail_kwiga.backoffice.parts.records import RecordIndexView
 from wagtail_kwiga.contacts import lists
-from wagtail_kwiga.contacts.models import Contact, ContactList, ListMembership
+from wagtail_kwiga.contacts.models import ContactList, ListMembership
 from wagtail_kwiga.orders.models import Order
 
 #: On the list now, or no longer.
@@ -101,16 +100,9 @@ class MembersView(RecordIndexView):
     def dispatch(self, request: Any, *args: Any, **kwargs: Any) -> Any:
         if not policies.may(request.user, "view", ListMembership):
             raise PermissionDenied
-        if self.is_export and not self.show_export_buttons:
-            raise PermissionDenied
         return super().dispatch(request, *args, **kwargs)
 
     # --- what is asked for ---
-
-    @cached_property
-    def show_export_buttons(self) -> bool:
-        """People's addresses leave the house only by somebody who may see contacts as well."""
-        return policies.may(self.request.user, "view", Contact)
 
     @cached_property
     def now(self) -> Any:
@@ -261,12 +253,6 @@ class _Enriched:
     def _told(self, batch: list[ListMembership]) -> list[ListMembership]:
         member_sources.look_up(self.contact_list, batch, self.now)
         return batch
-
-
-def permissions() -> QuerySet:
-    """``register_permissions``: what a group may be given about memberships; there is no screen of their own to bring them."""
-    words = ["view_listmembership", "add_listmembership", "change_listmembership"]
-    return Permission.objects.filter(content_type__app_label=ListMembership._meta.app_label, codename__in=words)
 
 
 def of_list(list_id: int) -> QuerySet:

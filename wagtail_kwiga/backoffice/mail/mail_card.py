@@ -80,7 +80,7 @@ class About(MailPanel):
         return format_html("{}{}", self._doubt(), card.render_html(parent_context))
 
     def _doubt(self) -> Any:
-        if self.email.status != Status.UNCERTAIN:
+        if self.email.status != Status.UNKNOWN:
             return ""
         words = _(
             "Nobody knows whether this mail arrived: the hand-over to the mail server had no clear end. "
@@ -110,6 +110,7 @@ class Envelope(MailPanel):
             (_("Sender"), _mailbox(*parseaddr(sender.for_site(email.site_id).from_header))),
             (_("Recipient"), _mailbox(email.to_name, email.to_email)),
             (_("Subject"), self.mail.subject if self.mail else email.subject),
+            (_("Attachments"), ", ".join(one.name for one in email.attachments.all()) if email.has_attachments else ""),
         )
         return format_html("{}{}", head.render_html(parent_context), self._body())
 

@@ -25,7 +25,7 @@ from wagtail.admin.widgets.button import Button, HeaderButton
 from wagtail_kwiga.backoffice.mail import mail_card
 from wagtail_kwiga.backoffice.parts import filters, linking, long_lists
 from wagtail_kwiga.backoffice.parts.columns import breaking
-from wagtail_kwiga.backoffice.parts.policies import may
+from wagtail_kwiga.backoffice.parts.policies import can
 from wagtail_kwiga.backoffice.parts.records import RecordIndexView, RecordViewSet
 from wagtail_kwiga.exceptions import KwigaError
 from wagtail_kwiga.mailing import reasons
@@ -38,7 +38,7 @@ Status = OutgoingEmail.Status
 #: Status → what a person may decide about such a mail: (verdict of ``outbox.settle``, its URL name, words, icon).
 _WAS_SENT = ("was_sent", _("It was sent"), "check")
 _SEND_AGAIN = ("send_again", _("Send again"), "rotate")
-VERDICTS = {Status.UNCERTAIN: (_WAS_SENT, _SEND_AGAIN), Status.FAILED: (_SEND_AGAIN,)}
+VERDICTS = {Status.UNKNOWN: (_WAS_SENT, _SEND_AGAIN), Status.FAILED: (_SEND_AGAIN,)}
 
 
 class EmailFilterSet(WagtailFilterSet):
@@ -58,7 +58,7 @@ class EmailFilterSet(WagtailFilterSet):
 
 
 class EmailIndexView(RecordIndexView):
-    """All mail: what is uncertain first, because only a person can settle it; then the newest."""
+    """All mail: what is unknown first, because only a person can settle it; then the newest."""
 
     exported = {"why": lambda mail: reasons.sentence(mail.why), "order": lambda mail: str(mail.order or "")}
 
@@ -71,7 +71,7 @@ class EmailIndexView(RecordIndexView):
     def get_paginator(self, *args: Any, **kwargs: Any) -> Any:
         paginator = super().get_paginator(*args, **kwargs)
         if self.ordering == self.default_ordering:
-            paginator.first = Q(status=Status.UNCERTAIN)
+            paginator.first = Q(status=Status.UNKNOWN)
         return paginator
 
     def get_base_queryset(self) -> Any:
@@ -91,7 +91,7 @@ class EmailIndexView(RecordIndexView):
 
 def _verdict_buttons(email: OutgoingEmail, user: Any, kind: type) -> list[Any]:
     """What ``user`` may decide about ``email``, as buttons that lead to the question."""
-    verdicts = VERDICTS.get(email.status, ()) if may(user, "change", OutgoingEmail) else ()
+    verdicts = VERDICTS.get(email.status, ()) if can(user, "settle_email") else ()
     return [
         kind(label, url=reverse(f"wagtail_kwiga_mail:{verdict}", args=[email.pk]), icon_name=icon, priority=place)
         for place, (verdict, label, icon) in enumerate(verdicts, start=30)
@@ -128,7 +128,7 @@ class EmailInspectView(generic.InspectView):
 
 def settle(request: HttpRequest, pk: int, verdict: str) -> HttpResponse:
     """A person's decision about a mail in doubt: asked first, done by POST."""
-    if not may(request.user, "change", OutgoingEmail):
+    if not can(request.user, "settle_email"):
         raise PermissionDenied
     email = get_object_or_404(OutgoingEmail.objects.select_related("order", "contact"), pk=pk)
     card = reverse("wagtail_kwiga_mail:inspect", args=[email.pk])
@@ -218,7 +218,7 @@ class EmailViewSet(RecordViewSet):
                 "status",
                 label=_("Status"),
                 accessor=lambda mail: Status(mail.status).label,
-                primary=lambda mail: mail.status in (Status.SENT, Status.UNCERTAIN),
+                primary=lambda mail: mail.status in (Status.SENT, Status.UNKNOWN),
             ),
             Column("why", label=_("Why"), accessor=lambda mail: reasons.sentence(mail.why)),
             Column("order", label=_("Order"), classname="w-whitespace-nowrap"),

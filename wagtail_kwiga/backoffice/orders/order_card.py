@@ -275,7 +275,7 @@ class Recovery(OrderPanel):
 
 
 def _is_inside(run: Run) -> bool:
-    return run.state == Run.State.LIVE
+    return run.state == Run.State.ACTIVE
 
 
 def _why_there(run: Any) -> str:

@@ -23,7 +23,7 @@ from wagtail.admin.widgets.button import HeaderButton
 
 from wagtail_kwiga import locking
 from wagtail_kwiga.backoffice.orders import answers, order_card
-from wagtail_kwiga.backoffice.parts import filters, linking, long_lists
+from wagtail_kwiga.backoffice.parts import filters, linking, long_lists, policies
 from wagtail_kwiga.backoffice.parts.columns import MoneyColumn, person
 from wagtail_kwiga.backoffice.parts.records import RecordIndexView, RecordViewSet
 from wagtail_kwiga.catalogue.models import Offer
@@ -122,7 +122,7 @@ class OrderInspectView(generic.InspectView):
     @property
     def header_buttons(self) -> list[Any]:
         buttons = []
-        if self.object.outstanding and self.request.user.has_perm("wagtail_kwiga.confirm_money"):
+        if self.object.outstanding and policies.can(self.request.user, "record_payment"):
             buttons.append(
                 HeaderButton(
                     label=_("Money arrived"),
@@ -175,7 +175,7 @@ def _book(order: Order, data: dict[str, Any], user: Any) -> ledger.Receipt:
 
 def money_arrived(request: HttpRequest, pk: int) -> HttpResponse:
     """Book money that came without a provider's webhook, after the sum was looked at once more."""
-    if not request.user.has_perm("wagtail_kwiga.confirm_money"):
+    if not policies.can(request.user, "record_payment"):
         raise PermissionDenied
     order = get_object_or_404(Order.objects.select_related("contact"), pk=pk)
     card = reverse("wagtail_kwiga_orders:inspect", args=[order.pk])

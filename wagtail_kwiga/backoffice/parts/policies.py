@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
+from django.apps import apps
+from django.contrib.auth.models import Permission
+from django.db.models import QuerySet
 from wagtail.permission_policies import ModelPermissionPolicy
 
 #: What nobody may do to a record by hand, superusers included: the books are not edited.
@@ -22,6 +26,31 @@ class RecordPolicy(ModelPermissionPolicy):
 
     def user_has_any_permission(self, user: Any, actions: Any) -> bool:
         return any(self.user_has_permission(user, action) for action in actions)
+
+
+#: Rights to rows that have no screen of their own to bring them into the group's form.
+_WITHOUT_A_SCREEN = ("view_contact", "view_listmembership", "add_listmembership", "change_listmembership")
+
+
+def can(user: Any, verb: str) -> bool:
+    """Whether ``user`` has the permission of that name: what is done to a record is asked by its verb (``record_payment``,
+    ``stop_runs`` …), as it stands in ``Meta.permissions`` of the model. ``LookupError`` for a verb that no model has."""
+    if verb not in _verbs():
+        raise LookupError(f"There is no permission {verb!r}.")
+    return bool(user.has_perm(f"wagtail_kwiga.{verb}"))
+
+
+@cache
+def _verbs() -> frozenset[str]:
+    models = apps.get_app_config("wagtail_kwiga").get_models()
+    return frozenset(codename for model in models for codename, _name in model._meta.permissions)
+
+
+def registered() -> QuerySet:
+    """``register_permissions``: every verb of ours, for Wagtail's form of a group. Their names there are translated: the form
+    looks up the English one, which the database has, in the catalogue that holds it for ``Meta.permissions``."""
+    codenames = {*_verbs(), *_WITHOUT_A_SCREEN}
+    return Permission.objects.filter(content_type__app_label="wagtail_kwiga", codename__in=codenames)
 
 
 def may(user: Any, verb: str, model: Any) -> bool:

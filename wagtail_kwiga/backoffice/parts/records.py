@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from django.core.exceptions import PermissionDenied
 from django.urls import path
 from django.utils.functional import cached_property
 from wagtail.admin.views import generic
@@ -13,6 +14,7 @@ from wagtail.admin.views.mixins import SpreadsheetExportMixin
 from wagtail.admin.viewsets.model import ModelViewSet
 from wagtail.coreutils import multigetattr
 
+from wagtail_kwiga.backoffice.parts import policies
 from wagtail_kwiga.backoffice.parts.long_lists import LongListMixin
 
 #: What a spreadsheet program may take for a formula. A phone number is none, though it begins with a plus.
@@ -45,13 +47,22 @@ class HarmlessExport:
 
 class RecordIndexView(LongListMixin, HarmlessExport, generic.IndexView):
     """A list that stays quick when it is long, whose spreadsheets are harmless to open, with words and a way on while it is
-    empty.
+    empty. Records name people, so taking them home as a spreadsheet needs a right of its own beside that to look.
     """
 
     table_classname = "listing kwiga-listing"
 
     #: What a spreadsheet holds in columns that are no attribute of the row: name → function of the row.
     exported: dict[str, Callable[[Any], Any]] = {}
+
+    def dispatch(self, request: Any, *args: Any, **kwargs: Any) -> Any:
+        if self.is_export and not policies.can(request.user, "export_contacts"):
+            raise PermissionDenied
+        return super().dispatch(request, *args, **kwargs)
+
+    @cached_property
+    def show_export_buttons(self) -> bool:
+        return bool(self.list_export) and policies.can(self.request.user, "export_contacts")
 
     def to_row_dict(self, item: Any) -> dict[str, Any]:
         return {name: self._exported_value(item, name) for name in self.list_export}

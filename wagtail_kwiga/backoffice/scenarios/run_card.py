@@ -38,11 +38,11 @@ def _standing(run: Run, told: Retelling, user: Any, now: dt.datetime) -> Facts:
     definition = told.definitions.get(run.version_id)
     orders = linking.orders_of(run.contact)
     return Facts(
-        (_("State"), tag(run.get_state_display(), primary=run.state in (Run.State.LIVE, Run.State.PARKED))),
+        (_("State"), tag(run.get_state_display(), primary=run.state in (Run.State.ACTIVE, Run.State.PAUSED))),
         (_("Why"), told.why(run, now)),
         (_("What went wrong"), run.error),
         (_("Step"), told.where(run)),
-        (_("Next"), exact(run.due_at) if run.state == Run.State.LIVE else ""),
+        (_("Next"), exact(run.due_at) if run.state == Run.State.ACTIVE else ""),
         (
             _("Person"),
             format_html('<a href="{}">{}</a>', orders, person(run.contact)) if orders else person(run.contact),

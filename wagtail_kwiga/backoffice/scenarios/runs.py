@@ -22,7 +22,7 @@ from wagtail_kwiga import conf
 from wagtail_kwiga.automations.models import Run, Scenario
 from wagtail_kwiga.automations.wording.run_history import Retelling
 from wagtail_kwiga.backoffice.parts import columns, filters, linking, long_lists
-from wagtail_kwiga.backoffice.parts.policies import may
+from wagtail_kwiga.backoffice.parts.policies import can
 from wagtail_kwiga.backoffice.parts.records import RecordIndexView, RecordViewSet
 from wagtail_kwiga.backoffice.scenarios import run_card, stopping
 from wagtail_kwiga.catalogue.models import Offer
@@ -96,7 +96,7 @@ class RunIndexView(RecordIndexView):
             Column(
                 "next",
                 label=_("Next"),
-                accessor=lambda run: columns.coming(run.due_at if run.state == Run.State.LIVE else None),
+                accessor=lambda run: columns.coming(run.due_at if run.state == Run.State.ACTIVE else None),
                 sort_key="due_at",
             ),
             Column(
@@ -107,7 +107,7 @@ class RunIndexView(RecordIndexView):
             ),
             DateColumn("entered_at", label=_("Entered"), sort_key="entered_at"),
         ]
-        if may(self.request.user, "change", Run):
+        if can(self.request.user, "stop_runs"):
             shown.insert(0, BulkActionsCheckboxColumn("bulk_actions", obj_type="run"))
         return shown
 
@@ -120,7 +120,7 @@ class RunIndexView(RecordIndexView):
 
     def get_context_data(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
         context = super().get_context_data(*args, **kwargs)
-        return {**context, "may_stop": may(self.request.user, "change", Run), "app_label": Run._meta.app_label}
+        return {**context, "may_stop": can(self.request.user, "stop_runs"), "app_label": Run._meta.app_label}
 
     def nothing_yet(self) -> Any:
         return format_html(

@@ -29,7 +29,7 @@ from wagtail_kwiga.automations.models import Run, Scenario
 from wagtail_kwiga.automations.problems import ScenarioProblem
 from wagtail_kwiga.automations.wording import descriptions, run_history
 from wagtail_kwiga.backoffice.parts import linking
-from wagtail_kwiga.backoffice.parts.policies import may
+from wagtail_kwiga.backoffice.parts.policies import can, may
 from wagtail_kwiga.backoffice.scenarios import scenario_summary, stopping
 from wagtail_kwiga.exceptions import ScenarioFault
 
@@ -191,7 +191,7 @@ class ScenarioUnpublishView(snippets.UnpublishView):
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         inside = Run.objects.filter(scenario=self.object, state__in=stopping.INSIDE).count()
         stop_all = reverse("wagtail_kwiga_scenarios:stop_all", args=[self.object.pk])
-        told = {"inside": inside, "stop_all_url": stop_all if may(self.request.user, "change", Run) else ""}
+        told = {"inside": inside, "stop_all_url": stop_all if can(self.request.user, "stop_runs") else ""}
         return super().get_context_data(**kwargs) | told
 
 
@@ -213,7 +213,7 @@ def buttons(scenario: Scenario, user: Any) -> list[Button]:
     ]
     if may(user, "view", Run):
         found.append(Button(_("People"), url=people_of(scenario), icon_name="user", priority=25))
-    if may(user, "change", Run):
+    if can(user, "stop_runs"):
         stop_all = reverse("wagtail_kwiga_scenarios:stop_all", args=[scenario.pk])
         found.append(Button(_("Stop all"), url=stop_all, icon_name="cross", priority=27))
     return found

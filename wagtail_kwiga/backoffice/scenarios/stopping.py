@@ -22,19 +22,19 @@ from wagtail_kwiga.automations.models import Run, Scenario
 from wagtail_kwiga.automations.running import endings
 from wagtail_kwiga.automations.wording.run_history import Retelling
 from wagtail_kwiga.backoffice.parts import linking
-from wagtail_kwiga.backoffice.parts.policies import may
+from wagtail_kwiga.backoffice.parts.policies import can, may
 from wagtail_kwiga.backoffice.parts.records import keys
 from wagtail_kwiga.exceptions import KwigaError
 
 #: Seconds that stopping everybody may take within one request; whoever is left then is stopped by the next one.
 SECONDS = 15
-INSIDE = [Run.State.LIVE, Run.State.PARKED]
+INSIDE = [Run.State.ACTIVE, Run.State.PAUSED]
 _TEMPLATE = "wagtail_kwiga/backoffice/runs/confirm.html"
 
 
 def stop(request: HttpRequest, pk: int) -> HttpResponse:
     """Take one person out."""
-    run = _run(request, pk)
+    run = _run(request, pk, "stop_runs")
     card = reverse("wagtail_kwiga_runs:inspect", args=[run.pk])
     if run.state not in INSIDE:
         messages.error(request, _("%(person)s is not inside any more.") % {"person": run.contact})
@@ -56,9 +56,9 @@ def stop(request: HttpRequest, pk: int) -> HttpResponse:
 
 def let_go_on(request: HttpRequest, pk: int) -> HttpResponse:
     """Somebody has mended what was wrong."""
-    run = _run(request, pk)
+    run = _run(request, pk, "resume_runs")
     card = reverse("wagtail_kwiga_runs:inspect", args=[run.pk])
-    if request.method == "POST" or run.state != Run.State.PARKED:
+    if request.method == "POST" or run.state != Run.State.PAUSED:
         try:
             if request.method == "POST":
                 endings.let_go_on(run, by=request.user)
@@ -93,7 +93,7 @@ class StopAllForm(forms.Form):
 
 def stop_all(request: HttpRequest, pk: int) -> HttpResponse:
     """Take everybody out of a scenario, and let nobody new in where that is asked for."""
-    if not may(request.user, "change", Run):
+    if not can(request.user, "stop_runs"):
         raise PermissionDenied
     scenario = get_object_or_404(Scenario, pk=pk)
     may_unpublish = scenario.live and may(request.user, "publish", Scenario)
@@ -150,8 +150,8 @@ def _tell_stopped(request: HttpRequest, scenario: Scenario, stopped: int, left: 
         messages.warning(request, more % {"number": left})
 
 
-def _run(request: HttpRequest, pk: int) -> Run:
-    if not may(request.user, "change", Run):
+def _run(request: HttpRequest, pk: int, verb: str) -> Run:
+    if not can(request.user, verb):
         raise PermissionDenied
     return get_object_or_404(Run.objects.select_related("contact", "scenario", "version"), pk=pk)
 
@@ -229,7 +229,7 @@ class StopRuns(BulkAction):
     classes = {"serious"}
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        if not may(request.user, "change", Run):
+        if not can(request.user, "stop_runs"):
             raise PermissionDenied
         self.next_url = linking.back(request, request.path)
         return super().dispatch(request, *args, **kwargs)
@@ -243,7 +243,7 @@ class StopRuns(BulkAction):
         return []
 
     def check_perm(self, obj: Run) -> bool:
-        return may(self.request.user, "change", Run) and obj.state in INSIDE
+        return can(self.request.user, "stop_runs") and obj.state in INSIDE
 
     def form_valid(self, form: forms.Form) -> HttpResponse:
         with locking.atomic_write():
@@ -261,19 +261,17 @@ class StopRuns(BulkAction):
         return words % {"number": num_parent_objects}
 
 
-#: What the list and the card offer: (URL name, words, icon, is it on offer for a run).
-ACTIONS: tuple[tuple[str, Any, str, Callable[[Run], bool]], ...] = (
-    ("let_go_on", gettext_lazy("Let them go on"), "rotate", lambda run: run.state == Run.State.PARKED),
-    ("stop", gettext_lazy("Stop"), "cross", lambda run: run.state in INSIDE),
+#: What the list and the card offer: (URL name, permission, words, icon, is it on offer for a run).
+ACTIONS: tuple[tuple[str, str, Any, str, Callable[[Run], bool]], ...] = (
+    ("let_go_on", "resume_runs", gettext_lazy("Let them go on"), "rotate", lambda run: run.state == Run.State.PAUSED),
+    ("stop", "stop_runs", gettext_lazy("Stop"), "cross", lambda run: run.state in INSIDE),
 )
 
 
 def buttons(run: Run, user: Any, kind: type) -> list[Any]:
     """What ``user`` may do about ``run``, as buttons that lead to the question."""
-    if not may(user, "change", Run):
-        return []
     return [
         kind(label, url=reverse(f"wagtail_kwiga_runs:{name}", args=[run.pk]), icon_name=icon, priority=place)
-        for place, (name, label, icon, is_offered) in enumerate(ACTIONS, start=30)
-        if is_offered(run)
+        for place, (name, verb, label, icon, is_offered) in enumerate(ACTIONS, start=30)
+        if is_offered(run) and can(user, verb)
     ]

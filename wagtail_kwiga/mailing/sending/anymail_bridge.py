@@ -161,10 +161,9 @@ def _is_number(text: str) -> bool:
 
 def _on_event(sender: Any, event: Any, **more: Any) -> None:
     metadata = event.metadata if isinstance(event.metadata, dict) else {}
-    given = str(metadata.get("kwiga_email", ""))
     record(
         Report(
-            email_id=int(given) if _is_number(given) else None,
+            handle=str(metadata.get("kwiga_email", ""))[:60],
             message_id=placeholder_syntax.one_line(str(event.message_id or "")),
             recipient=placeholder_syntax.one_line(str(event.recipient or "")).lower(),
             event=str(event.event_type or "unknown"),

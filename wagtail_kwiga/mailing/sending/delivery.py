@@ -1,10 +1,10 @@
 """Taking due mails out of the outbox and handing them over, each at most once without somebody knowing.
 
-queued → leased → handing over → sent | failed | uncertain | suppressed | missed | cancelled
+queued → leased → sending → sent | failed | unknown | suppressed | missed | cancelled
 
 A worker leases a batch. Then, mail by mail: a short transaction under the contact's lock asks once more whether the mail
-may go and marks it *handing over*; the hand-over happens outside any transaction; a short transaction books the result.
-A worker killed at any point leaves at most one mail *uncertain*; the rest of its batch goes back by itself.
+may go and marks it *sending*; the hand-over happens outside any transaction; a short transaction books the result.
+A worker killed at any point leaves at most one mail *unknown*; the rest of its batch goes back by itself.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import CharField, DateTimeField, QuerySet
+from django.db.models import CharField, DateTimeField, QuerySet, prefetch_related_objects
 from django.db.models import PositiveSmallIntegerField as SmallNumber
 
 from wagtail_kwiga import conf, hooks, locking
@@ -46,7 +46,7 @@ class DeliverySummary:
 
     sent: int = 0
     failed: int = 0
-    uncertain: int = 0
+    unknown: int = 0
     suppressed: int = 0
     missed: int = 0
     cancelled: int = 0
@@ -120,9 +120,9 @@ def _receipts_before(now: dt.datetime) -> dt.datetime:
 
 
 def _doubtful_receipts(since: Any) -> QuerySet[OutgoingEmail]:
-    """Receipts of uncertain end that get their second try."""
+    """Receipts of unknown end that get their second try."""
     return OutgoingEmail.objects.filter(
-        status=Status.UNCERTAIN, purpose=Purpose.RECEIPT, settled_by="", sending_at__lte=since
+        status=Status.UNKNOWN, purpose=Purpose.RECEIPT, settled_by="", sending_at__lte=since
     )
 
 
@@ -151,6 +151,8 @@ def _take(lease: str, now: dt.datetime, passed: float, size: int) -> tuple[list[
     versions = EmailTemplateVersion.objects.in_bulk({email.version_id for email in emails})
     for email in emails:
         email.version = versions[email.version_id]
+    if with_files := [email for email in emails if email.has_attachments]:
+        prefetch_related_objects(with_files, "attachments")
     return emails, sender.for_sites({email.site_id for email in emails})
 
 
@@ -199,7 +201,7 @@ def _deliver(
 
 
 def _claim(email: OutgoingEmail, by: sender.Sender, now: dt.datetime, passed: float) -> str | None:
-    """Under the contact's lock: may the mail still go? Then it is marked *handing over* and ``None`` is returned.
+    """Under the contact's lock: may the mail still go? Then it is marked *sending* and ``None`` is returned.
 
     Otherwise the status it got instead, or an empty string where it is no longer ours. One that was rewritten is *queued*
     again, and asked anew in its turn. Whoever pays holds the same lock: either this commits first, or it sees the payment
@@ -217,7 +219,7 @@ def _claim(email: OutgoingEmail, by: sender.Sender, now: dt.datetime, passed: fl
             timeline.note(email, timeline.CODES[status], now=now)
             return status
         until = now + dt.timedelta(seconds=passed + conf.settings.LEASE_SECONDS)
-        if not _MARK.run(email=email.pk, lease=email.lease, attempts=email.attempts + 1, now=now, until=until):
+        if not _MARK_SENDING.run(email=email.pk, lease=email.lease, attempts=email.attempts + 1, now=now, until=until):
             return ""
     email.attempts += 1
     email.sending_at = now
@@ -230,7 +232,7 @@ def _mine(status: Any) -> QuerySet[OutgoingEmail]:
     )
 
 
-_MARK = Update(
+_MARK_SENDING = Update(
     lambda: (
         _mine(Status.LEASED),
         {
@@ -242,14 +244,14 @@ _MARK = Update(
         },
     )
 )
-_TELL = Update(
+_STORE_RESULT = Update(
     lambda: (
         _mine(Param("was", CharField())),
-        {"lease": "", "leased_until": None, **{name: Param(name, field) for name, field in _TOLD.items()}},
+        {"lease": "", "leased_until": None, **{name: Param(name, field) for name, field in _RESULT_COLUMNS.items()}},
     )
 )
 #: What the end of a hand-over may change.
-_TOLD = {
+_RESULT_COLUMNS = {
     name: OutgoingEmail._meta.get_field(name)
     for name in ("status", "attempts", "why", "message_id", "esp_status", "sent_at", "due_at")
 }
@@ -260,10 +262,10 @@ def _book(email: OutgoingEmail, verdict: DeliveryResult, now: dt.datetime, *, wa
     changes = _changes(email, verdict, now, before_hand_over=was == Status.LEASED)
     status = changes["status"]
     with locking.atomic_write():
-        values = {name: getattr(email, name) for name in _TOLD} | changes
-        if not _TELL.run(email=email.pk, lease=email.lease, was=was, **values):
-            # Another worker may have thought this one dead and the mail uncertain; now the end of it is known.
-            doubted = OutgoingEmail.objects.filter(pk=email.pk, lease=email.lease, status=Status.UNCERTAIN)
+        values = {name: getattr(email, name) for name in _RESULT_COLUMNS} | changes
+        if not _STORE_RESULT.run(email=email.pk, lease=email.lease, was=was, **values):
+            # Another worker may have thought this one dead and the mail unknown; now the end of it is known.
+            doubted = OutgoingEmail.objects.filter(pk=email.pk, lease=email.lease, status=Status.UNKNOWN)
             if was != Status.SENDING or not doubted.update(lease="", leased_until=None, **changes):
                 logger.warning("Mail %s was settled by somebody else meanwhile; not booked: %s", email.pk, verdict)
                 return None
@@ -299,8 +301,8 @@ def _changes(
             return changes | {"status": Status.SENT, "sent_at": now}
         case Outcome.REFUSED:
             return changes | {"status": Status.SUPPRESSED}
-        case Outcome.UNCERTAIN:
-            return changes | {"status": Status.UNCERTAIN}
+        case Outcome.UNKNOWN:
+            return changes | {"status": Status.UNKNOWN}
         case Outcome.LATER if attempts < conf.settings.MAX_ATTEMPTS:
             wait = dt.timedelta(minutes=BACKOFF[min(attempts, len(BACKOFF)) - 1])
             return changes | {
@@ -313,14 +315,14 @@ def _changes(
 
 
 def _tidy_up(now: dt.datetime) -> Iterator[str]:
-    """What killed workers left behind, and receipts of uncertain end that get their second try."""
+    """What killed workers left behind, and receipts of unknown end that get their second try."""
     with locking.atomic_write():  # whose hand-over had not begun
         idle = locking.locked(_overdue(now).filter(status=Status.LEASED).order_by("pk"), skip=True)
         OutgoingEmail.objects.filter(pk__in=list(idle.values_list("pk", flat=True)), status=Status.LEASED).update(
             status=Status.QUEUED, lease="", leased_until=None
         )
     for email in _overdue(now).filter(status=Status.SENDING).order_by("pk"):
-        email.status, email.why = Status.UNCERTAIN, told(Why.WORKER_STOPPED)
+        email.status, email.why = Status.UNKNOWN, told(Why.WORKER_STOPPED)
         this = _overdue(now).filter(pk=email.pk, status=Status.SENDING, lease=email.lease)
         with locking.atomic_write():
             # Its name stays on it: should that worker be alive after all, it can still tell how it ended.
@@ -336,11 +338,11 @@ def _tidy_up(now: dt.datetime) -> Iterator[str]:
 
 def _will_try_again(email: OutgoingEmail) -> bool:
     """A receipt without a clear end is sent once more: having it twice is better than not at all."""
-    return email.status == Status.UNCERTAIN and email.purpose == Purpose.RECEIPT and not email.settled_by
+    return email.status == Status.UNKNOWN and email.purpose == Purpose.RECEIPT and not email.settled_by
 
 
 def _needs_a_person(email: OutgoingEmail) -> bool:
-    return email.status in (Status.FAILED, Status.UNCERTAIN) and not _will_try_again(email)
+    return email.status in (Status.FAILED, Status.UNKNOWN) and not _will_try_again(email)
 
 
 def _code(email: OutgoingEmail) -> str:

@@ -11,7 +11,7 @@ from wagtail_kwiga.mailing import link_building, rendering
 from wagtail_kwiga.mailing.classification import Kind
 from wagtail_kwiga.mailing.models import OutgoingEmail
 from wagtail_kwiga.mailing.sender import Sender, mailbox
-from wagtail_kwiga.mailing.sending import mailers
+from wagtail_kwiga.mailing.sending import attachments, mailers, tracking
 from wagtail_kwiga.mailing.sending.message import Message
 from wagtail_kwiga.mailing.sending.outcomes import DeliveryResult, Outcome, of_answer, of_connecting, of_sending
 
@@ -27,7 +27,7 @@ END = b"\r\n.\r\n"
 def compose(email: OutgoingEmail, sender: Sender) -> Message:
     """The message of ``email``. The same mail gives the same message each time, its Message-ID included.
 
-    Raises ``ValueError`` for an address with special letters before the @. No form of ours takes one, but it may have come in
+    Raises what making its files raises, and ``ValueError`` for an address with special letters before the @. No form of ours takes one, but it may have come in
     otherwise, and Django 5.2 would write it as another address, which may belong to somebody.
     """
     for address in (email.to_email, sender.address, sender.reply_to):
@@ -53,15 +53,21 @@ def compose(email: OutgoingEmail, sender: Sender) -> Message:
         headers=headers,
     )
     message.attach_alternative(mail.html, "text/html")
+    if email.has_attachments:
+        attachments.attach(message, email)
     # Read by Anymail's backends, ignored by all others.
     message.tags = [email.purpose]  # type: ignore[attr-defined]
-    message.metadata = {"kwiga_email": str(email.pk)}  # type: ignore[attr-defined]
+    message.metadata = {"kwiga_email": tracking.handle_of(email)}  # type: ignore[attr-defined]
     return message
 
 
 def message_id(email: OutgoingEmail, domain: str) -> str:
-    """A Message-ID that stays the same when a mail is handed over again, so that servers and readers may see the double."""
-    digest = hashlib.sha256(f"{email.pk}:{email.key}".encode()).hexdigest()[:20]
+    """A Message-ID that stays the same when a mail is handed over again, so that servers and readers may see the double.
+
+    Another mail never has it, not even one that got the same keys after a backup was restored: mailboxes hide what they take
+    for a double.
+    """
+    digest = hashlib.sha256(f"{tracking.handle_of(email)}:{email.key}".encode()).hexdigest()[:20]
     return f"<kwiga.{email.pk}.{digest}@{domain}>"
 
 
@@ -149,7 +155,7 @@ class MailConnection:
         return line is not None and line is self._line and not self._ended
 
     def _is_alive(self) -> bool:
-        """An SMTP server may have hung up meanwhile; to learn that during a hand-over would make the mail uncertain."""
+        """An SMTP server may have hung up meanwhile; to learn that during a hand-over would make the mail unknown."""
         noop = getattr(getattr(self._connection, "connection", None), "noop", None)
         if noop is None:
             return True

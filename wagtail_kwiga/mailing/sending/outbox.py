@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -25,16 +25,17 @@ from wagtail_kwiga.exceptions import KwigaError
 from wagtail_kwiga.journal import writing
 from wagtail_kwiga.mailing import permission, placeholder_syntax, placeholders, rendering, sender, suppression, timeline
 from wagtail_kwiga.mailing.authoring import sample_data, versions
-from wagtail_kwiga.mailing.models import EmailTemplate, EmailTemplateVersion, OutgoingEmail
+from wagtail_kwiga.mailing.models import EmailAttachment, EmailTemplate, EmailTemplateVersion, OutgoingEmail
 from wagtail_kwiga.mailing.placeholders import Situation
 from wagtail_kwiga.mailing.reasons import Why, told
-from wagtail_kwiga.mailing.sending import promises
+from wagtail_kwiga.mailing.sending import attachments, promises
+from wagtail_kwiga.mailing.sending.attachments import Attached
 from wagtail_kwiga.orders.models import Order, OrderLine
 
 Status = OutgoingEmail.Status
 Purpose = OutgoingEmail.Purpose
 
-#: What ``settled_by`` says where no person but the retry of a receipt has settled an uncertain mail.
+#: What ``settled_by`` says where no person but the retry of a receipt has settled a mail whose delivery is unknown.
 BY_ITSELF = "by_itself"
 
 
@@ -48,6 +49,7 @@ class QueuedMail:
     situation: Situation
     due_at: dt.datetime | None = None
     not_after: dt.datetime | None = None
+    attachments: Sequence[Attached] = ()
 
 
 def queue(
@@ -58,10 +60,14 @@ def queue(
     situation: Situation,
     due_at: dt.datetime | None = None,
     not_after: dt.datetime | None = None,
+    attachments: Sequence[Attached] = (),
     now: dt.datetime | None = None,
 ) -> OutgoingEmail:
-    """Queue one mail to ``situation.contact``; returns its row, or the one that bears ``key`` already."""
-    return queue_many([QueuedMail(key, purpose, version, situation, due_at, not_after)], now=now)[0]
+    """Queue one mail to ``situation.contact``; returns its row, or the one that bears ``key`` already.
+
+    Raises ``KwigaError`` (``attachments_too_big``) where the files are more than a mail may carry; then nothing is queued.
+    """
+    return queue_many([QueuedMail(key, purpose, version, situation, due_at, not_after, attachments)], now=now)[0]
 
 
 def queue_many(mails: Iterable[QueuedMail], *, now: dt.datetime | None = None) -> list[OutgoingEmail]:
@@ -82,6 +88,7 @@ def queue_many(mails: Iterable[QueuedMail], *, now: dt.datetime | None = None) -
         # Another transaction may queue the same key right now; the database lets one in.
         written = compiled_queries.insert(OutgoingEmail, _COLUMNS, rows, or_ignore=True)
         by_key = _read_back(keys, rows if written == len(rows) else [])
+        _write_attachments([mail for mail in fresh.values() if mail.attachments], by_key)
         refused = [by_key[key] for key in fresh if by_key[key].status == Status.SUPPRESSED]
         if refused:
             writing.write_many([timeline.draft(row, timeline.CODES[Status.SUPPRESSED], now=now) for row in refused])
@@ -89,6 +96,20 @@ def queue_many(mails: Iterable[QueuedMail], *, now: dt.datetime | None = None) -
         row = by_key[mail.key]
         row.version, row.contact, row.order = mail.version, mail.situation.contact, mail.situation.order
     return [by_key[key] for key in keys]
+
+
+def _write_attachments(mails: Sequence[QueuedMail], by_key: Mapping[str, OutgoingEmail]) -> None:
+    """The files of new mails. Where another transaction was quicker with a key, its files are there already."""
+    if not mails:
+        return
+    ids = [by_key[mail.key].pk for mail in mails]
+    there = set(EmailAttachment.objects.filter(email_id__in=ids).values_list("email_id", flat=True))
+    EmailAttachment.objects.bulk_create(
+        row
+        for mail in mails
+        if by_key[mail.key].pk not in there
+        for row in attachments.rows_for(by_key[mail.key], mail.attachments)
+    )
 
 
 def cancel_recovery(purchase_id: int, *, now: dt.datetime | None = None, why: str = Why.PAID) -> int:
@@ -179,7 +200,7 @@ def send_test(template: EmailTemplate, *, to: str, language: str = "", now: dt.d
 
 
 def settle(email: OutgoingEmail, verdict: str, *, by: Any = None, now: dt.datetime | None = None) -> None:
-    """A person decides about a mail: ``was_sent`` (an uncertain one), or ``send_again`` (an uncertain or failed one).
+    """A person decides about a mail: ``was_sent`` (one whose delivery is unknown), or ``send_again`` (an unknown or failed one).
 
     Sending again uses the same row and asks all questions anew: a paid purchase stays silent, a late mail is missed.
     Raises ``KwigaError``: ``unknown_verdict``, or ``not_open`` where the mail is not in doubt (any more).
@@ -188,11 +209,11 @@ def settle(email: OutgoingEmail, verdict: str, *, by: Any = None, now: dt.dateti
     changes: dict[str, Any] = {"settled_by": verdict, "lease": "", "leased_until": None}
     match verdict:
         case "was_sent":
-            open_states = [Status.UNCERTAIN]
+            open_states = [Status.UNKNOWN]
             changes |= {"status": Status.SENT, "sent_at": email.sending_at or now, "why": ""}
             code = "mailing.settled_sent"
         case "send_again":
-            open_states = [Status.UNCERTAIN, Status.FAILED]
+            open_states = [Status.UNKNOWN, Status.FAILED]
             changes |= {"status": Status.QUEUED, "due_at": now, "attempts": 0, "why": told(Why.SEND_AGAIN)}
             code = "mailing.settled_again"
         case _:
@@ -278,6 +299,7 @@ def _row(
         "queued_at": now,
         "due_at": mail.due_at or now,
         "not_after": mail.not_after,
+        "has_attachments": bool(mail.attachments),
     } | _DEFAULTS
     return [values[name] for name in _COLUMNS]
 

@@ -1,7 +1,7 @@
 """What a hand-over came to, and reading that out of whatever a mail backend raises.
 
 The one question that counts is whether the mail may have been taken. Only a clear no is tried again; a lost answer is
-*uncertain*: the server may have taken the mail all the same (RFC 1047), and a second try would be a second mail.
+*unknown*: the server may have taken the mail all the same (RFC 1047), and a second try would be a second mail.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class Outcome(StrEnum):
     #: Not taken, and trying again would not help.
     FAILED = "failed"
     #: Nobody knows.
-    UNCERTAIN = "uncertain"
+    UNKNOWN = "unknown"
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,7 @@ def of_sending(error: Exception, *, composing: bool = False, untaken: bool = Fal
             return of_connecting(error)
         case OSError() if untaken:
             return of_connecting(error)
-    return DeliveryResult(Outcome.UNCERTAIN, told(Why.NO_ANSWER, _said(error)), line_down=isinstance(error, OSError))
+    return DeliveryResult(Outcome.UNKNOWN, told(Why.NO_ANSWER, _said(error)), line_down=isinstance(error, OSError))
 
 
 def of_answer(answer: object, message: object) -> DeliveryResult:
@@ -130,7 +130,7 @@ def _of_reply(code: int, answer: str, *, recipient: bool = False, untaken: bool 
     if untaken:  # neither yes nor no
         odd = Why.NOT_NOW if 200 <= code < 400 else Why.NO_CONNECTION
         return DeliveryResult(Outcome.LATER, told(odd, said), line_down=odd == Why.NO_CONNECTION)
-    return DeliveryResult(Outcome.UNCERTAIN, told(Why.NO_ANSWER, said))
+    return DeliveryResult(Outcome.UNKNOWN, told(Why.NO_ANSWER, said))
 
 
 def _reply_of(error: Exception) -> tuple[int, str] | None:
@@ -170,7 +170,7 @@ def _of_reading(reading: anymail_bridge.Reading, error: Exception) -> DeliveryRe
             return DeliveryResult(Outcome.LATER, told(Why.CONFIGURATION, said), line_down=True)
         case "permanent":
             return DeliveryResult(Outcome.FAILED, told(Why.SERVER_REFUSED, said))
-    return DeliveryResult(Outcome.UNCERTAIN, told(Why.NO_ANSWER, said))
+    return DeliveryResult(Outcome.UNKNOWN, told(Why.NO_ANSWER, said))
 
 
 def _said(error: Exception) -> str:

@@ -132,9 +132,11 @@ def _verdict(coupon: Coupon | None, offer: Offer | None, found: dict[str, Any], 
         is_named=found["is_named"],
     )
     ends = (rules.earlier(found["member_until"], found["removed_at"]),) if found["was_member"] else ()
-    customer = rules.CustomerFacts(membership_ends=ends, redeemed=found["redeemed"], holds_use=found["holds_use"])
+    customer = rules.CustomerFacts(
+        membership_ends=ends, redeemed=found["redeemed"], has_reservation=found["has_reservation"]
+    )
     return rules.judge_promise(
-        eligibility.facts_of(coupon, has_expired_hold=found["has_expired_hold"]) if coupon else None,
+        eligibility.facts_of(coupon, has_expired_reservation=found["has_expired_reservation"]) if coupon else None,
         eligibility.facts_of_offer(offer, now) if offer else None,
         links,
         customer,
@@ -197,7 +199,7 @@ _OF_COUPON = (
 _OF_OFFER = ("currency", "coupon_mode", "state", "sales_from", "sales_until", "amount")
 #: What is known of a promise, in the order of the columns.
 _PROMISE_FACTS = (
-    *_OF_COUPON, "has_lists", "has_offers", "is_for_offer", "is_named", "has_expired_hold", "holds_use", "redeemed",
+    *_OF_COUPON, "has_lists", "has_offers", "is_for_offer", "is_named", "has_expired_reservation", "has_reservation", "redeemed",
     "was_member", "member_until", "removed_at", "offer_id", *(f"offer_{name}" for name in _OF_OFFER),
 )  # fmt: skip
 
@@ -218,8 +220,8 @@ def _about_the_coupon(of_offer: str) -> dict[str, Any]:
         "has_offers": Exists(offers),
         "is_for_offer": Exists(offers.filter(offer_id=offer)),
         "is_named": Exists(OfferAllowedCoupon.objects.filter(coupon_id=coupon, offer_id=offer)),
-        "has_expired_hold": Exists(held.filter(reserved_until__lte=now)),
-        "holds_use": Exists(held.filter(contact_id=contact)),
+        "has_expired_reservation": Exists(held.filter(reserved_until__lte=now)),
+        "has_reservation": Exists(held.filter(contact_id=contact)),
         "redeemed": Coalesce(Subquery(redeemed.annotate(number=Count("pk")).values("number")), 0),
         "was_member": Exists(grants),
         "member_until": Subquery(last.values("until")[:1]),

@@ -21,6 +21,6 @@ def faults(backend: object) -> Iterator[tuple[str, str]]:
     if any(wait is None or (isinstance(wait, int | float) and wait > longest) for wait in waits):
         yield (
             f"{mailers.timeout_setting(backend)} lets a mail server that hangs keep a worker waiting for so long that others take it for dead, and mails "
-            "that may yet be sent count as uncertain.",
+            "that may yet be sent count as unknown.",
             f"Set it to at most {longest:g} seconds (half of WAGTAIL_KWIGA['LEASE_SECONDS']); 30 is plenty.",
         )

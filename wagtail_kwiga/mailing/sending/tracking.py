@@ -6,6 +6,7 @@ Reports come repeated and out of order. A mail's state only moves forward, so ap
 from __future__ import annotations
 
 import datetime as dt
+import re
 from dataclasses import dataclass
 
 from wagtail_kwiga import conf, locking
@@ -35,13 +36,17 @@ _RANK = {
 _TAKEN = {"queued", "sent", "deferred", "delivered", "opened", "clicked", "bounced", "complained", "unsubscribed"}
 #: Bounces that are about the address for good; others (full, blocked, timed out) pass.
 _FOR_GOOD = {"invalid", "bounced"}
+_EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+#: Of a size that a database takes. (``\d`` would find digits of other scripts too.)
+_HANDLE = re.compile(r"([0-9]{1,18})\.([0-9]{1,18})")
 
 
 @dataclass(frozen=True)
 class Report:
     """One report about one mail."""
 
-    email_id: int | None
+    #: What ``handle_of`` called the mail when it was handed over; empty where the provider does not say.
+    handle: str
     message_id: str
     recipient: str
     event: str
@@ -71,9 +76,27 @@ def record(report: Report) -> bool:
     return True
 
 
+def handle_of(email: OutgoingEmail) -> str:
+    """What a provider is told to call ``email``: its key, and beside it the instant it was queued, for after a backup was
+    restored another mail gets that key."""
+    return f"{email.pk}.{_microseconds(email.queued_at)}"
+
+
+def _microseconds(at: dt.datetime) -> int:
+    return (at - _EPOCH) // dt.timedelta(microseconds=1)
+
+
+def _with_handle(handle: str) -> OutgoingEmail | None:
+    found = _HANDLE.fullmatch(handle)
+    if found is None:
+        return None
+    email = OutgoingEmail.objects.select_related("contact").filter(pk=int(found[1])).first()
+    return email if email is not None and _microseconds(email.queued_at) == int(found[2]) else None
+
+
 def _find(report: Report) -> OutgoingEmail | None:
     rows = OutgoingEmail.objects.select_related("contact")
-    email = rows.filter(pk=report.email_id).first() if report.email_id else None
+    email = _with_handle(report.handle)
     if email is None and report.message_id:
         email = rows.filter(message_id=report.message_id).first()
     if email is not None and report.recipient and report.recipient != email.to_email.lower():
@@ -85,7 +108,7 @@ def _move(email: OutgoingEmail, report: Report, now: dt.datetime) -> None:
     status = OutgoingEmail.Status
     taken = report.event in _TAKEN
     dropped = report.event in ("rejected", "failed")
-    doubtful = email.status in (status.UNCERTAIN, status.SENDING)
+    doubtful = email.status in (status.UNKNOWN, status.SENDING)
     # A provider that takes a mail and then does not send it after all leaves its reader without it: somebody must know.
     if (doubtful and taken) or (dropped and (doubtful or email.status == status.SENT)):
         settled = (

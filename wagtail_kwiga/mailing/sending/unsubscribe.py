@@ -26,7 +26,8 @@ class Holder:
 
 
 def holder_of(token: str, now: dt.datetime | None = None) -> Holder:
-    """Whose link this is. An expired one still counts: nobody may be kept on a list by a date. Raises ``BadToken``."""
+    """Whose link this is. An expired one still counts: nobody may be kept on a list by a date. Raises ``BadToken``; with code
+    ``gone`` also where the contact has another address by now: whoever got the mail must not speak for its new reader."""
     try:
         payload = signing.read(signing.Purpose.UNSUBSCRIBE, token, now)
     except BadToken as fault:
@@ -34,7 +35,7 @@ def holder_of(token: str, now: dt.datetime | None = None) -> Holder:
             raise
         payload = fault.facts["payload"]
     contact = signing.with_handle(Contact.objects.all(), payload.get("contact")).first()
-    if contact is None:
+    if contact is None or not signing.is_written_to(payload.get("to"), contact.email):
         raise BadToken(code="gone")
     return Holder(contact, str(payload.get("lang") or ""))
 

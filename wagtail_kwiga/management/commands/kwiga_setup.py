@@ -25,8 +25,9 @@ SALES = "Kwiga: Sales"
 
 #: Step 2: people inside scenarios, lists by hand, mail in doubt, and what needs a person; both groups alike.
 _SECOND = (
-    "view_run", "change_run", "view_contact", "view_listmembership", "add_listmembership", "change_listmembership",
-    "view_outgoingemail", "change_outgoingemail", "view_timelineentry", "change_timelineentry", "view_order",
+    "view_run", "stop_runs", "resume_runs", "view_contact", "export_contacts",
+    "view_listmembership", "add_listmembership", "change_listmembership",
+    "view_outgoingemail", "settle_email", "view_timelineentry", "resolve_attention", "view_order",
 )  # fmt: skip
 
 #: (step, group, permissions). Never change a step that was released: add one with the next number.
@@ -57,7 +58,10 @@ HANDED_OUT: tuple[tuple[int, str, tuple[str, ...]], ...] = (
                 f"wagtail_kwiga.view_{model}"
                 for model in ("product", "offer", "coupon", "contactlist", "contact", "order", "outgoingemail", "run")
             ),
-            "wagtail_kwiga.confirm_money",
+            *(
+                f"wagtail_kwiga.{verb}"
+                for verb in ("record_payment", "refund_order", "edit_order", "place_order", "grant_access")
+            ),
         ),
     ),
     *((2, group, tuple(f"wagtail_kwiga.{code}" for code in _SECOND)) for group in (EDITORS, SALES)),

@@ -37,7 +37,7 @@ class Order(models.Model):
     total = models.DecimalField(max_digits=10, decimal_places=2)
 
     class Meta:
-        permissions = [("confirm_money", "Can say that money arrived")]
+        permissions = [("record_payment", "Can say that money arrived")]
 
     def __str__(self):
         return self.number

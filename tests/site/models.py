@@ -1,0 +1,55 @@
+"""A page of the site's own, with text in every kind of place that a page may have it."""
+
+from __future__ import annotations
+
+from django.db import models
+from modelcluster.fields import ParentalKey
+from wagtail.blocks import CharBlock, ChoiceBlock, IntegerBlock, RichTextBlock, StaticBlock, StructBlock
+from wagtail.fields import RichTextField, StreamField
+from wagtail.models import Orderable, Page
+
+
+class PriceBlock(StructBlock):
+    """A number is part of what is shown, and of no search."""
+
+    label = CharBlock()
+    euros = IntegerBlock()
+
+
+class NeedsRequestBlock(StaticBlock):
+    """Renders only where a page is served."""
+
+    def render(self, value, context=None):
+        if not context or "request" not in context:
+            raise LookupError("no request")
+        return "served"
+
+    def get_searchable_content(self, value):
+        return ["said to a search"]
+
+
+class TermsPage(Page):
+    """Terms of sale as a site may have them."""
+
+    is_creatable = False
+
+    lead = models.CharField(max_length=200, blank=True)
+    layout = models.CharField(max_length=10, default="wide", choices=[("wide", "Wide"), ("narrow", "Narrow")])
+    intro = RichTextField(blank=True)
+    body = StreamField(
+        [
+            ("heading", CharBlock()),
+            ("text", RichTextBlock()),
+            ("price", PriceBlock()),
+            ("tone", ChoiceBlock(choices=[("calm", "Calm words")])),
+            ("served", NeedsRequestBlock()),
+        ],
+        blank=True,
+    )
+
+
+class Clause(Orderable):
+    """A row of an inline panel."""
+
+    page = ParentalKey(TermsPage, on_delete=models.CASCADE, related_name="clauses")
+    text = models.TextField()
