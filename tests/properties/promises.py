@@ -122,7 +122,7 @@ class Promises:
         self.nothing(
             "nobody is asked for more than was agreed",
             "SELECT a.id FROM wagtail_kwiga_paymentattempt a JOIN wagtail_kwiga_payment p ON p.id = a.payment_id"
-            f" JOIN {ORDER} o ON o.id = p.order_id WHERE a.data NOT LIKE '%books%' AND (a.amount > o.total_amount"
+            f" JOIN {ORDER} o ON o.id = p.order_id WHERE a.origin <> 'recorded' AND (a.amount > o.total_amount"
             " OR (a.started_at >= o.price_holds_until AND o.paid_amount = 0 AND o.refunded_amount = 0))",
         )
 
