@@ -83,7 +83,9 @@ def build() -> SimpleNamespace:
     gates.name_coupons(w.offer, [w.coupon.pk])
     w.template = make_template(title=EVIL, subject="Your place in {{ offer.title }}")
     w.scenario = m.Scenario.objects.create(
-        title=EVIL, start=stream(("order_unpaid", {"offers": [w.offer.pk]})), steps=steps(w.list, w.template)
+        title=EVIL,
+        start=stream(("order_unpaid", {"offers": [w.offer.pk], "payment_kinds": ["online", "transfer"]})),
+        steps=steps(w.list, w.template),
     )
     w.own_words = make_template(*[(each["type"], each["value"]) for each in evil_blocks("email")], title=f"{EVIL} own")
     for draft in (w.template, w.scenario, w.own_words):

@@ -114,6 +114,18 @@ def test_the_reader_of_a_link_about_an_unpaid_order_who_was_given_it(client, pag
     assert "You have it" in text_of(Client().get(follow(Client(), placed)))
 
 
+@pytest.mark.parametrize("theirs", [True, False])
+def test_the_contacts_own_user_is_told_so_and_no_other(client, page, bought, theirs, django_user_model):
+    user = django_user_model.objects.create_user("ada", email="ada@example.com")
+    if theirs:
+        m.Contact.objects.filter(pk=bought.contact_id).update(user=user)
+    elsewhere = Client()
+    elsewhere.force_login(user)
+    answer = order(elsewhere, page.url)
+    assert answer.status_code == (200 if theirs else 302)
+    assert m.Order.objects.count() == (1 if theirs else 2)
+
+
 # --- once more --------------------------------------------------------------------------------------------------------
 
 

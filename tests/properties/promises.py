@@ -122,7 +122,7 @@ class Promises:
         self.nothing(
             "nobody is asked for more than was agreed",
             "SELECT a.id FROM wagtail_kwiga_paymentattempt a JOIN wagtail_kwiga_payment p ON p.id = a.payment_id"
-            f" JOIN {ORDER} o ON o.id = p.order_id WHERE a.data NOT LIKE '%books%' AND (a.amount > o.total_amount"
+            f" JOIN {ORDER} o ON o.id = p.order_id WHERE a.origin <> 'recorded' AND (a.amount > o.total_amount"
             " OR (a.started_at >= o.price_holds_until AND o.paid_amount = 0 AND o.refunded_amount = 0))",
         )
 
@@ -217,7 +217,7 @@ class Promises:
         self.nothing(
             "a month of peace",
             f"SELECT r.id, r.entered_at, e.queued_at FROM {RUN} r JOIN {RUN} b ON b.scenario_id = r.scenario_id AND"
-            " b.contact_id = r.contact_id AND b.offer_id = r.offer_id AND b.id < r.id JOIN wagtail_kwiga_steprecord s ON"
+            " b.contact_id = r.contact_id AND b.purchase_id = r.purchase_id AND b.id < r.id JOIN wagtail_kwiga_steprecord s ON"
             f" s.run_id = b.id JOIN {EMAIL} e ON e.id = s.email_id WHERE r.state <> 'refused' AND r.once_key = ''"
             " AND e.queued_at <= r.entered_at AND julianday(r.entered_at) - julianday(e.queued_at) < 30"
             " AND e.status IN ('sent', 'unknown') AND e.settled_by = '' AND e.sent_at <= r.entered_at",

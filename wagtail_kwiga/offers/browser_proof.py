@@ -55,7 +55,7 @@ class Proof:
         it than its own page shows.
         """
         # A contact that no user is linked to is nobody's who is signed in.
-        if self.by_mail or (self._user_id is not None and getattr(contact, "user_id", None) == self._user_id):
+        if self.by_mail or (self._user_id is not None and contact.user_id == self._user_id):
             return True
         if not self._orders:
             return False

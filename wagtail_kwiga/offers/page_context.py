@@ -15,6 +15,7 @@ from wagtail.models import Site
 
 from wagtail_kwiga import conf
 from wagtail_kwiga.access import ownership
+from wagtail_kwiga.access.models import AccessGrant
 from wagtail_kwiga.catalogue import selling
 from wagtail_kwiga.catalogue.models import Offer
 from wagtail_kwiga.catalogue.terms import OfferTerms
@@ -151,9 +152,14 @@ class Visit:
         where it is not so, or one more is wanted knowingly. ``submission`` sets it for whoever else is known to own it."""
         if self.resume is None or self.offer is None or self.another:
             return None
-        if paid := purchases.paid_order(self.resume.order.purchase_id):
+        order = self.resume.order
+        if order.purchase.paid_at is not None and (paid := purchases.paid_order(order.purchase_id)):
             return presentation.ways_in(paid)
-        if ownership.owns_all(self.resume.order.contact_id, self.offer.pk, self.now):
+        granted = AccessGrant.objects.filter(
+            contact_id=order.contact_id, product_id__in=[sold.product_id for sold in self.terms.products]
+        )
+        # Most readers have nothing yet: then one query says so.
+        if granted.exists() and ownership.owns_all(order.contact_id, self.offer.pk, self.now):
             return presentation.ways_into(self.terms)
         return None
 

@@ -99,7 +99,7 @@ def order_of(purpose: str, token: str, now: dt.datetime | None = None) -> tuple[
     """The order a token speaks of, and the rest of what it carries. Raises ``BadToken``: with code ``gone`` where the order is
     not there any more, or belongs to another address than the one that the link was written to."""
     payload = signing.read(purpose, token, now)
-    orders = Order.objects.select_related("contact", "offer", "site")
+    orders = Order.objects.select_related("contact", "offer", "site", "purchase")
     order = signing.with_handle(orders, payload.get("order")).first()
     if order is None or not signing.is_written_to(payload.get("to"), order.contact.email):
         raise BadToken(
