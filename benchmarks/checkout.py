@@ -51,22 +51,18 @@ def by_hand(offer_id: int, email: str, code: str, *, contact_id: int | None = No
             total_amount=offer.amount - off, coupon=coupon, language="en", placed_at=now,
             price_holds_until=now + dt.timedelta(days=7), expires_at=now + dt.timedelta(days=14),
         )  # fmt: skip
-        sold = offer.terms["products"][0]
+        sold = m.OfferProduct.objects.filter(offer=offer)[0]
         m.OrderLine.objects.create(
-            order=order,
-            product_id=sold["product_id"],
-            title=sold["title"],
-            amount=order.total_amount,
-            list_amount=order.list_amount,
-            discount_amount=order.discount_amount,
-        )
+            order=order, product_id=sold.product_id, title=sold.title, amount=order.total_amount,
+            list_amount=order.list_amount, discount_amount=order.discount_amount,
+        )  # fmt: skip
         m.TimelineEntry.objects.create(
             subject_type=ContentType.objects.get_for_model(m.Order), subject_id=order.pk, code="order.placed", at=now
         )
         scenario = m.Scenario.objects.defer("start", "steps").get()
         m.Run.objects.create(
-            scenario=scenario, version_id=scenario.version_id, contact=contact, offer=offer, order=order,
-            purchase_id=order.purchase_id, entry_key=f"unpaid:{contact.pk}:{offer.pk}", position="wait", entered_at=now,
+            scenario=scenario, version_id=scenario.version_id, contact=contact, order=order, purchase_id=order.purchase_id,
+            language="en", entry_key=f"unpaid:{order.purchase_id}", position="wait", entered_at=now,
             due_at=now + dt.timedelta(minutes=30), stepped_at=now,
         )  # fmt: skip
         if coupon:

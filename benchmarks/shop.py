@@ -127,8 +127,8 @@ def _run(shop: Shop, order: m.Order, **given: Any) -> m.Run:
     position, due_at = Definition.from_json(version.definition, registry.kinds()).opening(START)
     assert due_at == DUE
     return m.Run(
-        scenario=shop.school.scenario, version=version, contact=order.contact, offer=shop.offer, order=order,
-        purchase_id=order.purchase_id, entry_key=f"unpaid:{order.contact_id}:{shop.offer.pk}", position=position, due_at=due_at,
+        scenario=shop.school.scenario, version=version, contact=order.contact, order=order,
+        purchase_id=order.purchase_id, entry_key=f"unpaid:{order.purchase_id}", position=position, due_at=due_at,
         entered_at=START, stepped_at=START, **given,
     )  # fmt: skip
 

@@ -8,7 +8,7 @@ from decimal import Decimal
 from itertools import count
 
 from wagtail_kwiga import models as m
-from wagtail_kwiga.catalogue.terms import AccessTerms, OfferTerms, ProductTerms
+from wagtail_kwiga.catalogue.terms import AccessTerms
 
 #: The instant at which tests begin: a Monday noon in UTC, no clock change near.
 START = dt.datetime(2027, 3, 1, 12, 0, tzinfo=dt.UTC)
@@ -27,18 +27,17 @@ def make_product(title: str = "Watercolour for beginners", **given) -> m.Product
 
 def make_offer(*products: m.Product, amount: str = "120.00", currency: str = "EUR", **given) -> m.Offer:
     products = products or (make_product(),)
-    terms = OfferTerms(
-        products=tuple(ProductTerms(product_id=p.pk, title=p.title, access=AccessTerms()) for p in products)
-    )
     offer = m.Offer.objects.create(
         title=given.pop("title", products[0].title),
         amount=Decimal(amount),
         currency=currency,
         state=given.pop("state", m.Offer.State.ON_SALE),
-        terms=terms.to_json(),
         **given,
     )
-    m.OfferProduct.objects.bulk_create(m.OfferProduct(offer=offer, product=p) for p in products)
+    m.OfferProduct.objects.bulk_create(
+        m.OfferProduct(offer=offer, product=p, position=place, title=p.title, access_terms=AccessTerms().to_json())
+        for place, p in enumerate(products)
+    )
     return offer
 
 

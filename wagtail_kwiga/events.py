@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 _handlers: dict[type, list[Callable[[Any], None]]] = defaultdict(list)
+_for_all: list[Callable[[Any], None]] = []
 
 
 def subscribe(kind: type, handler: Callable[[Any], None]) -> None:
@@ -19,7 +20,13 @@ def subscribe(kind: type, handler: Callable[[Any], None]) -> None:
         _handlers[kind].append(handler)
 
 
+def subscribe_to_all(handler: Callable[[Any], None]) -> None:
+    """Have ``handler`` called for every published event, of whatever class, after those of its class."""
+    if handler not in _for_all:
+        _for_all.append(handler)
+
+
 def publish(event: Any) -> None:
     """Hand ``event`` to its handlers, here and now. Must be called inside ``locking.atomic_write``."""
-    for handler in _handlers[type(event)]:
+    for handler in (*_handlers.get(type(event), ()), *_for_all):
         handler(event)

@@ -3,7 +3,7 @@
 from wagtail_kwiga.access.models import AccessGrant
 from wagtail_kwiga.automations.models import Run, Scenario, ScenarioVersion, ScenarioVersionLink, StepRecord
 from wagtail_kwiga.background import Heartbeat
-from wagtail_kwiga.catalogue.models import Offer, OfferProduct, Product
+from wagtail_kwiga.catalogue.models import Offer, OfferProduct, PriceRecord, Product
 from wagtail_kwiga.contacts.models import Contact, ContactList, ListMembership, RateLimitWindow
 from wagtail_kwiga.coupons.models import Coupon, CouponListLimit, CouponOfferLimit, CouponUse, OfferAllowedCoupon
 from wagtail_kwiga.journal.models import TimelineEntry
@@ -36,6 +36,7 @@ __all__ = [
     "OutgoingEmail",
     "Payment",
     "PaymentAttempt",
+    "PriceRecord",
     "Product",
     "ProviderEvent",
     "Purchase",

@@ -14,8 +14,9 @@ from typing import Any
 from django.db import transaction
 
 from wagtail_kwiga import background, events, hooks
-from wagtail_kwiga.access import grants
+from wagtail_kwiga.access import grants, ownership
 from wagtail_kwiga.access.events import AccessEnded, AccessGranted
+from wagtail_kwiga.access.models import AccessGrant
 from wagtail_kwiga.automations.editing import publishing as scenario_publishing
 from wagtail_kwiga.automations.running import enrolment
 from wagtail_kwiga.contacts.events import ContactUnsubscribed
@@ -23,16 +24,41 @@ from wagtail_kwiga.journal import writing
 from wagtail_kwiga.mailing import reasons
 from wagtail_kwiga.mailing.sending import anymail_bridge, outbox
 from wagtail_kwiga.offers import publishing as offer_publishing
-from wagtail_kwiga.orders.events import OrderPaid, OrderPlaced, OrderRefunded, OrdersClosed
+from wagtail_kwiga.orders import purchases, transitions
+from wagtail_kwiga.orders.events import OrderPaid, OrderPlaced, OrderRefunded, OrdersClosed, PurchasesJoined
 from wagtail_kwiga.orders.models import Order
-from wagtail_kwiga.orders.statuses import Status
+from wagtail_kwiga.orders.statuses import Origin, Status
 from wagtail_kwiga.payments.events import PaymentFailed, PaymentSettled
 
 logger = logging.getLogger("wagtail_kwiga.reactions")
 
 
+def _note_bought_twice(event: OrderPaid | PaymentSettled) -> None:
+    """Before access is given: whether the buyer had all of it, and had paid for it. An extension, an upgrade or a further
+    consultation adds something; staff and those who added one more knew what they did."""
+    if isinstance(event, OrderPaid) and not event.first:  # ``order.paid_twice`` says it
+        return
+    order = Order.objects.select_related("purchase").get(pk=event.order_id)
+    if order.offer_id is None or order.origin != Origin.WEB or order.purchase.slot or not order.total_amount:
+        return
+    earlier = purchases.paid_before(order)
+    # What they have by this very order, since a part of it was paid, was asked about then.
+    if earlier is None or AccessGrant.objects.filter(line__order=order.pk).exists():
+        return
+    if ownership.owns_all(order.contact_id, order.offer_id, event.at):
+        writing.write(order, "order.bought_twice", now=event.at, attention=True, earlier=earlier.number)
+
+
 def _grant_access(event: OrderPaid) -> None:
     grants.grant_for_order(Order.objects.get(pk=event.order_id), now=event.at, again=event.again)
+
+
+def _close_owned(event: OrderPaid) -> None:
+    """The contact's other open orders for what they have all of now."""
+    others = transitions.open_elsewhere(event.contact_id, event.purchase_id).exclude(offer=None).order_by()
+    if pairs := set(others.values_list("contact_id", "offer_id")):
+        owned = {offer_id for _contact, offer_id in ownership.owned_offers(pairs, event.at)}
+        transitions.close_owned(event.contact_id, owned, paid_id=event.order_id, now=event.at)
 
 
 def _grant_access_for_part(event: PaymentSettled) -> None:
@@ -41,11 +67,16 @@ def _grant_access_for_part(event: PaymentSettled) -> None:
         return
     order = Order.objects.filter(pk=event.order_id, status=Status.PARTLY_PAID).first()
     if order is not None:
+        _note_bought_twice(event)
         grants.grant_for_order(order, now=event.at, again=event.again)
 
 
 def _silence(event: OrderPaid) -> None:
     outbox.cancel_recovery(event.purchase_id, now=event.at, why=reasons.Why.PAID)
+
+
+def _join_mail(event: PurchasesJoined) -> None:
+    outbox.join_purchases(event.joined, event.into)
 
 
 def _send_receipt(event: OrderPaid) -> None:
@@ -79,8 +110,17 @@ def _tell_each_closed(event: OrdersClosed) -> None:
 
 
 TABLE: dict[type, tuple[Callable[[Any], None], ...]] = {
+    PurchasesJoined: (enrolment.on_purchases_joined, _join_mail),
     OrderPlaced: (enrolment.on_order_placed, _hook("after_kwiga_order_placed")),
-    OrderPaid: (_grant_access, enrolment.on_order_paid, _silence, _send_receipt, _hook("after_kwiga_order_paid")),
+    OrderPaid: (
+        _note_bought_twice,
+        _grant_access,
+        _close_owned,
+        enrolment.on_order_paid,
+        _silence,
+        _send_receipt,
+        _hook("after_kwiga_order_paid"),
+    ),
     OrdersClosed: (enrolment.on_orders_closed, _tell_each_closed),
     OrderRefunded: (_end_access, _hook("after_kwiga_order_refunded")),
     PaymentSettled: (_grant_access_for_part, _hook("after_kwiga_payment_settled")),
@@ -96,6 +136,7 @@ def connect() -> None:
     for kind, handlers in TABLE.items():
         for handler in handlers:
             events.subscribe(kind, handler)
+    events.subscribe_to_all(enrolment.on_event)
     offer_publishing.connect()
     scenario_publishing.connect()
     anymail_bridge.connect()

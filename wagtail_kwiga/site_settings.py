@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from django.core.validators import RegexValidator
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 from wagtail.blocks import PageChooserBlock, URLBlock
 from wagtail.contrib.settings.models import BaseSiteSetting
 from wagtail.models import Site
 
+from wagtail_kwiga.currency_validator import validate_currency
 from wagtail_kwiga.streams import OpenStreamField
 
 
@@ -62,7 +62,7 @@ class KwigaSettings(BaseSiteSetting):
         _("default currency"),
         max_length=3,
         default="EUR",
-        validators=[RegexValidator(r"^[A-Z]{3}$", _("Three capital letters, such as EUR."))],
+        validators=[validate_currency],
     )
     promo_policy = models.CharField(
         _("promotional mail goes to"), max_length=20, choices=PromoPolicy.choices, default=PromoPolicy.EVERYBODY

@@ -50,7 +50,7 @@ def facts(*orders: OrderSnapshot, **given) -> Facts:
     coupon = CouponSnapshot(COUPON, list_ids=frozenset({LIST}), named_by=frozenset({OFFER}))
     given = {
         "contact": ContactSnapshot(5),
-        "offer": OfferSnapshot(OFFER, "EUR", coupon_mode="only"),
+        "offers": {OFFER: OfferSnapshot(OFFER, "EUR", coupon_mode="only")},
         "coupons": {COUPON: coupon},
         "templates": {TEMPLATE: TemplateSnapshot(TEMPLATE, tells_end=True)},
     } | given
@@ -59,7 +59,7 @@ def facts(*orders: OrderSnapshot, **given) -> Facts:
 
 def run(position: str = "wait", due: dt.datetime | None = None, **given) -> RunSnapshot:
     due = due or after(minutes=30)
-    given = {"stepped_at": START, "offer_id": OFFER, "order_id": 1, "purchase_id": FAMILY} | given
+    given = {"stepped_at": START, "order_id": 1, "purchase_id": FAMILY} | given
     return RunSnapshot(11, 5, position, due, **given)
 
 

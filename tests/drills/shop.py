@@ -118,8 +118,8 @@ def crowd(school: School, number: int, *, placed: dt.datetime, due: dt.datetime,
     )
     return m.Run.objects.bulk_create(
         m.Run(
-            scenario=school.scenario, version=version, contact=order.contact, offer=school.offer, order=order,
-            purchase_id=order.purchase_id, entry_key=f"unpaid:{order.contact_id}:{school.offer.pk}", position=position, due_at=due,
+            scenario=school.scenario, version=version, contact=order.contact, order=order,
+            purchase_id=order.purchase_id, entry_key=f"unpaid:{order.purchase_id}", position=position, due_at=due,
             entered_at=placed, stepped_at=placed,
         )
         for order in orders

@@ -107,7 +107,7 @@ def tell_the_studio(event):
 
 @hooks.register("before_kwiga_place_order")
 def ask_for_a_phone_number(event):
-    if event.offer.title.startswith("Studio") and not event.contact.phone:
+    if event.offer and event.offer.title.startswith("Studio") and not event.contact.phone:
         raise OrderRefused(_("We call before a visit to the studio. Please give your phone number."))
 
 

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 from django.core.checks import run_checks
 from django.test import Client
 
+from tests.example.harbour import CLOSED, SECRET, Harbour
 from tests.example.paying import HarbourProvider
 from tests.journeys.test_story_http import Visitor, at, order_of, work_at
 from tests.offers import making
@@ -17,31 +16,12 @@ from tests.offers.making import BUYER
 from wagtail_kwiga import models as m
 
 pytestmark = pytest.mark.django_db
-SECRET = "harbour-secret"
 
 
 @pytest.fixture
 def harbour():
-    """Harbour's side: what it knows of payments (token → webhook), asked at ``/payments/<token>``."""
-    known: dict[str, bytes] = {}
-
-    class Bank(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            body = known.get(self.path.rpartition("/")[2])
-            self.send_response(503 if body == b"closed" else 200 if body else 404)
-            if body:
-                self.send_header("Harbour-Signature", HarbourProvider("harbour", {"secret": SECRET}).sign(body))
-            self.end_headers()
-            self.wfile.write(body or b"")
-
-        def log_message(self, *args: object) -> None: ...
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Bank)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    known["address"] = f"http://127.0.0.1:{server.server_port}"
-    yield known
-    server.shutdown()
-    server.server_close()
+    with Harbour() as bank:
+        yield bank
 
 
 @pytest.fixture
@@ -50,7 +30,7 @@ def page(harbour, settings, db) -> m.OfferPage:
     settings.WAGTAIL_KWIGA = {
         **settings.WAGTAIL_KWIGA,
         "CLOCK": "tests.offers.making.clock",
-        "PAYMENT_PROVIDERS": {"harbour": {**given, "address": harbour["address"]}},
+        "PAYMENT_PROVIDERS": {"harbour": {**given, "address": harbour.address}},
     }
     at()
     return making.make_page("Ink")
@@ -62,7 +42,7 @@ def told(state: str = "paid", **changes) -> bytes:
         "event": f"ev-{state}", "payment": attempt.token, "receipt": "H-1", "state": state, "amount": 12000,
         "currency": "EUR", "mode": "live", **changes,
     }  # fmt: skip
-    return json.dumps(webhook).encode()
+    return json.dumps({"events": [webhook]}).encode()
 
 
 def notify(body: bytes, signature: str = ""):
@@ -84,7 +64,7 @@ def order(page) -> str:
 def test_the_buyer_is_led_to_the_bank_and_its_webhook_pays(page, harbour):
     html = order(page)
     attempt = m.PaymentAttempt.objects.get()
-    for sent in (f'action="{harbour["address"]}/pay"', 'value="77"', 'value="12000"', f'value="{attempt.token}"'):
+    for sent in (f'action="{harbour.address}/pay"', 'value="77"', 'value="12000"', f'value="{attempt.token}"'):
         assert sent in html, sent
     assert notify(told(), "forged").status_code == 400
     assert notify(b"[]").status_code == 400
@@ -101,10 +81,10 @@ def test_a_lost_webhook_is_fetched(page, harbour):
     order(page)
     work_at(minutes=[5])
     assert order_of().status == "open"  # Harbour knows nothing yet
-    harbour[m.PaymentAttempt.objects.get().token] = b"closed"
+    harbour.payments[m.PaymentAttempt.objects.get().token] = CLOSED
     work_at(minutes=[30])
     assert order_of().status == "open"  # Harbour was closed; asked again later
-    harbour[m.PaymentAttempt.objects.get().token] = told()
+    harbour.payments[m.PaymentAttempt.objects.get().token] = told()
     work_at(hours=[3])
     assert order_of().status == "paid"
 

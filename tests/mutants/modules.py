@@ -49,8 +49,18 @@ MODULES: dict[str, Module] = {
         _of_package("orders.placing", "tests/orders/test_placing*.py", "tests/orders/test_transitions*.py"),
         _of_package("payments.ledger", "tests/payments/test_ledger*.py", "tests/payments/test_provider_events*.py"),
         _of_package(
-            "payments.provider_events", "tests/payments/test_provider_events*.py", "tests/payments/test_webhooks*.py"
+            "payments.provider_events",
+            "tests/payments/test_provider_events*.py",
+            "tests/payments/test_webhooks*.py",
+            "tests/payments/test_event_kinds.py",
+            "tests/payments/test_confirm.py",
         ),
+        _of_package(
+            "payments.applying",
+            "tests/payments/test_provider_events*.py",
+            "tests/payments/test_event_kinds.py",
+        ),
+        _of_package("payments.claiming", "tests/payments/test_confirm.py", "tests/payments/test_provider_events*.py"),
         _of_package("coupons.uses", "tests/coupons/test_uses*.py", "tests/coupons/test_machine.py"),
         _of_package(
             "coupons.rules", "tests/coupons/test_eligibility*.py", "tests/automations/running/test_coupon_facts.py"

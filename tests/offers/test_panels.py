@@ -13,6 +13,8 @@ from wagtail.test.utils.form_data import nested_form_data, rich_text, streamfiel
 from tests.offers.making import make_page, offer_of, root, text_of, translate
 from tests.support import make_coupon, make_product
 from wagtail_kwiga import models as m
+from wagtail_kwiga.catalogue import selling
+from wagtail_kwiga.catalogue.terms import Length
 from wagtail_kwiga.payments import registry
 
 pytestmark = pytest.mark.django_db
@@ -52,7 +54,7 @@ def product_row(product, **given):
         "product": product.pk, "length": "unlimited", "length_number": "", "length_until": "", "start": "payment",
         "start_date": "", "lessons": "all", "lessons_first": "", "release": "all", "release_days": "",
         "release_dates": streamfield([]), "lessons_chosen": "", "lessons_known": "", "new_lessons": "on",
-        "practice": "none", **given,
+        "practice": "none", "price_share": "", **given,
     }  # fmt: skip
 
 
@@ -70,7 +72,7 @@ def test_a_page_is_made_and_published_in_the_editor(admin_client, seller):
     assert response.status_code == 302, text_of(response)
     offer = offer_of(page)
     assert (offer.state, offer.amount, offer.coupon_mode) == ("on_sale", 120, "only")
-    assert offer.terms["products"][0]["access"]["length"] == {"kind": "days", "n": 30, "last_day": ""}
+    assert selling.terms_of(offer).products[0].access.length == Length.days(30)
     assert offer.named_coupons.get().coupon == coupon
 
 
@@ -82,11 +84,24 @@ def test_groups_and_help_stand_in_the_editor(admin_client, seller):
     assert "This page is a translation" not in words
 
 
+@pytest.mark.parametrize("currency", ["ZZZ", "XXX", "eur", "CLF", "BGN"])
+def test_a_currency_that_does_not_exist_is_refused(admin_client, seller, currency):
+    page = make_page()
+    url = reverse("wagtailadmin_pages:edit", args=[page.pk])
+    assert "There is no such currency" in text_of(admin_client.post(url, sent(currency=currency)))
+    assert offer_of(page).currency == "EUR"
+    seller.default_currency = currency
+    with pytest.raises(ValidationError) as refusal:
+        seller.full_clean()
+    assert list(refusal.value.message_dict) == ["default_currency"]
+
+
 def test_a_price_has_the_digits_of_its_currency(admin_client, seller):
     for title, price, currency, shown in (
         ("A", "120", "EUR", "120.00"),
         ("B", "1000", "JPY", "1000"),
         ("C", "9.125", "KWD", "9.125"),
+        ("D", "12990.5", "HUF", "12990.50"),
     ):
         page = make_page(title, price=Decimal(price), currency=currency)
         html = admin_client.get(reverse("wagtailadmin_pages:edit", args=[page.pk])).content.decode()

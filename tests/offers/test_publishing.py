@@ -7,6 +7,8 @@ from decimal import Decimal
 
 import pytest
 from django.core.exceptions import ValidationError
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from wagtail.actions.copy_page import CopyPageAction
 from wagtail.models import Page
 from wagtail.signals import page_unpublished
@@ -14,7 +16,7 @@ from wagtail.signals import page_unpublished
 from tests.offers.making import make_page, offer_of, root, translate
 from tests.support import START, after, make_coupon, make_product
 from wagtail_kwiga import models as m
-from wagtail_kwiga.catalogue.terms import OfferTerms
+from wagtail_kwiga.catalogue import selling
 from wagtail_kwiga.offers import publishing
 
 pytestmark = pytest.mark.django_db
@@ -40,8 +42,8 @@ def test_publishing_writes_the_terms(db):
         "on_sale",
     )
     assert (offer.coupon_mode, offer.is_listed, offer.sales_until) == ("only", False, after(days=9))
-    assert [row.title for row in OfferTerms.from_json(offer.terms).products] == ["Course", "Wheel"]
-    assert OfferTerms.from_json(offer.terms).products[0].access.length.n == 30
+    assert [row.title for row in selling.terms_of(offer).products] == ["Course", "Wheel"]
+    assert selling.terms_of(offer).products[0].access.length.n == 30
     assert {row.product for row in offer.offer_products.all()} == {course, wheel}
     assert [row.coupon for row in offer.named_coupons.all()] == [coupon]
 
@@ -86,7 +88,96 @@ def test_a_product_deleted_meanwhile_is_left_out(seller):
     gone.delete()
     page = m.OfferPage.objects.get(pk=page.pk)
     page.save_revision().publish()
-    assert [row.title for row in OfferTerms.from_json(offer_of(page).terms).products] == ["Kept"]
+    assert [row.title for row in selling.terms_of(offer_of(page)).products] == ["Kept"]
+
+
+# --- the rows of an offer ---------------------------------------------------------------------------------------------
+
+
+def rows_of(page) -> list[tuple]:
+    sold = offer_of(page).offer_products.all()
+    return [(row.position, row.title, row.price_share, row.access_terms["length"]["n"]) for row in sold]
+
+
+def with_products(page, *rows):
+    page.products = [("product", row) for row in rows]
+    page.save_revision().publish()
+
+
+def test_products_keep_the_editors_order_their_title_share_and_access(seller):
+    course, wheel = make_product("Course"), make_product("Wheel")
+    page = make_page(products=[course])
+    month = {"length": "days", "length_number": 30}
+    with_products(
+        page, {"product": wheel, "price_share": Decimal(20)}, {"product": course, "price_share": Decimal(80), **month}
+    )
+    assert rows_of(page) == [(0, "Wheel", 20, 0), (1, "Course", 80, 30)]
+    wheel.title = "Wheel, second edition"
+    wheel.save()
+    assert rows_of(page)[0][1] == "Wheel", "a product's new title is sold from the next publication on"
+    with_products(page, {"product": course}, {"product": wheel})
+    assert rows_of(page) == [(0, "Course", None, 0), (1, "Wheel, second edition", None, 0)]
+
+
+def writes(captured) -> list[str]:
+    return [q["sql"].split(" WHERE ")[0] for q in captured if "offerproduct" in q["sql"] and "SELECT" not in q["sql"]]
+
+
+def test_rows_are_written_in_two_statements_however_many_and_only_where_they_changed(seller):
+    page = make_page(products=[make_product() for _each in range(9)])
+    with CaptureQueriesContext(connection) as same:
+        publishing.publish_terms(page)
+    assert writes(same) == []
+    page.products = [("product", {"product": each}) for each in m.Product.objects.order_by("-pk")]
+    with CaptureQueriesContext(connection) as turned:
+        publishing.publish_terms(page)
+    assert [statement.split()[0] for statement in writes(turned)] == ["DELETE", "INSERT"]
+
+
+@pytest.mark.parametrize(("shares", "fine"), [(("80", "20"), True), ((None, None), True), (("80", None), False)])
+def test_all_products_have_a_share_of_the_price_or_none_has(seller, shares, fine):
+    page = make_page(publish=False)
+    sold = [(make_product(), share and Decimal(share)) for share in shares]
+    page.products = [("product", {"product": product, "price_share": share}) for product, share in sold]
+    try:
+        page.clean()
+    except ValidationError as refusal:
+        assert not fine
+        assert "to each product, or to none" in refusal.message_dict["products"][0]
+    else:
+        assert fine
+
+
+# --- prices -----------------------------------------------------------------------------------------------------------
+
+
+def prices_of(page) -> list[tuple]:
+    return [(one.amount, one.currency, one.valid_from, one.by) for one in offer_of(page).price_records.all()]
+
+
+def test_prices_are_put_on_record_when_they_change(seller, admin_user):
+    page = make_page(publish=False)
+    publishing.prepare(page)
+    assert prices_of(page) == [], "nobody could buy a draft"
+    page.live = True
+    page.save()
+    publishing.publish_terms(page, now=START)
+    publishing.publish_terms(page, now=after(days=1))
+    page.price = Decimal(100)
+    publishing.publish_terms(page, now=after(days=2), by_id=admin_user.pk)
+    page.currency = "USD"
+    publishing.publish_terms(page, now=after(days=3))
+    assert prices_of(page) == [
+        (120, "EUR", START, None),
+        (100, "EUR", after(days=2), admin_user),
+        (100, "USD", after(days=3), None),
+    ]
+
+
+def test_whoever_publishes_in_the_admin_is_named(seller, admin_user):
+    page = make_page(publish=False)
+    page.save_revision(user=admin_user).publish(user=admin_user)
+    assert [by for *_price, by in prices_of(page)] == [admin_user]
 
 
 # --- translations -----------------------------------------------------------------------------------------------------

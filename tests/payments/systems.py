@@ -58,6 +58,18 @@ class Nameless(SandboxProvider):
         return [dataclasses.replace(event, event_id="", reference="") for event in super().verify(request)]
 
 
+class Mute(Provider):
+    """A gateway that cannot be asked."""
+
+    label = "Mute"
+
+    def start(self, attempt, urls, now):
+        return Form("https://pay.example.com/", {"token": attempt.token})
+
+    def fetch(self, attempt, now):
+        raise AssertionError("it does not claim to answer")
+
+
 class Polled(Provider):
     """Sends nothing; it is asked, and answers what its options say."""
 

@@ -20,6 +20,7 @@ from tests.payments.shop import (
 from tests.payments.test_providers import SANDBOX
 from tests.support import START, after, make_contact, make_coupon, make_offer, make_product
 from wagtail_kwiga import models as m
+from wagtail_kwiga.catalogue.terms import AccessTerms, Length
 from wagtail_kwiga.orders import links, transitions
 from wagtail_kwiga.signing import Purpose
 
@@ -227,7 +228,8 @@ def follow(client, path):
 def test_other_terms_than_the_links_are_said_before_anything_is_agreed(client):
     contact, offer = make_contact(), make_offer()
     old = order_for(contact, offer, coupon=make_coupon("FIRST"))
-    m.Offer.objects.update(amount=130, terms=make_offer(make_product("Oil"), amount="130.00").terms)
+    m.Offer.objects.update(amount=130)
+    offer.offer_products.update(product=make_product("Oil"), title="Oil")
     offer.refresh_from_db()
     order_for(contact, offer, coupon=make_coupon("SECOND", percent="5"), now=after(minutes=1))
     page = text(client.get(follow(client, pay_path(old))))
@@ -245,8 +247,7 @@ def test_other_terms_than_the_links_are_said_before_anything_is_agreed(client):
 def test_access_that_changed_is_said(client):
     contact, offer = make_contact(), make_offer()
     old = order_for(contact, offer)
-    offer.terms["products"][0]["access"]["length"] = {"kind": "days", "n": 30}
-    offer.save()
+    offer.offer_products.update(access_terms=AccessTerms(length=Length.days(30)).to_json())
     order_for(contact, offer, now=after(minutes=1))
     page = text(client.get(follow(client, pay_path(old))))
     assert "Your access to “Watercolour for beginners” is not the same: access for 30 days." in page

@@ -6,7 +6,7 @@ import datetime as dt
 
 import pytest
 
-from tests.payments.shop import codes, flagged, new_attempt, new_order, tell
+from tests.payments.shop import bank_data, codes, flagged, new_attempt, new_order, tell
 from tests.support import START, after
 from wagtail_kwiga import models as m
 from wagtail_kwiga.payments import attempts, polling, registry
@@ -15,6 +15,7 @@ from wagtail_kwiga.payments.attempts import next_poll
 pytestmark = pytest.mark.django_db
 
 POLLED = "tests.payments.systems.Polled"
+TRANSFER = "wagtail_kwiga.payments.providers.transfer.TransferProvider"
 
 
 def next_poll_at(attempt: m.PaymentAttempt) -> dt.datetime | None:
@@ -71,6 +72,22 @@ def test_an_answer_is_applied_like_a_webhook(providers, outcome, status):
     assert m.ProviderEvent.objects.get().result == "applied"
     assert polling.poll_due(after(hours=30)).polled == 0
     assert "1 asked, 1 changed" in str(summary)
+
+
+def test_a_gateway_that_cannot_be_asked_is_not_but_its_time_runs_out(providers):
+    """What never began is abandoned, what is under way is a person's business; a transfer waits for as long as its order."""
+    providers(mute={"class": "tests.payments.systems.Mute"}, transfer={"class": TRANSFER})
+    bank_data()
+    begun, under_way = new_attempt(method="mute"), new_attempt(method="mute")
+    announced = new_attempt(method="transfer")
+    m.PaymentAttempt.objects.filter(pk=under_way.pk).update(state="pending")
+    for minutes in (5, 30, 180, 1440):
+        assert polling.poll_due(after(minutes=minutes)).failed == 0
+    for attempt in (begun, under_way, announced):
+        attempt.refresh_from_db()
+    assert (begun.state, under_way.state, announced.state) == ("abandoned", "pending", "started")
+    assert flagged(under_way.payment.order) == ["payments.pending_long"]
+    assert announced.next_poll_at is None
 
 
 def test_a_worker_that_was_away_asks_once_not_four_times(providers):

@@ -1,4 +1,4 @@
-"""Before, in between and after: notices that overtake us, and crashes between storing and applying. Nothing is lost."""
+"""Before, in between and after: webhooks that overtake us, and crashes between storing and applying. Nothing is lost."""
 
 from __future__ import annotations
 

@@ -21,8 +21,9 @@ weights = st.lists(st.integers(0, 10**9) | st.decimals(0, 10**9, allow_nan=False
         ("EUR", "-0.005", "-0.01"),
         ("JPY", "99.5", "100"),
         ("KWD", "1.2345", "1.235"),
-        ("CLF", "1.23455", "1.2346"),
-        ("QQQ", "1.005", "1.01"),
+        ("HUF", "12990.5", "12990.50"),
+        ("IQD", "1.2345", "1.235"),
+        ("HRK", "1.005", "1.01"),
     ],
 )
 def test_kept_in_the_precision_of_its_currency_rounded_half_up(currency, given, kept):

@@ -20,7 +20,7 @@ from wagtail_kwiga.contacts import lists
 from wagtail_kwiga.exceptions import CouponRefused, KwigaError
 from wagtail_kwiga.mailing import suppression
 from wagtail_kwiga.mailing.sending import unsubscribe
-from wagtail_kwiga.orders import transitions
+from wagtail_kwiga.orders import purchases, transitions
 from wagtail_kwiga.payments import attempts, ledger
 
 _AT = st.integers(1, 80)
@@ -31,7 +31,7 @@ TROUBLES = st.one_of(
     st.builds(Trouble, st.just("meanwhile"), st.integers(1, 9), st.sampled_from(MEANWHILE)),
 )  # fmt: skip
 AGAIN = st.booleans()
-WHO, OFFER, WHICH = st.integers(0, 1), st.integers(0, 1), st.integers(0, 3)
+WHO, OFFER, WHICH = st.integers(0, 1), st.integers(0, 2), st.integers(0, 3)
 BATCH = st.sampled_from([50, 1, 2])
 #: Moments at which something falls due, in any table.
 _MOMENTS = (
@@ -45,7 +45,7 @@ _MOMENTS = (
 
 
 class ShopMachine(Machine):
-    """Two people, two offers, four coupons, three scenarios; one clock that never goes back."""
+    """Two people, three offers (a course, a bundle with it, and what is in the bundle beside it), four coupons, three scenarios; one clock that never goes back."""
 
     # --- visitors ----------------------------------------------------------------------------------------------------
 
@@ -59,8 +59,13 @@ class ShopMachine(Machine):
     )
     def somebody_orders(self, who, offer, code, method, trouble=None, again=False):
         before = self.stage.rows(f"SELECT max(id) FROM {ORDER}")
+        products = m.OfferProduct.objects.filter(offer=self.shop.offers[offer]).values("product")
         half_paid = m.Order.objects.filter(
-            contact__email=PEOPLE[who], offer=self.shop.offers[offer], status="partly_paid"
+            contact__email=PEOPLE[who],
+            lines__product__in=products,
+            status="partly_paid",
+            expires_at__gt=self.now,
+            purchase__in=m.Purchase.objects.filter(purchases.IS_OPEN),
         ).exists()
         result = self.do(lambda: self.shop.submit(who, offer, code, method, self.now), trouble, again)
         if isinstance(result, KwigaError):

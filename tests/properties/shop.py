@@ -77,8 +77,9 @@ class Shop:
         both = [make_product("Watercolour", slug="watercolour"), make_product("Oil", slug="oil")]
         one = make_offer(both[0], amount="120.00", coupon_mode="only")
         two = make_offer(*both, amount="40.01", coupon_mode="any")
+        three = make_offer(both[1], amount="30.00", coupon_mode="any")
         gates.name_coupons(one, [comeback.pk, opened.pk])
-        self.offers, self.coupons = (one.pk, two.pk), (comeback.pk, opened.pk, free.pk, vip25.pk)
+        self.offers, self.coupons = (one.pk, two.pk, three.pk), (comeback.pk, opened.pk, free.pk, vip25.pk)
         self.lists = (came_back.pk, vip.pk)
         mail = make_template(*TEXTS[0], title="Back")
         thanks = make_template(("text", {"text": "<p>Thank you</p>"}), kind="service", title="Thanks", subject="Thanks")

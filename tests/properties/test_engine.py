@@ -125,7 +125,7 @@ class Recovery(RuleBasedStateMachine):
             return
         position, due_at = self.way.opening(self.now)
         pk = len(self.runs) + 1
-        self.runs[pk] = ("live", RunSnapshot(pk, 5, position, due_at, self.now, OFFER, new.id, self.purchase_id))
+        self.runs[pk] = ("live", RunSnapshot(pk, 5, position, due_at, self.now, new.id, self.purchase_id))
 
     @precondition(lambda self: self.orders and not self.is_paid)
     @rule(which=st.integers(0, 50), in_time=st.booleans())
@@ -206,7 +206,7 @@ class Recovery(RuleBasedStateMachine):
         return Facts(
             contact=ContactSnapshot(5, unsubscribed=self.unsubscribed),
             orders=tuple(self._siblings()),
-            offer=OfferSnapshot(OFFER, "EUR", "any"),
+            offers={OFFER: OfferSnapshot(OFFER, "EUR", "any")},
             in_flight=self.in_flight,
             grants=self.grants,
             coupons={COUPON: CouponSnapshot(COUPON, list_ids=frozenset({LIST}))},
@@ -259,7 +259,8 @@ class Recovery(RuleBasedStateMachine):
         for key, (_, until, purchase_id) in self.mails.items():
             if purchase_id != self.purchase_id or self.is_paid:
                 continue
-            honoured = self.facts().coupon_refusal(COUPON, self.now) == ""
+            facts = self.facts()
+            honoured = facts.coupon_refusal(COUPON, facts.offers[OFFER], self.now) == ""
             assert honoured or self.now >= until, f"{key} told of a time that the checkout does not honour"
 
     @invariant()

@@ -18,8 +18,8 @@ from itertools import product
 
 from wagtail_kwiga.access.models import AccessGrant
 from wagtail_kwiga.access.policy import GrantView
-from wagtail_kwiga.catalogue.models import Offer, Product
-from wagtail_kwiga.catalogue.terms import AccessTerms, OfferTerms
+from wagtail_kwiga.catalogue.models import OfferProduct
+from wagtail_kwiga.catalogue.terms import AccessTerms
 from wagtail_kwiga.exceptions import KwigaError
 
 logger = logging.getLogger("wagtail_kwiga.access")
@@ -68,7 +68,7 @@ def adds(held: Sequence[GrantView], sold: AccessTerms, *, at: dt.datetime, repea
 def owned_offers(pairs: Iterable[tuple[int, int]], at: dt.datetime) -> set[tuple[int, int]]:
     """Those of ``pairs`` (contact id, offer id) in which the contact has all that the offer would add at ``at``.
 
-    An offer without products is never owned, nor is one whose terms cannot be read. Three queries, however many pairs.
+    An offer without products is never owned, nor is one whose terms cannot be read. Two queries, however many pairs.
     """
     pairs = set(pairs)
     if not pairs:
@@ -88,7 +88,7 @@ def owned_offers(pairs: Iterable[tuple[int, int]], at: dt.datetime) -> set[tuple
 
 
 def owns_all(contact_id: int, offer_id: int, at: dt.datetime) -> bool:
-    """Whether the contact has all that the offer would add at ``at``. Three queries."""
+    """Whether the contact has all that the offer would add at ``at``. Two queries."""
     return bool(owned_offers([(contact_id, offer_id)], at))
 
 
@@ -97,18 +97,17 @@ def owns_all(contact_id: int, offer_id: int, at: dt.datetime) -> bool:
 
 def _sold(offer_ids: set[int]) -> dict[int, list[tuple[int, AccessTerms, bool]]]:
     """What each offer sells: product, terms, whether it is bought again and again."""
-    offers = Offer.objects.filter(pk__in=offer_ids).only("pk", "terms")
-    found: dict[int, OfferTerms] = {}
-    for offer in offers:
+    sold: dict[int, list[tuple[int, AccessTerms, bool]]] = defaultdict(list)
+    unreadable = set()
+    for row in OfferProduct.objects.filter(offer_id__in=offer_ids).select_related("product"):
         try:
-            found[offer.pk] = OfferTerms.from_json(offer.terms)
+            terms = AccessTerms.from_json(row.access_terms)
         except KwigaError:
-            logger.exception("The terms of offer %s cannot be read", offer.pk)
-    products = Product.objects.in_bulk({row.product_id for terms in found.values() for row in terms.products})
-    return {
-        pk: [(row.product_id, row.access, products[row.product_id].is_repeatable) for row in terms.products]
-        for pk, terms in found.items()
-    }
+            logger.exception("The terms of offer %s cannot be read", row.offer_id)
+            unreadable.add(row.offer_id)
+        else:
+            sold[row.offer_id].append((row.product_id, terms, row.product.is_repeatable))
+    return {offer: rows for offer, rows in sold.items() if offer not in unreadable}
 
 
 def _held(wanted: set[tuple[int, int]]) -> dict[tuple[int, int], list[GrantView]]:

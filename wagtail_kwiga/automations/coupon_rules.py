@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -16,23 +15,9 @@ from wagtail_kwiga.automations.problems import ScenarioProblem
 from wagtail_kwiga.contacts.models import ContactList
 from wagtail_kwiga.coupons.models import Coupon
 from wagtail_kwiga.exceptions import TemplateFault
+from wagtail_kwiga.mailing import classification
 from wagtail_kwiga.mailing.authoring import versions
 from wagtail_kwiga.mailing.models import EmailTemplate
-
-#: Placeholders that speak of a coupon, and those that name its end.
-COUPON_PREFIX = "coupon."
-PRICES = frozenset({"price.after", "price.saved"})
-ENDS = frozenset({"coupon.valid_until", "coupon.valid_hours"})
-
-
-def tells_end(placeholders: Iterable[str]) -> bool:
-    """Whether a mail with these placeholders names the end of its coupon."""
-    return not ENDS.isdisjoint(placeholders)
-
-
-def speaks_of_coupon(placeholders: Iterable[str]) -> bool:
-    """Whether a mail with these placeholders makes no sense without a coupon."""
-    return any(name.startswith(COUPON_PREFIX) or name in PRICES for name in placeholders)
 
 
 def settle(definition: Definition) -> tuple[tuple[Step, ...], list[ScenarioProblem]]:
@@ -104,8 +89,10 @@ class _Judge:
             return [self._say(_("The e-mail “%(mail)s” cannot be sent: %(fault)s"), fault=fault)]
         if self.step.coupon_id and self.coupon is None:
             return [self._say(_("The coupon it names is gone."))]
+        if not self.definition.event.has_order and (problem := self._without_order(used)):
+            return [problem]
         if self.coupon is None:
-            return [self._no_coupon()] if speaks_of_coupon(used) else []
+            return [self._no_coupon()] if classification.speaks_of_coupon(used) else []
         if not self.coupon.is_active:
             return [self._say(_("The coupon %(coupon)s is not active."))]
         return self._lists() or self._end(used)
@@ -115,6 +102,21 @@ class _Judge:
         translations = EmailTemplate.objects.filter(translation_key=self.template.translation_key)
         translations = translations.filter(Q(live=True) | Q(pk=self.template.pk)).select_related("locale")
         return {name for template in translations for name in versions.compiled(template).placeholders}
+
+    def _without_order(self, used: set[str]) -> ScenarioProblem | None:
+        """What begins with an event without an order has no offer but the one that the step names, and nothing to pay."""
+        if of_order := sorted(classification.OF_ORDER & used):
+            words = _(
+                "The e-mail “%(mail)s” is about an order (%(placeholders)s), and what starts this scenario has none."
+            )
+            return self._say(words, placeholders=", ".join(of_order))
+        if self.step.offer_id is None and (self.coupon is not None or classification.needs_offer(used)):
+            words = _(
+                "The e-mail “%(mail)s” speaks of an offer or a coupon, and what starts this scenario has no order. Choose the "
+                "offer that its button leads to."
+            )
+            return self._say(words)
+        return None
 
     def _no_coupon(self) -> ScenarioProblem:
         if len(self.candidates) > 1:
@@ -151,7 +153,7 @@ class _Judge:
 
     def _end(self, used: set[str]) -> list[ScenarioProblem]:
         """A mail that names a deadline needs one that the checkout enforces."""
-        if not tells_end(used) or self.coupon.valid_until is not None or self._list_ends():
+        if not classification.tells_end(used) or self.coupon.valid_until is not None or self._list_ends():
             return []
         words = _(
             "The e-mail “%(mail)s” says until when the coupon %(coupon)s holds, but nothing ends it. Give the coupon an "

@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.conf import settings
 from django.db import models
 from django.utils.translation import gettext_lazy as _
-from wagtail.models import DraftStateMixin, RevisionMixin
+from wagtail.models import DraftStateMixin, RevisionMixin, Site
 
 from wagtail_kwiga.catalogue.models import Offer
 from wagtail_kwiga.contacts.models import Contact, ContactList
@@ -108,9 +108,7 @@ class Run(models.Model):
         ScenarioVersion, on_delete=models.PROTECT, related_name="runs", verbose_name=_("version")
     )
     contact = models.ForeignKey(Contact, on_delete=models.PROTECT, related_name="runs", verbose_name=_("contact"))
-    offer = models.ForeignKey(
-        Offer, on_delete=models.PROTECT, null=True, blank=True, related_name="runs", verbose_name=_("offer")
-    )
+    #: The order it is about by now; none where what began it has none.
     order = models.ForeignKey(
         Order, on_delete=models.PROTECT, null=True, blank=True, related_name="runs", verbose_name=_("order")
     )
@@ -118,7 +116,12 @@ class Run(models.Model):
         Purchase, on_delete=models.PROTECT, null=True, blank=True, db_index=False, related_name="runs",
         verbose_name=_("purchase"),
     )  # fmt: skip
-    #: What makes this entry one of its kind: ``unpaid:<contact>:<offer>`` or ``paid:<order>``.
+    #: What the event said that began it, frozen: JSON values.
+    context = models.JSONField(default=dict, blank=True)
+    #: From where and in which language the person is written to while no order says so.
+    site = models.ForeignKey(Site, on_delete=models.SET_NULL, null=True, blank=True, related_name="+")
+    language = models.CharField(_("language"), max_length=15, blank=True)
+    #: What makes this entry one of its kind: ``unpaid:<purchase>``, or event, contact and what happened to them.
     entry_key = models.CharField(max_length=80)
     #: The same, where the entry may happen only once in all; else empty.
     once_key = models.CharField(max_length=80, blank=True)
@@ -163,10 +166,8 @@ class Run(models.Model):
         indexes = [
             models.Index(fields=["due_at", "id"], name="kwiga_run_due", condition=models.Q(state="live")),
             models.Index(fields=["lease"], name="kwiga_run_lease", condition=~models.Q(lease="")),
-            models.Index(
-                fields=["purchase"], name="kwiga_run_purchase", condition=models.Q(state__in=["live", "parked"])
-            ),
-            models.Index(fields=["contact", "offer"], name="kwiga_run_contact_offer"),
+            # Also of those that have ended: when one of them last wrote decides whether another may begin.
+            models.Index(fields=["purchase"], name="kwiga_run_purchase", condition=models.Q(purchase__isnull=False)),
         ]
 
     def __str__(self) -> str:

@@ -12,6 +12,9 @@ from wagtail_kwiga.automations.core.snapshots import Rules
 from wagtail_kwiga.automations.core.steps import STEPS
 from wagtail_kwiga.automations.core.triggers import EVENTS
 
+#: ``StartEvent.purpose`` of what is about unpaid purchases.
+RECOVERY = "recovery"
+
 
 def kinds() -> Kinds:
     """All classes by their stored word. A site adds to the package's own and cannot replace them."""
@@ -36,11 +39,16 @@ def rules() -> Rules:
     )
 
 
-def beginning_on(move: str) -> list[str]:
-    """Words of the start events that begin when an order is ``placed`` or ``paid``."""
-    return sorted(kind for kind, event in kinds().events.items() if event.begins_on == move)
+def listening_to(event: type, *, recovery: bool | None = None) -> list[str]:
+    """Words of the start events that listen to this class of published events; of those about unpaid purchases, or of the
+    others, where ``recovery`` says which."""
+    return sorted(
+        kind
+        for kind, one in kinds().events.items()
+        if event in one.listens_to and recovery in (None, one.purpose == RECOVERY)
+    )
 
 
 def recovery_events() -> list[str]:
     """Words of the start events that are about unpaid orders: paying or closing the order ends their runs."""
-    return sorted(kind for kind, event in kinds().events.items() if event.purpose == "recovery")
+    return sorted(kind for kind, event in kinds().events.items() if event.purpose == RECOVERY)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import uuid
+
+from django.conf import settings
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
@@ -61,7 +64,8 @@ class Product(models.Model):
 
 
 class Offer(models.Model):
-    """The machine's side of an offer page: one integer-keyed row per translation key, written when the page is published.
+    """The machine's side of an offer page: one integer-keyed row per translation key and tariff, written when the page is
+    published. What it sells stands in its ``offer_products``, read by ``catalogue.selling.terms_of``.
 
     Orders, coupons, runs and staff refer to it; it is never deleted while referred to. Unpublishing withdraws it.
     """
@@ -78,8 +82,12 @@ class Offer(models.Model):
         ANY = "any", _("any coupon")
         ONLY = "only", _("only these coupons")
 
+    #: What may be told outside: it says nothing of how many offers there are.
+    uid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     #: The translation key of its pages; null for an offer made without a page.
-    translation_key = models.UUIDField(null=True, blank=True, unique=True, editable=False)
+    translation_key = models.UUIDField(null=True, blank=True, editable=False)
+    #: Which of several tariffs of one page this is. A page that sells on one tariff leaves it empty.
+    tariff_key = models.CharField(max_length=40, blank=True, default="", editable=False)
     title = models.CharField(_("title"), max_length=255)
     state = models.CharField(_("state"), max_length=12, choices=State.choices, default=State.DRAFT)
     amount = models.DecimalField(_("price"), max_digits=14, decimal_places=4)
@@ -90,8 +98,6 @@ class Offer(models.Model):
     sales_until = models.DateTimeField(_("sold until"), null=True, blank=True)
     #: Aliases of payment methods that the buyer may choose; empty means all that the site has.
     payment_methods = models.JSONField(_("payment methods"), default=list, blank=True)
-    #: ``catalogue.terms.OfferTerms`` as JSON: products and the access each opens.
-    terms = models.JSONField(_("terms"), default=dict, blank=True)
     updated_at = models.DateTimeField(_("last published"), auto_now=True)
 
     class Meta:
@@ -99,6 +105,7 @@ class Offer(models.Model):
         verbose_name_plural = _("offers")
         ordering = ["title"]
         constraints = [
+            models.UniqueConstraint(fields=["translation_key", "tariff_key"], name="kwiga_offer_tariff_unique"),
             models.CheckConstraint(condition=models.Q(amount__gte=0), name="kwiga_offer_amount_not_negative"),
         ]
 
@@ -111,15 +118,56 @@ class Offer(models.Model):
 
 
 class OfferProduct(models.Model):
-    """That an offer sells a product; the index behind ``Offer.terms``, and what protects a product from deletion."""
+    """A product that an offer sells, with the access it opens. ``catalogue.selling.terms_of`` reads these rows."""
 
+    # The rows are part of their offer and go with it.
     offer = models.ForeignKey(Offer, on_delete=models.CASCADE, related_name="offer_products")
+    # A product that is sold must not vanish from under its offer.
     product = models.ForeignKey(Product, on_delete=models.PROTECT, related_name="offer_products")
+    #: The place in which the editor listed it, from 0.
+    position = models.PositiveSmallIntegerField(default=0)
+    #: What the product was called when the offer was published.
+    title = models.CharField(_("title"), max_length=255, blank=True)
+    #: ``catalogue.terms.AccessTerms`` as JSON.
+    access_terms = models.JSONField(_("access terms"), default=dict, blank=True)
+    #: How much of the price falls to this product, relative to the others of the offer; null on all: equal shares.
+    price_share = models.DecimalField(_("share of the price"), max_digits=14, decimal_places=4, null=True, blank=True)
 
     class Meta:
         verbose_name = _("product of an offer")
         verbose_name_plural = _("products of offers")
-        constraints = [models.UniqueConstraint(fields=["offer", "product"], name="kwiga_offer_product_unique")]
+        ordering = ["position", "pk"]
+        constraints = [
+            models.UniqueConstraint(fields=["offer", "product"], name="kwiga_offer_product_unique"),
+            models.CheckConstraint(
+                condition=models.Q(price_share__isnull=True) | models.Q(price_share__gt=0),
+                name="kwiga_offer_product_share_positive",
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"{self.offer_id} sells {self.product_id}"
+
+
+class PriceRecord(models.Model):
+    """The price of an offer from an instant on. Only appended to: a price cut may have to name the lowest price before it
+    (in the European Union that of the last 30 days; ``catalogue.selling.lowest_price``)."""
+
+    # The history of an offer goes with it.
+    offer = models.ForeignKey(Offer, on_delete=models.CASCADE, related_name="price_records")
+    amount = models.DecimalField(_("price"), max_digits=14, decimal_places=4)
+    currency = models.CharField(_("currency"), max_length=3)
+    valid_from = models.DateTimeField(_("from"))
+    # The price was asked whoever published it.
+    by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True, related_name="+")
+
+    wagtail_reference_index_ignore = True
+
+    class Meta:
+        verbose_name = _("price of an offer")
+        verbose_name_plural = _("prices of offers")
+        ordering = ["valid_from", "pk"]
+        indexes = [models.Index(fields=["offer", "valid_from"], name="kwiga_price_record_offer")]
+
+    def __str__(self) -> str:
+        return f"{self.offer_id}: {self.amount} {self.currency} from {self.valid_from:%Y-%m-%d}"

@@ -1,14 +1,19 @@
-"""Whether an offer is for sale at an instant, and the words for it when it is not."""
+"""What an offer sells, at which prices it did, whether it is for sale at an instant, and the words for it when it is not."""
 
 from __future__ import annotations
 
 import datetime as dt
+import uuid
+from collections.abc import Iterable
 
+from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 
 from wagtail_kwiga import conf
-from wagtail_kwiga.catalogue.models import Offer
+from wagtail_kwiga.catalogue.models import Offer, OfferProduct, PriceRecord
+from wagtail_kwiga.catalogue.terms import AccessTerms, OfferTerms, ProductTerms
 from wagtail_kwiga.formatting import instants
+from wagtail_kwiga.pricing.money import Money
 
 DRAFT = "draft"
 WITHDRAWN = "withdrawn"
@@ -48,3 +53,56 @@ def message(code: str, offer: Offer) -> str:
     if code == DRAFT:
         return _("This is not on sale yet.")
     return _("This is no longer on sale.")
+
+
+def terms_of(offer: Offer) -> OfferTerms:
+    """What ``offer`` sells, in the editor's order. One query; none where its ``offer_products`` were prefetched.
+
+    Raises ``KwigaError`` (``unknown_terms``, ``bad_terms``) where a row cannot be read.
+    """
+    return _terms(offer.offer_products.all())
+
+
+def offer_of_page(translation_key: uuid.UUID) -> tuple[Offer | None, OfferTerms]:
+    """The offer that the pages of this key sell, with what it sells. One query; two for an offer without products."""
+    rows = list(OfferProduct.objects.filter(offer__in=_of_page(translation_key)).select_related("offer"))
+    return (rows[0].offer, _terms(rows)) if rows else (_of_page(translation_key).first(), OfferTerms())
+
+
+def _of_page(translation_key: uuid.UUID) -> QuerySet[Offer]:
+    return Offer.objects.filter(translation_key=translation_key, tariff_key="")
+
+
+def terms_of_offers(offer_ids: Iterable[int]) -> dict[int, OfferTerms]:
+    """``terms_of`` for many, by offer id; an offer that sells nothing is left out. One query.
+
+    Raises ``KwigaError`` where a row of any of them cannot be read.
+    """
+    rows: dict[int, list[OfferProduct]] = {}
+    for row in OfferProduct.objects.filter(offer_id__in=set(offer_ids)):
+        rows.setdefault(row.offer_id, []).append(row)
+    return {offer_id: _terms(sold) for offer_id, sold in rows.items()}
+
+
+def _terms(rows: Iterable[OfferProduct]) -> OfferTerms:
+    return OfferTerms(
+        tuple(
+            ProductTerms(row.product_id, row.title, AccessTerms.from_json(row.access_terms), row.price_share)
+            for row in rows
+        )
+    )
+
+
+def lowest_price(offer: Offer, *, days: int = 30, now: dt.datetime) -> Money | None:
+    """The lowest price in the offer's present currency during the ``days`` before ``now``; ``None`` where there was none.
+
+    A price counts that was set before and still held when those days began. One query.
+    """
+    since = now - dt.timedelta(days=days)
+    counted: list[PriceRecord] = []
+    for record in PriceRecord.objects.filter(offer=offer, valid_from__lte=now):
+        if record.valid_from <= since:
+            counted.clear()
+        counted.append(record)
+    amounts = [record.amount for record in counted if record.currency == offer.currency]
+    return Money(min(amounts), offer.currency) if amounts else None

@@ -15,6 +15,7 @@ import calendar
 import datetime as dt
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from decimal import Decimal, InvalidOperation
 from typing import Any, TypeVar
 
 from django.utils.translation import gettext_lazy as _
@@ -246,9 +247,22 @@ class ProductTerms:
     product_id: int
     title: str
     access: AccessTerms = field(default_factory=AccessTerms)
+    #: How much of the price falls to it, relative to the other products; more than nothing, or ``None``.
+    price_share: Decimal | None = None
+
+    def __post_init__(self) -> None:
+        if self.price_share is not None:
+            share = Decimal(self.price_share)
+            _require(share.is_finite() and share > 0, "a share of the price is more than nothing")
+            object.__setattr__(self, "price_share", share)
 
     def to_json(self) -> dict[str, Any]:
-        return {"product_id": self.product_id, "title": self.title, "access": self.access.to_json()}
+        return {
+            "product_id": self.product_id,
+            "title": self.title,
+            "access": self.access.to_json(),
+            "price_share": None if self.price_share is None else str(self.price_share),
+        }
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> ProductTerms:
@@ -259,6 +273,7 @@ class ProductTerms:
                 product_id=int(known["product_id"]),
                 title=str(known.get("title", "")),
                 access=AccessTerms.from_json(known.get("access")),
+                price_share=_share(known.get("price_share")),
             ),
         )
 
@@ -271,6 +286,13 @@ class OfferTerms:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "products", tuple(self.products))
+
+    @property
+    def weights(self) -> list[Decimal]:
+        """By which the price is split among ``products`` (``Money.split``): their shares, or equal ones unless all have
+        one."""
+        shares = [row.price_share for row in self.products if row.price_share is not None]
+        return shares if len(shares) == len(self.products) else [Decimal(1)] * len(self.products)
 
     def to_json(self) -> dict[str, Any]:
         return {"schema": SCHEMA, "products": [product.to_json() for product in self.products]}
@@ -314,6 +336,13 @@ def _require(holds: bool, otherwise: str) -> None:
 def _require_count(n: Any, what: str) -> None:
     counts = isinstance(n, int) and not isinstance(n, bool) and n >= 1
     _require(counts, f"{what} must be a whole number from 1, not {n!r}")
+
+
+def _share(share: Any) -> Decimal | None:
+    try:
+        return None if share is None else Decimal(str(share))
+    except InvalidOperation as fault:
+        raise ValueError(f"{share!r} is no share of a price") from fault
 
 
 def _iso(day: dt.date | str) -> str:

@@ -10,6 +10,8 @@ from django.utils.translation import gettext_lazy as _
 
 from wagtail_kwiga.catalogue.models import Offer
 from wagtail_kwiga.contacts.models import Contact, ContactList
+from wagtail_kwiga.currency_validator import validate_currency
+from wagtail_kwiga.pricing import currencies
 from wagtail_kwiga.pricing.money import quantise
 
 
@@ -43,7 +45,7 @@ class Coupon(models.Model):
     amount = models.DecimalField(
         _("amount"), max_digits=14, decimal_places=4, null=True, blank=True, validators=[MinValueValidator(0)]
     )
-    currency = models.CharField(_("currency"), max_length=3, blank=True)
+    currency = models.CharField(_("currency"), max_length=3, blank=True, validators=[validate_currency])
     valid_from = models.DateTimeField(_("valid from"), null=True, blank=True)
     valid_until = models.DateTimeField(_("valid until"), null=True, blank=True)
     limit_total = models.PositiveIntegerField(_("uses in all"), null=True, blank=True, help_text=_("Empty: no limit."))
@@ -108,7 +110,7 @@ class Coupon(models.Model):
         if (
             self.kind == self.Kind.FIXED
             and self.amount
-            and self.currency
+            and currencies.is_active(self.currency)
             and quantise(self.amount, self.currency) != self.amount
         ):
             raise ValidationError({"amount": _("%(currency)s has no such small unit.") % {"currency": self.currency}})

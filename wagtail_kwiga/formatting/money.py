@@ -7,9 +7,10 @@ from decimal import Decimal
 from functools import lru_cache
 
 from babel import numbers as babel_numbers
+from babel.numbers import parse_pattern
 
 from wagtail_kwiga.formatting import languages
-from wagtail_kwiga.pricing.money import Money
+from wagtail_kwiga.pricing.money import Money, precision
 
 NBSP = "\N{NO-BREAK SPACE}"
 
@@ -18,7 +19,8 @@ NBSP = "\N{NO-BREAK SPACE}"
 def format_money(money: Money, language: str) -> str:
     """``money`` as a language writes it: ``Money(120, "EUR")`` in German is ``120,00 €``.
 
-    The digits are the currency's own, spaces are no-break spaces. ``language`` is a Django code such as ``pt-br``; where Babel does not know it, English is used.
+    The digits are the currency's own (``pricing.currencies``); where people write fewer and the sum has no more, so many as
+    they write: 12990 HUF is ``12 990 Ft`` in Hungarian, 12990.50 HUF keeps both of its digits. Spaces are no-break spaces. ``language`` is a Django code such as ``pt-br``; where Babel does not know it, English is used.
     """
     locale = languages.locale_for(language)
     pattern = locale.currency_formats["standard"].pattern
@@ -28,7 +30,16 @@ def format_money(money: Money, language: str) -> str:
         pattern = re.sub(r"¤(?=[#0])", f"¤{NBSP}", pattern)
     if symbol[:1].isalpha():
         pattern = re.sub(r"(?<=[#0])¤", f"{NBSP}¤", pattern)
-    return str(babel_numbers.format_currency(money.amount, money.currency, format=pattern, locale=locale))
+    written = parse_pattern(pattern)
+    digits = _written_digits(money)
+    written.frac_prec = (digits, digits)
+    return str(written.apply(money.amount, locale, currency=money.currency, currency_digits=False))
+
+
+def _written_digits(money: Money) -> int:
+    usual = babel_numbers.get_currency_precision(money.currency)
+    exact = precision(money.currency)
+    return usual if usual < exact and money.amount == round(money.amount, usual) else exact
 
 
 def money_for_reader(money: Money) -> str:

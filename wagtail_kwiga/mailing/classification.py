@@ -5,7 +5,7 @@ A mail with a coupon is promotion unless an editor says otherwise: whoever has u
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from typing import Any
 
 from django.db import models
@@ -21,15 +21,35 @@ class Kind(models.TextChoices):
     PROMOTION = permission.PROMOTION, _("promotion: carries an advantage")
 
 
-#: Placeholders that make no sense without a coupon, beside all whose name begins with ``coupon.``.
+#: Placeholders that make no sense without a coupon, beside all whose name begins with ``COUPON_PREFIX``.
+COUPON_PREFIX = "coupon."
 PRICES = frozenset({"price.after", "price.saved"})
 #: Placeholders that tell until when a coupon holds.
 ENDS = frozenset({"coupon.deadline", "coupon.valid_until", "coupon.valid_hours"})
+#: Placeholders about the offer: beside a coupon, what a mail needs an offer for.
+OF_OFFER = frozenset({"offer.title", "price.before", "resume_url"})
+#: Placeholders about an order: without one they say nothing and lead nowhere.
+OF_ORDER = frozenset({"order.number", "order.title", "order.total", "pay_url", "order_url", "access_url"})
 
 
-def speaks_of_coupon(names: Collection[str]) -> bool:
+def speaks_of_coupon(names: Iterable[str]) -> bool:
     """Whether a mail with these placeholders makes no sense without a coupon."""
-    return any(name.startswith("coupon.") or name in PRICES for name in names)
+    return any(name.startswith(COUPON_PREFIX) or name in PRICES for name in names)
+
+
+def tells_end(names: Iterable[str]) -> bool:
+    """Whether a mail with these placeholders names the end of its coupon."""
+    return not ENDS.isdisjoint(names)
+
+
+def tells_price(names: Iterable[str]) -> bool:
+    """Whether a mail with these placeholders names what the offer costs."""
+    return any(name.startswith("price.") for name in names)
+
+
+def needs_offer(names: Collection[str]) -> bool:
+    """Whether a mail with these placeholders is about an offer: it names one, its price or a coupon, or leads to it."""
+    return speaks_of_coupon(names) or not OF_OFFER.isdisjoint(names)
 
 
 def holds_coupon(template: Any) -> bool:

@@ -26,6 +26,8 @@ def address(name: str, row: Mapping[str, Any], email: OutgoingEmail) -> str:
         return web_addresses.destination(str(row["to"]), site_root=root) or root
     if "root" in row:
         return root
+    if "offer" in row:
+        return links.offer_url(row["offer"], row.get("code", ""), site_id=email.site_id, language=email.language)
     at = dt.datetime.fromtimestamp(row["at"], dt.UTC)
     if "contact" in row:
         return unsubscribe_url(row["contact"], at=at, site_id=email.site_id, language=email.language)

@@ -7,7 +7,9 @@ from django.utils.module_loading import import_string
 from django.utils.translation import gettext_lazy as _
 from wagtail.models import DraftStateMixin, PreviewableMixin, RevisionMixin, Site, TranslatableMixin
 
+from wagtail_kwiga.catalogue.models import Offer
 from wagtail_kwiga.contacts.models import Contact
+from wagtail_kwiga.coupons.models import Coupon
 from wagtail_kwiga.drafts import StaleDraftGuard
 from wagtail_kwiga.mailing import permission
 from wagtail_kwiga.mailing.classification import Kind, holds_coupon
@@ -159,6 +161,25 @@ class OutgoingEmail(models.Model):
     context = models.JSONField(default=dict)
     #: Link placeholder → what its token says, e.g. {"resume_url": {"order": 17, "coupon": 3, "expires": 1790000000}}.
     links = models.JSONField(default=dict)
+    #: What the mail promises its reader, asked again right before it leaves (``sending.promises``): where its button leads,
+    #: with which coupon, what it then costs at most, and until when at least. A mail without an offer here promises nothing.
+    promised_offer = models.ForeignKey(  # an offer is never deleted while referred to
+        Offer, on_delete=models.PROTECT, null=True, blank=True, db_index=False, related_name="+"
+    )
+    promised_coupon = models.ForeignKey(  # the key stays when the coupon is deleted: it was promised all the same
+        Coupon,
+        on_delete=models.DO_NOTHING,
+        db_constraint=False,
+        null=True,
+        blank=True,
+        db_index=False,
+        related_name="+",
+    )
+    promised_total = models.DecimalField(max_digits=14, decimal_places=4, null=True, blank=True)
+    promised_currency = models.CharField(max_length=3, blank=True)
+    promised_until = models.DateTimeField(null=True, blank=True)
+    #: When it was rewritten with the facts of that moment, because what it said had become worse. That happens once.
+    rebuilt_at = models.DateTimeField(null=True, blank=True)
     queued_at = models.DateTimeField(_("queued"))
     due_at = models.DateTimeField(_("due"))
     #: After this instant the mail is missed instead of sent.
@@ -188,6 +209,17 @@ class OutgoingEmail(models.Model):
                 fields=["leased_until"], name="kwiga_email_leased", condition=models.Q(leased_until__isnull=False)
             ),
             models.Index(fields=["purchase"], name="kwiga_email_purchase", condition=models.Q(purchase__isnull=False)),
+            # Who holds a promise that has not run out: asked before staff make something worse.
+            models.Index(
+                fields=["promised_coupon", "promised_until"],
+                name="kwiga_email_promised_coupon",
+                condition=models.Q(promised_coupon__isnull=False),
+            ),
+            models.Index(
+                fields=["promised_offer", "promised_until"],
+                name="kwiga_email_promised_offer",
+                condition=models.Q(promised_offer__isnull=False, promised_until__isnull=False),
+            ),
             models.Index(fields=["message_id"], name="kwiga_email_message_id", condition=~models.Q(message_id="")),
             models.Index(fields=["-queued_at", "-id"], name="kwiga_email_newest"),
             models.Index(fields=["sending_at"], name="kwiga_email_uncertain", condition=models.Q(status="uncertain")),

@@ -18,6 +18,7 @@ from django.utils.translation import gettext_lazy as _
 from wagtail.models import Site
 
 from wagtail_kwiga import hooks, signing, web_addresses
+from wagtail_kwiga.catalogue.models import Offer
 from wagtail_kwiga.contacts.models import Contact
 from wagtail_kwiga.coupons import discounts
 from wagtail_kwiga.coupons.models import Coupon
@@ -42,6 +43,8 @@ class Situation:
     language: str
     now: dt.datetime
     coupon: Coupon | None = None
+    #: What the mail is about: the order's offer, or the one that a mail without an order names.
+    offer: Offer | None = None
     coupon_until: dt.datetime | None = None
     quote_before: Money | None = None
     quote_after: Money | None = None
@@ -220,6 +223,9 @@ def _about_order(situation: Situation, **more: Any) -> dict[str, Any] | None:
 
 
 def _resume(situation: Situation) -> dict[str, Any] | None:
+    if situation.order is None and situation.offer is not None:
+        code = {"code": situation.coupon.code} if situation.coupon else {}
+        return {"offer": situation.offer.pk, **code}
     return _about_order(situation, coupon=signing.handle_of(situation.coupon) if situation.coupon else None)
 
 
@@ -240,6 +246,13 @@ def _unsubscribe(situation: Situation) -> dict[str, Any] | None:
 
 def _of_order(attribute: str) -> Callable[[Situation], str]:
     return lambda situation: getattr(situation.order, attribute) if situation.order else ""
+
+
+def _offer_title(situation: Situation) -> str:
+    """As the buyer's own page called it; without an order, as the offer is called."""
+    if situation.order is not None:
+        return situation.order.title
+    return situation.offer.title if situation.offer else ""
 
 
 #: The package's own placeholders by name.
@@ -264,7 +277,7 @@ OURS: dict[str, Placeholder] = {
             "text",
             lambda s: _money(s.order.total if s.order else None, s),
         ),
-        Placeholder("offer.title", _("title of the offer"), _("Watercolour for beginners"), "text", _of_order("title")),
+        Placeholder("offer.title", _("title of the offer"), _("Watercolour for beginners"), "text", _offer_title),
         Placeholder(
             "coupon.code",
             _("coupon code"),

@@ -40,6 +40,11 @@ class Why(StrEnum):
     WORKER_STOPPED = "worker_stopped"
     SEND_AGAIN = "send_again"
     SCENARIO_STOPPED = "scenario_stopped"
+    JOINED = "joined"
+    OWNED = "owned"
+    #: With what has become of it behind: ``promise_over: coupon_used_up``.
+    PROMISE_OVER = "promise_over"
+    WORSE_AGAIN = "worse_again"
 
 
 _SENTENCES: dict[str, Any] = {
@@ -66,6 +71,23 @@ _SENTENCES: dict[str, Any] = {
     Why.WORKER_STOPPED: _("The worker stopped during hand-over: it may have arrived or not."),
     Why.SEND_AGAIN: _("To be sent once more."),
     Why.SCENARIO_STOPPED: _("Your team has stopped the scenario for this person."),
+    Why.JOINED: _("A newer order covers this one and another: the other email about them speaks for both."),
+    Why.OWNED: _("The person already owns everything this offer includes."),
+    Why.PROMISE_OVER: _("What it promises no longer holds."),
+    Why.WORSE_AGAIN: _("It was rewritten once, and the price or the deadline has become worse again."),
+    "not_for_sale": _("The offer is not for sale at present."),
+    "coupon_unknown": _("The coupon is gone."),
+    "coupon_inactive": _("The coupon is not active."),
+    "coupon_not_yet": _("The coupon is not valid yet."),
+    "coupon_expired": _("The coupon has expired."),
+    "coupon_offer_takes_none": _("The offer takes no coupons."),
+    "coupon_offer_takes_others": _("The offer takes only other coupons."),
+    "coupon_wrong_offer": _("The coupon is for other offers."),
+    "coupon_other_currency": _("The coupon is in another currency."),
+    "coupon_other_address": _("The coupon is for people on a list, and this person is not on it."),
+    "coupon_ended_for_you": _("The coupon is for people on a list, and this person's time on it is over."),
+    "coupon_used_by_you": _("The person has used the coupon as often as allowed."),
+    "coupon_used_up": _("The coupon is used up."),
 }
 
 

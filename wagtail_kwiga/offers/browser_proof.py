@@ -1,13 +1,14 @@
 """The browser that placed an order, known again by a signed cookie.
 
-It answers one question only: is it the same browser that orders once more beside money that is on its way? It opens no
-page, shows nothing, and is no login (promise 10). Whoever takes the cookie along learns a few numbers.
+It answers one question only: is it the same browser that orders once more, beside money that is on its way or what it has
+bought already? It opens no page, and is no login (promise 10). Whoever takes the cookie along learns a few numbers.
 """
 
 from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Collection
+from typing import TYPE_CHECKING, Any
 
 from django.http import HttpRequest, HttpResponse
 
@@ -16,9 +17,14 @@ from wagtail_kwiga.exceptions import BadToken
 from wagtail_kwiga.orders.models import Order
 from wagtail_kwiga.signing import Purpose
 
+if TYPE_CHECKING:
+    from wagtail_kwiga.contacts.models import Contact
+
 COOKIE = "kwiga_orders"
 #: As many orders as somebody may be about at a time; the oldest go first.
 _MOST = 5
+#: Paid orders of one contact among which this browser's are looked for.
+_LOOKED_AT = 50
 
 
 def orders_of(request: HttpRequest, now: dt.datetime) -> tuple[int, ...]:
@@ -31,14 +37,29 @@ def orders_of(request: HttpRequest, now: dt.datetime) -> tuple[int, ...]:
 
 
 class Proof:
-    """What shows that it is the buyer who types an address: the link of a mail to it, or that this browser placed the order."""
+    """What shows that it is the buyer who types an address: the link of a mail to it, that this browser placed the order, or
+    that the contact's own user is signed in (``user_id``)."""
 
-    def __init__(self, by_mail: bool, orders: Collection[int]) -> None:
-        self.by_mail, self._orders = by_mail, orders
+    def __init__(self, by_mail: bool, orders: Collection[int], user_id: Any = None) -> None:
+        self.by_mail, self._orders, self._user_id = by_mail, orders, user_id
 
     def covers(self, order: Order) -> bool:
         """Whether it is shown for ``order``."""
         return self.by_mail or signing.handle_of(order) in self._orders
+
+    def is_of_owner(self, contact: Contact) -> bool:
+        """Whether it is shown for ``contact`` as somebody who has bought. At most one query.
+
+        An order of this browser counts once it is paid: a stranger may place one with any address, but learns no more from
+        it than its own page shows.
+        """
+        # A contact that no user is linked to is nobody's who is signed in.
+        if self.by_mail or (self._user_id is not None and getattr(contact, "user_id", None) == self._user_id):
+            return True
+        if not self._orders:
+            return False
+        paid = Order.objects.filter(contact=contact.pk, paid_at__isnull=False).order_by("-paid_at")[:_LOOKED_AT]
+        return any(signing.handle_of(order) in self._orders for order in paid)
 
 
 def remember(request: HttpRequest, response: HttpResponse, order: int, now: dt.datetime) -> None:

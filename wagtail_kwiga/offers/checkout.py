@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Any
 from django.utils.translation import gettext as _
 
 from wagtail_kwiga import conf, locking
+from wagtail_kwiga.access import ownership
 from wagtail_kwiga.catalogue import selling
 from wagtail_kwiga.contacts import consent, directory, limits
 from wagtail_kwiga.coupons import eligibility
 from wagtail_kwiga.exceptions import KwigaError, OrderRefused, TooManyAttempts
-from wagtail_kwiga.offers import browser_proof, client_address, quoting
-from wagtail_kwiga.orders import placing
+from wagtail_kwiga.offers import browser_proof, client_address, order_reminder, quoting
+from wagtail_kwiga.orders import placing, purchases
 from wagtail_kwiga.orders.drafts import OrderDraft
 from wagtail_kwiga.payments import attempts, ledger, registry
 from wagtail_kwiga.payments.provider import NextAction, Provider
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from wagtail.models import Site
 
     from wagtail_kwiga.catalogue.models import Offer
+    from wagtail_kwiga.catalogue.terms import OfferTerms
     from wagtail_kwiga.contacts.models import Contact
     from wagtail_kwiga.offers.resuming import Resume
     from wagtail_kwiga.orders.models import Order
@@ -41,6 +43,13 @@ class PriceChanged(OrderRefused):
     """It costs more now than the page showed; ``facts["quote"]`` is today's price. Nothing was ordered."""
 
     code = "price_changed"
+
+
+class AlreadyOwned(OrderRefused):
+    """The buyer has all that the offer would add, and is known to be who they say. Nothing was ordered; they may order it once
+    more knowingly (``submit(another=…)``)."""
+
+    code = "already_owned"
 
 
 @dataclass(frozen=True)
@@ -63,6 +72,7 @@ class CheckoutResult:
 def submit(
     *,
     offer: Offer,
+    terms: OfferTerms | None = None,
     form_data: Mapping[str, Any],
     code: str = "",
     resume: Resume | None = None,
@@ -72,31 +82,38 @@ def submit(
     title: str = "",
     place: str = "",
     own_orders: Collection[int] = (),
+    user_id: Any = None,
+    another: str = "",
     answers: Mapping[str, Any] | None = None,
     now: dt.datetime | None = None,
 ) -> CheckoutResult:
     """Place an order from cleaned form data and begin to pay it.
 
-    ``form_data``: name, email, phone, payment_method, terms, promo. ``code`` is a coupon code as typed. ``shown`` is the
+    ``terms`` are what the offer sells, where they were read already. ``form_data``: name, email, phone, payment_method, terms, promo. ``code`` is a coupon code as typed. ``shown`` is the
     total the visitor saw: more than that is never charged (``PriceChanged``). Where ``resume`` is of the very address, what
     is held already is not asked again. ``place`` is where it comes from (``offers.client_address``). ``own_orders`` are those that
     this browser has placed (``offers.browser_proof``): like a resume link of the very address they prove that it is the buyer
-    who orders beside money that is on its way. ``answers`` are those to the site's own fields (``CheckoutForm.answers``).
+    who orders beside money that is on its way; so does ``user_id``, the user who is signed in, for the contact of that user.
+    ``another`` is the slot of an order that its buyer wants beside what they own already (``orders.purchases.new_slot``): the
+    same slot twice is one order. ``answers`` are those to the site's own fields (``CheckoutForm.answers``).
 
-    Raises ``TooManyAttempts``, ``CouponRefused`` and ``OrderRefused`` (``AlreadyPartlyPaid``, ``OrderUnderWay`` and
-    ``PriceChanged`` among them); then nothing was written but the count of tries.
+    Raises ``TooManyAttempts``, ``CouponRefused`` and ``OrderRefused`` (``AlreadyPartlyPaid``, ``OrderUnderWay``,
+    ``AlreadyOwned`` and ``PriceChanged`` among them); then nothing was written but the count of tries. Where nobody knows who
+    orders, what the contact owns makes no difference to the answer: the mail to the address says it.
     """
     now = now or conf.now()
     email = directory.normalise(form_data["email"])
     known = resume if resume is not None and resume.is_of(email) else None
-    proof = browser_proof.Proof(known is not None, own_orders)
+    proof = browser_proof.Proof(known is not None, own_orders, user_id)
     _count_order(email, place, code, proof, now)
     provider: Provider | None = None
     begun: list[PaymentAttempt] = []
 
-    def begin_to_pay(order: Order) -> None:
+    def write_beside(order: Order) -> None:
         if provider is not None and order.total_amount:
             begun.append(attempts.prepare(order, provider, now=now))
+        if is_owned and not is_proven:
+            order_reminder.tell_the_owner(order, now)
 
     with locking.atomic_write():
         contact, is_new = directory.find_or_make(
@@ -109,6 +126,10 @@ def submit(
         # when it is held, and nobody is charged more than the quote says.
         if why := selling.why_not_for_sale(offer, now):
             raise OrderRefused(selling.message(why, offer), code=why)
+        is_owned = not is_new and ownership.owns_all(contact.pk, offer.pk, now)
+        is_proven = is_owned and proof.is_of_owner(contact)
+        if is_proven and (not another or purchases.is_slot_paid(contact.pk, another)):
+            raise AlreadyOwned(_("You have all of this already."), contact=contact.pk)
         quote = price(offer=offer, code=code, contact=contact, now=now)
         if shown is not None and (shown.currency != quote.currency or quote.total > shown):
             raise PriceChanged(_("The price has changed since you opened this page."), quote=quote)
@@ -122,19 +143,21 @@ def submit(
             consent.agree(contact, source="checkout", now=now)
         draft = OrderDraft.for_offer(
             offer,
+            terms,
             contact=contact,
             quote=quote,
             method=provider,
             site=site,
             language=language,
             title=title,
+            slot=another if is_proven else "",
             name=form_data["name"],
             phone=form_data.get("phone", "") or (known.phone if known else ""),
             agreed_terms=bool(form_data.get("terms")),
             answers=answers or {},
             hold_until=attempts.hold_until(provider, now) if provider else None,
         )
-        order = placing.place_order(draft, vouch=proof.covers, beside=begin_to_pay, now=now)
+        order = placing.place_order(draft, vouch=proof.covers, beside=write_beside, now=now)
         if provider is None or not order.total_amount:
             # In the same transaction: a free order is never left waiting for a payment that nobody will make.
             return CheckoutResult(ledger.complete_free(order, now).order)

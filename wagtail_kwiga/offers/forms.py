@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -22,6 +23,9 @@ from wagtail_kwiga.signing import Purpose
 
 #: Characters that turn the direction of the text around them: in a name they only ever deceive.
 _TURNING = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+
+
+_SLOT = re.compile(r"[A-Za-z0-9_-]{16}")
 
 
 def one_line(text: str) -> str:
@@ -46,6 +50,11 @@ def unseal(offer_id: int, sealed: str) -> Money | None:
         return Money(amount, currency) if int(key) == offer_id else None  # type: ignore[arg-type]
     except ValueError:
         return None
+
+
+def slot_of(text: str) -> str:
+    """``text`` where it can be a slot that we gave out (``orders.purchases.new_slot``); else empty."""
+    return text if _SLOT.fullmatch(text) else ""
 
 
 class OneLineField(forms.CharField):
@@ -137,9 +146,10 @@ class CheckoutForm(forms.Form):
     )
     shown = forms.CharField(required=False, widget=forms.HiddenInput)
     resume = forms.CharField(required=False, widget=forms.HiddenInput)
+    another = forms.CharField(required=False, widget=forms.HiddenInput)
 
     #: Fields the template puts in places of their own; all others are shown in order.
-    PLACED = ("coupon", "website", "shown", "resume", "terms", "promo", "payment_method")
+    PLACED = ("coupon", "website", "shown", "resume", "another", "terms", "promo", "payment_method")
 
     def __init__(
         self,
@@ -183,6 +193,9 @@ class CheckoutForm(forms.Form):
             return directory.normalise(self.cleaned_data["email"])
         except KwigaError as fault:
             raise ValidationError(fault.message, code=fault.code) from fault
+
+    def clean_another(self) -> str:
+        return slot_of(self.cleaned_data["another"])
 
     def clean_website(self) -> str:
         if self.cleaned_data["website"]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.core.exceptions import ValidationError
-from django.core.validators import MinValueValidator, RegexValidator
+from django.core.validators import MinValueValidator
 from django.db import models
 from django.http import HttpRequest, HttpResponse
 from django.utils import translation
@@ -17,12 +17,14 @@ from wagtail.models import Page
 from wagtail.search import index
 
 from wagtail_kwiga.catalogue.models import Offer
+from wagtail_kwiga.currency_validator import validate_currency
 from wagtail_kwiga.drafts import StaleDraftGuard
 from wagtail_kwiga.offers import localize, publishing, submission
 from wagtail_kwiga.offers.choices import SOURCE_FIELDS, LanguageMode, PhoneMode
 from wagtail_kwiga.offers.languages import SpokenResponse
 from wagtail_kwiga.offers.page_context import Visit
 from wagtail_kwiga.offers.panels import OfferPageForm, editor, selling_panels
+from wagtail_kwiga.pricing import currencies
 from wagtail_kwiga.pricing.money import precision
 from wagtail_kwiga.streams import OpenStreamField
 
@@ -52,7 +54,7 @@ class OfferPageMixin(StaleDraftGuard):
         _("currency"),
         max_length=3,
         blank=True,
-        validators=[RegexValidator(r"^[A-Z]{3}$", _("Three capital letters, such as EUR."))],
+        validators=[validate_currency],
         help_text=_("Left empty: the site's default currency."),
     )
     #: Aliases of ``PAYMENT_PROVIDERS``; empty: all.
@@ -113,7 +115,11 @@ class OfferPageMixin(StaleDraftGuard):
     def clean(self) -> None:
         super().clean()
         faults: dict[str, Any] = {}
-        if self.price and self.currency and self.price != round(self.price, precision(self.currency)):
+        if (
+            self.price
+            and currencies.is_active(self.currency)
+            and self.price != round(self.price, precision(self.currency))
+        ):
             faults["price"] = _("%(currency)s has no smaller parts than that. Please round the price.") % {
                 "currency": self.currency
             }
@@ -128,6 +134,8 @@ class OfferPageMixin(StaleDraftGuard):
         sold = [block.value["product"].pk for block in self.products if block.value.get("product")]
         if len(sold) != len(set(sold)):
             faults["products"] = _("A product stands here twice. Please keep one of them.")
+        elif len({block.value.get("price_share") is None for block in self.products}) > 1:
+            faults["products"] = _("Please give a share of the price to each product, or to none of them.")
         methods = self.payment_methods
         if not isinstance(methods, list) or not all(isinstance(alias, str) for alias in methods):
             faults["payment_methods"] = _("Please give a list of payment methods.")

@@ -1,7 +1,8 @@
-"""Somebody orders with the address of a purchase that money is on its way to, and nobody knows whether it is the buyer.
+"""Somebody orders with the address of a purchase that money is on its way to, or of somebody who has it all already, and
+nobody knows whether it is the buyer.
 
-So the page tells nothing, and whoever reads that address's mail is told where the order is. A stranger who types it
-neither sees nor replaces what somebody is paying, and brings at most one mail a day.
+So the page tells nothing, and whoever reads that address's mail is told where the order is, or the way in. A stranger who
+types it neither sees what somebody owns nor replaces what somebody is paying, and brings at most one mail a day.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from wagtail_kwiga.mailing.authoring import versions
 from wagtail_kwiga.mailing.models import OutgoingEmail
 from wagtail_kwiga.mailing.placeholders import Situation
 from wagtail_kwiga.mailing.sending import outbox
-from wagtail_kwiga.orders import transitions
+from wagtail_kwiga.orders import purchases, transitions
 from wagtail_kwiga.orders.models import Order
 from wagtail_kwiga.orders.statuses import Status
 
@@ -43,6 +44,27 @@ def tell_the_buyer(order_id: int, now: dt.datetime) -> OutgoingEmail | None:
             now=now,
         )
         background.enqueue("deliver_due")
+    return mail
+
+
+def tell_the_owner(order: Order, now: dt.datetime) -> OutgoingEmail | None:
+    """Queue "you have this already" to the address of ``order``, just placed by nobody knows whom for what its contact owns:
+    with the way in, and the link by which they may order it once more knowingly.
+
+    At most one for a contact in 24 hours; ``None`` where one went not long ago. The caller holds the contact's lock.
+    """
+    about = purchases.paid_before(order) or order
+    told = OutgoingEmail.objects.filter(contact=order.contact_id, key__startswith=f"owned:{order.contact_id}:")
+    if told.filter(queued_at__gt=now - _ONE_EVERY).exists():
+        return None
+    mail = outbox.queue(
+        key=f"owned:{order.contact_id}:{now:%Y%m%d%H%M%S}",
+        purpose=OutgoingEmail.Purpose.SERVICE,
+        version=versions.builtin("already_owned", order.language, now=now),
+        situation=Situation(contact=order.contact, order=about, site=order.site, language=order.language, now=now),
+        now=now,
+    )
+    background.enqueue("deliver_due")
     return mail
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urljoin
+from urllib.parse import urlencode, urljoin
 
 from django.http import HttpRequest
 from django.utils import translation
@@ -14,8 +14,10 @@ from django.utils.translation import gettext as _
 from wagtail.models import Site
 
 from wagtail_kwiga import conf
+from wagtail_kwiga.access import ownership
 from wagtail_kwiga.catalogue import selling
 from wagtail_kwiga.catalogue.models import Offer
+from wagtail_kwiga.catalogue.terms import OfferTerms
 from wagtail_kwiga.contacts import directory, limits
 from wagtail_kwiga.coupons import discounts, eligibility
 from wagtail_kwiga.coupons.rules import Reason
@@ -103,12 +105,21 @@ class Visit:
     @cached_property
     def offer(self) -> Offer | None:
         """What is for sale here; in a preview, as the draft would sell it."""
-        offer = Offer.objects.filter(translation_key=publishing.key_of(self.page)).first()
+        return self._sold[0]
+
+    @cached_property
+    def terms(self) -> OfferTerms:
+        """The products of the offer, with the access each opens. No query beside that of ``offer``."""
+        return self._sold[1]
+
+    @cached_property
+    def _sold(self) -> tuple[Offer | None, OfferTerms]:
+        offer, terms = selling.offer_of_page(publishing.key_of(self.page))
         if self.is_preview and not (offer and publishing.is_translation(self.page)):
             drafted = Offer(state=Offer.State.ON_SALE, **publishing.fields_of(self.page))
             drafted.pk = offer.pk if offer else None
-            return drafted
-        return offer
+            return drafted, publishing.terms_of(self.page)
+        return offer, terms
 
     @cached_property
     def why_not(self) -> str | None:
@@ -134,10 +145,31 @@ class Visit:
 
     @cached_property
     def bought(self) -> list[presentation.WayIn] | None:
-        """The ways in, where the link is about a purchase that is paid; ``None`` where it is not."""
-        if self.resume is None or not purchases.is_theirs(self.resume.order.purchase_id):
+        """The ways in, where the link is about a purchase that is paid, or its reader has all of the offer already; ``None``
+        where it is not so, or one more is wanted knowingly. ``submission`` sets it for whoever else is known to own it."""
+        if self.resume is None or self.offer is None or self.another:
             return None
-        return presentation.ways_in(self.resume.order)
+        if paid := purchases.paid_order(self.resume.order.purchase_id):
+            return presentation.ways_in(paid)
+        if ownership.owns_all(self.resume.order.contact_id, self.offer.pk, self.now):
+            return presentation.ways_into(self.terms)
+        return None
+
+    @cached_property
+    def another(self) -> str:
+        """The slot of an order beside what is owned already, as ``once_more`` gave it out; empty where none is wanted."""
+        return forms.slot_of(self.sent.get("another", ""))
+
+    @cached_property
+    def once_more(self) -> str:
+        """The query of the page on which it is ordered once more, knowingly."""
+        proven = {"resume": self.resume.token} if self.resume else {}
+        return urlencode({**proven, "another": purchases.new_slot()})
+
+    @cached_property
+    def form_again(self) -> forms.CheckoutForm | None:
+        """The form that was sent, to be sent once more by one click; ``submission`` sets it."""
+        return None
 
     @cached_property
     def is_address_given(self) -> bool:
@@ -168,6 +200,12 @@ class Visit:
         return browser_proof.orders_of(self.request, self.now)
 
     @cached_property
+    def user_id(self) -> Any:
+        """The user who is signed in, if anybody is."""
+        user = getattr(self.request, "user", None)
+        return user.pk if user is not None and user.is_authenticated else None
+
+    @cached_property
     def has_proof(self) -> bool:
         """Whether the link of a mail shows that the visitor is ``contact``. That this browser has ordered with an address
         does not: a stranger may have done that."""
@@ -176,7 +214,9 @@ class Visit:
     @cached_property
     def is_personal(self) -> bool:
         """Whether the answer concerns one visitor and so belongs in no cache and no search engine."""
-        return self.request.method == "POST" or "coupon" in self.request.GET or "resume" in self.request.GET
+        return self.request.method == "POST" or any(
+            name in self.request.GET for name in ("coupon", "resume", "another")
+        )
 
     # --- what it costs ------------------------------------------------------------------------------------------------
 
@@ -257,7 +297,8 @@ class Visit:
         initial: dict[str, Any] = {}
         if self.resume:
             initial = {"email": self.resume.email, "name": self.resume.name, "resume": self.resume.token}
-        return self.make_form(None, initial={**initial, "coupon": self._code_to_keep, "shown": self.sealed()})
+        kept = {"coupon": self._code_to_keep, "shown": self.sealed(), "another": self.another}
+        return self.make_form(None, initial={**initial, **kept})
 
     def make_form(
         self, data: Any, *, initial: dict[str, Any] | None = None, methods: list[Any] | None = None
@@ -325,7 +366,7 @@ class Visit:
             "quote": self.quote,
             "discount_size": self.discount_size,
             "kwiga_settings": self.settings,
-            "sold": presentation.products(self.offer) if self.offer else [],
+            "sold": presentation.products(self.terms),
             "form": self.form,
             "site": self.site,
         }

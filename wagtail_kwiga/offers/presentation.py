@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from wagtail_kwiga import web_addresses
 from wagtail_kwiga.catalogue import terms_text
-from wagtail_kwiga.catalogue.terms import OfferTerms
+from wagtail_kwiga.catalogue.models import Product
 
 if TYPE_CHECKING:
-    from wagtail_kwiga.catalogue.models import Offer
+    from wagtail_kwiga.catalogue.terms import OfferTerms
     from wagtail_kwiga.orders.models import Order
 
 
@@ -30,17 +30,21 @@ class WayIn:
     url: str
 
 
-def products(offer: Offer) -> list[Sold]:
-    """The products of ``offer`` with their terms, in the active language. No query."""
-    return [
-        Sold(row.title, terms_text.access_in_words(row.access)) for row in OfferTerms.from_json(offer.terms).products
-    ]
+def products(terms: OfferTerms) -> list[Sold]:
+    """The products of an offer with their terms, in the active language. No query."""
+    return [Sold(row.title, terms_text.access_in_words(row.access)) for row in terms.products]
 
 
 def ways_in(order: Order) -> list[WayIn]:
     """Where the buyer of ``order`` goes now, product by product. One query."""
     lines = order.lines.select_related("product")
     return [WayIn(line.title, web_addresses.destination(line.product.entry_url)) for line in lines]
+
+
+def ways_into(terms: OfferTerms) -> list[WayIn]:
+    """Where somebody goes who has what an offer sells, product by product. One query."""
+    products = Product.objects.in_bulk([row.product_id for row in terms.products])
+    return [WayIn(row.title, web_addresses.destination(products[row.product_id].entry_url)) for row in terms.products]
 
 
 def title(page: Any, seller: str) -> str:

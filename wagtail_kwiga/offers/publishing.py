@@ -6,6 +6,7 @@ its translations were copied from it and follow. The offer is withdrawn when the
 
 from __future__ import annotations
 
+import datetime as dt
 import uuid
 from collections.abc import Iterable
 from typing import Any
@@ -15,8 +16,8 @@ from django.db.models.signals import post_delete
 from wagtail.models import Site
 from wagtail.signals import page_published, page_unpublished
 
-from wagtail_kwiga import locking
-from wagtail_kwiga.catalogue.models import Offer, OfferProduct
+from wagtail_kwiga import conf, locking
+from wagtail_kwiga.catalogue.models import Offer, OfferProduct, PriceRecord
 from wagtail_kwiga.catalogue.terms import OfferTerms, ProductTerms
 from wagtail_kwiga.coupons import gates
 from wagtail_kwiga.formatting import languages
@@ -59,7 +60,10 @@ def terms_of(page: Any) -> OfferTerms:
     """The products of ``page`` with the access each opens. Products deleted meanwhile are left out."""
     rows = [block.value for block in page.products if block.value.get("product") is not None]
     return OfferTerms(
-        products=tuple(ProductTerms(row["product"].pk, row["product"].title, row.access_terms()) for row in rows)
+        products=tuple(
+            ProductTerms(row["product"].pk, row["product"].title, row.access_terms(), row.get("price_share") or None)
+            for row in rows
+        )
     )
 
 
@@ -75,28 +79,28 @@ def fields_of(page: Any) -> dict[str, Any]:
         "is_listed": page.is_listed,
         "sales_from": page.sales_from,
         "sales_until": page.sales_until,
-        "terms": terms_of(page).to_json(),
     }
 
 
-def publish_terms(page: Any) -> Offer | None:
+def publish_terms(page: Any, *, by_id: Any = None, now: dt.datetime | None = None) -> Offer | None:
     """Write the terms of a page that has just been published, and put the offer on sale.
 
     A translation brings no terms of its own: its offer is put on sale again if it had been withdrawn, and where there is
     none yet the source page's terms are written if that page is live. Neither does an alias: it sells what its original
     sells. Returns ``None`` where nothing can be sold yet (a translation was published before its source). Repeating it
-    changes nothing.
+    changes nothing. ``by_id`` is the key of the user who published: the price history names them.
     """
+    now = now or conf.now()
     key = key_of(page)
     owner = source_id(key)
     with locking.atomic_write():
         if owner in (None, page.pk):
             _hand_down(page)
-            return _write(page, Offer.State.ON_SALE)
-        offer = locking.locked(Offer.objects.filter(translation_key=key)).first()
+            return _write(page, Offer.State.ON_SALE, by_id, now)
+        offer = locking.locked(Offer.objects.filter(translation_key=key, tariff_key="")).first()
         if offer is None or offer.state == Offer.State.DRAFT:
             source = page_model().objects.get(pk=owner).specific
-            return _write(source, Offer.State.ON_SALE) if source.live and is_offer_page(source) else None
+            return _write(source, Offer.State.ON_SALE, by_id, now) if source.live and is_offer_page(source) else None
         if offer.state != Offer.State.ON_SALE:
             offer.state = Offer.State.ON_SALE
             offer.save(update_fields=["state", "updated_at"])
@@ -111,7 +115,7 @@ def prepare(page: Any) -> Offer | None:
     if Offer.objects.filter(translation_key=page.translation_key).exists() or is_translation(page):
         return None
     with locking.atomic_write():
-        return _write(page, Offer.State.DRAFT)
+        return _write(page, Offer.State.DRAFT, None, conf.now())
 
 
 def withdraw(translation_key: uuid.UUID, *, leaving: Iterable[int] = ()) -> bool:
@@ -148,9 +152,9 @@ def connect() -> None:
     post_delete.connect(_on_deleted, sender=page_model(), dispatch_uid="wagtail_kwiga.offers.deleted")
 
 
-def _on_published(instance: Any, **_kw: Any) -> None:
+def _on_published(instance: Any, revision: Any = None, **_kw: Any) -> None:
     if is_offer_page(instance):
-        publish_terms(instance)
+        publish_terms(instance, by_id=getattr(revision, "user_id", None))
 
 
 def _on_unpublished(instance: Any, **_kw: Any) -> None:
@@ -164,15 +168,21 @@ def _on_deleted(instance: Any, **_kw: Any) -> None:
     withdraw(instance.translation_key)
 
 
-def _write(page: Any, state: str) -> Offer:
+def _write(page: Any, state: str, by_id: Any, now: dt.datetime) -> Offer:
     values = fields_of(page) | {"state": state}
-    offer, is_new = Offer.objects.get_or_create(translation_key=page.translation_key, defaults=values)
+    offer, is_new = Offer.objects.get_or_create(translation_key=page.translation_key, tariff_key="", defaults=values)
+    before = None
     if not is_new:
         offer = locking.locked(Offer.objects.filter(pk=offer.pk)).get()
+        before = offer.price if offer.state != Offer.State.DRAFT else None
         for name, value in values.items():
             setattr(offer, name, value)
         offer.save(update_fields=[*values, "updated_at"])
-    _list_products(offer, [row["product_id"] for row in values["terms"]["products"]])
+    if state == Offer.State.ON_SALE and before != offer.price:
+        PriceRecord.objects.create(
+            offer=offer, amount=offer.amount, currency=offer.currency, valid_from=now, by_id=by_id
+        )
+    _list_products(offer, terms_of(page))
     gates.name_coupons(offer, [block.value.pk for block in page.coupons if block.value is not None])
     return offer
 
@@ -190,14 +200,23 @@ def _hand_down(page: Any) -> None:
             row.update(**{name: getattr(page, name) for name in SOURCE_FIELDS})
 
 
-def _list_products(offer: Offer, product_ids: list[int]) -> None:
+def _list_products(offer: Offer, terms: OfferTerms) -> None:
+    wanted = [
+        {
+            "product_id": sold.product_id,
+            "position": place,
+            "title": sold.title,
+            "access_terms": sold.access.to_json(),
+            "price_share": sold.price_share,
+        }
+        for place, sold in enumerate(terms.products)
+    ]
     rows = OfferProduct.objects.filter(offer=offer)
-    listed = set(rows.values_list("product_id", flat=True))
-    wanted = set(product_ids)
-    if gone := listed - wanted:
-        rows.filter(product_id__in=gone).delete()
-    if new := wanted - listed:
-        OfferProduct.objects.bulk_create(OfferProduct(offer=offer, product_id=pk) for pk in sorted(new))
+    listed = list(rows.values("product_id", "position", "title", "access_terms", "price_share"))
+    if listed != wanted:  # nothing refers to these rows, so they are simply written anew
+        if listed:
+            rows.delete()
+        OfferProduct.objects.bulk_create(OfferProduct(offer=offer, **row) for row in wanted)
 
 
 def _default_currency(page: Any) -> str:

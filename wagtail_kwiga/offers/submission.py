@@ -12,9 +12,9 @@ from wagtail_kwiga import signing
 from wagtail_kwiga.coupons import eligibility
 from wagtail_kwiga.coupons.rules import Reason
 from wagtail_kwiga.exceptions import AlreadyPartlyPaid, CouponRefused, OrderRefused, TooManyAttempts
-from wagtail_kwiga.offers import browser_proof, checkout, forms, order_reminder
+from wagtail_kwiga.offers import browser_proof, checkout, forms, order_reminder, presentation
 from wagtail_kwiga.offers.page_context import KEEPS_CODE, PageMessage, Visit
-from wagtail_kwiga.orders import links
+from wagtail_kwiga.orders import links, purchases
 from wagtail_kwiga.orders.models import Order
 from wagtail_kwiga.orders.placing import OrderUnderWay
 from wagtail_kwiga.payments import views as payment_views
@@ -89,6 +89,7 @@ class _Sent:
         try:
             result = checkout.submit(
                 offer=self.visit.offer,
+                terms=self.visit.terms,
                 form_data=data,
                 code=data["coupon"],
                 resume=self.visit.resume,
@@ -98,9 +99,14 @@ class _Sent:
                 title=self.visit.page.title,
                 place=self.visit.place,
                 own_orders=self.visit.own_orders,
+                user_id=self.visit.user_id,
+                another=data["another"],
                 answers=form.answers(),
                 now=self.visit.now,
             )
+        except checkout.AlreadyOwned:
+            self._tell_owner()
+            return None
         except OrderUnderWay as refusal:
             self._tell_nothing(refusal)
             return None
@@ -133,6 +139,14 @@ class _Sent:
         order_reminder.tell_the_buyer(refusal.facts["order"], self.visit.now)
         self._show_again()
         self.visit.notes.append(PageMessage(refusal.message, "", _("We have sent a mail with the link to it.")))
+
+    def _tell_owner(self) -> None:
+        """The way in, and the form as it was sent behind one button, for those who want it once more."""
+        self._show_again()
+        self.visit.bought = presentation.ways_into(self.visit.terms)
+        form, self.visit.form = self.visit.form, None
+        form.data["another"] = purchases.new_slot()
+        self.visit.form_again = form
 
     def _sent_on(self, url: str) -> HttpResponseRedirect:
         return HttpResponseRedirect(links.from_here(self.visit.request, url))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 
 from django import forms
@@ -117,6 +118,17 @@ class ProductBlock(blocks.StructBlock):
     """A product and the access that buyers of this offer get to it."""
 
     product = SnippetChooserBlock("wagtail_kwiga.Product", label=_("Product"))
+    price_share = blocks.DecimalBlock(
+        required=False,
+        min_value=Decimal("0.0001"),
+        max_digits=14,
+        decimal_places=4,
+        label=_("Share of the price"),
+        help_text=_(
+            "Counts where several products are sold together: how much of the price falls to this one, relative to the "
+            "others, as in 80 and 20. Most simply the price that each would have alone. Left empty on all: equal shares."
+        ),
+    )
     length = blocks.ChoiceBlock(choices=LENGTHS, default="unlimited", label=_("Access lasts"))
     length_number = blocks.IntegerBlock(
         required=False,
@@ -201,6 +213,7 @@ class ProductBlock(blocks.StructBlock):
         form_layout = BlockGroup(
             children=["product", "length", "length_number", "length_until"],
             settings=[
+                BlockGroup(["price_share"], heading=_("Price"), icon="tag"),
                 BlockGroup(["start", "start_date"], heading=_("When access starts"), icon="date"),
                 BlockGroup(
                     ["lessons", "lessons_first", "lessons_chosen", "new_lessons", "lessons_known"],

@@ -1,14 +1,18 @@
-"""The address behind the button of a recovery mail."""
+"""The addresses behind the buttons of mails: back to an order, and to an offer."""
 
 from __future__ import annotations
 
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import get_object_or_404
 from django.urls import path
 from django.utils.http import urlencode
+from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
+from wagtail.models import Site
 
 from wagtail_kwiga import conf
+from wagtail_kwiga.catalogue.models import Offer
 from wagtail_kwiga.exceptions import BadToken
 from wagtail_kwiga.offers import publishing, resuming
 from wagtail_kwiga.payments import pages
@@ -26,4 +30,21 @@ def resume(request: HttpRequest, token: str) -> HttpResponse:
     return HttpResponseRedirect(f"{address}?{urlencode({'resume': token})}#order")
 
 
-urlpatterns = [path("resume/<str:token>/", resume, name="resume")]
+@require_safe
+def offer(request: HttpRequest, offer_id: int) -> HttpResponse:
+    """To the page of an offer in the language of the mail, with the coupon of the mail. Only a redirect; raises 404 for an offer
+    that nobody knows, and says so kindly where it has no page any more."""
+    row = get_object_or_404(Offer, pk=offer_id)
+    language = request.GET.get("lang") or get_language() or ""
+    page = publishing.page_for(row, language, Site.find_for_request(request))
+    address = page.get_url(request) if page is not None else None
+    if not address:
+        raise BadToken(_("What this link leads to is no longer on sale."), code="gone")
+    code = request.GET.get("coupon", "")
+    return HttpResponseRedirect(f"{address}?{urlencode({'coupon': code})}" if code else address)
+
+
+urlpatterns = [
+    path("resume/<str:token>/", resume, name="resume"),
+    path("offer/<int:offer_id>/", pages.private(offer), name="offer"),
+]

@@ -9,6 +9,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Protocol
 
+from wagtail_kwiga.catalogue import selling
 from wagtail_kwiga.catalogue.terms import AccessTerms, OfferTerms
 from wagtail_kwiga.orders.statuses import OrderKind, Origin, PaymentKind
 from wagtail_kwiga.pricing.money import Money
@@ -117,9 +118,10 @@ class OrderDraft:
         price_lines(self.lines, self.quote)
 
     @classmethod
-    def for_offer(cls, offer: Offer, **given: Any) -> OrderDraft:
-        """The draft that sells everything of ``offer``; ``given`` are the other fields."""
-        return cls(offer=offer, lines=lines_of(offer), **given)
+    def for_offer(cls, offer: Offer, terms: OfferTerms | None = None, **given: Any) -> OrderDraft:
+        """The draft that sells everything of ``offer``; ``given`` are the other fields. One query, none where ``terms`` of
+        the offer are at hand. Raises ``KwigaError`` where they cannot be read."""
+        return cls(offer=offer, lines=lines_of(offer, terms or selling.terms_of(offer)), **given)
 
     @property
     def payment_kind(self) -> PaymentKind:
@@ -141,11 +143,11 @@ class OrderDraft:
         return frozenset(line.product_id for line in self.lines if line.is_main)
 
 
-def lines_of(offer: Offer) -> tuple[LineDraft, ...]:
-    """What ``offer`` sells at present, line by line. The one place where an offer's terms become lines of an order."""
+def lines_of(offer: Offer, terms: OfferTerms) -> tuple[LineDraft, ...]:
+    """What ``offer`` sells by ``terms``, line by line. The one place where an offer's terms become lines of an order."""
     return tuple(
-        LineDraft(product_id=sold.product_id, title=sold.title, access=sold.access, offer_id=offer.pk)
-        for sold in OfferTerms.from_json(offer.terms).products
+        LineDraft(product_id=sold.product_id, title=sold.title, access=sold.access, offer_id=offer.pk, share=share)
+        for sold, share in zip(terms.products, terms.weights, strict=True)
     )
 
 

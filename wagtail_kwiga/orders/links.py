@@ -12,6 +12,7 @@ from django.conf import settings as django_settings
 from django.http import HttpRequest
 from django.urls import NoReverseMatch, reverse
 from django.utils import translation
+from django.utils.http import urlencode
 from django.utils.translation import gettext as _
 from wagtail.models import Site
 
@@ -38,7 +39,7 @@ def site_root(site_id: int | None) -> str:
     raise ConfigurationFault("There is no Wagtail site to make links for.")
 
 
-def absolute(name: str, token: str, *, site_id: int | None, language: str) -> str:
+def absolute(name: str, token: str | int, *, site_id: int | None, language: str) -> str:
     """The absolute address of one of our URLs in the given site and language.
 
     Where the site has our URLs below ``i18n_patterns``, a language that it no longer has would lead nowhere; the default
@@ -79,6 +80,12 @@ def are_routed() -> bool:
     except NoReverseMatch:
         return False
     return True
+
+
+def offer_url(offer_id: int, code: str, *, site_id: int | None, language: str) -> str:
+    """To the page of an offer, for somebody who has ordered nothing, with a coupon filled in. Nothing of it is personal."""
+    asked = {"lang": language} | ({"coupon": code} if code else {})
+    return f"{absolute('offer', offer_id, site_id=site_id, language=language)}?{urlencode(asked)}"
 
 
 def token_for(purpose: str, order: Order, now: dt.datetime | None = None, **payload: Any) -> str:

@@ -16,6 +16,7 @@ from wagtail_kwiga.coupons import uses
 from wagtail_kwiga.exceptions import AlreadyPartlyPaid, OrderRefused
 from wagtail_kwiga.formatting import languages
 from wagtail_kwiga.journal import writing
+from wagtail_kwiga.journal.models import TimelineEntry
 from wagtail_kwiga.orders import answers as order_answers
 from wagtail_kwiga.orders import coupon_passing, numbers, purchases
 from wagtail_kwiga.orders.drafts import Joining, OrderDraft, PricedLine, price_lines
@@ -71,7 +72,7 @@ def place_order(
         older = [order for order in standing if order.status in UNSETTLED]
         passing = coupon_passing.choose(standing, draft.quote, offer, contact, vouch, now)
         quote = passing.quote
-        close_superseded(older, hand_on=passing.donor, now=now, by=by)
+        told = close_superseded(older, hand_on=passing.donor, now=now, by=by)
         into = join.into or purchases.begin(
             contact_id=contact.pk, offer_id=offer.pk if offer else None, slot=slot, now=now
         )
@@ -115,7 +116,8 @@ def place_order(
         _write_lines(order, price_lines(draft.lines, quote))
         if older:
             Order.objects.filter(pk__in=[each.pk for each in older]).update(superseded_by=order)
-        _write_timeline(order, older, join, quote.coupon_code, by=by, now=now)
+        told += _told_of(order, older, join, quote.coupon_code, by=by, now=now)
+        writing.write_many(told)
         replaced = tuple(each.pk for each in older)
         offer_id = offer.pk if offer else None
         events.publish(OrderPlaced(order.pk, contact.pk, offer_id, order.purchase_id, replaced, now, kept))
@@ -197,12 +199,13 @@ def _write_lines(order: Order, lines: Sequence[PricedLine]) -> None:
     )
 
 
-def _write_timeline(
+def _told_of(
     order: Order, older: Sequence[Order], join: Join, coupon_code: str, *, by: Any, now: dt.datetime
-) -> None:
+) -> list[TimelineEntry]:
+    """What the timeline of the new order begins with."""
     numbers_of_older = [each.number for each in older]
     placed = {"total": order.total, "coupon": coupon_code, "origin": str(order.origin)}
     entries = [writing.draft(order, "order.placed", now=now, by=by, supersedes=", ".join(numbers_of_older), **placed)]
     if join.emptied:
         entries.append(writing.draft(order, "order.purchases_joined", now=now, by=by, numbers=numbers_of_older))
-    writing.write_many(entries)
+    return entries

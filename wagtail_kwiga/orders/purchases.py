@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import secrets
 from collections import defaultdict
 from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass
@@ -13,7 +12,7 @@ from django.db.models import Exists, F, FilteredRelation, OuterRef, Q, Subquery,
 from django.db.models.functions import Coalesce
 from django.utils.translation import gettext as _
 
-from wagtail_kwiga import events, locking
+from wagtail_kwiga import events, locking, signing
 from wagtail_kwiga.coupons.models import CouponUse
 from wagtail_kwiga.exceptions import OrderRefused
 from wagtail_kwiga.journal import writing
@@ -41,9 +40,14 @@ def states(purchase_id: Any) -> dict[str, Exists]:
     }
 
 
-def is_theirs(purchase_id: int) -> bool:
-    """Whether the purchase stands: some order of it is paid and was not refunded."""
-    return Order.objects.filter(purchase_id=purchase_id, status=Status.PAID).exists()
+def is_slot_paid(contact_id: int, slot: str) -> bool:
+    """Whether the contact has paid a purchase of that slot: what was deliberately added there is done."""
+    return Purchase.objects.filter(contact_id=contact_id, slot=slot, paid_at__isnull=False).exists()
+
+
+def paid_order(purchase_id: int) -> Order | None:
+    """The order by which the purchase stands paid; ``None`` where it is unpaid, or paid back."""
+    return Order.objects.filter(purchase_id=purchase_id, status=Status.PAID).order_by("-paid_at", "-pk").first()
 
 
 def paid_among(purchase_ids: Iterable[int]) -> set[int]:
@@ -64,7 +68,7 @@ def newest(purchase_id: int) -> Order | None:
 
 def new_slot() -> str:
     """A slot that nothing else has: for what somebody wants once more, beside what is open."""
-    return secrets.token_urlsafe(12)
+    return signing.random_token()[:16]
 
 
 @dataclass(frozen=True)
@@ -75,7 +79,7 @@ class OpenPurchase:
     opened_at: dt.datetime
     #: The offer chosen at present.
     offer_id: int | None
-    #: What its newest order is about: the products of the main lines.
+    #: What its newest order is about, and any order of it that is paid in part: the products of their main lines.
     product_ids: frozenset[int] = frozenset()
 
 
@@ -92,7 +96,7 @@ def which_to_join(
 ) -> Join:
     """The purchase of an order that is about ``product_ids``: pure, over the open ones of one contact and slot.
 
-    It is the one whose newest order shares a product with it, or whose offer it is; of several the one that was opened first,
+    It is the one that is about one of them, or whose offer it is; of several the one that was opened first,
     and the others move over to it. ``given`` names the one to join whatever it is about; the others move over all the same,
     so that no two open purchases are about one product.
     """
@@ -141,10 +145,11 @@ def standing(contact_id: int, slot: str = "") -> Standing:
     for row in locking.locked(rows):
         orders.setdefault(row.pk, row)
         newest.setdefault(row.purchase_id, row)
-        if row.main_product is not None:
-            products[row.pk].add(row.main_product)
+        is_told = newest[row.purchase_id].pk == row.pk or row.status == Status.PARTLY_PAID
+        if is_told and row.main_product is not None:
+            products[row.purchase_id].add(row.main_product)
     found = tuple(
-        OpenPurchase(pk, row.purchase_opened_at, row.purchase_offer, frozenset(products[row.pk]))
+        OpenPurchase(pk, row.purchase_opened_at, row.purchase_offer, frozenset(products[pk]))
         for pk, row in newest.items()
     )
     return Standing(found, tuple(orders.values()))
@@ -200,9 +205,12 @@ def note_placed(order: Order) -> None:
 
 
 def paid_before(order: Order) -> Order | None:
-    """An order of another purchase of the web's own slot that stands paid and shares a product with ``order``."""
+    """The latest order of another purchase of the web's own slot that stands paid, for money, and shares a product with
+    ``order``. One query."""
     products = OrderLine.objects.filter(order=order.pk).values("product_id")
-    others = Order.objects.filter(contact_id=order.contact_id, status=Status.PAID, purchase__slot="")
+    others = Order.objects.filter(
+        contact_id=order.contact_id, status=Status.PAID, total_amount__gt=0, purchase__slot=""
+    )
     return (
         others.exclude(purchase_id=order.purchase_id)
         .filter(Exists(OrderLine.objects.filter(order=OuterRef("pk"), product_id__in=products)))

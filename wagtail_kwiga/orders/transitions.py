@@ -21,6 +21,7 @@ from wagtail_kwiga.coupons import uses
 from wagtail_kwiga.coupons.models import CouponUse
 from wagtail_kwiga.exceptions import CouponRefused, InvalidTransition
 from wagtail_kwiga.journal import writing
+from wagtail_kwiga.journal.models import TimelineEntry
 from wagtail_kwiga.orders import purchases
 from wagtail_kwiga.orders.events import OrderClosed, OrderPaid, OrderRefunded, OrdersClosed
 from wagtail_kwiga.orders.labels import STATUS_LABELS
@@ -174,8 +175,9 @@ def apply_totals(
 
 def close_superseded(
     orders: Sequence[Order], *, hand_on: Order | None = None, now: dt.datetime, by: Any = None
-) -> None:
-    """Close locked ``orders`` for the one about to be placed. For ``orders.placing``, which holds the locks.
+) -> list[TimelineEntry]:
+    """Close locked ``orders`` for the one about to be placed. For ``orders.placing``, which holds the locks, and which writes
+    the timeline entries that this returns, together with its own.
 
     ``hand_on`` is the order whose coupon use is let go of for the new one to take; it may have been closed before. The uses of
     the others stay as they are: ``placing`` gives them back, in its turn. A fixed number of queries.
@@ -183,21 +185,22 @@ def close_superseded(
     if hand_on is not None:
         hand_on.coupon_use = None
         Order.objects.filter(pk=hand_on.pk).update(coupon_use=None)
-    _close_as(orders, Status.SUPERSEDED, "order.superseded", now=now, by=by)
+    return _close_as(orders, Status.SUPERSEDED, "order.superseded", now=now, by=by)
 
 
-def close_owned(contact_id: int, offer_ids: Collection[int], *, paid: Order, now: dt.datetime, by: Any = None) -> int:
-    """Cancel the open orders for ``offer_ids`` of the contact's other web purchases: with ``paid`` they have all that is in
-    them. Returns how many.
+def close_owned(contact_id: int, offer_ids: Collection[int], *, paid_id: int, now: dt.datetime, by: Any = None) -> int:
+    """Cancel the open orders for ``offer_ids`` of the contact's other web purchases: with the order ``paid_id`` they have all
+    that is in them. Returns how many.
 
     Call it with the contact locked, inside ``OrderPaid``: ``apply_totals`` gives the coupons back afterwards, when it is time
     to lock their counters. A part already paid is left to a person. A fixed number of queries.
     """
     if not offer_ids:
         return 0
+    paid = Order.objects.only("number", "purchase_id").get(pk=paid_id)
     rows = open_elsewhere(contact_id, paid.purchase_id).filter(offer_id__in=list(offer_ids))
     orders = list(locking.locked(rows.order_by("pk")))
-    _close_as(orders, Status.CANCELLED, "order.owned_now", now=now, by=by, paid=paid.number)
+    writing.write_many(_close_as(orders, Status.CANCELLED, "order.owned_now", now=now, by=by, paid=paid.number))
     return len(orders)
 
 
@@ -208,23 +211,25 @@ def open_elsewhere(contact_id: int, purchase_id: int) -> QuerySet[Order]:
     )
 
 
-def _close_as(orders: Sequence[Order], to: Status, code: str, *, now: dt.datetime, by: Any, **facts: Any) -> None:
-    """Close locked orders as one set and tell it, without touching their coupons."""
+def _close_as(
+    orders: Sequence[Order], to: Status, code: str, *, now: dt.datetime, by: Any, **facts: Any
+) -> list[TimelineEntry]:
+    """Close locked orders as one set and tell it, without touching their coupons; returns what is to be written of it."""
+    entries: list[TimelineEntry] = []
     if not orders:
-        return
-    entries = []
+        return entries
     for order in orders:
         _check(order, to)
         entries.append(writing.draft(order, code, now=now, by=by, **facts, was=str(order.status)))
         order.status, order.closed_at = to, now
     Order.objects.filter(pk__in=[order.pk for order in orders]).update(status=to, closed_at=now)
-    writing.write_many(entries)
     events.publish(OrdersClosed(tuple(closed_event(order, now) for order in orders), now))
+    return entries
 
 
 def close_many(orders: Sequence[Order], status: Status, *, now: dt.datetime, by: Any = None) -> None:
     """Close locked orders as one set, and give their coupons back: a fixed number of queries, whatever their number."""
-    _close_as(orders, status, f"order.{status}", now=now, by=by)
+    writing.write_many(_close_as(orders, status, f"order.{status}", now=now, by=by))
     uses.release_many([order.coupon_use_id for order in orders if order.coupon_use_id], now=now)
 
 
@@ -317,7 +322,7 @@ def _close_siblings(order: Order, *, now: dt.datetime, by: Any) -> list[Order]:
                 sibling, "order.part_left_over", now=now, attention=True, received=sibling.received, paid=order.number
             )
     waiting = [sibling for sibling in siblings if sibling.status in UNSETTLED]
-    _close_as(waiting, Status.CANCELLED, "order.sibling_paid", now=now, by=by, paid=order.number)
+    writing.write_many(_close_as(waiting, Status.CANCELLED, "order.sibling_paid", now=now, by=by, paid=order.number))
     return [sibling for sibling in siblings if sibling.status != Status.PARTLY_PAID]
 
 

@@ -24,7 +24,7 @@ from wagtail_kwiga.payments import attempts, ledger, refund_states, refunds
 from wagtail_kwiga.payments.events import PaymentFailed
 from wagtail_kwiga.payments.models import PaymentAttempt, ProviderEvent
 from wagtail_kwiga.payments.provider import CONFIRMED, FAILED, PENDING, Provider, ReportedEvent
-from wagtail_kwiga.payments.statuses import EventKind, FailureCode
+from wagtail_kwiga.payments.statuses import EventKind, FailureCode, Outcome
 from wagtail_kwiga.pricing.money import Money
 
 State = PaymentAttempt.State
@@ -33,7 +33,7 @@ Result = ProviderEvent.Result
 _MAY_BECOME_PENDING = frozenset({State.STARTED, State.FAILED, State.ABANDONED})
 _MAY_BECOME_FAILED = frozenset({State.STARTED, State.PENDING, State.ABANDONED})
 #: An event's outcome → the word of ``payments.refunds``.
-_REFUND_WORDS = {CONFIRMED: "done", PENDING: "pending", FAILED: "failed"}
+_REFUND_WORDS: dict[Outcome, refunds.ReportedOutcome] = {CONFIRMED: "done", PENDING: "pending", FAILED: "failed"}
 
 
 @dataclass(frozen=True)

@@ -26,10 +26,12 @@ def claim(now: dt.datetime, *, batch: int = 1, only: int | None = None) -> list[
     """Up to ``batch`` stored events whose time has come, for this worker alone; or the one with the key ``only``.
 
     Each has one try more and a lease; whoever dies in it is replaced when the lease has run out. One query for nothing,
-    three for any number.
+    the same few for any number.
     """
     until = now + dt.timedelta(seconds=conf.settings.LEASE_SECONDS)
     due = _due(now) if only is None else _due(now).filter(pk=only)
+    if not due.exists():
+        return []
     with locking.atomic_write():
         claimed = list(locking.locked(due.order_by("next_try_at", "pk"), skip=True)[:batch])
         lease = secrets.token_hex(16)

@@ -319,6 +319,7 @@ class ProviderEvent(models.Model):
     #: The provider's own event id, or a hash of the body and the position in it where there is none.
     event_id = models.CharField(_("event"), max_length=200)
     kind = models.CharField(_("kind"), max_length=10, choices=EVENT_KIND_CHOICES, default=EventKind.PAYMENT.value)
+    #: What was told about money outlives everything: an attempt that it speaks of is never deleted.
     attempt = models.ForeignKey(
         PaymentAttempt,
         on_delete=models.PROTECT,

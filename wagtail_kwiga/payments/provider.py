@@ -24,7 +24,9 @@ from django.utils.translation import gettext as _
 from wagtail_kwiga import conf, web_addresses
 from wagtail_kwiga.exceptions import BadSignature, PaymentRefused
 from wagtail_kwiga.orders.statuses import PaymentKind
-from wagtail_kwiga.payments.statuses import EventKind, FailureCode, Outcome
+from wagtail_kwiga.payments.statuses import EventKind as EventKind  # adapters import the words from here
+from wagtail_kwiga.payments.statuses import FailureCode as FailureCode
+from wagtail_kwiga.payments.statuses import Outcome as Outcome
 from wagtail_kwiga.pricing.money import Money
 
 if TYPE_CHECKING:

@@ -289,7 +289,7 @@ def _free(stored: ProviderEvent, next_try_at: dt.datetime) -> None:
 def _attempt(provider: Provider, event: ReportedEvent) -> PaymentAttempt | None:
     """The attempt that an event speaks of, by our token or else by the provider's reference."""
     own = PaymentAttempt.objects.filter(method=provider.alias).select_related("payment__order")
-    known = own.filter(token=event.attempt_token).first() if event.attempt_token else None
+    known: PaymentAttempt | None = own.filter(token=event.attempt_token).first() if event.attempt_token else None
     if known is None and event.reference:
         known = own.filter(reference=event.reference).first()
     return known

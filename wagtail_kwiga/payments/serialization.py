@@ -36,7 +36,8 @@ def to_json(event: ReportedEvent) -> dict[str, Any]:
         "external_ids": dict(event.external_ids),
         "raw": dict(event.raw),
     }
-    return json.loads(json.dumps(kept, default=str).replace("\\u0000", ""))
+    plain: dict[str, Any] = json.loads(json.dumps(kept, default=str).replace("\\u0000", ""))
+    return plain
 
 
 def from_json(kept: Mapping[str, Any]) -> ReportedEvent:

@@ -7,16 +7,16 @@ from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
 from fractions import Fraction
 
-from babel.numbers import get_currency_precision
-
 from wagtail_kwiga.exceptions import MoneyMismatch
+from wagtail_kwiga.pricing import currencies
 
 
 @dataclass(frozen=True, order=False)
 class Money:
     """An exact amount in a currency: ``Money(Decimal("19.99"), "EUR")``.
 
-    It is kept in the currency's own precision (Babel's table), rounded half up.
+    It is kept in the currency's own precision (ISO 4217, ``pricing.currencies``), rounded half up. Raises ``ValueError``
+    for a currency that does not exist, ``TypeError`` for a float.
     """
 
     amount: Decimal
@@ -94,8 +94,8 @@ class Money:
 
 
 def precision(currency: str) -> int:
-    """Digits behind the point of a currency: 0, 2, 3 or 4 (Babel's CLDR table; 2 where it is unknown)."""
-    return get_currency_precision(currency)
+    """Digits behind the point of a currency: 0, 2 or 3. Raises ``ValueError`` for one that does not exist."""
+    return currencies.digits(currency)
 
 
 def quantise(amount: Decimal, currency: str) -> Decimal:

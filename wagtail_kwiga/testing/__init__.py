@@ -1,12 +1,12 @@
 """Tests for a site's own code. ``ProviderContract`` tries a payment provider: its adapter's test inherits it.
 
-Needs pytest and pytest-django: ``pip install "wagtail-kwiga[testing]"``. No other module of the package imports this one.
+Needs pytest and pytest-django, which the extra ``testing`` names. No other module of the package imports this one.
 """
 
 try:
     import pytest
 except ImportError as fault:
-    raise ImportError('wagtail_kwiga.testing needs pytest: pip install "wagtail-kwiga[testing]"') from fault
+    raise ImportError('wagtail_kwiga.testing needs pytest and pytest-django: install the extra "testing"') from fault
 
 # Before they are imported: a failing assertion then shows what it compared.
 pytest.register_assert_rewrite(

@@ -36,7 +36,7 @@ def test_the_words_are_stable():
         "steps": [
             {"kind": "wait", "id": "wait", "minutes": 30},
             {"kind": "add_to_list", "id": "add", "list_id": 7, "until": "scenario", "hours": None},
-            {"kind": "send_email", "id": "mail", "template_id": 4, "coupon_id": 15},
+            {"kind": "send_email", "id": "mail", "template_id": 4, "coupon_id": 15, "offer_id": None},
             {"kind": "wait", "id": "day", "minutes": 1440},
             {"kind": "remove_from_list", "id": "remove", "list_id": 7},
         ],
@@ -107,6 +107,7 @@ def test_the_core_knows_neither_django_nor_wagtail(source):
         "wagtail_kwiga.coupons.rules",
         "wagtail_kwiga.exceptions",
         "wagtail_kwiga.mailing.permission",
+        "wagtail_kwiga.orders.events",
         "wagtail_kwiga.orders.statuses",
         "wagtail_kwiga.pricing.money",
     )

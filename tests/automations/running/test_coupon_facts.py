@@ -35,10 +35,17 @@ def shop(story):
 
 
 def run_of(story, contact, offer) -> m.Run:
+    """A run about the contact's order."""
+    order = m.Order.objects.filter(contact=contact, offer=offer).first() or order_for(contact, offer)
     return m.Run(
-        pk=1, scenario=story.scenario, version=story.scenario.version, contact=contact, offer=offer, position="step-0",
-        due_at=START, stepped_at=START, entered_at=START,
+        pk=1, scenario=story.scenario, version=story.scenario.version, contact=contact, order=order,
+        purchase_id=order.purchase_id, position="step-0", due_at=START, stepped_at=START, entered_at=START,
     )  # fmt: skip
+
+
+def verdict_of(known, run, story, now):
+    """What the engine makes of the coupon for the offer of the run's order."""
+    return known.coupon_verdict(story.coupon.pk, known.offer_of(run.order_id), now)
 
 
 @settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -97,10 +104,11 @@ def test_page_engine_and_delivery_give_the_same_verdict(
         )
     offer = m.Offer.objects.get(pk=story.offer.pk)
 
-    decided = facts.load([run_of(story, ada, offer)], START).cases[1].facts.coupon_verdict(story.coupon.pk, START)
+    run = run_of(story, ada, offer)
+    decided = verdict_of(facts.load([run], START).cases[1].facts, run, story, START)
     checked = presend_checks.pre_send_check(mail, site_id=None, coupon_id=story.coupon.pk, now=START)
 
-    assert checked is not None and checked.coupon == decided
+    assert checked is not None and checked.verdict == decided
     shown = eligibility.check_coupon(story.coupon, offer=offer, contact=ada, now=START)
     if selling.is_for_sale(offer, START):
         assert (decided.reason, decided.until) == (shown.reason, shown.until)
@@ -121,9 +129,9 @@ def test_whose_time_on_the_list_is_over_is_told_apart_from_who_never_was_on_it(s
         lists.remove(story.list, mail.contact, now=after(minutes=5))
     run = run_of(story, mail.contact, story.offer)
     now = after(minutes=10)
-    assert facts.load([run], now).cases[1].facts.coupon_refusal(story.coupon.pk, now) == "ended_for_you"
+    assert verdict_of(facts.load([run], now).cases[1].facts, run, story, now).reason == "ended_for_you"
     other = run_of(story, make_contact(), story.offer)
-    assert facts.load([other], now).cases[1].facts.coupon_refusal(story.coupon.pk, now) == "other_address"
+    assert verdict_of(facts.load([other], now).cases[1].facts, other, story, now).reason == "other_address"
 
 
 @pytest.mark.parametrize("hours", [None, 3])
@@ -143,7 +151,7 @@ def test_what_a_pass_folds_into_its_facts_is_what_the_database_says_afterwards(s
         else:
             lists.remove(story.list, mail.contact, source=source_of(1), now=START)
         shown = eligibility.check_coupon(story.coupon, offer=story.offer, contact=mail.contact, now=START)
-        verdict = known.coupon_verdict(story.coupon.pk, START)
+        verdict = verdict_of(known, run, story, START)
         assert verdict.reason == shown.reason == ("ok" if intent is put_on else "ended_for_you")
         if verdict.ok:
             assert verdict.until == shown.until == until

@@ -376,7 +376,8 @@ def test_once_a_paid_order_is_thanked_for():
     mail = m.OutgoingEmail.objects.get()
     assert (mail.purpose, mail.not_after) == ("scenario", after(hours=6, minutes=1))
     run = m.Run.objects.get()
-    assert (run.entry_key, run.once_key, run.state) == (f"paid:{order.pk}", f"paid:{order.pk}", "done")
+    key = f"order_paid:{order.contact_id}:order:{order.pk}"
+    assert (run.entry_key, run.once_key, run.state) == (key, key, "done")
 
 
 def test_a_part_that_came_and_went_back_ends_the_run(story):

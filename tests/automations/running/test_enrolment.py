@@ -13,7 +13,7 @@ from wagtail.models import Site
 from tests.automations.story import stream, tell, told
 from tests.orders.shop import books_receive
 from tests.support import START, after, make_contact, make_offer
-from wagtail_kwiga import locking
+from wagtail_kwiga import events, locking
 from wagtail_kwiga import models as m
 from wagtail_kwiga.automations.core.definitions import Definition
 from wagtail_kwiga.automations.core.steps import RemoveFromList
@@ -21,6 +21,7 @@ from wagtail_kwiga.automations.core.triggers import StartEvent
 from wagtail_kwiga.automations.running import engine, enrolment
 from wagtail_kwiga.journal import writing
 from wagtail_kwiga.orders import transitions
+from wagtail_kwiga.orders.events import OrderPaid
 
 pytestmark = pytest.mark.django_db
 
@@ -33,18 +34,17 @@ def test_entering(story):
     ada = make_contact()
     order = story.place(ada)
     run = m.Run.objects.get()
-    assert (run.scenario, run.version, run.contact, run.offer) == (
-        story.scenario, story.scenario.version, ada, story.offer,
-    )  # fmt: skip
-    assert (run.order, run.purchase_id, run.entry_key) == (
-        order,
-        order.purchase_id,
-        f"unpaid:{ada.pk}:{story.offer.pk}",
-    )
+    assert (run.scenario, run.version, run.contact) == (story.scenario, story.scenario.version, ada)
+    assert (run.order, run.purchase_id, run.entry_key) == (order, order.purchase_id, f"unpaid:{order.purchase_id}")
     assert (run.entered_at, run.stepped_at, run.once_key) == (START, START, "")
+    assert (run.language, run.site_id) == ("en", order.site_id)
+    assert run.context == {
+        "event": "OrderPlaced", "order_id": order.pk, "contact_id": ada.pk, "offer_id": story.offer.pk,
+        "purchase_id": order.purchase_id, "superseded_ids": [], "at": START.isoformat(),
+    }  # fmt: skip
 
 
-@pytest.mark.parametrize("given", [{"payment_kind": "transfer"}, {"origin": "staff"}, {"origin": "import"}])
+@pytest.mark.parametrize("given", [{"method": "transfer"}, {"origin": "staff"}, {"origin": "import"}])
 def test_orders_that_the_filters_leave_out_leave_no_trace(story, given):
     story.place(**given)
     assert not m.Run.objects.exists()
@@ -170,13 +170,16 @@ def test_another_offer_is_another_matter():
     assert refused() == []
 
 
-def test_a_new_purchase_after_a_paid_one_is_cooled_too(story):
+def test_a_new_purchase_after_a_paid_one_is_another_wish(story):
+    """A consultation is bought again and again: whoever was written to about the first may be about the second."""
+    m.Product.objects.update(repeatable=True)
     ada = make_contact()
     order = story.place(ada)
     engine.run_due(after(minutes=30))
     books_receive(m.Order.objects.get(pk=order.pk), "120.00", now=after(hours=1))
     story.place(ada, now=after(days=3))
-    assert refused() == ["cooling"]
+    assert refused() == []
+    assert m.Run.objects.filter(state="live").count() == 1
 
 
 def test_no_address_and_the_switch_are_refusals_with_a_reason(story):
@@ -211,12 +214,11 @@ def thanks(story):
 def test_paid_enters_once_per_order(story, thanks):
     order = story.place()
     books_receive(order, "120.00", now=after(minutes=1))
-    enrolment.on_order_paid(
-        enrolment.OrderPaid(order.pk, order.contact_id, order.offer_id, order.purchase_id, after(minutes=2), True)
-    )
+    with locking.atomic_write():  # told twice
+        events.publish(OrderPaid(order.pk, order.contact_id, order.offer_id, order.purchase_id, after(minutes=2), True))
     runs = m.Run.objects.filter(scenario=thanks)
     assert [(run.state, run.due_at) for run in runs] == [("live", after(minutes=6))]
-    assert m.TimelineEntry.objects.filter(code="automations.enrolment_failed").exists()  # the second telling
+    assert not m.TimelineEntry.objects.filter(code="automations.enrolment_failed").exists()
 
 
 def test_money_twice_for_one_purchase_is_one_purchase(story, thanks):

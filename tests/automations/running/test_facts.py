@@ -20,7 +20,7 @@ def test_what_a_case_knows(story):
     case = batch.cases[run.pk]
     assert case.run.source == f"run:{run.pk}"
     assert [one.id for one in case.facts.orders] == [order.pk]
-    assert case.facts.offer.not_for_sale == ""
+    assert case.facts.offer_of(order.pk).not_for_sale == ""
     assert case.facts.templates[story.template.pk].tells_end
     assert case.definition.event.kind == "order_unpaid"
     assert batch.language_of(run, order.pk) == "en"
@@ -29,7 +29,7 @@ def test_what_a_case_knows(story):
 def test_a_withdrawn_offer_is_known_as_such(story):
     run = story.run_of(story.place())
     m.Offer.objects.update(state="withdrawn")
-    assert facts.load([run], START).cases[run.pk].facts.offer.not_for_sale == "withdrawn"
+    assert facts.load([run], START).cases[run.pk].facts.offer_of(run.order_id).not_for_sale == "withdrawn"
 
 
 def test_one_faulty_template_does_not_take_the_others_with_it(story):

@@ -31,8 +31,8 @@ def crowd(story, number):
     )  # fmt: skip
     return m.Run.objects.bulk_create(
         m.Run(
-            scenario=story.scenario, version=story.scenario.version, contact=order.contact, offer=story.offer,
-            order=order, purchase_id=order.purchase_id, entry_key=f"unpaid:{order.contact_id}:{story.offer.pk}",
+            scenario=story.scenario, version=story.scenario.version, contact=order.contact,
+            order=order, purchase_id=order.purchase_id, entry_key=f"unpaid:{order.purchase_id}",
             position="step-0", due_at=after(minutes=30), entered_at=START, stepped_at=START,
         )
         for order in orders

@@ -2,6 +2,7 @@
 
 import django.core.validators
 import django.db.models.deletion
+import wagtail_kwiga.currency_validator
 import wagtail_kwiga.streams
 from django.db import migrations, models
 
@@ -46,9 +47,7 @@ class Migration(migrations.Migration):
                         blank=True,
                         help_text="Left empty: the site's default currency.",
                         max_length=3,
-                        validators=[
-                            django.core.validators.RegexValidator("^[A-Z]{3}$", "Three capital letters, such as EUR.")
-                        ],
+                        validators=[wagtail_kwiga.currency_validator.validate_currency],
                         verbose_name="currency",
                     ),
                 ),

@@ -53,20 +53,36 @@ def _let_somebody_take_the_last_place(mail, coupon):
     uses.reserve(coupon, make_contact(), until=after(hours=1), now=START)
 
 
+def _delete_it(mail, coupon):
+    m.Coupon.objects.filter(pk=coupon.pk).delete()
+
+
+#: What may have happened, and what the mail then says of itself.
 WORSE = {
-    "inactive": _of_coupon(is_active=False),
-    "not yet": _of_coupon(valid_from=after(days=1)),
-    "expired": _of_coupon(valid_until=after(minutes=1)),
-    "the offer takes none": _of_offer(coupon_mode="none"),
-    "the offer takes others": _of_offer(coupon_mode="only"),
-    "for another offer": _bind_to_another_offer,
-    "another currency": _of_coupon(kind="fixed", amount=5, percent=None, currency="PLN"),
-    "for people on a list": _bind_to_an_empty_list,
-    "used by the reader": _spend_it,
-    "used up": _let_somebody_take_the_last_place,
-    "the offer is withdrawn": _of_offer(state="withdrawn"),
-    "the sale is over": _of_offer(sales_until=after(minutes=1)),
+    "inactive": (_of_coupon(is_active=False), "coupon_inactive"),
+    "not yet": (_of_coupon(valid_from=after(days=1)), "coupon_not_yet"),
+    "expired": (_of_coupon(valid_until=after(minutes=1)), "coupon_expired"),
+    "the offer takes none": (_of_offer(coupon_mode="none"), "coupon_offer_takes_none"),
+    "the offer takes others": (_of_offer(coupon_mode="only"), "coupon_offer_takes_others"),
+    "for another offer": (_bind_to_another_offer, "coupon_wrong_offer"),
+    "another currency": (
+        _of_coupon(kind="fixed", amount=5, percent=None, currency="PLN"),
+        "coupon_other_currency",
+    ),
+    "for people on a list": (_bind_to_an_empty_list, "coupon_other_address"),
+    "used by the reader": (_spend_it, "coupon_used_by_you"),
+    "used up": (_let_somebody_take_the_last_place, "coupon_used_up"),
+    "gone": (_delete_it, "coupon_unknown"),
+    "the offer is withdrawn": (_of_offer(state="withdrawn"), "not_for_sale"),
+    "the sale is over": (_of_offer(sales_until=after(minutes=1)), "not_for_sale"),
 }
+
+
+def forget_the_promise(mail):
+    """A row without the columns: what it promises is read out of its links and words, as of old."""
+    m.OutgoingEmail.objects.filter(pk=mail.pk).update(
+        promised_offer=None, promised_coupon=None, promised_total=None, promised_currency="", promised_until=None
+    )
 
 
 @pytest.mark.parametrize("blocks", [LINKED, NAMED], ids=["linked", "named"])
@@ -76,11 +92,25 @@ def test_what_the_checkout_would_refuse_is_not_promised(worse, blocks):
     mail = queue_one(template=template, coupon=coupon)
     healthy = queue_one(template=template)
     assert any(row.get("coupon") for row in mail.links.values()) is (blocks is LINKED)
-    WORSE[worse](mail, coupon)
+    happens, why = WORSE[worse]
+    happens(mail, coupon)
     assert deliver_due(after(minutes=1)) == DeliverySummary(sent=1, missed=1)
     mail.refresh_from_db()
     healthy.refresh_from_db()
-    assert (mail.status, mail.why, healthy.status) == ("missed", "too_late", "sent")
+    assert (mail.status, mail.why, healthy.status) == ("missed", f"promise_over: {why}", "sent")
+
+
+@pytest.mark.parametrize("blocks", [LINKED, NAMED], ids=["linked", "named"])
+@pytest.mark.parametrize("worse", WORSE)
+def test_a_row_without_the_columns_is_judged_by_the_old_rules(worse, blocks):
+    coupon, template = make_coupon(), make_template(blocks, preheader="")
+    mail, healthy = queue_one(template=template, coupon=coupon), queue_one(template=template)
+    forget_the_promise(mail)
+    forget_the_promise(healthy)
+    WORSE[worse][0](mail, coupon)
+    assert deliver_due(after(minutes=1)) == DeliverySummary(sent=1, missed=1)
+    mail.refresh_from_db()
+    assert (mail.status, mail.why) == ("missed", "promise_over")
 
 
 @pytest.mark.parametrize("blocks", [LINKED, NAMED], ids=["linked", "named"])
@@ -118,7 +148,9 @@ def test_the_membership_that_ends_last_speaks_for_all():
     lists.add(second, contact, until=after(minutes=10), source="c", now=START)
     template = make_template(LINKED, preheader="")
     for minutes in (9, 10):
-        queue_one(contact, template=template, coupon=coupon, due_at=after(minutes=minutes))
+        queue_one(
+            contact, template=template, coupon=coupon, coupon_until=after(minutes=10), due_at=after(minutes=minutes)
+        )
     assert deliver_due(after(minutes=9)) == DeliverySummary(sent=1)
     assert deliver_due(after(minutes=10)) == DeliverySummary(missed=1)
 

@@ -15,7 +15,7 @@ from wagtail_kwiga import models as m
 from wagtail_kwiga.contacts import consent, directory
 from wagtail_kwiga.journal import writing
 from wagtail_kwiga.mailing import sender, suppression
-from wagtail_kwiga.mailing.sending import delivery, mail_connection, outbox, tracking
+from wagtail_kwiga.mailing.sending import delivery, mail_connection, outbox, presend_rules, tracking
 from wagtail_kwiga.mailing.sending.delivery import DeliverySummary, deliver_due
 from wagtail_kwiga.mailing.sending.outcomes import DeliveryResult, Outcome
 
@@ -207,7 +207,7 @@ def test_a_worker_that_was_only_slow_can_still_tell_how_it_ended():
 
 
 def test_one_mail_that_nobody_foresaw_does_not_stop_the_others(outgoing, monkeypatch):
-    real = delivery._objection
+    real = presend_rules.objection
 
     def objection(email, by, now):
         if email.pk == row.pk:
@@ -215,7 +215,7 @@ def test_one_mail_that_nobody_foresaw_does_not_stop_the_others(outgoing, monkeyp
         return real(email, by, now)
 
     row, healthy = queue_one(), queue_one()
-    monkeypatch.setattr(delivery, "_objection", objection)
+    monkeypatch.setattr(presend_rules, "objection", objection)
     assert deliver_due(START) == DeliverySummary(sent=1, later=1)
     row.refresh_from_db()
     assert (row.status, row.attempts) == (Status.QUEUED, 1)

@@ -122,7 +122,7 @@ class _Walk:
         return StepResult("missed", "too_late", facts={"due": self.run.due_at.isoformat(), "minutes_late": late})
 
     def _ask(self, step: Step) -> StepResult:
-        standing = StepContext(self.run, self.definition, self.index, self.rules, self.just_came)
+        standing = StepContext(self.run, self.definition, self.index, self.rules, self.just_came, self.order_id)
         return step.decide(standing, self.facts, self.now)
 
     def _take(self, step: Step, told: StepResult) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from wagtail_kwiga.automations.core.definitions import Definition
@@ -19,7 +20,9 @@ class Newcomer:
     recovery_on: bool = True
     #: Inside already, or held because something is wrong.
     is_inside: bool = False
-    #: When this scenario last wrote to this person about this offer.
+    #: The person has everything already that the offer would add, by whatever way they came by it.
+    owns_all: bool = False
+    #: When this scenario last wrote to this person about this purchase.
     last_message_at: dt.datetime | None = None
 
 
@@ -29,6 +32,8 @@ def refusal(newcomer: Newcomer, now: dt.datetime, cooling: dt.timedelta) -> str:
         return "recovery_off"
     if newcomer.is_placeholder:
         return permission.PLACEHOLDER
+    if newcomer.owns_all:
+        return "owned"
     if newcomer.is_inside:
         return "already_inside"
     if newcomer.last_message_at is not None and now - newcomer.last_message_at < cooling:
@@ -49,15 +54,42 @@ class Move:
         return self.reason not in ("starts_afresh", "follows_order")
 
 
-def move(definition: Definition, first_message_at: dt.datetime | None, order: OrderSnapshot) -> Move:
+def move(
+    definition: Definition, first_message_at: dt.datetime | None, order: OrderSnapshot, *, owns_all: bool = False
+) -> Move:
     """Where a run inside goes when ``order`` replaces its own.
 
     Before the first message the wait starts afresh (returning every 29 minutes means no mail until 30 quiet minutes);
     afterwards only the pointer moves, so coming back by the mail's link and leaving again brings no second mail.
     """
+    if why := definition.event.exit_for_newer(order, has_mailed=first_message_at is not None):
+        return Move(why)
+    if owns_all:
+        return Move("owned")
     if first_message_at is not None:
         return Move("follows_order")
-    if definition.event.begins_on == "placed" and not definition.event.matches(order):
-        return Move("other_kind_of_order")
     position, due_at = definition.opening(order.placed_at)
     return Move("starts_afresh", position, due_at)
+
+
+@dataclass(frozen=True)
+class JoiningRun:
+    """A run inside whose purchase joins another, or is joined by others."""
+
+    id: int
+    scenario_id: int
+    entered_at: dt.datetime
+    first_message_at: dt.datetime | None = None
+
+
+def ended_by_joining(runs: Iterable[JoiningRun]) -> set[int]:
+    """Of runs that come to stand in one purchase, those that end: one of each scenario stays, the one that has mailed
+    before one that has not, else the oldest."""
+    staying: dict[int, JoiningRun] = {}
+    ended: set[int] = set()
+    for run in sorted(runs, key=lambda run: (run.first_message_at is None, run.entered_at, run.id)):
+        if run.scenario_id in staying:
+            ended.add(run.id)
+        else:
+            staying[run.scenario_id] = run
+    return ended

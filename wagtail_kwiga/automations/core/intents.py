@@ -67,6 +67,8 @@ class QueueEmail(Intent):
     coupon_id: int | None
     coupon_until: dt.datetime | None
     not_after: dt.datetime
+    #: The offer that the mail is about where the run is about no order.
+    offer_id: int | None = None
 
     @property
     def key(self) -> str:

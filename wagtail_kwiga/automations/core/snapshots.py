@@ -37,11 +37,12 @@ class RunSnapshot:
     position: str
     due_at: dt.datetime
     stepped_at: dt.datetime
-    offer_id: int | None = None
     order_id: int | None = None
     purchase_id: int | None = None
     in_flight_since: dt.datetime | None = None
     first_message_at: dt.datetime | None = None
+    #: What the event said that began it.
+    context: Mapping[str, Any] = field(default_factory=dict, hash=False)
 
     @property
     def source(self) -> str:
@@ -143,7 +144,10 @@ class Facts:
 
     contact: ContactSnapshot
     orders: tuple[OrderSnapshot, ...] = ()
-    offer: OfferSnapshot | None = None
+    #: The offers that the orders and the steps name, by id.
+    offers: Mapping[int, OfferSnapshot] = field(default_factory=dict)
+    #: Those of them that would add nothing to what the person has.
+    owned: frozenset[int | None] = frozenset()
     #: A payment of some order of the purchase is under way.
     in_flight: bool = False
     grants: tuple[GrantSnapshot, ...] = ()
@@ -171,6 +175,12 @@ class Facts:
         return changed
 
     # --- the purchase -------------------------------------------------------------------------------------------------
+
+    def offer_of(self, order_id: int | None, named: int | None = None) -> OfferSnapshot | None:
+        """The offer that a mail is about: that of the order, or for a run without one the offer that the step names."""
+        order = self.order(order_id)
+        offer_id = order.offer_id if order is not None else named
+        return self.offers.get(offer_id) if offer_id is not None else None
 
     @property
     def is_paid(self) -> bool:
@@ -224,16 +234,16 @@ class Facts:
 
     # --- coupons ----------------------------------------------------------------------------------------------------
 
-    def coupon_verdict(self, coupon_id: int, now: dt.datetime) -> Verdict:
-        """Whether a mail may promise the coupon to this person at ``now``, by the rules of the checkout."""
-        coupon, offer = self.coupons.get(coupon_id), self.offer
+    def coupon_verdict(self, coupon_id: int, offer: OfferSnapshot | None, now: dt.datetime) -> Verdict:
+        """Whether a mail may promise the coupon to this person for ``offer`` at ``now``, by the rules of the checkout."""
+        coupon = self.coupons.get(coupon_id)
         if coupon is None or offer is None:
             return rules.judge_promise(coupon, offer, Links(), None, now)
         return rules.judge_promise(coupon, offer, coupon.links(offer.id), self._customer_of(coupon, now), now)
 
-    def coupon_refusal(self, coupon_id: int, now: dt.datetime) -> str:
-        """Why the coupon would not work for this person at ``now``; empty when it would."""
-        verdict = self.coupon_verdict(coupon_id, now)
+    def coupon_refusal(self, coupon_id: int, offer: OfferSnapshot | None, now: dt.datetime) -> str:
+        """Why the coupon would not work for this person and ``offer`` at ``now``; empty when it would."""
+        verdict = self.coupon_verdict(coupon_id, offer, now)
         return "" if verdict.ok else str(verdict.reason)
 
     def _customer_of(self, coupon: CouponSnapshot, now: dt.datetime) -> CustomerFacts:

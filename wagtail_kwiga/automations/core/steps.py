@@ -31,6 +31,8 @@ class StepContext:
     rules: Rules
     #: The run came to this step in this very pass, instead of having stood here since the last one.
     just_came: bool
+    #: The order that the run is about by now: ``run.order_id``, or the one that has replaced it.
+    order_id: int | None = None
 
     def list_was_missed(self, facts: Facts) -> bool:
         """Whether the nearest *add to list* before this step, not taken back since, was missed."""
@@ -215,18 +217,22 @@ class RemoveFromList(Step):
 
 @dataclass(frozen=True)
 class SendEmail(Step):
-    """Queue one mail. ``coupon_id`` was settled when the scenario was published."""
+    """Queue one mail. ``coupon_id`` was settled when the scenario was published. ``offer_id`` is what the mail is about and
+    leads to where the run is about no order; an order brings its own offer."""
 
     kind: ClassVar[str] = "send_email"
     block: ClassVar[str] = "wagtail_kwiga.automations.editing.blocks.SendEmailBlock"
 
     template_id: int
     coupon_id: int | None = None
+    offer_id: int | None = None
 
     def __post_init__(self) -> None:
         whole("template_id", self.template_id, least=1)
         if self.coupon_id is not None:
             whole("coupon_id", self.coupon_id, least=1)
+        if self.offer_id is not None:
+            whole("offer_id", self.offer_id, least=1)
 
     def decide(self, run: StepContext, facts: Facts, now: dt.datetime) -> StepResult:
         if self.id in facts.mailed:
@@ -241,20 +247,21 @@ class SendEmail(Step):
             return StepResult("skipped", refusal)
         until = None
         if self.coupon_id is not None:
-            verdict = facts.coupon_verdict(self.coupon_id, now)
+            verdict = facts.coupon_verdict(self.coupon_id, facts.offer_of(run.order_id, self.offer_id), now)
             if not verdict.ok:
                 return StepResult("skipped", f"coupon_{verdict.reason}", facts={"coupon": self.coupon_id})
             until = verdict.until
         if template.tells_end and until is None:
             return StepResult("skipped", "no_end_to_tell", facts={"coupon": self.coupon_id})
         not_after = now + ((until - now) / 2 if until else run.rules.too_late)
-        mail = QueueEmail(run.run.id, self.id, self.template_id, self.coupon_id, until, not_after)
+        mail = QueueEmail(run.run.id, self.id, self.template_id, self.coupon_id, until, not_after, self.offer_id)
         told = {"template": self.template_id, "coupon": self.coupon_id, "until": until.isoformat() if until else None}
         return StepResult("acted", "due", (mail,), facts=told, mail_key=mail_key(run.run.id, self.id))
 
     def uses(self) -> Uses:
         coupons = frozenset() if self.coupon_id is None else frozenset({self.coupon_id})
-        return Uses(coupons=coupons, templates=frozenset({self.template_id}))
+        offers = frozenset() if self.offer_id is None else frozenset({self.offer_id})
+        return Uses(coupons=coupons, templates=frozenset({self.template_id}), offers=offers)
 
 
 STEPS: dict[str, type[Step]] = {one.kind: one for one in (Wait, ContinueIf, AddToList, RemoveFromList, SendEmail)}

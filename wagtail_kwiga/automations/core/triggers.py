@@ -1,17 +1,62 @@
 """Start events: what lets somebody into a scenario, and what ends their way through it. Plain Python.
 
-A site adds classes through ``register_kwiga_events`` and lets people in with ``enrolment.enter``.
+A start event names the classes of published events that it listens to. A site adds classes through
+``register_kwiga_events``; one that listens to nothing lets people in with ``enrolment.enter``.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import datetime as dt
-from dataclasses import dataclass
-from typing import ClassVar
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
 
 from wagtail_kwiga.automations.core.serialization import Serializable, whole
 from wagtail_kwiga.automations.core.snapshots import Facts, OrderSnapshot, RunSnapshot
+from wagtail_kwiga.exceptions import ScenarioFault
+from wagtail_kwiga.orders import events
 from wagtail_kwiga.orders.statuses import Origin, PaymentKind, Status
+
+#: What the entry key of a run about an unpaid purchase begins with.
+UNPAID = "unpaid:"
+
+
+def unpaid_key(purchase_id: int) -> str:
+    """The entry key of runs about an unpaid purchase: one of them at a time is in a scenario."""
+    return f"{UNPAID}{purchase_id}"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """Whom an event lets in, and as what.
+
+    ``key`` names what happened, so that the same person enters a scenario for it once in all, or (``once=False``) once at
+    a time. ``order_id``: the order it is about, where there is one. ``site_id`` and ``language`` say from which site and in
+    which language the person is written to; an order brings its own. ``context`` is kept with the run: JSON values.
+    """
+
+    contact_id: int
+    key: str
+    once: bool = True
+    order_id: int | None = None
+    site_id: int | None = None
+    language: str = ""
+    context: Mapping[str, Any] = field(default_factory=dict, hash=False)
+
+
+def frozen_fields(event: Any) -> dict[str, Any]:
+    """What a published event said, as JSON: its class, and those of its fields that are plain values or instants."""
+    said: dict[str, Any] = {"event": type(event).__name__}
+    for one in dataclasses.fields(event):
+        value = getattr(event, one.name)
+        if isinstance(value, dt.datetime):
+            said[one.name] = value.isoformat()
+        elif value is None or isinstance(value, str | int | float | bool):
+            said[one.name] = value
+        elif isinstance(value, tuple) and all(isinstance(part, str | int) for part in value):
+            said[one.name] = list(value)
+    return said
 
 
 @dataclass(frozen=True)
@@ -24,14 +69,34 @@ class StartEvent(Serializable):
     purpose: ClassVar[str] = "scenario"
     #: Acting waits while a payment of the purchase is under way.
     minds_payment: ClassVar[bool] = False
-    #: Which move of an order lets people in by itself: ``placed``, ``paid``, or none (then ``enrolment.enter`` does).
-    begins_on: ClassVar[str] = ""
+    #: Classes of published events that let people in; empty where the site calls ``enrolment.enter`` itself.
+    listens_to: ClassVar[tuple[type, ...]] = ()
+    #: Whether every run it begins is about an order. Without one a mail has no order to name or to lead to.
+    has_order: ClassVar[bool] = False
     #: Least span from entering to the first thing done, because payment systems may be slow to confirm.
     least_wait: ClassVar[dt.timedelta] = dt.timedelta()
+
+    def entry(self, event: Any) -> Entry | None:
+        """Whom a published event of ``listens_to`` lets in; ``None`` for nobody. Pure: the event is all there is.
+
+        By default the contact of an event about an order, once for each order. An event without one says for itself what
+        happened: override this. Raises ``ScenarioFault`` where that was forgotten.
+        """
+        order_id = getattr(event, "order_id", None)
+        if order_id is None:
+            raise ScenarioFault(f"{self.kind} does not say whom {type(event).__name__} lets in.")
+        return Entry(event.contact_id, f"order:{order_id}", order_id=order_id, context=frozen_fields(event))
 
     def matches(self, order: OrderSnapshot) -> bool:
         """Whether ``order`` is one that this scenario is about."""
         return True
+
+    def exit_for_newer(self, order: OrderSnapshot, *, has_mailed: bool) -> str:
+        """Why a run ends when ``order`` replaces the one it is about; empty when it goes on with that.
+
+        By default an order that it is not about ends it before its first message; afterwards it sees its way through.
+        """
+        return "" if has_mailed or self.matches(order) else "other_kind_of_order"
 
     def leaves(self, run: RunSnapshot, facts: Facts, now: dt.datetime) -> str:
         """Why the run ends here, whatever its step; empty when it goes on. Asked whenever the run is touched."""
@@ -55,7 +120,8 @@ class OrderUnpaid(StartEvent):
     block: ClassVar[str] = "wagtail_kwiga.automations.editing.event_blocks.OrderUnpaidBlock"
     purpose: ClassVar[str] = "recovery"
     minds_payment: ClassVar[bool] = True
-    begins_on: ClassVar[str] = "placed"
+    listens_to: ClassVar[tuple[type, ...]] = (events.OrderPlaced,)
+    has_order: ClassVar[bool] = True
     least_wait: ClassVar[dt.timedelta] = dt.timedelta(minutes=10)
 
     offers: tuple[int, ...] = ()
@@ -68,14 +134,30 @@ class OrderUnpaid(StartEvent):
         for offer in self.offers:
             whole("offer", offer, least=1)
 
+    def entry(self, event: Any) -> Entry | None:
+        if event.offer_id is None:
+            return None
+        said = frozen_fields(event)
+        return Entry(event.contact_id, unpaid_key(event.purchase_id), once=False, order_id=event.order_id, context=said)
+
+    def names(self, offer_id: int | None) -> bool:
+        """Whether it is about orders for this offer."""
+        return offer_id is not None and (not self.offers or offer_id in self.offers)
+
     def matches(self, order: OrderSnapshot) -> bool:
-        if order.offer_id is None or (self.offers and order.offer_id not in self.offers):
+        if not self.names(order.offer_id):
             return False
         if order.origin not in self.origins:
             return False
         if not order.total:  # nothing to pay, so its kind of payment says nothing
             return self.include_free
         return order.payment_kind in self.payment_kinds
+
+    def exit_for_newer(self, order: OrderSnapshot, *, has_mailed: bool) -> str:
+        """Also after a message: whoever went on to an offer that it does not name is not won back for the one before."""
+        if not self.names(order.offer_id):
+            return "other_offer"
+        return super().exit_for_newer(order, has_mailed=has_mailed)
 
     def leaves(self, run: RunSnapshot, facts: Facts, now: dt.datetime) -> str:
         if facts.is_paid:
@@ -97,9 +179,10 @@ class OrderUnpaid(StartEvent):
             newer = facts.newest_open()
             if newer is None:
                 return "order_superseded"
-            if run.first_message_at is None and not self.matches(newer):
-                return "other_kind_of_order"
-        return ""
+            if why := self.exit_for_newer(newer, has_mailed=run.first_message_at is not None):
+                return why
+            order = newer
+        return "owned" if order.offer_id in facts.owned else ""
 
     def follows(self, run: RunSnapshot, facts: Facts) -> OrderSnapshot | None:
         order = facts.order(run.order_id)
@@ -115,13 +198,18 @@ class OrderPaid(StartEvent):
 
     kind: ClassVar[str] = "order_paid"
     block: ClassVar[str] = "wagtail_kwiga.automations.editing.event_blocks.OrderPaidBlock"
-    begins_on: ClassVar[str] = "paid"
+    listens_to: ClassVar[tuple[type, ...]] = (events.OrderPaid,)
+    has_order: ClassVar[bool] = True
 
     offers: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         for offer in self.offers:
             whole("offer", offer, least=1)
+
+    def entry(self, event: Any) -> Entry | None:
+        """Money that comes twice for one purchase is one purchase."""
+        return super().entry(event) if event.first else None
 
     def matches(self, order: OrderSnapshot) -> bool:
         return not self.offers or order.offer_id in self.offers

@@ -20,6 +20,7 @@ from wagtail.blocks import (
 from wagtail.snippets.blocks import SnippetChooserBlock
 
 from wagtail_kwiga.automations import registry
+from wagtail_kwiga.catalogue.models import Offer
 
 
 def start_blocks() -> list[tuple[str, Block]]:
@@ -74,6 +75,11 @@ class StepBlock(CodedBlock):
 
 class ConditionBlock(CodedBlock):
     """A condition of *continue only if*."""
+
+
+def offer_choices() -> list[tuple[int, str]]:
+    """Every offer, read when the form is shown."""
+    return [(offer.pk, str(offer)) for offer in Offer.objects.only("pk", "title")]
 
 
 class WaitBlock(StepBlock):
@@ -204,6 +210,14 @@ class SendEmailBlock(StepBlock):
         required=False,
         help_text=_("Left empty, it is the coupon of the list that a step before added to, if that list has just one."),
     )
+    offer = ChoiceBlock(
+        label=_("Offer"),
+        choices=offer_choices,
+        required=False,
+        help_text=_(
+            "Only where what starts the scenario has no order: the offer that the email is about and leads to."
+        ),
+    )
 
     class Meta:
         icon = "mail"
@@ -213,4 +227,5 @@ class SendEmailBlock(StepBlock):
         preview_words = _("E-mail “Your place is free” with the coupon COMEBACK15 (15%)")
 
     def coded(self, value: StructValue) -> dict[str, Any]:
-        return {f"{name}_id": getattr(value[name], "pk", None) for name in ("template", "coupon")}
+        named = {f"{name}_id": getattr(value[name], "pk", None) for name in ("template", "coupon")}
+        return {**named, "offer_id": int(value["offer"]) if value.get("offer") else None}

@@ -8,15 +8,9 @@ from django.forms import CheckboxSelectMultiple
 from django.utils.translation import gettext_lazy as _
 from wagtail.blocks import BooleanBlock, MultipleChoiceBlock, StructValue
 
-from wagtail_kwiga.automations.editing.blocks import EventBlock
-from wagtail_kwiga.catalogue.models import Offer
+from wagtail_kwiga.automations.editing.blocks import EventBlock, offer_choices
 from wagtail_kwiga.orders.labels import ORIGIN_CHOICES, PAYMENT_KIND_CHOICES
 from wagtail_kwiga.orders.statuses import Origin, PaymentKind
-
-
-def _offers() -> list[tuple[int, str]]:
-    """Every offer, read when the form is shown."""
-    return [(offer.pk, str(offer)) for offer in Offer.objects.only("pk", "title")]
 
 
 def _paying() -> list[tuple[str, Any]]:
@@ -27,7 +21,7 @@ def offers_block() -> MultipleChoiceBlock:
     """The choice of offers that both events share."""
     return MultipleChoiceBlock(
         label=_("Offers"),
-        choices=_offers,
+        choices=offer_choices,
         required=False,
         widget=CheckboxSelectMultiple,
         help_text=_("Which offers it is about. None chosen: all of them."),

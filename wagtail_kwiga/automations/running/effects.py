@@ -11,12 +11,13 @@ from collections import defaultdict
 from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
-from wagtail_kwiga import compiled_queries, hooks
+from wagtail_kwiga import compiled_queries, hooks, quoting
+from wagtail_kwiga.automations import registry
 from wagtail_kwiga.automations.core.decisions import Decision
 from wagtail_kwiga.automations.core.intents import EndMembership, GrantMembership, Intent, QueueEmail
 from wagtail_kwiga.automations.core.snapshots import source_of
 from wagtail_kwiga.automations.models import Run, StepRecord
-from wagtail_kwiga.automations.running.facts import Batch, site_of
+from wagtail_kwiga.automations.running.facts import Batch
 from wagtail_kwiga.catalogue.models import Offer
 from wagtail_kwiga.contacts import lists
 from wagtail_kwiga.contacts.models import Contact
@@ -25,7 +26,7 @@ from wagtail_kwiga.journal import writing
 from wagtail_kwiga.mailing.models import OutgoingEmail
 from wagtail_kwiga.mailing.placeholders import Situation
 from wagtail_kwiga.mailing.sending import outbox
-from wagtail_kwiga.offers import quoting
+from wagtail_kwiga.orders.models import Order
 from wagtail_kwiga.pricing.quotes import Quote
 
 #: Kinds carried out here; any other class brings its own ``apply_all``.
@@ -92,32 +93,43 @@ def _language(batch: Batch, decision: Decision) -> str:
     return batch.language_of(batch.runs[decision.run_id], decision.order_id)
 
 
-Quotes = dict[tuple[int, int], Quote]
+Quotes = dict[tuple[int, int | None], Quote]
 
 
-def _quote(offer: Offer, coupon: Coupon, contact: Contact, now: dt.datetime, quotes: Quotes) -> Quote:
+def _quote(offer: Offer, coupon: Coupon | None, contact: Contact, now: dt.datetime, quotes: Quotes) -> Quote:
     """Today's price of an offer with a coupon: the same for everybody, unless the site makes prices of its own."""
     if hooks.has_listeners("construct_kwiga_quote"):
         return quoting.make(offer, coupon, contact, now)
-    if (offer.pk, coupon.pk) not in quotes:
-        quotes[offer.pk, coupon.pk] = quoting.make(offer, coupon, contact, now)
-    return quotes[offer.pk, coupon.pk]
+    key = offer.pk, coupon.pk if coupon else None
+    if key not in quotes:
+        quotes[key] = quoting.make(offer, coupon, contact, now)
+    return quotes[key]
+
+
+def _leads_to_a_new_order(batch: Batch, run: Run, order: Order | None) -> bool:
+    """Whether the price of a mail without a coupon is today's: what its button leads to is ordered at that. An order that holds
+    a coupon hands it on, so there the order's own price is told; and a paid order was paid at its own."""
+    if order is None:
+        return True
+    return batch.cases[run.pk].definition.event.purpose == registry.RECOVERY and order.coupon_use_id is None
 
 
 def _situation(batch: Batch, decision: Decision, mail: QueueEmail, now: dt.datetime, quotes: Quotes) -> Situation:
     """What the mail is about. Its prices are today's: the button leads to a new order at today's terms."""
     run = batch.runs[decision.run_id]
     order = batch.orders.get(decision.order_id) if decision.order_id else None
-    offer = batch.offers.get(run.offer_id) if run.offer_id else None
+    offer_id = order.offer_id if order else mail.offer_id
+    offer = batch.offers.get(offer_id) if offer_id else None
     coupon = batch.coupons.get(mail.coupon_id) if mail.coupon_id else None
     before = after = None
-    if coupon is not None and offer is not None:
+    if offer is not None and (coupon is not None or _leads_to_a_new_order(batch, run, order)):
         quote = _quote(offer, coupon, batch.contacts[run.contact_id], now, quotes)
         before, after = quote.list_price, quote.total
     return Situation(
         contact=batch.contacts[run.contact_id],
         order=order,
-        site=site_of(order),
+        offer=offer,
+        site=order.site if order else run.site,
         language=_language(batch, decision),
         now=now,
         coupon=coupon,

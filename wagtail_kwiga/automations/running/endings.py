@@ -108,7 +108,7 @@ def _stopped(runs: QuerySet[Run], now: dt.datetime) -> list[Run]:
         directory.lock_many(inside.values_list("contact_id", flat=True))
         rows = list(locking.locked(inside.order_by("pk")))
         end(rows, Run.State.STOPPED, "stopped", now)
-        _call_back(rows)
+        call_back(rows, Why.SCENARIO_STOPPED)
     return rows
 
 
@@ -118,11 +118,11 @@ def waiting_mail(runs: Sequence[Run] | QuerySet[Run]) -> QuerySet[OutgoingEmail]
     return OutgoingEmail.objects.filter(pk__in=written.values("email"), status__in=_IN_THE_OUTBOX)
 
 
-def _call_back(runs: Sequence[Run]) -> None:
+def call_back(runs: Sequence[Run], why: Why) -> None:
     """Cancel that mail. Delivery claims under the lock of the contact, which the caller holds: once this has committed,
     none of it is handed over."""
     if runs:
-        called_back = {"status": OutgoingEmail.Status.CANCELLED, "why": str(Why.SCENARIO_STOPPED)}
+        called_back = {"status": OutgoingEmail.Status.CANCELLED, "why": str(why)}
         waiting_mail(runs).update(**called_back, lease="", leased_until=None)
 
 

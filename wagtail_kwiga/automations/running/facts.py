@@ -11,6 +11,7 @@ from typing import Any
 from django.db.models import Q
 from wagtail.models import Site
 
+from wagtail_kwiga.access import ownership
 from wagtail_kwiga.automations import registry
 from wagtail_kwiga.automations.core.conditions import BoughtBefore
 from wagtail_kwiga.automations.core.definitions import Definition
@@ -62,9 +63,9 @@ class Batch:
     mails: dict[tuple[int, str], EmailTemplateVersion] = field(default_factory=dict)
 
     def language_of(self, run: Run, order_id: int | None) -> str:
-        """The language in which this person is written to: that of the order, else their own."""
+        """The language in which this person is written to: that of the order, else of the run, else their own."""
         order = self.orders.get(order_id) if order_id else None
-        return order.language if order else self.contacts[run.contact_id].language
+        return order.language if order else run.language or self.contacts[run.contact_id].language
 
 
 def load(runs: Sequence[Run], now: dt.datetime, contacts: Mapping[int, Contact] | None = None) -> Batch:
@@ -90,11 +91,11 @@ def snapshot_of(run: Run) -> RunSnapshot:
         position=run.position,
         due_at=run.due_at or run.stepped_at,
         stepped_at=run.stepped_at,
-        offer_id=run.offer_id,
         order_id=run.order_id,
         purchase_id=run.purchase_id,
         in_flight_since=run.in_flight_since,
         first_message_at=run.first_message_at,
+        context=run.context,
     )
 
 
@@ -137,6 +138,7 @@ class _World:
         template_ids = {pk for definition in definitions for pk in definition.uses().templates}
         self._load_orders()
         self._load_offers()
+        self.owned = self._load_owned(definitions)
         self.in_flight = set()
         if any(definition.event.minds_payment for definition in definitions):
             self.in_flight = {batch.orders[pk].purchase_id for pk in polling.in_flight(batch.orders)}
@@ -164,17 +166,27 @@ class _World:
         rows = Order.objects.filter(Q(purchase_id__in=purchase_ids) | Q(pk__in=ids)).order_by("pk")
         self.batch.orders = {order.pk: order for order in rows} if purchase_ids or ids else {}
         # A shop has a handful of sites: one object each, and not one an order.
-        sites = Site.objects.in_bulk({order.site_id for order in self.batch.orders.values() if order.site_id})
-        for order in self.batch.orders.values():
-            order.site = sites.get(order.site_id)
+        wanted = {order.site_id for order in self.batch.orders.values()} | {run.site_id for run in self.runs}
+        sites = Site.objects.in_bulk(wanted - {None})
+        for row in (*self.batch.orders.values(), *self.runs):
+            row.site = sites.get(row.site_id)
         self.purchase_ids: dict[Any, list[OrderSnapshot]] = defaultdict(list)
         for order in self.batch.orders.values():
             self.purchase_ids[order.purchase_id].append(order_snapshot(order))
 
     def _load_offers(self) -> None:
-        ids = {run.offer_id for run in self.runs if run.offer_id}
+        ids = {order.offer_id for order in self.batch.orders.values() if order.offer_id}
+        ids |= {pk for step in self.steps for pk in step.uses().offers}
         self.batch.offers = Offer.objects.in_bulk(ids) if ids else {}
         self.offers = {offer.pk: eligibility.facts_of_offer(offer, self.now) for offer in self.batch.offers.values()}
+
+    def _load_owned(self, definitions: Iterable[Definition]) -> set[tuple[int, int]]:
+        """(contact, offer) of the unpaid orders whose buyer has everything that the offer would add; only where a scenario
+        about unpaid orders asks."""
+        if not any(definition.event.purpose == registry.RECOVERY for definition in definitions):
+            return set()
+        pairs = {(one.contact_id, one.offer_id) for one in self.batch.orders.values() if one.offer_id}
+        return ownership.owned_offers(pairs, self.now) if pairs else set()
 
     def _load_grants(self) -> dict[int, list[GrantSnapshot]]:
         """Grants on the lists that matter, those that are over among them: who was on a coupon's list is told so. And all
@@ -229,7 +241,8 @@ class _World:
         return Facts(
             contact=self._contact(contact),
             orders=purchase_id or self._single(run),
-            offer=self.offers.get(run.offer_id),
+            offers=self.offers,
+            owned=frozenset(offer_id for contact_id, offer_id in self.owned if contact_id == contact.pk),
             in_flight=run.purchase_id in self.in_flight,
             grants=tuple(self.grants.get(contact.pk, ())),
             coupons=self.coupons.snapshots,
@@ -264,9 +277,4 @@ class _World:
         """The site whose rules count: that of the order which the mail will be about."""
         order_id = self._newest_id(run)
         order = self.batch.orders.get(order_id) if order_id else None
-        return order.site_id if order else None
-
-
-def site_of(order: Order | None) -> Site | None:
-    """The Wagtail site a mail about ``order`` is sent from."""
-    return order.site if order else None
+        return order.site_id if order else run.site_id

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 
 from django.core.exceptions import ObjectDoesNotExist
 
-from wagtail_kwiga.automations import coupon_rules
 from wagtail_kwiga.automations.core.snapshots import TemplateSnapshot
 from wagtail_kwiga.exceptions import KwigaError
+from wagtail_kwiga.mailing import classification
 from wagtail_kwiga.mailing.authoring import versions
 from wagtail_kwiga.mailing.models import EmailTemplateVersion
 
@@ -40,7 +40,7 @@ def load(template_ids: Collection[int], languages: Collection[str]) -> Mails:
         found.snapshots.setdefault(language, {})[pk] = TemplateSnapshot(
             id=pk,
             kind=version.kind if version else "promotion",
-            tells_end=version is not None and coupon_rules.tells_end(version.placeholders),
+            tells_end=version is not None and classification.tells_end(version.placeholders),
             fault=faults.get((pk, language), ""),
         )
     return found

@@ -55,6 +55,9 @@ _WORDS: dict[str, Any] = {
     "order_refunded": _("The money was given back."),
     "order_gone": _("The order is gone."),
     "other_kind_of_order": _("Came back with an order that this scenario is not about."),
+    "other_offer": _("Went on to another offer, which this scenario is not about."),
+    "owned": _("The person already owns everything this offer includes."),
+    "joined": _("A newer order covers several purchases, which are one now."),
     "condition_fails": _("The condition is not met."),
     "stopped": _("Stopped by staff."),
     # not let in

@@ -20,7 +20,6 @@ from wagtail_kwiga.backoffice.parts.cards import Card, CardNote, CopyLinks, Note
 from wagtail_kwiga.backoffice.parts.columns import NUMBER, Facts, TableCard, exact, tag
 from wagtail_kwiga.catalogue import selling, terms_text
 from wagtail_kwiga.catalogue.models import Offer, Product
-from wagtail_kwiga.catalogue.terms import OfferTerms
 from wagtail_kwiga.coupons import audience
 from wagtail_kwiga.coupons.gates import taken_by
 from wagtail_kwiga.coupons.models import Coupon
@@ -142,7 +141,7 @@ def _status(page: Any) -> str:
 
 
 def _products(offer: Offer, request: HttpRequest) -> TableCard:
-    rows = OfferTerms.from_json(offer.terms).products
+    rows = selling.terms_of(offer).products
     known = {product.pk: product for product in Product.objects.filter(pk__in=[row.product_id for row in rows])}
     may_change = policies.may(request.user, "change", Product)
 

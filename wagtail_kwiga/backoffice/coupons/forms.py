@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import re
 import unicodedata
 from decimal import Decimal
 from typing import Any
 
-from babel import Locale
 from django import forms
 from django.core.exceptions import ValidationError
 from django.db.models import Q, Value
@@ -21,9 +19,8 @@ from wagtail_kwiga.backoffice.parts.filters import RowsField
 from wagtail_kwiga.catalogue.models import Offer
 from wagtail_kwiga.coupons import codes
 from wagtail_kwiga.coupons.models import Coupon
+from wagtail_kwiga.currency_validator import validate_currency
 from wagtail_kwiga.site_settings import sales_settings
-
-_CURRENCY = re.compile(r"[A-Z]{3}")
 
 
 def same_code(code: str) -> Q:
@@ -73,8 +70,8 @@ class CouponForm(WagtailAdminModelForm):
 
     def clean_currency(self) -> str:
         currency = (self.cleaned_data.get("currency") or "").strip().upper()
-        if currency and (not _CURRENCY.fullmatch(currency) or currency not in Locale("en").currencies):
-            raise ValidationError(_("There is no such currency. Three letters, for example EUR."))
+        if currency:
+            validate_currency(currency)
         return currency
 
     def _at_least_one(self, name: str) -> int | None:

@@ -48,7 +48,10 @@ def _standing(run: Run, told: Retelling, user: Any, now: dt.datetime) -> Facts:
             format_html('<a href="{}">{}</a>', orders, person(run.contact)) if orders else person(run.contact),
         ),
         (_("Order"), linking.linked(run.order, run.order.number, user) if run.order else ""),
-        (_("Offer"), linking.linked(run.offer, run.offer.title, user) if run.offer else ""),
+        (
+            _("Offer"),
+            linking.linked(run.order.offer, run.order.offer.title, user) if run.order and run.order.offer else "",
+        ),
         (_("Scenario"), linking.linked(run.scenario, version, user)),
         (_("What it does"), descriptions.sentence(definition, told.known) if definition else ""),
         (_("Entered"), exact(run.entered_at)),

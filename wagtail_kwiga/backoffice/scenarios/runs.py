@@ -38,7 +38,9 @@ class RunFilterSet(WagtailFilterSet):
     state = django_filters.MultipleChoiceFilter(
         label=_("State"), choices=Run.State.choices, widget=forms.CheckboxSelectMultiple, distinct=False
     )
-    offer = filters.RowsFilter(label=_("Offer"), queryset=Offer.objects.order_by("title"), distinct=False)
+    offer = filters.RowsFilter(
+        field_name="order__offer", label=_("Offer"), queryset=Offer.objects.order_by("title"), distinct=False
+    )
     entered_at = filters.DayRangeFilter(label=_("Entered"))
 
     class Meta:
@@ -135,7 +137,7 @@ class RunInspectView(generic.InspectView):
     page_title = _("Person in a scenario")
 
     def get_object(self, queryset: Any = None) -> Run:
-        runs = Run.objects.select_related("contact", "scenario", "version", "order", "offer")
+        runs = Run.objects.select_related("contact", "scenario", "version", "order__offer")
         return get_object_or_404(runs, pk=self.pk)
 
     @property

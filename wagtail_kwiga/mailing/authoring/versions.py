@@ -283,8 +283,35 @@ def _waiting(news: str, button: Block) -> tuple[str, str, list[Block]]:
     )
 
 
+def _already_owned() -> tuple[str, str, list[Block]]:
+    """To the owner of something, when somebody orders it anew with that address."""
+    title = {"title": "{{ order.title }}"}
+    news = gettext("You have all of this already: “%(title)s”. Here is the way in.") % title
+    why = gettext(
+        "You get this mail because somebody has just ordered it with your e-mail address. "
+        "If it was not you, or you only looked for the way in, you need not do anything."
+    )
+    more = gettext("Would you like it once more, for somebody else perhaps? Then order it here:")
+    return (
+        gettext("You have this already"),
+        news,
+        [
+            Block("heading", {"text": gettext("You have this already")}),
+            Block("text", {"text": _Rich(f"<p>{news}</p>")}),
+            Block("button", {"label": gettext("Open what you bought"), "where": "access", "url": ""}),
+            Block("text", {"text": _Rich(f"<p>{why}</p><p>{more}</p>")}),
+            Block("button", {"label": gettext("Order once more"), "where": "resume", "url": ""}),
+        ],
+    )
+
+
 #: Name → what makes its subject, preview line and blocks, in the active language.
-BUILTINS = {"receipt": _receipt, "waiting_rest": _waiting_rest, "waiting_payment": _waiting_payment}
+BUILTINS = {
+    "receipt": _receipt,
+    "waiting_rest": _waiting_rest,
+    "waiting_payment": _waiting_payment,
+    "already_owned": _already_owned,
+}
 
 
 def formatting_language(written: str, wanted: str) -> str:

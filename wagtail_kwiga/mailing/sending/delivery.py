@@ -22,15 +22,12 @@ from django.db.models import CharField, DateTimeField, QuerySet
 from django.db.models import PositiveSmallIntegerField as SmallNumber
 
 from wagtail_kwiga import conf, hooks, locking
-from wagtail_kwiga.catalogue import selling
 from wagtail_kwiga.compiled_queries import ExistsMany, Param, Update
-from wagtail_kwiga.contacts.models import Contact
-from wagtail_kwiga.coupons import eligibility
-from wagtail_kwiga.mailing import permission, sender, suppression, timeline
+from wagtail_kwiga.mailing import sender, suppression, timeline
 from wagtail_kwiga.mailing.events import EmailSent
 from wagtail_kwiga.mailing.models import EmailTemplateVersion, OutgoingEmail, Suppression
 from wagtail_kwiga.mailing.reasons import Why, told
-from wagtail_kwiga.mailing.sending import mail_connection, presend_checks
+from wagtail_kwiga.mailing.sending import mail_connection, presend_rules
 from wagtail_kwiga.mailing.sending.outbox import BY_ITSELF
 from wagtail_kwiga.mailing.sending.outcomes import DeliveryResult, Outcome
 
@@ -204,11 +201,14 @@ def _deliver(
 def _claim(email: OutgoingEmail, by: sender.Sender, now: dt.datetime, passed: float) -> str | None:
     """Under the contact's lock: may the mail still go? Then it is marked *handing over* and ``None`` is returned.
 
-    Otherwise the status it got instead, or an empty string where it is no longer ours. Whoever pays holds the same lock:
-    either this commits first, or it sees the payment (promise 1).
+    Otherwise the status it got instead, or an empty string where it is no longer ours. One that was rewritten is *queued*
+    again, and asked anew in its turn. Whoever pays holds the same lock: either this commits first, or it sees the payment
+    (promise 1).
     """
     with locking.atomic_write():
-        status, why = _objection(email, by, now)
+        status, why = presend_rules.objection(email, by, now)
+        if status == Status.QUEUED:
+            return str(status)
         if status:
             mine = OutgoingEmail.objects.filter(pk=email.pk, status=Status.LEASED, lease=email.lease)
             if not mine.update(status=status, why=str(why)[:255], lease="", leased_until=None):
@@ -253,53 +253,6 @@ _TOLD = {
     name: OutgoingEmail._meta.get_field(name)
     for name in ("status", "attempts", "why", "message_id", "esp_status", "sent_at", "due_at")
 }
-
-
-def _objection(email: OutgoingEmail, by: sender.Sender, now: dt.datetime) -> tuple[str, str]:
-    """Why the mail must not go after all, as (status, why), or two empty strings. The contact is locked from here on.
-
-    Two queries (two more for a mail that names a coupon and leads to none): the lock, and then everything at once.
-    """
-    contact = presend_checks.lock_contact(email.contact_id) if email.contact_id else None
-    coupon_id = _coupon_in_links(email)
-    found = presend_checks.pre_send_check(email, site_id=by.site_id, coupon_id=coupon_id, now=now)
-    if found is None:  # the mail is gone; the claim will find that too
-        return "", ""
-    if email.purpose == Purpose.RECOVERY:
-        if email.purchase_id and not found.is_waiting:
-            return Status.CANCELLED, Why.PAID if found.purchase_paid else Why.NOT_WAITING
-        if found.recovery_on is False:
-            return Status.CANCELLED, Why.RECOVERY_OFF
-    recipient = presend_checks.recipient(contact, found)
-    if why := permission.refusal(recipient, kind=email.kind, policy=found.promo_policy or by.promo_policy):
-        return Status.SUPPRESSED, why
-    if email.not_after is not None and now > email.not_after:
-        return Status.MISSED, Why.TOO_LATE
-    if contact is not None and _promises_a_discount(email):
-        refused = not found.coupon.ok if found.coupon is not None else _named_discount_is_refused(email, contact, now)
-        if refused:
-            return Status.MISSED, Why.TOO_LATE
-    return "", ""
-
-
-def _promises_a_discount(email: OutgoingEmail) -> bool:
-    """A receipt tells what was, and promises nothing."""
-    return email.order_id is not None and email.purpose != Purpose.RECEIPT
-
-
-def _coupon_in_links(email: OutgoingEmail) -> int | None:
-    return next((row["coupon"] for row in email.links.values() if row.get("coupon")), None)
-
-
-def _named_discount_is_refused(email: OutgoingEmail, contact: Contact, now: dt.datetime) -> bool:
-    """The same for a coupon of which only the code stands in the mail."""
-    code = email.context.get("coupon.code")
-    if not code or email.order is None or email.order.offer is None:
-        return False
-    offer = email.order.offer
-    return not (
-        selling.is_for_sale(offer, now) and eligibility.check(code=code, offer=offer, contact=contact, now=now).ok
-    )
 
 
 def _book(email: OutgoingEmail, verdict: DeliveryResult, now: dt.datetime, *, was: str) -> str | None:

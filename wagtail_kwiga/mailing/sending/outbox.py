@@ -16,7 +16,11 @@ from django.db import router
 from django.db.models import Prefetch, prefetch_related_objects
 from django.utils.translation import gettext
 
-from wagtail_kwiga import compiled_queries, conf, locking
+from wagtail_kwiga import compiled_queries, conf, locking, quoting
+from wagtail_kwiga.catalogue.models import Offer
+from wagtail_kwiga.contacts.models import Contact
+from wagtail_kwiga.coupons import rules
+from wagtail_kwiga.coupons.models import Coupon
 from wagtail_kwiga.exceptions import KwigaError
 from wagtail_kwiga.journal import writing
 from wagtail_kwiga.mailing import permission, placeholder_syntax, placeholders, rendering, sender, suppression, timeline
@@ -24,6 +28,7 @@ from wagtail_kwiga.mailing.authoring import sample_data, versions
 from wagtail_kwiga.mailing.models import EmailTemplate, EmailTemplateVersion, OutgoingEmail
 from wagtail_kwiga.mailing.placeholders import Situation
 from wagtail_kwiga.mailing.reasons import Why, told
+from wagtail_kwiga.mailing.sending import promises
 from wagtail_kwiga.orders.models import Order, OrderLine
 
 Status = OutgoingEmail.Status
@@ -96,6 +101,47 @@ def cancel_recovery(purchase_id: int, *, now: dt.datetime | None = None, why: st
         purchase_id=purchase_id, purpose=Purpose.RECOVERY, status__in=[Status.QUEUED, Status.LEASED]
     )
     return waiting.update(status=Status.CANCELLED, why=str(why)[:255], lease="", leased_until=None)
+
+
+def rebuild(
+    email: OutgoingEmail, contact: Contact, verdict: rules.Verdict | None, *, now: dt.datetime
+) -> OutgoingEmail | None:
+    """Write a leased mail anew with today's price and deadline, and queue it again; ``None`` where its lease was lost.
+
+    Called under the contact's lock, once for a mail. ``verdict``: the checkout's answer about the promised coupon, which holds.
+    """
+    order, site = email.order, email.site
+    offer = Offer.objects.get(pk=email.promised_offer_id)
+    coupon = Coupon.objects.get(pk=email.promised_coupon_id) if email.promised_coupon_id else None
+    until = verdict.until if verdict is not None else None
+    quote = quoting.make(offer, coupon, contact, now)
+    situation = Situation(
+        contact=contact, order=order, site=site, language=email.language, now=now, coupon=coupon, coupon_until=until,
+        offer=offer, quote_before=quote.list_price, quote_after=quote.total,
+        seller=sender.for_site(email.site_id),
+    )  # fmt: skip
+    texts, links = placeholders.Writer().build(email.version.placeholders, situation)
+    changes: dict[str, Any] = {
+        "subject": rendering.subject(email.version, texts), "context": texts, "links": links, "rebuilt_at": now,
+        "status": Status.QUEUED, "due_at": now, "lease": "", "leased_until": None,
+        **promises.columns(email.purpose, email.version.placeholders, situation),
+    }  # fmt: skip
+    if until is not None:
+        half = now + (until - now) / 2
+        changes["not_after"] = min(half, email.not_after or half)
+    mine = OutgoingEmail.objects.filter(pk=email.pk, status=Status.LEASED, lease=email.lease)
+    if not mine.update(**changes):
+        return None
+    for name, value in changes.items():
+        setattr(email, name, value)
+    timeline.note(email, "mailing.rebuilt", now=now)
+    return email
+
+
+def join_purchases(joined: Iterable[int], into: int) -> int:
+    """Mail of purchases that have become one belongs to the one that stays, so that paying it silences them; returns how
+    many. One query."""
+    return OutgoingEmail.objects.filter(purchase_id__in=list(joined)).update(purchase_id=into)
 
 
 def send_receipt(order: Order, now: dt.datetime | None = None) -> OutgoingEmail:
@@ -175,6 +221,7 @@ _DEFAULTS = {
         "message_id",
         "esp_status",
         "settled_by",
+        "rebuilt_at",
     )
 }
 
@@ -227,6 +274,7 @@ def _row(
         "subject": rendering.subject(version, texts),
         "context": texts,
         "links": links,
+        **promises.columns(mail.purpose, version.placeholders, situation),
         "queued_at": now,
         "due_at": mail.due_at or now,
         "not_after": mail.not_after,

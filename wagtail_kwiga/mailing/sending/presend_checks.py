@@ -26,6 +26,7 @@ from django.db.models import (
 from django.db.models.functions import Coalesce, Least
 
 from wagtail_kwiga import locking
+from wagtail_kwiga.access.models import AccessGrant
 from wagtail_kwiga.catalogue.models import Offer
 from wagtail_kwiga.compiled_queries import Param, Select
 from wagtail_kwiga.contacts.models import Contact, ListMembership
@@ -66,8 +67,13 @@ class PreSendCheck:
     promotion_suppressed: str | None
     recovery_on: bool | None
     promo_policy: str | None
-    #: What the checkout would say about the coupon that the mail's links carry; ``None`` where they carry none.
-    coupon: Verdict | None = None
+    #: The person has access to something that the offer sells: worth asking whether they own all of it.
+    may_own: bool
+    #: The offer that the mail is about, and the coupon that it promises, as they are now; only where it promises something.
+    offer: Offer | None = None
+    coupon: Coupon | None = None
+    #: What the checkout would say about that coupon; ``None`` where none is promised.
+    verdict: Verdict | None = None
 
     @property
     def is_waiting(self) -> bool:
@@ -81,20 +87,32 @@ class PreSendCheck:
 def pre_send_check(
     email: OutgoingEmail, *, site_id: int | None, coupon_id: int | None, now: dt.datetime
 ) -> PreSendCheck | None:
-    """Everything in one query; ``None`` for a mail that is gone. ``site_id``: whose settings count.
+    """Everything in one query; ``None`` for a mail that is gone. ``site_id``: whose settings count. ``coupon_id``: the coupon
+    that a mail without the columns of a promise carries in its links.
 
     The coupon is judged by the rules of the checkout (promise 5). Taking somebody off a list locks the contact as well, so
     this reads either before it or after.
     """
     given = {"email": email.pk, "address": email.to_email.strip().lower(), "site": site_id}
-    if coupon_id is None:
+    if email.promised_offer_id is not None:
+        row = _STANDING_WITH_PROMISE.row(**given, coupon=email.promised_coupon_id, now=now)
+        coupon_id = email.promised_coupon_id
+    elif coupon_id is not None:
+        row = _STANDING_WITH_COUPON.row(**given, coupon=coupon_id, now=now)
+    else:
         row = _STANDING.row(**given)
         return PreSendCheck(*row) if row is not None else None
-    row = _STANDING_WITH_COUPON.row(**given, coupon=coupon_id, now=now)
     if row is None:
         return None
-    split = len(dataclasses.fields(PreSendCheck)) - 1
-    return PreSendCheck(*row[:split], coupon=_verdict(dict(zip(_COUPON_FACTS, row[split:], strict=True)), now))
+    split = len(_MAIL_FACTS)
+    found = dict(zip(_PROMISE_FACTS, row[split:], strict=True))
+    offer = coupon = None
+    if found["offer_id"] is not None:
+        offer = Offer(pk=found["offer_id"], **{name: found[f"offer_{name}"] for name in _OF_OFFER})
+    if found["code"] is not None:
+        coupon = Coupon(pk=coupon_id, **{name: found[name] for name in _OF_COUPON})
+    verdict = None if coupon_id is None else _verdict(coupon, offer, found, now)
+    return PreSendCheck(*row[:split], offer=offer, coupon=coupon, verdict=verdict)
 
 
 def recipient(contact: Contact | None, found: PreSendCheck) -> permission.Recipient:
@@ -105,16 +123,8 @@ def recipient(contact: Contact | None, found: PreSendCheck) -> permission.Recipi
     return suppression.recipient(contact, known)
 
 
-def _verdict(found: dict[str, Any], now: dt.datetime) -> Verdict:
-    """What the rules say about the coupon and the offer of the mail's order, for its contact."""
-    coupon = offer = None
-    if found["code"] is not None:
-        row = Coupon(**{name: found[name] for name in _OF_COUPON})
-        coupon = eligibility.facts_of(row, has_expired_hold=found["has_expired_hold"])
-    if found["offer_id"] is not None:
-        offer = eligibility.facts_of_offer(
-            Offer(pk=found["offer_id"], **{n: found[f"offer_{n}"] for n in _OF_OFFER}), now
-        )
+def _verdict(coupon: Coupon | None, offer: Offer | None, found: dict[str, Any], now: dt.datetime) -> Verdict:
+    """What the rules say about the coupon and the offer of the mail, for its contact."""
     links = rules.Links(
         has_lists=found["has_lists"],
         has_offers=found["has_offers"],
@@ -123,7 +133,13 @@ def _verdict(found: dict[str, Any], now: dt.datetime) -> Verdict:
     )
     ends = (rules.earlier(found["member_until"], found["removed_at"]),) if found["was_member"] else ()
     customer = rules.CustomerFacts(membership_ends=ends, redeemed=found["redeemed"], holds_use=found["holds_use"])
-    return rules.judge_promise(coupon, offer, links, customer, now)
+    return rules.judge_promise(
+        eligibility.facts_of(coupon, has_expired_hold=found["has_expired_hold"]) if coupon else None,
+        eligibility.facts_of_offer(offer, now) if offer else None,
+        links,
+        customer,
+        now,
+    )
 
 
 def _lock() -> QuerySet:
@@ -136,9 +152,10 @@ def _standing() -> QuerySet:
     return _this_mail().annotate(**asked).values_list(*asked)
 
 
-def _standing_with_coupon() -> QuerySet:
-    mail, coupon = _about_the_mail(), _about_the_coupon()
-    of_offer = ["order__offer_id", *(f"order__offer__{name}" for name in _OF_OFFER)]
+def _standing_with(offer: str) -> QuerySet:
+    """``offer``: the path to the offer that the mail is about."""
+    mail, coupon = _about_the_mail(), _about_the_coupon(offer)
+    of_offer = [f"{offer}_id", *(f"{offer}__{name}" for name in _OF_OFFER)]
     return _this_mail().annotate(**mail, **coupon).values_list(*mail, *coupon, *of_offer)
 
 
@@ -157,24 +174,37 @@ def _about_the_mail() -> dict[str, Any]:
         "promotion_suppressed": _one(suppressed.filter(scope=Suppression.Scope.PROMOTION), "reason"),
         "recovery_on": _one(settings, "recovery_on"),
         "promo_policy": _one(settings, "promo_policy"),
+        "may_own": Exists(
+            AccessGrant.objects.filter(
+                contact_id=OuterRef("contact_id"),
+                revoked_at__isnull=True,
+                product__offer_products__offer_id=OuterRef("order__offer_id"),
+            )
+        ),
     }
 
 
-#: The columns of coupon and offer that their rules ask about.
+#: What every mail is asked, in the order of the columns.
+_MAIL_FACTS = (
+    "purchase_waits", "purchase_partly_paid", "purchase_paid", "order_is_over", "suppressed", "promotion_suppressed",
+    "recovery_on", "promo_policy", "may_own",
+)  # fmt: skip
+#: The columns of coupon and offer that their rules, and the price, ask about.
 _OF_COUPON = (
     "code", "is_active", "valid_from", "valid_until", "kind", "currency", "limit_total", "used_count", "limit_per_contact",
+    "percent", "amount",
 )  # fmt: skip
-_OF_OFFER = ("currency", "coupon_mode", "state", "sales_from", "sales_until")
-#: What ``_verdict`` is told, in the order of the columns.
-_COUPON_FACTS = (
+_OF_OFFER = ("currency", "coupon_mode", "state", "sales_from", "sales_until", "amount")
+#: What is known of a promise, in the order of the columns.
+_PROMISE_FACTS = (
     *_OF_COUPON, "has_lists", "has_offers", "is_for_offer", "is_named", "has_expired_hold", "holds_use", "redeemed",
     "was_member", "member_until", "removed_at", "offer_id", *(f"offer_{name}" for name in _OF_OFFER),
 )  # fmt: skip
 
 
-def _about_the_coupon() -> dict[str, Any]:
+def _about_the_coupon(of_offer: str) -> dict[str, Any]:
     coupon, now = Param("coupon", BigIntegerField()), Param("now", DateTimeField())
-    contact, offer = OuterRef("contact_id"), OuterRef("order__offer_id")
+    contact, offer = OuterRef("contact_id"), OuterRef(f"{of_offer}_id")
     coupons = Coupon.objects.filter(pk=coupon)
     offers = Coupon.offers.through.objects.filter(coupon_id=coupon)
     uses = CouponUse.objects.filter(coupon_id=coupon)
@@ -203,4 +233,5 @@ def _one(queryset: QuerySet, field: str) -> Subquery:
 
 _LOCK = Select(_lock)
 _STANDING = Select(_standing)
-_STANDING_WITH_COUPON = Select(_standing_with_coupon)
+_STANDING_WITH_COUPON = Select(lambda: _standing_with("order__offer"))
+_STANDING_WITH_PROMISE = Select(lambda: _standing_with("promised_offer"))

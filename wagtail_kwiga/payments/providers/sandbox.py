@@ -98,7 +98,7 @@ class SandboxProvider(Provider):
     def refund(self, refund: Refund, now: dt.datetime) -> RefundAnswer:
         """The gateway keeps what it gave back by the token of the refund, so that asking again gives nothing twice."""
         with locking.atomic_write():
-            row = locking.locked(PaymentAttempt.objects.filter(pk=refund.attempt_id)).get()
+            row = locking.locked(PaymentAttempt.objects.filter(pk=refund.attempt.pk)).get()
             given = dict(row.data.get("refunds") or {})
             if refund.token not in given:
                 given[refund.token] = f"SBR-{secrets.token_hex(6).upper()}"
@@ -107,7 +107,7 @@ class SandboxProvider(Provider):
         return RefundDone(given[refund.token])
 
     def fetch_refund(self, refund: Refund, now: dt.datetime) -> RefundAnswer | None:
-        row = PaymentAttempt.objects.get(pk=refund.attempt_id)
+        row = PaymentAttempt.objects.get(pk=refund.attempt.pk)
         reference = (row.data.get("refunds") or {}).get(refund.token)
         return RefundDone(reference) if reference else None
 

@@ -1,0 +1,109 @@
+"""Why a mail must not leave after all: asked under the lock of its contact, right before it is handed over.
+
+``presend_checks`` reads how things stand; here it is said what follows from that. The order of the questions is the order in
+which reasons are told.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+
+from wagtail_kwiga import hooks, quoting, signing
+from wagtail_kwiga.access import ownership
+from wagtail_kwiga.catalogue import selling
+from wagtail_kwiga.catalogue.models import Offer
+from wagtail_kwiga.contacts.models import Contact
+from wagtail_kwiga.coupons import eligibility
+from wagtail_kwiga.coupons.models import Coupon
+from wagtail_kwiga.mailing import permission, sender
+from wagtail_kwiga.mailing.models import OutgoingEmail
+from wagtail_kwiga.mailing.reasons import Why
+from wagtail_kwiga.mailing.sending import outbox, presend_checks, promises
+
+Status = OutgoingEmail.Status
+Purpose = OutgoingEmail.Purpose
+
+
+def objection(email: OutgoingEmail, by: sender.Sender, now: dt.datetime) -> tuple[str, str]:
+    """Why the mail must not go after all, as (status, why), or two empty strings. The contact is locked from here on.
+
+    Two queries: the lock, and then everything at once. More only where something is the matter: the person has access to a
+    part of the offer, the promise has become worse, the site makes prices of its own, or the mail is one of before that names
+    a coupon.
+    """
+    contact = presend_checks.lock_contact(email.contact_id) if email.contact_id else None
+    coupon_id = None if email.promised_offer_id else _coupon_in_links(email)
+    found = presend_checks.pre_send_check(email, site_id=by.site_id, coupon_id=coupon_id, now=now)
+    if found is None:  # the mail is gone; the claim will find that too
+        return "", ""
+    if email.purpose == Purpose.RECOVERY:
+        if email.purchase_id and not found.is_waiting:
+            return Status.CANCELLED, Why.PAID if found.purchase_paid else Why.NOT_WAITING
+        if found.recovery_on is False:
+            return Status.CANCELLED, Why.RECOVERY_OFF
+        if found.may_own and _owns_all(email, now):
+            return Status.CANCELLED, Why.OWNED
+    recipient = presend_checks.recipient(contact, found)
+    if why := permission.refusal(recipient, kind=email.kind, policy=found.promo_policy or by.promo_policy):
+        return Status.SUPPRESSED, why
+    if email.not_after is not None and now > email.not_after:
+        return Status.MISSED, Why.TOO_LATE
+    if contact is None:
+        return "", ""
+    if email.promised_offer_id is not None:
+        return _broken_promise(email, contact, found, now)
+    if (
+        email.order_id is not None and email.purpose != Purpose.RECEIPT
+    ):  # a receipt tells what was, and promises nothing
+        refused = not found.verdict.ok if found.verdict is not None else _named_discount_is_refused(email, contact, now)
+        if refused:
+            return Status.MISSED, Why.PROMISE_OVER
+    return "", ""
+
+
+def _owns_all(email: OutgoingEmail, now: dt.datetime) -> bool:
+    offer_id = email.order.offer_id if email.order else None
+    return bool(offer_id and email.contact_id and ownership.owns_all(email.contact_id, offer_id, now))
+
+
+def _broken_promise(
+    email: OutgoingEmail, contact: Contact, found: presend_checks.PreSendCheck, now: dt.datetime
+) -> tuple[str, str]:
+    """What becomes of a mail whose promise does not hold as it was told: rewritten once with what holds now, else *missed*."""
+    offer, coupon = found.offer, found.coupon
+    if offer is not None and hooks.has_listeners("construct_kwiga_quote"):  # they may look at more than we have read
+        offer = Offer.objects.get(pk=offer.pk)
+        coupon = Coupon.objects.filter(pk=coupon.pk).first() if coupon is not None else None
+    not_for_sale = selling.why_not_for_sale(offer, now) if offer is not None else "gone"
+    quote = None
+    if offer is not None and email.promised_total is not None and (found.verdict is None or found.verdict.ok):
+        quote = quoting.make(offer, coupon, contact, now)
+    total = quote.total if quote else None
+    judgement = promises.judge(email, not_for_sale=not_for_sale or "", coupon=found.verdict, total=total, now=now)
+    if judgement.kept:
+        return "", ""
+    if not judgement.is_worse:
+        return Status.MISSED, judgement.why
+    if email.rebuilt_at is not None:
+        return Status.MISSED, Why.WORSE_AGAIN
+    return (Status.QUEUED, "") if outbox.rebuild(email, contact, found.verdict, now=now) else ("", "")
+
+
+def _coupon_in_links(email: OutgoingEmail) -> int | None:
+    """The coupon that a mail of before carries in its links, which name it by its handle."""
+    handle = next((row["coupon"] for row in email.links.values() if row.get("coupon")), None)
+    if handle is None:
+        return None
+    # One that is gone is asked about all the same: its answer is no.
+    return signing.with_handle(Coupon.objects.all(), handle).values_list("pk", flat=True).first() or 0
+
+
+def _named_discount_is_refused(email: OutgoingEmail, contact: Contact, now: dt.datetime) -> bool:
+    """The same for a coupon of which only the code stands in the mail."""
+    code = email.context.get("coupon.code")
+    if not code or email.order is None or email.order.offer is None:
+        return False
+    offer = email.order.offer
+    return not (
+        selling.is_for_sale(offer, now) and eligibility.check(code=code, offer=offer, contact=contact, now=now).ok
+    )
