@@ -29,7 +29,7 @@ METHODS = {
     "order": {"GET", "HEAD"},
     "return": {"GET", "HEAD", "POST"},
     "resume": {"GET", "HEAD"},
-    "notify": {"POST"},
+    "notify": {"GET", "HEAD", "POST"},
     "sandbox_gateway": {"GET", "HEAD", "POST"},
     "unsubscribe": {"GET", "HEAD", "POST", "OPTIONS"},
     "offer": {"GET", "HEAD", "POST", "OPTIONS"},

@@ -8,7 +8,7 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 
-from wagtail_kwiga import locking
+from wagtail_kwiga import locking, upserts
 from wagtail_kwiga.payments.models import ProviderEvent
 from wagtail_kwiga.payments.provider import Provider, ReportedEvent
 from wagtail_kwiga.payments.serialization import to_json
@@ -56,7 +56,7 @@ def remember(
     due = now if provider.needs_confirm else now + LEAVE_ALONE
     with locking.atomic_write():
         known = _known(provider, named)
-        missing = [
+        new = [
             ProviderEvent(
                 method=provider.alias,
                 event_id=key,
@@ -71,8 +71,9 @@ def remember(
             for position, (key, event) in enumerate(named.items())
             if key not in known
         ]
-        if missing:  # somebody else may be taking in the same body at this moment
-            ProviderEvent.objects.bulk_create(missing, ignore_conflicts=True)
+        written = [row for row in new if upserts.insert_or_ignore(row)]
+        known |= {row.event_id: row for row in written}
+        if len(written) < len(new):  # somebody else takes in the same body at this moment
             known = _known(provider, named)
     return [known[key] for key in named]
 
