@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import enum
 import inspect
 import os
 import re
@@ -166,7 +167,10 @@ def _constant(module: ModuleType, name: str) -> tuple[str, str]:
                 comment.insert(0, lines[above].removeprefix("#:"))
                 above -= 1
             value = getattr(module, name)
-            code = f"{name} = {value!r}" if isinstance(value, str) else f"{name}: {type(value).__name__}"
+            if isinstance(value, enum.Enum):
+                code = f"{name} = {type(value).__name__}.{value.name}"
+            else:
+                code = f"{name} = {value!r}" if isinstance(value, str) else f"{name}: {type(value).__name__}"
             return code, first_sentence("\n".join(comment))
     raise AttributeError(f"{module.__name__} does not assign {name}")
 

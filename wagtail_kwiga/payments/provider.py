@@ -33,7 +33,12 @@ if TYPE_CHECKING:
     from wagtail_kwiga.orders.models import Order
     from wagtail_kwiga.payments.models import PaymentAttempt, Refund
 
-CONFIRMED, PENDING, FAILED = Outcome.CONFIRMED, Outcome.PENDING, Outcome.FAILED
+#: It has happened: money has arrived, has gone back, was taken (see ``Outcome``).
+CONFIRMED = Outcome.CONFIRMED
+#: It is under way.
+PENDING = Outcome.PENDING
+#: It came to nothing.
+FAILED = Outcome.FAILED
 #: Letters of a provider's handle of a payment that the database holds.
 LONGEST_REFERENCE = 200
 _CURRENCY = re.compile(r"[A-Z]{3}")
