@@ -53,10 +53,8 @@ def test_the_provider_is_told_where_to_send_buyers_and_webhooks(providers):
     started = attempts.start(order, method="post", now=START)
     assert isinstance(started.next_action, Form)
     token = started.next_action.fields["back"].rstrip("/").rsplit("/", 1)[1]
-    assert links.order_of(Purpose.RETURN, token, START) == (
-        order,
-        {"order": order.pk, "attempt": started.attempt.pk},
-    )
+    told, payload = links.order_of(Purpose.RETURN, token, START)
+    assert (told, payload["order"], payload["attempt"]) == (order, order.token, started.attempt.token)
     started.attempt.refresh_from_db()
     assert started.attempt.reference == "P-1"
 
