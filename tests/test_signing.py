@@ -10,7 +10,7 @@ from django.utils.crypto import salted_hmac
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.support import START, after, make_contact
+from tests.support import START, after, make_contact, make_list
 from wagtail_kwiga import signing
 from wagtail_kwiga.contacts.models import Contact
 from wagtail_kwiga.exceptions import BadToken
@@ -153,3 +153,35 @@ def test_what_is_no_handle_finds_nothing_and_asks_nothing(odd, django_assert_num
     assert not signing.is_handle(odd)
     with django_assert_num_queries(0):
         assert list(signing.with_handle(Contact.objects.all(), odd)) == []
+
+
+# --- whom a link was written to
+
+
+def test_an_address_is_known_by_its_digest(settings):
+    digest = signing.address_digest("ada@example.com")
+    assert len(digest) == 11
+    assert "ada" not in digest
+    assert signing.is_written_to(digest, "Ada@Example.com")
+    for other in ("eve@example.com", "ada@example.org", ""):
+        assert not signing.is_written_to(digest, other)
+    for odd in (None, 7, "", [digest], digest[:-1]):
+        assert not signing.is_written_to(odd, "ada@example.com")
+
+
+def test_a_digest_is_of_no_use_without_the_secret_and_outlives_its_change(settings):
+    old = settings.SECRET_KEY
+    digest = signing.address_digest("ada@example.com")
+    settings.SECRET_KEY = "another-secret-that-is-long-enough-to-sign-with"
+    settings.SECRET_KEY_FALLBACKS = []
+    assert signing.address_digest("ada@example.com") != digest
+    assert not signing.is_written_to(digest, "ada@example.com")
+    settings.SECRET_KEY_FALLBACKS = [old]
+    assert signing.is_written_to(digest, "ada@example.com")
+
+
+@pytest.mark.django_db
+def test_a_row_has_no_handle_without_a_random_token():
+    with pytest.raises(AttributeError, match="token"):
+        signing.handle_of(make_list())
+    assert signing.handle_of(make_contact()) != signing.handle_of(make_contact())

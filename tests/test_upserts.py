@@ -6,7 +6,7 @@ import threading
 import time
 
 import pytest
-from django.db import OperationalError, connection, transaction
+from django.db import IntegrityError, OperationalError, connection, transaction
 from django.db.models.signals import post_save
 
 from tests.support import START, after, make_contact
@@ -146,3 +146,36 @@ def wait_until(is_so):
     while not is_so():
         assert time.monotonic() < end
         time.sleep(0.02)
+
+
+# --- written, or touched
+
+
+def window(count: int, key: str = "a") -> m.RateLimitWindow:
+    return m.RateLimitWindow(key=key, window=START, count=count)
+
+
+def test_a_row_that_is_there_is_touched_and_never_moved_back(django_assert_num_queries):
+    for count, expected in ((3, 3), (7, 7), (5, 7)):
+        with django_assert_num_queries(1):
+            upserts.insert_or_touch(window(count), "count", constraint="kwiga_rate_key_window")
+        assert m.RateLimitWindow.objects.get().count == expected
+    upserts.insert_or_touch(window(1, "b"), "count", constraint="kwiga_rate_key_window")
+    assert sorted(m.RateLimitWindow.objects.values_list("key", "count")) == [("a", 7), ("b", 1)]
+
+
+def test_a_constraint_with_a_condition_is_named_with_it():
+    ada = make_contact()
+    for number, normalised in (("+1 2", "+12"), ("+1-2", "+12"), ("12", ""), ("12", "")):
+        row = m.PhoneNumber(contact=ada, number=number, normalised=normalised, first_seen_at=START, last_seen_at=START)
+        name = "kwiga_phone_normalised_once" if normalised else "kwiga_phone_as_given_once"
+        upserts.insert_or_touch(row, "last_seen_at", constraint=name)
+    assert sorted(m.PhoneNumber.objects.values_list("number", flat=True)) == ["+1 2", "12"]
+
+
+def test_another_constraint_still_refuses():
+    ada = make_contact()
+    row = m.PhoneNumber(contact=ada, number="12", normalised="+12", first_seen_at=START, last_seen_at=START)
+    upserts.insert_or_touch(row, "last_seen_at", constraint="kwiga_phone_normalised_once")
+    with pytest.raises(IntegrityError), transaction.atomic():
+        upserts.insert_or_touch(row, "last_seen_at", constraint="kwiga_phone_as_given_once")
