@@ -21,7 +21,7 @@ from tests.payments.shop import new_attempt, tell
 from tests.support import START, after, make_contact, make_offer
 from wagtail_kwiga import models as m
 from wagtail_kwiga import reactions
-from wagtail_kwiga.access import grants
+from wagtail_kwiga.access import adjustments, grants
 from wagtail_kwiga.automations.running import engine
 from wagtail_kwiga.contacts import consent
 from wagtail_kwiga.journal import writing
@@ -246,6 +246,11 @@ HEARD: dict[str, tuple[Callable[[], Any], Callable[[Any], Any], Callable[[Any], 
     "after_kwiga_access_ended": (
         _paid,
         lambda order: grants.revoke(m.AccessGrant.objects.get(), now=after(minutes=2)),
+        lambda order: [("order_id", order.pk)],
+    ),
+    "after_kwiga_access_adjusted": (
+        _paid,
+        lambda order: adjustments.end(m.AccessGrant.objects.get(), now=after(minutes=2)),
         lambda order: [("order_id", order.pk)],
     ),
     "after_kwiga_contact_unsubscribed": (

@@ -24,11 +24,9 @@ RULES = {
     "django.utils.timezone.localtime": (set(), "formatting.instants.local"),
     "django.template.defaultfilters.date": (set(), "formatting.instants"),
     "babel.dates": ({"formatting/instants.py", "formatting/durations.py"}, "formatting"),
-    # pricing.money needs the digits of a currency, the form of a coupon the list of currencies.
     "babel": (
         {
             "formatting/instants.py", "formatting/durations.py", "formatting/languages.py", "formatting/money.py",
-            "pricing/money.py", "backoffice/coupons/forms.py",
         },
         "formatting",
     ),

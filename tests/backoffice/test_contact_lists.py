@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import io
 import json
+from zoneinfo import ZoneInfo
 
 import openpyxl
 import pytest
@@ -139,6 +140,13 @@ def test_an_empty_list_says_what_to_do(admin_client, come_back):
     says(page_of(admin_client, url("members", come_back) + "?state=ended"), "Nobody has left this list yet")
     admin_says = page_of(somebody_who_may("view_listmembership"), url("members", come_back))
     lacks(admin_says, "Put somebody on it")
+
+
+def test_a_date_without_a_time_keeps_somebody_on_the_list_for_that_day(admin_client, come_back, ada):
+    day = conf.now().date() + 30 * DAY
+    admin_client.post(url("add_member", come_back), {"email": "ada@example.com", "name": "", "until": f"{day}"})
+    end = dt.datetime.combine(day + DAY, dt.time(), tzinfo=ZoneInfo("Europe/Warsaw"))
+    assert lists.member_until(come_back, ada) == end
 
 
 def test_the_people_are_those_on_it_now_with_since_until_and_by_whom(admin_client, admin_user, come_back, ada):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 import re
+from zoneinfo import ZoneInfo
 
 import pytest
 from django.urls import reverse
@@ -51,6 +52,14 @@ def typed(**given):
         "code": "SPRING", "kind": "percent", "percent": "15", "amount": "", "currency": "", "valid_from": "",
         "valid_until": "", "limit_total": "", "limit_per_contact": "1", "is_active": "on", "note": "", **given,
     }  # fmt: skip
+
+
+def test_a_coupon_valid_until_a_date_is_good_on_that_day(admin_client):
+    answer = admin_client.post(ADD, typed(valid_until="2027-10-31"))
+    assert answer.status_code == 302
+    coupon = m.Coupon.objects.get()
+    assert coupon.valid_until == dt.datetime(2027, 11, 1, tzinfo=ZoneInfo("Europe/Warsaw"))
+    says(page_of(admin_client, f"/admin/kwiga/coupons/edit/{coupon.pk}/"), "A date without a time ends with that day")
 
 
 # --- the list ---------------------------------------------------------------------------------------------------------

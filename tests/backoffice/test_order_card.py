@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import datetime as dt
+
 import pytest
 from django.contrib.auth.models import Group, Permission, User
 from django.db import connection
@@ -18,9 +20,10 @@ from tests.orders.shop import books_receive, order_for
 from tests.support import START, after, make_contact, make_offer
 from wagtail_kwiga import background, conf
 from wagtail_kwiga import models as m
-from wagtail_kwiga.access import grants
+from wagtail_kwiga.access import adjustments, grants
 from wagtail_kwiga.automations.running import engine
 from wagtail_kwiga.backoffice.parts import linking
+from wagtail_kwiga.backoffice.parts.columns import exact
 from wagtail_kwiga.journal import writing
 from wagtail_kwiga.payments import ledger
 
@@ -87,6 +90,27 @@ def test_paid_money_given_back_and_access_taken_away(admin_client, told):
     page = card(admin_client, told.order)
     assert "Given back" in page
     assert "taken away on" in page
+
+
+def test_access_that_staff_have_changed_stands_beside_what_was_sold(admin_client, told):
+    now = conf.now()
+    books_receive(told.order, "120.00", now=now)
+    grant = m.AccessGrant.objects.get()
+    m.AccessGrant.objects.update(ends_at=now + dt.timedelta(days=30))
+    grant.refresh_from_db()
+    sold, frozen_until = exact(grant.ends_at), exact(now + dt.timedelta(days=7))
+    assert "as sold" not in card(admin_client, told.order)
+    adjustments.freeze(grant, days=7, now=now)
+    page = card(admin_client, told.order)
+    assert f"frozen until {frozen_until}" in page
+    assert f"{exact(now + dt.timedelta(days=37))} (as sold: {sold})" in page
+    assert "Access was frozen: Watercolour" in page
+    adjustments.freeze(grant, now=now)
+    page = card(admin_client, told.order)
+    assert "frozen since" in page
+    assert f"not known while it is frozen (as sold: {sold})" in page
+    adjustments.end(grant, now=conf.now())
+    assert f"(as sold: {sold})" in card(admin_client, told.order)
 
 
 def test_a_run_is_linked_as_soon_as_it_has_a_screen(admin_client, told):

@@ -84,5 +84,7 @@ MODULES: dict[str, Module] = {
         ),
         _of_package("access.grants", "tests/access/test_*.py"),
         _of_package("access.policy", "tests/access/test_*.py"),
+        _of_package("access.spans", "tests/access/test_*.py"),
+        _of_package("access.ownership", "tests/access/test_*.py"),
     )
 }

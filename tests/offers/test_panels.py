@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import re
 from decimal import Decimal
+from zoneinfo import ZoneInfo
 
 import pytest
 from django.core.exceptions import ValidationError
@@ -83,6 +85,15 @@ def test_groups_and_help_stand_in_the_editor(admin_client, seller):
     for said in ("Selling", "Access", "Coupons", "Language of this page", "0 makes a free offer", "both must agree"):
         assert said in words
     assert "This page is a translation" not in words
+
+
+def test_a_sale_until_a_date_ends_with_that_day(admin_client, seller):
+    page = make_page()
+    url = reverse("wagtailadmin_pages:edit", args=[page.pk])
+    answer = admin_client.post(url, sent(sales_until="2027-03-28"))
+    assert answer.status_code == 302, text_of(answer)
+    assert offer_of(page).sales_until == dt.datetime(2027, 3, 29, tzinfo=ZoneInfo("Europe/Warsaw"))
+    assert 'name="sales_until" value="2027-03-28"' in admin_client.get(url).content.decode()
 
 
 @pytest.mark.parametrize("currency", ["ZZZ", "XXX", "eur", "CLF", "BGN"])

@@ -8,7 +8,7 @@ Each verb takes the contact's lock, writes the timeline of the order (of the con
 from __future__ import annotations
 
 import datetime as dt
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from django.utils.translation import gettext_lazy as _
 
@@ -100,7 +100,7 @@ def _adjust(
         )
         line = grant.line
         what = line.title if line else grant.product.title
-        facts = {"days": days, "until": until, "note": note}
+        facts: dict[str, Any] = {"days": days, "until": until, "note": note}
         writing.write(
             line.order if line else grant.contact,
             f"access.{kind.value}",

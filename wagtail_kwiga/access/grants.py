@@ -84,9 +84,12 @@ def _present_end(held: list[GrantView], terms: AccessTerms, at: dt.datetime) -> 
         if not ownership.includes_all(grant.terms, terms):
             continue
         times = grant.times
-        if times.open and (end := times.open[-1][1]) is None:
+        if not times.open:
+            continue
+        end = times.open[-1][1]
+        if end is None:
             return None
-        if times.open and at < end:
+        if at < end:
             ends.append(end)
     return max(ends, default=None)
 

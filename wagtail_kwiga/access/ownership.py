@@ -200,7 +200,7 @@ def _telling_keys(grants: Sequence[GrantView]) -> list[str]:
     """One key of each group of lessons that none of the terms tells apart; the unnamed ones among them."""
     dates = [dict(grant.terms.release.dates) for grant in grants]
     lessons = [grant.terms.lessons for grant in grants]
-    named = {key for rule in lessons for key in (*rule.keys, *rule.known)}.union(*dates)
+    named = {key for rule in lessons for key in (*rule.keys, *rule.known)} | {key for days in dates for key in days}
     groups = {
         tuple(
             (key in rule.keys, key in rule.known, days.get(key)) for rule, days in zip(lessons, dates, strict=True)

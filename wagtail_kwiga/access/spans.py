@@ -111,7 +111,7 @@ def effective(grant: GrantView) -> Effective:
 _ORDER = [AdjustmentKind.FREEZE, AdjustmentKind.UNFREEZE, AdjustmentKind.EXTEND, AdjustmentKind.END]
 
 
-def _in_time(change: Adjustment) -> tuple:
+def _in_time(change: Adjustment) -> tuple[dt.datetime, int, int, dt.datetime]:
     # At one instant the kinds have an order of their own, so that no order of rows has to decide.
     until = change.until or dt.datetime.max.replace(tzinfo=dt.UTC)
     return change.at, _ORDER.index(AdjustmentKind(change.kind)), change.days or 0, until

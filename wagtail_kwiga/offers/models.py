@@ -83,7 +83,9 @@ class OfferPageMixin(StaleDraftGuard):
         _("show in the store"), default=True, help_text=_("Off: for sale, but only for people who have the address.")
     )
     sales_from = models.DateTimeField(_("sold from"), null=True, blank=True)
-    sales_until = models.DateTimeField(_("sold until"), null=True, blank=True)
+    sales_until = models.DateTimeField(
+        _("sold until"), null=True, blank=True, help_text=_("A date without a time ends with that day.")
+    )
     ask_phone = models.CharField(
         _("phone number"), max_length=10, choices=PhoneMode.choices, default=PhoneMode.OPTIONAL
     )

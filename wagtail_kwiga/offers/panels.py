@@ -12,6 +12,7 @@ from django.utils.translation import gettext_lazy as _
 from wagtail.admin.forms import WagtailAdminPageForm
 from wagtail.admin.panels import FieldPanel, FieldRowPanel, MultiFieldPanel, ObjectList, Panel, TabbedInterface
 
+from wagtail_kwiga.catalogue.end_field import EndField
 from wagtail_kwiga.exceptions import ConfigurationFault
 from wagtail_kwiga.offers import choices, publishing
 from wagtail_kwiga.payments import registry
@@ -38,6 +39,8 @@ class OfferPageForm(WagtailAdminPageForm):
                 help_text=given.help_text,
                 error_messages={"invalid_choice": _("There is no payment method “%(value)s” on this site.")},
             )
+        if "sales_until" in self.fields:
+            self.fields["sales_until"] = EndField.instead_of(self.fields["sales_until"])
         if "price" in self.fields and self.instance.price is not None:
             self.initial["price"] = in_its_currency(self.instance)
         self.is_translation = publishing.is_translation(self.instance)

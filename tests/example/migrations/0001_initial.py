@@ -90,7 +90,15 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 ("sales_from", models.DateTimeField(blank=True, null=True, verbose_name="sold from")),
-                ("sales_until", models.DateTimeField(blank=True, null=True, verbose_name="sold until")),
+                (
+                    "sales_until",
+                    models.DateTimeField(
+                        blank=True,
+                        help_text="A date without a time ends with that day.",
+                        null=True,
+                        verbose_name="sold until",
+                    ),
+                ),
                 (
                     "ask_phone",
                     models.CharField(

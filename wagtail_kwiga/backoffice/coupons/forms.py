@@ -16,6 +16,7 @@ from wagtail.admin.forms import WagtailAdminModelForm
 
 from wagtail_kwiga.backoffice.parts import calendar_bounds
 from wagtail_kwiga.backoffice.parts.filters import RowsField
+from wagtail_kwiga.catalogue.end_field import EndField
 from wagtail_kwiga.catalogue.models import Offer
 from wagtail_kwiga.coupons import codes
 from wagtail_kwiga.coupons.models import Coupon
@@ -50,6 +51,8 @@ class CouponForm(WagtailAdminModelForm):
                 self.initial[name] = format(size.normalize(), "f")
         if "offers" in self.fields:
             self.fields["offers"].label_from_instance = _offer_label
+        if "valid_until" in self.fields:
+            self.fields["valid_until"] = EndField.instead_of(self.fields["valid_until"])
         for name in {"valid_from", "valid_until"} & set(self.fields):
             self.fields[name].validators.extend(calendar_bounds.VALIDATORS)
         for name in {"limit_total", "limit_per_contact"} & set(self.fields):

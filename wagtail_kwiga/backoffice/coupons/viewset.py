@@ -235,7 +235,7 @@ class CouponViewSet(SnippetViewSet):
                     FieldRowPanel(
                         [
                             FieldPanel("valid_from", help_text=_("Empty: at once.")),
-                            FieldPanel("valid_until", help_text=_("Empty: no end. From this instant on it takes nothing off.")),
+                            FieldPanel("valid_until", help_text=_("Empty: no end. A date without a time ends with that day; with a time, it takes nothing off from then on.")),
                         ]
                     ),
                     FieldRowPanel([FieldPanel("limit_total"), FieldPanel("limit_per_contact")]),

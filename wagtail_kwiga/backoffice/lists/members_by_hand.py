@@ -13,13 +13,13 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 from wagtail.admin import messages
-from wagtail.admin.widgets import AdminDateTimeInput
 
 from wagtail_kwiga import conf
 from wagtail_kwiga.backoffice.lists import member_sources
 from wagtail_kwiga.backoffice.lists.members import crumbs, of_list
 from wagtail_kwiga.backoffice.parts import calendar_bounds, linking, policies
 from wagtail_kwiga.backoffice.parts.columns import exact
+from wagtail_kwiga.catalogue.end_field import EndField
 from wagtail_kwiga.contacts import directory, lists
 from wagtail_kwiga.contacts.models import Contact, ContactList, ListMembership
 from wagtail_kwiga.coupons.models import Coupon
@@ -41,12 +41,14 @@ class MemberForm(forms.Form):
         required=False,
         help_text=gettext_lazy("Kept only where no name is known yet."),
     )
-    until = forms.DateTimeField(
+    until = EndField(
         label=gettext_lazy("Until"),
         required=False,
-        widget=AdminDateTimeInput,
         validators=calendar_bounds.VALIDATORS,
-        help_text=gettext_lazy("Empty: without an end. Whoever was put on it by hand before gets this end instead."),
+        help_text=gettext_lazy(
+            "Empty: without an end. A date without a time ends with that day. Whoever was put on it by hand before gets this "
+            "end instead."
+        ),
     )
 
     def clean_email(self) -> str:
