@@ -158,7 +158,7 @@ def rows_of(contact: m.Contact) -> list[models.Model]:
     rows: list[models.Model] = [contact]
     for found in (
         m.Purchase.objects.filter(contact=contact), m.CouponUse.objects.filter(contact=contact), orders, m.OrderLine.objects.filter(order__in=orders),
-        m.Payment.objects.filter(order__in=orders), tried, m.ProviderEvent.objects.filter(attempt__in=tried),
+        m.Payment.objects.filter(order__in=orders), tried, m.Transaction.objects.filter(order__in=orders), m.ProviderEvent.objects.filter(attempt__in=tried),
         m.AccessGrant.objects.filter(contact=contact), runs, mails, m.StepRecord.objects.filter(run__in=runs),
         m.ListMembership.objects.filter(contact=contact),
     ):  # fmt: skip

@@ -118,7 +118,10 @@ def _force(w: SimpleNamespace) -> None:
     attempt = m.PaymentAttempt.objects.filter(payment__order=w.paid.pk).first()
     attempt.data, attempt.method = {"why": EVIL, EVIL: EVIL}, SHORT
     attempt.save()
-    m.Refund.objects.create(attempt=attempt, amount="1.00", currency="EUR", reference=EVIL, reason=EVIL, made_at=START)
+    m.Refund.objects.create(
+        token=EVIL[:43], order=w.paid, attempt=attempt, amount="1.00", currency="EUR", reference=EVIL, reason=EVIL,
+        failure_message=EVIL, requested_at=START, changed_at=START,
+    )  # fmt: skip
     w.webhook = m.ProviderEvent.objects.create(
         method=SHORT, event_id=EVIL, attempt=None, body=EVIL, headers={EVIL: EVIL}, received_at=START,
         result="unknown", detail=EVIL,

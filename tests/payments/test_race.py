@@ -10,13 +10,14 @@ from threading import Barrier, Event
 import pytest
 from django.db import close_old_connections, connections
 
+from tests.payments.bank import Bank
 from tests.payments.shop import codes, flagged, lay_ground, new_attempt, new_order, signed, standing, tell
 from tests.support import START, after, make_coupon
 from wagtail_kwiga import locking
 from wagtail_kwiga import models as m
 from wagtail_kwiga.exceptions import PaymentRefused
 from wagtail_kwiga.orders import transitions
-from wagtail_kwiga.payments import attempts, ledger, polling, provider_events
+from wagtail_kwiga.payments import attempts, ledger, polling, provider_events, refunds
 from wagtail_kwiga.pricing.money import Money
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.postgres]
@@ -189,3 +190,53 @@ def test_the_sweep_and_the_repetition_of_a_webhook_do_not_both_book_it(monkeypat
     at_once(lambda: tell(attempt, now=after(minutes=2)), *[lambda: provider_events.settle_stored(after(minutes=2))] * 3)
     assert standing(attempt.payment.order) == ("paid", Decimal(120))
     assert codes(attempt.payment.order).count("payments.received") == 1
+
+
+# --- refunds through the gateway
+
+
+@pytest.fixture
+def gateway(providers, tmp_path):
+    """A bank that would give back anew at every call, and an order of 120 paid there."""
+    options = {"class": "tests.payments.bank.Bank", "folder": str(tmp_path)}
+    providers(bank=options)
+    order = new_order()
+    ledger.record_payment(order=order, amount=Decimal(120), method="bank", reference="ch_1", now=START)
+    return order, Bank("bank", options)
+
+
+def test_refunds_asked_for_at_once_never_exceed_what_is_there(gateway):
+    order, _bank = gateway
+    answers = at_once(*[lambda: refunds.request(order=order, amount=Decimal(50), now=START)] * 4)
+    assert Counter(type(answer).__name__ for answer in answers) == {"Refund": 2, "PaymentRefused": 2}
+
+
+def test_a_refund_that_many_send_is_sent_once(gateway):
+    order, bank = gateway
+    refund = refunds.request(order=order, amount=Decimal(50), now=START)
+    answers = at_once(
+        *[lambda: refunds.send(m.Refund.objects.get(pk=refund.pk), after(minutes=5))] * 4,
+        *[lambda: refunds.sweep(after(minutes=5))] * 4,
+    )
+    assert not [answer for answer in answers if isinstance(answer, Exception)]
+    assert len(bank.books()) == 1
+    assert standing(order) == ("paid", Decimal(70))
+    assert m.Transaction.objects.filter(kind="refund").count() == 1
+
+
+def test_a_refund_told_of_ten_times_at_once_is_booked_once(gateway):
+    order, _bank = gateway
+    attempt = m.PaymentAttempt.objects.get()
+    given = {"attempt": attempt, "amount": Decimal(50), "reference": "re_9", "outcome": "done", "now": START}
+    answers = at_once(*[lambda: refunds.reported(**given)] * 5, *[lambda: refunds.reported(**given)] * 5)
+    assert Counter(answer.new for answer in answers) == {True: 1, False: 9}
+    assert standing(order) == ("paid", Decimal(70))
+
+
+def test_a_chargeback_told_of_at_once_is_booked_once(gateway):
+    order, _bank = gateway
+    attempt = m.PaymentAttempt.objects.get()
+    given = {"attempt": attempt, "amount": Decimal(120), "reference": "dp_1", "now": START}
+    answers = at_once(*[lambda: ledger.record_chargeback(**given)] * 6)
+    assert Counter(answer.new for answer in answers) == {True: 1, False: 5}
+    assert standing(order) == ("refunded", Decimal(0))

@@ -6,6 +6,7 @@ import datetime as dt
 from decimal import Decimal
 from typing import Any
 
+from django.db import OperationalError
 from wagtail.models import Locale, Site
 
 from tests.automations.story import make_template, stream
@@ -159,7 +160,11 @@ class Shop:
         return registry.get(attempt.method).signed(told | given, now)  # type: ignore[attr-defined]
 
     def hear(self, attempt: m.PaymentAttempt, request: WebhookRequest, now: dt.datetime) -> Any:
-        return provider_events.receive(attempt.method, request, now)[0]
+        outcome = provider_events.receive(attempt.method, request, now)[0]
+        if outcome.result == m.ProviderEvent.Result.FAILED:
+            # The gateway is answered kindly all the same, since the event is remembered. It is not booked yet.
+            raise OperationalError(outcome.event.detail)
+        return outcome
 
     def hear_a_forger(self, attempt: m.PaymentAttempt, request: WebhookRequest, now: dt.datetime) -> None:
         forged = WebhookRequest("POST", request.body.replace(b'"live":false', b'"live":true '), request.headers, at=now)

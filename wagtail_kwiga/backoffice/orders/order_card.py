@@ -9,18 +9,19 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import quote
 
-from django.db.models import OuterRef, Q, Subquery, Sum
+from django.db.models import OuterRef, Subquery
 from django.http import HttpRequest
 from django.utils.html import format_html
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
-from wagtail.admin.ui.components import Component
 from wagtail.admin.ui.tables import Column, DateColumn, StatusTagColumn, TitleColumn
 
 from wagtail_kwiga.access.models import AccessGrant
 from wagtail_kwiga.automations.models import Run, StepRecord
 from wagtail_kwiga.automations.wording import descriptions
 from wagtail_kwiga.backoffice.orders import answers, site_panels
+from wagtail_kwiga.backoffice.orders.money_panels import Payments, Prices, Refunds
+from wagtail_kwiga.backoffice.orders.panel import ROWS, OrderPanel
 from wagtail_kwiga.backoffice.parts import linking, policies
 from wagtail_kwiga.backoffice.parts.columns import (
     NUMBER,
@@ -38,31 +39,6 @@ from wagtail_kwiga.mailing.models import OutgoingEmail
 from wagtail_kwiga.orders.models import Order, OrderLine
 from wagtail_kwiga.orders.statuses import Status
 from wagtail_kwiga.payments import registry
-from wagtail_kwiga.payments.models import PaymentAttempt, Refund
-from wagtail_kwiga.payments.statuses import OPEN_REFUNDS, RefundState
-from wagtail_kwiga.pricing.money import Money
-
-#: Rows shown of anything that may be many; a purchase grows whenever somebody comes back.
-ROWS = 50
-
-
-class OrderPanel(Component):
-    """One panel. Subclasses give ``heading`` and ``card()``; a site's may be any component with the same signature."""
-
-    heading: Any = ""
-    icon = "form"
-
-    def __init__(self, *, order: Order, request: HttpRequest) -> None:
-        self.order, self.request, self.user = order, request, request.user
-
-    def is_shown(self) -> bool:
-        return True
-
-    def card(self) -> Component:
-        raise NotImplementedError
-
-    def render_html(self, parent_context: Any = None) -> str:
-        return self.card().render_html(parent_context)
 
 
 class Summary(OrderPanel):
@@ -143,112 +119,6 @@ class Answers(OrderPanel):
 
     def card(self) -> Facts:
         return Facts(*answers.told(self.order))
-
-
-class Prices(OrderPanel):
-    """The sums."""
-
-    heading = _("Prices")
-    icon = "tag"
-
-    def card(self) -> TableCard:
-        order = self.order
-        back = Money(order.refunded_amount, order.currency)
-        rows = [
-            (_("List price"), order.list_price), (_("Discount"), order.discount), (_("Total"), order.total),
-            (_("Received"), order.received), (_("Given back"), back), (_("To pay"), order.outstanding),
-        ]  # fmt: skip
-        rows = [row for row in rows if row[1] or row[1] is not back]
-        return TableCard(
-            [
-                Column("what", label=_("What"), accessor=lambda row: row[0]),
-                Column("sum", label=_("Sum"), accessor=lambda row: money_for_reader(row[1]), classname=NUMBER),
-            ],
-            rows,
-            "",
-            narrow=True,
-        )
-
-
-class Payments(OrderPanel):
-    """Each try to pay."""
-
-    heading = _("Payments")
-    icon = "download"
-
-    def card(self) -> TableCard:
-        found = PaymentAttempt.objects.filter(payment__order=self.order.pk).annotate(
-            refunded=Sum("refunds__amount", filter=Q(refunds__state=RefundState.DONE))
-        )
-        return TableCard(
-            [
-                Column("method", label=_("Method"), accessor=lambda row: registry.label(row.method)),
-                Column("reference", label=_("Reference")),
-                StatusTagColumn("state", label=_("State"), accessor="get_state_display", primary=_is_confirmed),
-                Column("asked", label=_("Asked"), accessor=_money_of("amount"), classname=NUMBER),
-                Column("came", label=_("Came"), accessor=_money_of("confirmed_amount"), classname=NUMBER),
-                Column("back", label=_("Given back"), accessor=_given_back, classname=NUMBER),
-                DateColumn("started_at", label=_("Started")),
-            ],
-            list(found[:ROWS]),
-            _("No payment was tried yet."),
-        )
-
-
-def _is_confirmed(attempt: PaymentAttempt) -> bool:
-    return attempt.state == PaymentAttempt.State.CONFIRMED
-
-
-def _money_of(name: str) -> Any:
-    return lambda row: money_for_reader(Money(getattr(row, name), row.currency))
-
-
-def _given_back(attempt: Any) -> str:
-    return money_for_reader(Money(attempt.refunded, attempt.currency)) if attempt.refunded else ""
-
-
-class Refunds(OrderPanel):
-    """Money given back or to be given back, and how far it is."""
-
-    heading = _("Refunds")
-    icon = "undo"
-
-    def __init__(self, *, order: Order, request: HttpRequest) -> None:
-        super().__init__(order=order, request=request)
-        self.refunds = list(Refund.objects.filter(order=order.pk).select_related("attempt", "by")[:ROWS])
-
-    def is_shown(self) -> bool:
-        return bool(self.refunds)
-
-    def card(self) -> TableCard:
-        may_decide = self.user.has_perm("wagtail_kwiga.refund_order")
-        return TableCard(
-            [
-                Column("amount", label=_("Amount"), accessor=_money_of("amount"), classname=NUMBER),
-                StatusTagColumn("state", label=_("State"), accessor="get_state_display", primary=_is_refunded),
-                Column("method", label=_("Method"), accessor=lambda row: registry.label(row.attempt.method)),
-                Column("reference", label=_("Reference")),
-                Column("reason", label=_("Reason"), accessor=lambda row: row.failure_message or row.reason),
-                DateColumn("requested_at", label=_("Requested")),
-                Column("by", label=_("By"), accessor=lambda row: row.by or ""),
-                Column("decide", label="", accessor=lambda row: _decide_link(row) if may_decide else ""),
-            ],
-            self.refunds,
-            "",
-        )
-
-
-def _is_refunded(refund: Refund) -> bool:
-    return refund.state == RefundState.DONE
-
-
-def _decide_link(refund: Refund) -> Any:
-    """Where a person says what became of a refund that the provider does not speak of any more."""
-    if refund.state not in OPEN_REFUNDS or refund.next_try_at is not None:
-        return ""
-    return format_html(
-        '<a href="{}">{}</a>', linking.url("wagtail_kwiga_orders:refund_outcome", refund.pk), _("What became of it?")
-    )
 
 
 class Access(OrderPanel):
