@@ -20,17 +20,16 @@ LEAVE_ALONE = dt.timedelta(minutes=1)
 
 
 def keys(events: Sequence[ReportedEvent], body: bytes) -> list[str]:
-    """What each event of one body is remembered by: the provider's own id, else a hash of the body and the position in it.
+    """What each event of one body is remembered by: the provider's own id, else a hash of the body.
 
-    Events of one body that bear the same id are told apart by their position too: losing one of them could be losing money.
+    Where several would be remembered by the same, the later ones bear their position too: losing one could be losing money.
     """
     found: list[str] = []
     body_hash = ""
     for position, event in enumerate(events):
         key = event.event_id
         if not key:
-            body_hash = body_hash or hashlib.sha256(body or _spelled(events)).hexdigest()
-            key = f"{body_hash}#{position}" if position else body_hash
+            key = body_hash = body_hash or hashlib.sha256(body or _spelled(events)).hexdigest()
         if key in found:
             key = f"{key}#{position}"
         found.append(key if len(key) <= LONGEST_KEY else hashlib.sha256(key.encode()).hexdigest())
