@@ -88,7 +88,7 @@ def _coupons(found: Circumstances, definitions: Mapping[int, Definition], added:
 
 def _offers(found: Circumstances, definitions: Mapping[int, Definition]) -> None:
     named = [definition.event.offer_ids() for definition in definitions.values()]
-    rows = Offer.objects.defer("terms")
+    rows = Offer.objects.all()
     if all(named):
         rows = rows.filter(pk__in={pk for ids in named for pk in ids})
     found.offers = {offer.pk: offer for offer in rows}
