@@ -25,6 +25,7 @@ from tests.offers.making import block, make_page, offer_of, root
 from tests.orders.shop import books_receive, order_for
 from tests.support import START, after, make_contact, make_coupon, make_list
 from wagtail_kwiga import models as m
+from wagtail_kwiga import signing
 from wagtail_kwiga.automations.editing import versions
 from wagtail_kwiga.automations.running import engine
 from wagtail_kwiga.contacts import lists
@@ -121,7 +122,10 @@ def _force(w: SimpleNamespace) -> None:
     attempt = m.PaymentAttempt.objects.filter(payment__order=w.paid.pk).first()
     attempt.data, attempt.method = {"why": EVIL, EVIL: EVIL}, SHORT
     attempt.save()
-    m.Refund.objects.create(attempt=attempt, amount="1.00", currency="EUR", reference=EVIL, reason=EVIL, made_at=START)
+    m.Refund.objects.create(
+        order=w.paid, attempt=attempt, token=signing.random_token(), amount="1.00", currency="EUR", reference=EVIL,
+        reason=EVIL, requested_at=START, changed_at=START,
+    )  # fmt: skip
     w.webhook = m.ProviderEvent.objects.create(
         method=SHORT, event_id=EVIL, attempt=None, body=EVIL, headers={EVIL: EVIL}, received_at=START,
         result="unknown", detail=EVIL,
