@@ -30,6 +30,7 @@ from wagtail_kwiga.automations.running import engine
 from wagtail_kwiga.contacts import lists
 from wagtail_kwiga.coupons import gates
 from wagtail_kwiga.journal import writing
+from wagtail_kwiga.orders.drafts import Method
 
 #: In every name and address, so that a screen that shows what it must not gives itself away.
 SECRET = "zebra"
@@ -94,7 +95,9 @@ def build() -> SimpleNamespace:
     versions.publish(w.scenario, now=START)
     w.contact, w.other = make_contact(f"{SECRET}@example.com", name=EVIL), make_contact(name=f"{SECRET} two")
     w.order = order_for(w.contact, w.offer, now=START, language="en", name=EVIL, phone=SHORT)
-    w.paid = order_for(w.other, w.offer, now=START, language="en", method="transfer")
+    w.paid = order_for(
+        w.other, w.offer, now=START, language="en", method=Method("transfer")
+    )  # recovered, as online ones are
     engine.run_due(after(minutes=30))
     w.grant = lists.staff_add(w.list, w.contact, by=None)
     w.run, w.paused = m.Run.objects.get(order=w.order), m.Run.objects.get(order=w.paid)
