@@ -87,7 +87,7 @@ def test_the_way_back_is_cheaper_and_paying_makes_silence(school):
     work(after(minutes=30))
     linked, payload = links.order_of(Purpose.RESUME, resume_token(mail.outbox[0]), after(hours=2))
     assert linked == first
-    coupon = m.Coupon.objects.get(pk=payload["coupon"])
+    coupon = m.Coupon.objects.get(token=payload["coupon"])
     second = leave_unpaid(school, coupon=coupon, now=after(hours=2))
     assert str(second.total) == "102.00 EUR"
     pay(second, now=after(hours=2, minutes=5))
@@ -187,13 +187,24 @@ def test_coming_back_after_the_mail_and_leaving_again_brings_no_second_one(schoo
     assert len(mail.outbox) == 1
 
 
-def test_the_same_purchase_again_later_is_a_new_story(school):
+def test_the_same_again_later_is_a_new_story_for_what_is_bought_again_and_again(school):
+    m.Product.objects.update(repeatable=True)
     order = leave_unpaid(school)
     pay(order, now=after(minutes=5))
     again = leave_unpaid(school, now=after(days=60))
     assert again.purchase_id != order.purchase_id
     work(after(days=60, minutes=30))
     assert recovery_mails().count() == 1
+
+
+def test_nobody_is_chased_for_what_they_own(school):
+    order = leave_unpaid(school)
+    pay(order, now=after(minutes=5))
+    again = leave_unpaid(school, now=after(days=60))
+    work(after(days=60, minutes=30))
+    run = m.Run.objects.get(order=again)
+    assert (run.state, run.reason) == ("refused", "owned")
+    assert not recovery_mails().exists()
 
 
 def test_a_transfer_is_not_chased_after_half_an_hour(school):
