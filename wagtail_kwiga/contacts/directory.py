@@ -5,10 +5,10 @@ from __future__ import annotations
 import datetime as dt
 import unicodedata
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, cast
 
 from django.db import IntegrityError, transaction
-from django.db.models import QuerySet
+from django.db.models import CharField, QuerySet
 from django.db.models.functions import Lower
 from django.utils.translation import gettext_lazy as _
 
@@ -161,7 +161,7 @@ def link_user(contact: Contact, user: Any, now: dt.datetime | None = None) -> bo
     now = now or conf.now()
     with locking.atomic_write():
         row = locked(contact)
-        is_news = row.user_id != user.pk
+        is_news: bool = row.user_id != user.pk
         if is_news:
             _refuse_conflicts(row, user)
             other = Contact.objects.filter(user=user.pk).values_list("pk", flat=True).first()
@@ -243,4 +243,4 @@ def _clean(text: str, model: type[Contact], field: str) -> str:
     """``text`` on one line, without control characters (PostgreSQL takes no NUL), cut to what the column holds."""
     visible = "".join(" " if unicodedata.category(letter) in ("Cc", "Cs") else letter for letter in text or "")
     text = " ".join(unicodedata.normalize("NFC", visible).split())
-    return text[: model._meta.get_field(field).max_length].strip()
+    return text[: cast("CharField[str, str]", model._meta.get_field(field)).max_length].strip()

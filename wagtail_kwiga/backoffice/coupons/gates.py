@@ -7,7 +7,7 @@ What is wrong is found by ``coupons.gates``. The coupon's side is mended there, 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
@@ -30,6 +30,9 @@ from wagtail_kwiga.coupons.models import Coupon
 from wagtail_kwiga.coupons.rules import Reason
 from wagtail_kwiga.exceptions import KwigaError
 from wagtail_kwiga.offers import coupon_gate, publishing
+
+if TYPE_CHECKING:
+    from django.contrib.auth.base_user import AbstractBaseUser
 
 #: Words of the buttons that lead to the confirmation.
 _LABELS: dict[str, Any] = {
@@ -100,7 +103,7 @@ def page_button(page: Any, user: Any) -> tuple[str, Any]:
 # --- mending ----------------------------------------------------------------------------------------------------------
 
 
-def fix(fault: Conflict, *, by: Any) -> None:
+def fix(fault: Conflict, *, by: AbstractBaseUser | None) -> None:
     """Do what the remedy of ``fault`` says. Raises ``KwigaError`` in words, and ``PermissionDenied``; then nothing changed."""
     if fault.remedy != Fix.NAME_COUPON:
         gates.fix(fault.code, fault.coupon, fault.offer, by=by)

@@ -10,7 +10,7 @@ import datetime as dt
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.db import router
 from django.db.models import Prefetch, prefetch_related_objects
@@ -31,6 +31,9 @@ from wagtail_kwiga.mailing.reasons import Why, told
 from wagtail_kwiga.mailing.sending import attachments, promises
 from wagtail_kwiga.mailing.sending.attachments import Attached
 from wagtail_kwiga.orders.models import Order, OrderLine
+
+if TYPE_CHECKING:
+    from django.contrib.auth.base_user import AbstractBaseUser
 
 Status = OutgoingEmail.Status
 Purpose = OutgoingEmail.Purpose
@@ -199,7 +202,9 @@ def send_test(template: EmailTemplate, *, to: str, language: str = "", now: dt.d
     )
 
 
-def settle(email: OutgoingEmail, verdict: str, *, by: Any = None, now: dt.datetime | None = None) -> None:
+def settle(
+    email: OutgoingEmail, verdict: str, *, by: AbstractBaseUser | None = None, now: dt.datetime | None = None
+) -> None:
     """A person decides about a mail: ``was_sent`` (one whose delivery is unknown), or ``send_again`` (an unknown or failed one).
 
     Sending again uses the same row and asks all questions anew: a paid purchase stays silent, a late mail is missed.
