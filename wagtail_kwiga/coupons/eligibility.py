@@ -27,7 +27,7 @@ from wagtail_kwiga.catalogue.models import Offer
 from wagtail_kwiga.compiled_queries import Param
 from wagtail_kwiga.contacts.models import Contact, ListMembership
 from wagtail_kwiga.coupons import rules
-from wagtail_kwiga.coupons.models import Coupon, CouponUse, OfferAllowedCoupon
+from wagtail_kwiga.coupons.models import Coupon, CouponListLimit, CouponOfferLimit, CouponUse, OfferAllowedCoupon
 from wagtail_kwiga.coupons.reasons import message
 from wagtail_kwiga.coupons.rules import Reason
 from wagtail_kwiga.formatting.instants import moment_lazy
@@ -258,10 +258,8 @@ def _question(by_code: bool, of_contact: bool) -> compiled_queries.Select:
 
 def _with_facts(coupons: models.QuerySet[Coupon], of_contact: bool) -> models.QuerySet[Any]:
     key, now = models.BigAutoField(), Param("now", models.DateTimeField())
-    on_lists: Any = Coupon.contact_lists.through  # the stubs know no model that Django makes for a relation
-    on_offers: Any = Coupon.offers.through
-    lists = on_lists.objects.filter(coupon_id=OuterRef("pk"))
-    offers = on_offers.objects.filter(coupon_id=OuterRef("pk"))
+    lists = CouponListLimit.objects.filter(coupon_id=OuterRef("pk"))
+    offers = CouponOfferLimit.objects.filter(coupon_id=OuterRef("pk"))
     held = CouponUse.objects.filter(coupon_id=OuterRef("pk"), state=CouponUse.State.RESERVED)
     coupons = coupons.annotate(
         fact_has_lists=Exists(lists),

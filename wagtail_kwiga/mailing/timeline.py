@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from django.contrib.auth.base_user import AbstractBaseUser
 
 #: Codes by the status they tell of.
-CODES = {
+CODES: dict[str, str] = {
     OutgoingEmail.Status.SENT: "mailing.sent",
     OutgoingEmail.Status.FAILED: "mailing.failed",
     OutgoingEmail.Status.UNKNOWN: "mailing.unknown",

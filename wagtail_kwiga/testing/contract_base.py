@@ -163,4 +163,4 @@ class ContractBase:
 
     def assert_unpaid(self, attempt: PaymentAttempt) -> None:
         order = Order.objects.get(payments__attempts=attempt)
-        assert (order.status in (Status.OPEN, Status.PROCESSING), order.paid_amount) == (True, 0)
+        assert (order.status in (Status.OPEN, Status.PROCESSING), order.paid_amount) == (True, Decimal(0))

@@ -51,7 +51,7 @@ def publish(
 def _store(
     scenario: Scenario, definition: Definition, number: int, by: AbstractBaseUser | None, now: dt.datetime
 ) -> ScenarioVersion:
-    version = ScenarioVersion.objects.create(
+    version = ScenarioVersion.objects.create(  # type: ignore[misc]  # the user model is the site's
         scenario=scenario,
         number=number,
         schema=SCHEMA,

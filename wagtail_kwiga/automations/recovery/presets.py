@@ -79,7 +79,11 @@ class Recovery:
     code: str = ""
 
     def __post_init__(self) -> None:
-        given = {"percent": (self.percent, PERCENT), "wait": (self.wait_minutes, WAIT), "hours": (self.hours, HOURS)}
+        given: dict[str, tuple[Any, tuple[Any, Any]]] = {
+            "percent": (self.percent, PERCENT),
+            "wait": (self.wait_minutes, WAIT),
+            "hours": (self.hours, HOURS),
+        }
         for name, (value, (least, most)) in given.items():
             if not least <= value <= most:
                 raise ValueError(f"{name} goes from {least} to {most}, and {value} does not")

@@ -192,7 +192,7 @@ class _Code(NamedTuple):
 _Q = _Code("q", _quoted_printable, lambda raw: len(_quoted_printable(raw)), lambda size: size)
 _B = _Code("b", lambda raw: base64.b64encode(raw).decode("ascii"), len, lambda size: (size + 2) // 3 * 4)
 
-_REGISTRY = HeaderRegistry()
+_REGISTRY: Any = HeaderRegistry()  # the stubs take only a class with all of what the registry itself adds to it
 _REGISTRY.map_to_type("subject", _TextHeader)
 for _name in ("from", "to", "cc", "bcc", "reply-to"):
     _REGISTRY.map_to_type(_name, _UniqueMailboxesHeader)
