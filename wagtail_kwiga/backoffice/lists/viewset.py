@@ -71,7 +71,8 @@ def present(contact_list: ContactList, request: HttpRequest) -> Notes:
     told = ngettext(
         "%(number)s person is on this list now.", "%(number)s people are on this list now.", number
     ) % {"number": number}  # fmt: skip
-    url = label = ""
+    label: Any = ""
+    url = ""
     if policies.may(user, "view", ListMembership):
         url, label = reverse("wagtail_kwiga_lists:members", args=[contact_list.pk]), _("Show the people")
     coupons = list(Coupon.objects.filter(list_links__contact_list=contact_list).order_by("code"))
