@@ -218,7 +218,7 @@ class _Column:
         if self.is_plain:
             return None
         if self.is_json:
-            encoder = self.field.encoder  # type: ignore[attr-defined]
+            encoder = self.field.encoder  # type: ignore[attr-defined]  # a JSONField has one
             return lambda value: None if value is None else json.dumps(value, cls=encoder)
         return _remembering(lambda value: self.field.get_db_prep_save(value, connection))
 

@@ -38,7 +38,7 @@ def atomic_write(using: str | None = None, *, savepoint: bool = True) -> Iterato
 def mark_locked(row: models.Model) -> None:
     """Remember on ``row`` that it is locked, in the block of the present transaction. Call right after locking it."""
     blocks = connections[row._state.db or router.db_for_write(type(row))].atomic_blocks
-    row._kwiga_held_in = blocks[-1] if blocks else None  # type: ignore[attr-defined]
+    row._kwiga_held_in = blocks[-1] if blocks else None  # type: ignore[attr-defined]  # our own mark
 
 
 def is_held(row: models.Model) -> bool:

@@ -52,7 +52,7 @@ def unseal(offer: UUID | None, sealed: str) -> Money | None:
     """The total that ``seal`` wrote for this offer; ``None`` for anything else."""
     try:
         key, amount, currency = (signing.unseal(Purpose.SHOWN_TOTAL, sealed) or "").split(":")
-        return Money(amount, currency) if key == str(offer) else None  # type: ignore[arg-type]
+        return Money(amount, currency) if key == str(offer) else None  # type: ignore[arg-type]  # ``Money`` reads text
     except ValueError:
         return None
 

@@ -148,7 +148,7 @@ class OfferPageMixin(StaleDraftGuard):
 
     def serializable_data(self) -> dict[str, Any]:
         """What a revision keeps. One of a translation leaves out what its source page decides. One query."""
-        data = super().serializable_data()  # type: ignore[misc]
+        data = super().serializable_data()  # type: ignore[misc]  # that of the ``Page`` behind it
         if publishing.is_translation(self):
             for name in SOURCE_FIELDS:
                 data.pop(name, None)
@@ -170,7 +170,7 @@ class OfferPageMixin(StaleDraftGuard):
         """The ``offers.page_context.Visit`` of this request, made once."""
         kept = getattr(request, "_kwiga_visit", None)
         if kept is None or kept.page is not self:
-            kept = request._kwiga_visit = Visit(self, request)  # type: ignore[attr-defined]
+            kept = request._kwiga_visit = Visit(self, request)  # type: ignore[attr-defined]  # our own mark
         return kept
 
     def get_context(self, request: HttpRequest, *args: Any, **kwargs: Any) -> dict[str, Any]:

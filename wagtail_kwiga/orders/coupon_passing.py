@@ -112,7 +112,7 @@ def settle(
         renewed = passing.use
         moves.append((renewed.coupon_id, lambda: _renew(order, renewed, until, now)))
     for use in passing.returned:
-        moves.append((use.coupon_id, lambda use=use: uses.release(use, now=now)))  # type: ignore[misc]
+        moves.append((use.coupon_id, lambda use=use: uses.release(use, now=now)))  # type: ignore[misc]  # a default in a lambda
     for _coupon_id, move in sorted(moves, key=lambda move: move[0]):
         move()
 

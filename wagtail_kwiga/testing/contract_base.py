@@ -35,7 +35,7 @@ def needs(*abilities: str) -> Callable[[Callable[..., None]], Callable[..., None
     """Leave the test out for providers that do not claim all ``abilities`` (see ``ContractBase.__init_subclass__``)."""
 
     def mark(test: Callable[..., None]) -> Callable[..., None]:
-        test.needs = abilities  # type: ignore[attr-defined]
+        test.needs = abilities  # type: ignore[attr-defined]  # our own mark
         return test
 
     return mark

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import defaultdict
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Any
 
-from django.db.models import Exists, OuterRef
+from django.db.models import Exists, OuterRef, QuerySet
 
 from wagtail_kwiga.automations.core.snapshots import CouponSnapshot
 from wagtail_kwiga.coupons import eligibility
@@ -54,9 +54,9 @@ def load(coupon_ids: Collection[int], contact_ids: Collection[int], now: dt.date
     return found
 
 
-def _pairs(rows: Iterable[tuple[int, int]], coupon_ids: Collection[int]) -> dict[int, set[int]]:
+def _pairs(rows: QuerySet[Any, tuple[int, int]], coupon_ids: Collection[int]) -> dict[int, set[int]]:
     found: dict[int, set[int]] = defaultdict(set)
-    for coupon_id, other_id in rows.filter(coupon_id__in=list(coupon_ids)):  # type: ignore[attr-defined]
+    for coupon_id, other_id in rows.filter(coupon_id__in=list(coupon_ids)):
         found[coupon_id].add(other_id)
     return found
 

@@ -68,12 +68,12 @@ def may(user: Any, verb: str, model: Any) -> bool:
     return any(user.has_perm(f"{model._meta.app_label}.{word}_{model._meta.model_name}") for word in words)
 
 
-def register(model: type, viewset: type) -> None:
+def register(model: type, viewset: Any) -> None:
     """Put ``model`` under a ``RecordPolicy``: in Wagtail's registry (8.0), or on the viewset where there is none (7.4)."""
     policy = RecordPolicy(model)
     try:
         from wagtail.permissions import register_permission_policy
     except ImportError:
-        viewset.permission_policy = policy  # type: ignore[attr-defined]
+        viewset.permission_policy = policy
     else:
         register_permission_policy(model, policy)

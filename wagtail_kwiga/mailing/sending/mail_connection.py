@@ -145,7 +145,7 @@ class MailConnection:
                 self._ended = True  # and what comes behind (a reset, say) does not undo it
             send(data)
 
-        line.send = watched  # type: ignore[method-assign,assignment]
+        line.send = watched  # type: ignore[method-assign,assignment]  # on this one line only
 
     @property
     def _is_unsent(self) -> bool:
