@@ -10,6 +10,7 @@ import ast
 import datetime as dt
 import logging
 from functools import partial
+from typing import Any
 
 from django.apps import apps
 from django.conf import settings as django_settings
@@ -117,7 +118,7 @@ def is_scheduled() -> bool:
     """Whether the queue is told to run the sweep again and again."""
     from django_q.models import Schedule
 
-    return Schedule.objects.filter(func=SCHEDULE_TASK, next_run__isnull=False).exclude(repeats=0).exists()
+    return bool(Schedule.objects.filter(func=SCHEDULE_TASK, next_run__isnull=False).exclude(repeats=0).exists())
 
 
 def schedule_faults() -> list[tuple[str, str]]:
@@ -132,7 +133,7 @@ def schedule_faults() -> list[tuple[str, str]]:
     return found
 
 
-def _schedule_fault(row: models.Model) -> str:
+def _schedule_fault(row: Any) -> str:
     """What the scheduler of django-q2 would raise on, judged the way it reads a row."""
     try:
         ast.literal_eval(row.args or "()")

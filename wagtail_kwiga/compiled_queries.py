@@ -25,11 +25,11 @@ from wagtail_kwiga import upserts
 class Param(Expression):
     """A value that is put in at each run: ``Order.objects.filter(number=Param("number", CharField()))``."""
 
-    def __init__(self, name: str, output_field: models.Field) -> None:
+    def __init__(self, name: str, output_field: models.Field[Any, Any]) -> None:
         super().__init__(output_field=output_field)
         self.name = name
 
-    def as_sql(self, compiler: Any, connection: Any) -> tuple[str, list[Any]]:
+    def as_sql(self, compiler: Any, connection: Any) -> tuple[str, Any]:
         return "%s", [self]  # the place of the value; ``_Compiled.filled`` puts it there
 
 
@@ -53,7 +53,7 @@ class Select:
     (``locking.locked``) and be written where models are not loaded yet.
     """
 
-    def __init__(self, make: Callable[[], models.QuerySet]) -> None:
+    def __init__(self, make: Callable[[], models.QuerySet[Any]]) -> None:
         self._make = make
         self._made: dict[str, tuple[_Compiled, dict[int, Any]]] = {}
 
@@ -91,7 +91,7 @@ def _converted(row: Sequence[Any], converters: dict[int, Any], connection: Any) 
 class ExistsMany:
     """Several questions of the kind “is there any?”, asked in one statement."""
 
-    def __init__(self, make: Callable[[], Sequence[models.QuerySet]]) -> None:
+    def __init__(self, make: Callable[[], Sequence[models.QuerySet[Any]]]) -> None:
         self._make = make
         self._made: dict[str, _Compiled] = {}
 
@@ -114,7 +114,7 @@ class ExistsMany:
 class Update:
     """An UPDATE that is run again and again. ``make`` returns the QuerySet and the new values by field name."""
 
-    def __init__(self, make: Callable[[], tuple[models.QuerySet, dict[str, Any]]]) -> None:
+    def __init__(self, make: Callable[[], tuple[models.QuerySet[Any], dict[str, Any]]]) -> None:
         self._make = make
         self._made: dict[str, _Compiled] = {}
 
@@ -125,11 +125,12 @@ class Update:
         connection = connections[using]
         with connection.cursor() as cursor:
             cursor.execute(compiled.sql, compiled.filled(values, connection))
-            return cursor.rowcount
+            changed: int = cursor.rowcount
+            return changed
 
     def _compile(self, using: str) -> _Compiled:
         queryset, values = self._make()
-        query = queryset.using(using).order_by().query.chain(UpdateQuery)
+        query: Any = queryset.using(using).order_by().query.chain(UpdateQuery)
         query.add_update_values(values)
         compiled = self._made[using] = _Compiled(*query.get_compiler(using).as_sql())
         return compiled
@@ -156,12 +157,14 @@ def insert(
         sql = insert_sql(f"SELECT {', '.join(quoted)} FROM json_to_recordset(%s::json) AS new({typed})")  # noqa: S608
         with connection.cursor() as cursor:
             cursor.execute(sql, [_document(columns, rows)])
-            return cursor.rowcount
+            changed: int = cursor.rowcount
+            return changed
     # Several rows in one execution each: SQLite compiles it once and runs it at the speed of C.
     sql = insert_sql(f"VALUES ({', '.join(['%s'] * len(columns))})")
     with connection.cursor() as cursor:
         cursor.executemany(sql, list(_bound(columns, rows, connection)))
-        return cursor.rowcount
+        inserted: int = cursor.rowcount
+        return inserted
 
 
 def update(model: type[models.Model], names: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
@@ -193,7 +196,7 @@ def update(model: type[models.Model], names: Sequence[str], rows: Iterable[Seque
 class _Column:
     """One column to be written: its name, its type, and how a value becomes what the database takes."""
 
-    def __init__(self, field: models.Field, connection: Any) -> None:
+    def __init__(self, field: models.Field[Any, Any], connection: Any) -> None:
         self.name = field.column
         self.quoted = connection.ops.quote_name(field.column)
         # Text for every kind of text: a cast to varchar(12) would cut what is too long instead of refusing it.
@@ -215,7 +218,7 @@ class _Column:
         if self.is_plain:
             return None
         if self.is_json:
-            encoder = self.field.encoder  # type: ignore[attr-defined]
+            encoder = self.field.encoder  # type: ignore[attr-defined]  # a JSONField has one
             return lambda value: None if value is None else json.dumps(value, cls=encoder)
         return _remembering(lambda value: self.field.get_db_prep_save(value, connection))
 

@@ -10,7 +10,7 @@ import datetime as dt
 import difflib
 from collections.abc import Callable
 from dataclasses import dataclass, field, fields
-from typing import Any
+from typing import Any, cast
 
 from django.conf import settings as django_settings
 from django.utils.module_loading import import_string
@@ -90,7 +90,7 @@ class Settings:
 
 
 #: The keys of ``WAGTAIL_KWIGA``, each with the site's value or its default: ``conf.settings.LINK_DAYS``.
-settings = Settings()
+settings: Defaults = cast(Defaults, Settings())  # so that a type checker knows each key and its type
 
 
 def faults(given: Any) -> list[tuple[str, str]]:

@@ -30,7 +30,7 @@ class StaleDraftGuard(models.Model):
         abstract = True
 
     def save(self, *args: Any, **kwargs: Any) -> None:
-        is_draft = self._was_live is False and not self.live  # type: ignore[attr-defined]
+        is_draft = self._was_live is False and not self.live  # type: ignore[attr-defined]  # Wagtail's mixin, behind this one
         if is_draft and kwargs.get("update_fields") is None:
             self._save_draft(*args, **kwargs)
         else:
@@ -49,7 +49,7 @@ class StaleDraftGuard(models.Model):
 
     def with_content_json(self, content: Any) -> Any:
         """What Wagtail edits is this: the latest revision's content, with the row's own *live*."""
-        draft = super().with_content_json(content)  # type: ignore[misc]
+        draft = super().with_content_json(content)  # type: ignore[misc]  # Wagtail's mixin
         draft._was_live = self._was_live
         return draft
 

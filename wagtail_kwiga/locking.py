@@ -7,9 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any, TypeVar
 
 from django.apps import apps
 from django.db import connections, models, router, transaction
+
+_Queryset = TypeVar("_Queryset", bound="models.QuerySet[Any, Any]")
 
 
 @contextmanager
@@ -35,7 +38,7 @@ def atomic_write(using: str | None = None, *, savepoint: bool = True) -> Iterato
 def mark_locked(row: models.Model) -> None:
     """Remember on ``row`` that it is locked, in the block of the present transaction. Call right after locking it."""
     blocks = connections[row._state.db or router.db_for_write(type(row))].atomic_blocks
-    row._kwiga_held_in = blocks[-1] if blocks else None  # type: ignore[attr-defined]
+    row._kwiga_held_in = blocks[-1] if blocks else None  # type: ignore[attr-defined]  # our own mark
 
 
 def is_held(row: models.Model) -> bool:
@@ -52,7 +55,7 @@ def _anchor() -> type[models.Model]:
     return apps.get_model("wagtail_kwiga", "Heartbeat")
 
 
-def locked(queryset: models.QuerySet, *, skip: bool = False) -> models.QuerySet:
+def locked(queryset: _Queryset, *, skip: bool = False) -> _Queryset:
     """``queryset`` with its rows locked until the transaction ends, the way that lives with foreign-key inserts.
 
     PostgreSQL: FOR NO KEY UPDATE (a plain FOR UPDATE deadlocks with inserts that refer to the row). With ``skip`` rows

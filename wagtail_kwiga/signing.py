@@ -153,7 +153,7 @@ _HANDLE = re.compile(r"[A-Za-z0-9_-]{16,43}")
 
 def handle_of(row: models.Model) -> str:
     """What a token calls ``row``: its random ``token``. ``AttributeError`` for a row of a model that has none."""
-    handle: str = row.token  # type: ignore[attr-defined]
+    handle: str = row.token  # type: ignore[attr-defined]  # see the docstring
     return handle
 
 

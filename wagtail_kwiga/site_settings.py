@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 from wagtail.blocks import PageChooserBlock, URLBlock
@@ -12,7 +14,7 @@ from wagtail_kwiga.currency_validator import validate_currency
 from wagtail_kwiga.streams import OpenStreamField
 
 
-def _legal_blocks():
+def _legal_blocks() -> list[tuple[str, Any]]:
     return [
         ("page", PageChooserBlock(label=_("A page of this site"))),
         ("url", URLBlock(label=_("An address elsewhere"))),
@@ -88,7 +90,7 @@ def sales_settings(site: Site | int | None) -> KwigaSettings:
 
     ``KwigaSettings.for_site`` would make the row where it is missing, and a look at a page must change nothing.
     """
-    known = getattr(site, "_kwiga_sales_settings", None)
+    known: KwigaSettings | None = getattr(site, "_kwiga_sales_settings", None)
     if known is not None:
         return known
     site_id = site.pk if isinstance(site, Site) else site

@@ -48,6 +48,6 @@ class OpenStreamField(StreamField):
         make = import_string(self._blocks) if isinstance(self._blocks, str) and self._blocks else self._blocks
         return make() if make else []
 
-    def deconstruct(self) -> tuple[str, str, list, dict]:
+    def deconstruct(self) -> tuple[str, str, list[Any], dict[str, Any]]:
         name, path, _args, kwargs = models.Field.deconstruct(self)
         return name, path, [], kwargs

@@ -6,8 +6,8 @@ and SQLite speak the same words for it; others are refused by a system check.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, cast
 
 from django.db import connections, models, router
 
@@ -32,7 +32,7 @@ def insert_or_ignore(row: models.Model) -> bool:
     as good as locked. ``post_save`` is sent.
     """
     connection = connections[router.db_for_write(type(row))]
-    quote, options = connection.ops.quote_name, row._meta
+    quote, options = _quoter(connection), row._meta
     fields = [field for field in options.concrete_fields if not field.primary_key]
     sql = insert_sql(
         quote(options.db_table),
@@ -61,8 +61,8 @@ def insert_or_touch(row: models.Model, field: str, *, constraint: str) -> None:
     signal is sent, and ``row`` does not learn its key.
     """
     connection = connections[router.db_for_write(type(row))]
-    quote, options = connection.ops.quote_name, row._meta
-    table, column = quote(options.db_table), quote(options.get_field(field).column)
+    quote, options = _quoter(connection), row._meta
+    table, column = quote(options.db_table), quote(_column_field(type(row), field).column)
     fields = [each for each in options.concrete_fields if not each.primary_key]
     sql = insert_sql(
         table,
@@ -82,11 +82,13 @@ def _target(model: type[models.Model], constraint: str) -> str:
     connection = connections[router.db_for_write(model)]
     found = next(each for each in model._meta.constraints if each.name == constraint)
     assert isinstance(found, models.UniqueConstraint)
-    columns = ", ".join(connection.ops.quote_name(model._meta.get_field(name).column) for name in found.fields)
+    columns = ", ".join(_quoter(connection)(_column_field(model, name).column) for name in found.fields)
     if found.condition is None:
         return f"({columns})"
     # Word for word as the index has it, for SQLite compares the two. The editor is not entered: it only quotes.
-    condition = found._get_condition_sql(model, connection.SchemaEditorClass(connection, collect_sql=True))
+    condition = found._get_condition_sql(  # type: ignore[attr-defined]  # private, and so not in the stubs
+        model, connection.SchemaEditorClass(connection, collect_sql=True)
+    )
     return f"({columns}) WHERE {condition}"
 
 
@@ -104,10 +106,10 @@ def count_up(
     if not ceilings:
         return set()
     connection = connections[router.db_for_write(model)]
-    quote, table = connection.ops.quote_name, connection.ops.quote_name(model._meta.db_table)
-    fields = [model._meta.get_field(name) for name in unique]
+    quote, table = _quoter(connection), connection.ops.quote_name(model._meta.db_table)
+    fields = [_column_field(model, name) for name in unique]
     names = [quote(field.column) for field in fields]
-    number = quote(model._meta.get_field(counter).column)
+    number = quote(_column_field(model, counter).column)
     rows: list[Any] = []
     cases: list[Any] = []
     for key in sorted(ceilings):
@@ -140,6 +142,16 @@ def _read(value: Any, column: Any, connection: Any) -> Any:
     for convert in (*connection.ops.get_db_converters(column), *column.get_db_converters(connection)):
         value = convert(value, column, connection)
     return value
+
+
+def _quoter(connection: Any) -> Callable[[str | None], str]:
+    """Puts a name in quotation marks. ``None`` is what the stubs allow a field's column to be; those here have one."""
+    quote: Callable[[str | None], str] = connection.ops.quote_name
+    return quote
+
+
+def _column_field(model: type[models.Model], name: str) -> models.Field[Any, Any]:
+    return cast("models.Field[Any, Any]", model._meta.get_field(name))  # never the other end of a relation
 
 
 def _places(number: int) -> str:

@@ -1,9 +1,13 @@
 """What the package registers with Wagtail. Wiring only."""
 
+from typing import Any
+
 from django.apps import apps
+from django.http import HttpRequest
 from django.utils.html import format_html
 from wagtail import hooks
 from wagtail.admin.staticfiles import versioned_static
+from wagtail.models import Page
 from wagtail.snippets.models import register_snippet
 
 from wagtail_kwiga.automations.models import Run
@@ -52,21 +56,21 @@ hooks.register("register_bulk_action", stopping.StopRuns)
 
 
 @hooks.register("insert_global_admin_css")
-def _sheet_of_the_screens():
+def _sheet_of_the_screens() -> str:
     return format_html('<link rel="stylesheet" href="{}">', versioned_static("wagtail_kwiga/backoffice.css"))
 
 
 @hooks.register("register_admin_urls")
-def _names_that_others_expect():
+def _names_that_others_expect() -> list[Any]:
     return conventional_urls.patterns()
 
 
 @hooks.register("after_create_page")
-def _prepare_new_offer(request, page):
+def _prepare_new_offer(request: HttpRequest, page: Page) -> None:
     """A drafted offer can be chosen in coupons and scenarios before its page is published."""
     publishing.prepare(page)
 
 
 @hooks.register("after_copy_page")
-def _prepare_copied_offer(request, page, new_page):
+def _prepare_copied_offer(request: HttpRequest, page: Page, new_page: Page) -> None:
     publishing.prepare(new_page.specific)

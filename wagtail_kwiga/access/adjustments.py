@@ -95,7 +95,7 @@ def _adjust(
     with locking.atomic_write():
         directory.locked(grant.contact)
         _refuse_no_effect(grant, kind, now)
-        made = AccessAdjustment.objects.create(
+        made = AccessAdjustment.objects.create(  # type: ignore[misc]  # the user model is the site's
             grant=grant, kind=kind.value, days=days, until=until, at=now, by=by, note=note
         )
         line = grant.line

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import Counter, defaultdict
-from typing import Any
+from typing import TYPE_CHECKING, cast
 
 from django.utils.translation import gettext_lazy as _
 
@@ -17,6 +17,9 @@ from wagtail_kwiga.access.spans import GrantView
 from wagtail_kwiga.catalogue.terms import AccessTerms
 from wagtail_kwiga.journal import writing
 from wagtail_kwiga.orders.models import Order, OrderLine
+
+if TYPE_CHECKING:
+    from django.contrib.auth.base_user import AbstractBaseUser
 
 writing.register_sentences(
     {
@@ -48,7 +51,9 @@ def grant_for_order(order: Order, *, now: dt.datetime | None = None, again: bool
         missing = [line for line in lines if again or line_source(line.pk) not in grants]
         made = _of_lines(missing, order, now)
         if again:  # what the refund took stays taken; the new money is a reason of its own
-            before = Counter(AccessGrant.objects.filter(line__in=lines).values_list("line_id", flat=True))
+            before: Counter[int | None] = Counter(
+                AccessGrant.objects.filter(line__in=lines).values_list("line_id", flat=True)
+            )
             for grant in made:
                 grant.source += f":{before[grant.line_id]}"  # counted, so that two at one instant are two
         made = AccessGrant.objects.bulk_create(made)
@@ -110,7 +115,7 @@ def _of_line(
     )
 
 
-def revoke(grant: AccessGrant, *, by: Any = None, now: dt.datetime | None = None) -> bool:
+def revoke(grant: AccessGrant, *, by: AbstractBaseUser | None = None, now: dt.datetime | None = None) -> bool:
     """Take ``grant`` away from ``now`` on. True when this call did it; a second call changes nothing.
 
     ``by`` is the member of staff who did it. It is told on the timeline of the order, or of the contact where the grant
@@ -130,7 +135,7 @@ def revoke(grant: AccessGrant, *, by: Any = None, now: dt.datetime | None = None
     return True
 
 
-def end_for_order(order_id: int, *, by: Any = None, now: dt.datetime | None = None) -> int:
+def end_for_order(order_id: int, *, by: AbstractBaseUser | None = None, now: dt.datetime | None = None) -> int:
     """Take away what the lines of an order gave (its money went back); how many grants that ended. Other reasons stay."""
     now = now or conf.now()
     with locking.atomic_write():
@@ -140,7 +145,8 @@ def end_for_order(order_id: int, *, by: Any = None, now: dt.datetime | None = No
         if not grants:
             return 0
         AccessGrant.objects.filter(pk__in=[grant.pk for grant in grants]).update(revoked_at=now)
-        order = grants[0].line.order
-        writing.write(order, "access.ended", now=now, by=by, what=[grant.line.title for grant in grants])
+        lines = [cast(OrderLine, grant.line) for grant in grants]
+        order = lines[0].order
+        writing.write(order, "access.ended", now=now, by=by, what=[line.title for line in lines])
         events.publish(AccessEnded(tuple(grant.pk for grant in grants), order.contact_id, order.pk, now))
     return len(grants)

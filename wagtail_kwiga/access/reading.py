@@ -45,7 +45,7 @@ def held(grants: QuerySet[AccessGrant]) -> Iterator[Held]:
         "adjustments__kind", "adjustments__at", "adjustments__days", "adjustments__until",
     )  # fmt: skip
     found: dict[int, Held | None] = {}
-    for pk, contact_id, product_id, terms, starts_at, ends_at, revoked_at, kind, *adjustment in rows:
+    for pk, contact_id, product_id, terms, starts_at, ends_at, revoked_at, kind, at, days, until in rows:
         if pk not in found:
             try:
                 view = GrantView(AccessTerms.from_json(terms), starts_at, ends_at, revoked_at)
@@ -55,6 +55,6 @@ def held(grants: QuerySet[AccessGrant]) -> Iterator[Held]:
                 found[pk] = None
         grant = found[pk]
         if grant is not None and kind is not None:
-            changes = (*grant.view.adjustments, Adjustment(kind, *adjustment))
+            changes = (*grant.view.adjustments, Adjustment(kind, at, days, until))
             found[pk] = replace(grant, view=replace(grant.view, adjustments=changes))
     return (grant for grant in found.values() if grant is not None)

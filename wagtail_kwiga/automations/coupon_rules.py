@@ -84,7 +84,7 @@ class _Judge:
         if not self.template.live:
             return [self._say(_("The e-mail “%(mail)s” is a draft. Publish it first."))]
         try:
-            used = self._placeholders()
+            used = self._placeholders(self.template)
         except TemplateFault as fault:
             return [self._say(_("The e-mail “%(mail)s” cannot be sent: %(fault)s"), fault=fault)]
         if self.step.coupon_id and self.coupon is None:
@@ -95,13 +95,13 @@ class _Judge:
             return [self._no_coupon()] if classification.speaks_of_coupon(used) else []
         if not self.coupon.is_active:
             return [self._say(_("The coupon %(coupon)s is not active."))]
-        return self._lists() or self._end(used)
+        return self._lists(self.coupon) or self._end(self.coupon, used)
 
-    def _placeholders(self) -> set[str]:
+    def _placeholders(self, template: EmailTemplate) -> set[str]:
         """What the mail uses, in any of its languages."""
-        translations = EmailTemplate.objects.filter(translation_key=self.template.translation_key)
-        translations = translations.filter(Q(live=True) | Q(pk=self.template.pk)).select_related("locale")
-        return {name for template in translations for name in versions.compiled(template).placeholders}
+        translations = EmailTemplate.objects.filter(translation_key=template.translation_key)
+        translations = translations.filter(Q(live=True) | Q(pk=template.pk)).select_related("locale")
+        return {name for each in translations for name in versions.compiled(each).placeholders}
 
     def _without_order(self, used: set[str]) -> ScenarioProblem | None:
         """What begins with an event without an order has no offer but the one that the step names, and nothing to pay."""
@@ -131,9 +131,9 @@ class _Judge:
             )
         )
 
-    def _lists(self) -> list[ScenarioProblem]:
+    def _lists(self, coupon: Coupon) -> list[ScenarioProblem]:
         """A coupon for people on a list is of no use to somebody who is on none of them."""
-        wanted = {one.pk: one.title for one in self.coupon.contact_lists.all()}
+        wanted = {one.pk: one.title for one in coupon.contact_lists.all()}
         if not wanted or wanted.keys() & self._sure_lists():
             return []
         words = _("The coupon %(coupon)s is only for people on: %(lists)s. No step before puts them there.")
@@ -151,9 +151,9 @@ class _Judge:
                 sure.add(step.condition.list_id)
         return sure
 
-    def _end(self, used: set[str]) -> list[ScenarioProblem]:
+    def _end(self, coupon: Coupon, used: set[str]) -> list[ScenarioProblem]:
         """A mail that names a deadline needs one that the checkout enforces."""
-        if not classification.tells_end(used) or self.coupon.valid_until is not None or self._list_ends():
+        if not classification.tells_end(used) or coupon.valid_until is not None or self._list_ends(coupon):
             return []
         words = _(
             "The e-mail “%(mail)s” says until when the coupon %(coupon)s holds, but nothing ends it. Give the coupon an "
@@ -161,8 +161,8 @@ class _Judge:
         )
         return [self._say(words)]
 
-    def _list_ends(self) -> bool:
-        wanted = {one.pk for one in self.coupon.contact_lists.all()}
+    def _list_ends(self, coupon: Coupon) -> bool:
+        wanted = {one.pk for one in coupon.contact_lists.all()}
         return any(
             isinstance(step, AddToList) and step.list_id in wanted and step.length(self.definition, index) is not None
             for index, step in enumerate(self.definition.steps[: self.index])

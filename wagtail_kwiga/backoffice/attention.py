@@ -240,7 +240,7 @@ def tick(request: HttpRequest, pk: int, verb: str) -> HttpResponse:
     if verb == "put_back":
         writing.put_back(entry)
         messages.success(request, _("Back on the list: %(sentence)s") % words)
-    elif writing.attend(entry, request.user):
+    elif writing.attend(entry, policies.user_of(request)):
         messages.success(request, _("Done: %(sentence)s") % words)
     else:
         messages.warning(request, _("Somebody has ticked this off already: %(sentence)s") % words)

@@ -50,7 +50,7 @@ def refuse_if_used(request: HttpRequest, instances: Any) -> HttpResponse | None:
     if instances and isinstance(instances[0], Offer):
         # Nobody may, but Wagtail 7.4 asks the user's permissions and not the model's policy before a bulk action.
         messages.error(request, _("Offers are not deleted by hand. Unpublish or delete the offer's page."))
-        return redirect(reverse(instances[0].snippet_viewset.get_url_name("list")))
+        return redirect(_list_of(type(instances[0])))
     if not instances or not isinstance(instances[0], GUARDED) or not (used_by := users_of(instances)):
         return None
     kinds = sorted({str(type(row)._meta.verbose_name_plural) for row in used_by})
@@ -62,7 +62,7 @@ def refuse_if_used(request: HttpRequest, instances: Any) -> HttpResponse | None:
             % {"names": names, "kinds": ", ".join(kinds)}
         ),
     )
-    return redirect(reverse(instances[0].snippet_viewset.get_url_name("list")))
+    return redirect(_list_of(type(instances[0])))
 
 
 class DeleteRows(DeleteBulkAction):

@@ -8,7 +8,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Callable
 from functools import wraps
-from typing import Any
+from typing import Any, cast
 
 from django.http import HttpRequest, HttpResponse
 from django.template.response import SimpleTemplateResponse
@@ -30,8 +30,8 @@ def worker_notice(now: dt.datetime | None = None) -> str:
     patience = dt.timedelta(minutes=conf.settings.HEARTBEAT_STALE_MINUTES)
     beats = {beat.name: beat for beat in Heartbeat.objects.filter(name__in=[background.SWEEP, SETUP])}
     sweep, setup = beats.get(background.SWEEP), beats.get(SETUP)
-    last = sweep and sweep.at
-    known = last or (setup and setup.at)
+    last = sweep.at if sweep else None
+    known = last or (setup.at if setup else None)
     if known is not None and now - known <= patience:
         return _failing(sweep.note) if sweep and sweep.note else ""
     if last is None:
@@ -71,7 +71,7 @@ def with_notice(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse
 
     @wraps(view)
     def noticing(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        response = view(request, *args, **kwargs)
+        response: Any = view(request, *args, **kwargs)
         if _is_screen(request, response) and (notice := worker_notice()):
             response.context_data = {
                 **(response.context_data or {}),
@@ -79,7 +79,7 @@ def with_notice(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse
                 "kwiga_worker_notice": notice,
             }
             response.template_name = TEMPLATE
-        return response
+        return cast(HttpResponse, response)
 
     return noticing
 

@@ -205,9 +205,9 @@ def _read(data: Mapping[str, Any] | None, build: Callable[[Mapping[str, Any]], T
         raise KwigaError(_("These terms of sale cannot be read."), code="bad_terms", why=repr(fault)) from fault
 
 
-def _only(kind: type, data: Mapping[str, Any]) -> dict[str, Any]:
+def _only(kind: Any, data: Mapping[str, Any]) -> dict[str, Any]:
     """The keys of ``data`` that ``kind`` knows and that say something."""
-    return {name: data[name] for name in kind.__dataclass_fields__ if data.get(name) is not None}  # type: ignore[attr-defined]
+    return {name: data[name] for name in kind.__dataclass_fields__ if data.get(name) is not None}
 
 
 def _share(share: Any) -> Decimal | None:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import datetime as dt
 import unicodedata
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, cast
 
 from django.db import IntegrityError, transaction
-from django.db.models import QuerySet
+from django.db.models import CharField, QuerySet
 from django.db.models.functions import Lower
 from django.utils.translation import gettext_lazy as _
 
@@ -18,6 +18,9 @@ from wagtail_kwiga.contacts.addresses import normalise
 from wagtail_kwiga.contacts.models import Contact
 from wagtail_kwiga.exceptions import KwigaError
 from wagtail_kwiga.journal import writing
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
 
 __all__ = [
     "AccountConflict",
@@ -131,7 +134,7 @@ def find_or_make(
     return contact, False
 
 
-def of_user(user: Any, *, verified_email: str = "") -> Contact | None:
+def of_user(user: AbstractBaseUser | AnonymousUser | None, *, verified_email: str = "") -> Contact | None:
     """The contact of an account: the one that is linked to it, else the one with ``verified_email`` that belongs to no account
     yet; ``None`` for neither. Links nothing. One query, two where nothing is linked.
 
@@ -152,7 +155,7 @@ def of_user(user: Any, *, verified_email: str = "") -> Contact | None:
     return contact
 
 
-def link_user(contact: Contact, user: Any, now: dt.datetime | None = None) -> bool:
+def link_user(contact: Contact, user: AbstractBaseUser, now: dt.datetime | None = None) -> bool:
     """Have ``contact`` belong to the account ``user`` from now on. Returns whether that was news.
 
     The caller vouches that the account is the person's: it signed in by a link to the address, or staff say so. Locks the
@@ -161,13 +164,13 @@ def link_user(contact: Contact, user: Any, now: dt.datetime | None = None) -> bo
     now = now or conf.now()
     with locking.atomic_write():
         row = locked(contact)
-        is_news = row.user_id != user.pk
+        is_news: bool = row.user_id != user.pk
         if is_news:
             _refuse_conflicts(row, user)
             other = Contact.objects.filter(user=user.pk).values_list("pk", flat=True).first()
             if other is not None:
                 raise _taken(other)
-            row.user = user
+            row.user = user  # type: ignore[assignment]  # the user model is the site's
             try:
                 with transaction.atomic():
                     row.save(update_fields=["user"])
@@ -179,7 +182,7 @@ def link_user(contact: Contact, user: Any, now: dt.datetime | None = None) -> bo
     return is_news
 
 
-def _refuse_conflicts(contact: Contact, user: Any) -> None:
+def _refuse_conflicts(contact: Contact, user: AbstractBaseUser | AnonymousUser) -> None:
     if contact.erased_at is not None:
         raise AccountConflict(_("The data of this contact were removed."), code="contact_erased")
     if contact.merged_into_id is not None:
@@ -243,4 +246,4 @@ def _clean(text: str, model: type[Contact], field: str) -> str:
     """``text`` on one line, without control characters (PostgreSQL takes no NUL), cut to what the column holds."""
     visible = "".join(" " if unicodedata.category(letter) in ("Cc", "Cs") else letter for letter in text or "")
     text = " ".join(unicodedata.normalize("NFC", visible).split())
-    return text[: model._meta.get_field(field).max_length].strip()
+    return text[: cast("CharField[str, str]", model._meta.get_field(field)).max_length].strip()

@@ -12,7 +12,7 @@ import datetime as dt
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from django.db.models import Count, IntegerField, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Coalesce
@@ -22,6 +22,9 @@ from wagtail_kwiga import conf, locking
 from wagtail_kwiga.contacts import directory
 from wagtail_kwiga.contacts.models import Contact, ContactList, ListMembership
 from wagtail_kwiga.journal import writing
+
+if TYPE_CHECKING:
+    from django.contrib.auth.base_user import AbstractBaseUser
 
 writing.register_sentences(
     {
@@ -143,19 +146,24 @@ def remove_many(rows: Iterable[tuple[int, int, str | None]], *, now: dt.datetime
 
 
 def staff_add(
-    list: ContactList, contact: Contact, *, until: Until = None, by: Any, now: dt.datetime | None = None
+    list: ContactList,
+    contact: Contact,
+    *,
+    until: Until = None,
+    by: AbstractBaseUser | None,
+    now: dt.datetime | None = None,
 ) -> ListMembership:
     """Staff put somebody on a list by hand; again sets the new end. It stands on the person's timeline."""
     now = now or conf.now()
     with locking.atomic_write():
         grant = add(list, contact, until=until, now=now)
-        facts = {"list": list.title, "list_id": list.pk} | ({"until": until} if until else {})
+        facts: dict[str, Any] = {"list": list.title, "list_id": list.pk} | ({"until": until} if until else {})
         writing.write(contact, LISTED[1] if until else LISTED[0], now=now, by=by, **facts)
     return grant
 
 
 def staff_remove(
-    list: ContactList, contact_ids: Iterable[int], *, by: Any, now: dt.datetime | None = None
+    list: ContactList, contact_ids: Iterable[int], *, by: AbstractBaseUser | None, now: dt.datetime | None = None
 ) -> builtins.list[int]:
     """Staff take people off a list: every grant of theirs ends at once, whoever made it. The rows stay.
 
@@ -168,7 +176,7 @@ def staff_remove(
         on_it = open_grants(contacts, [list.pk], now).filter(removed_at__isnull=True)
         gone = sorted(set(on_it.values_list("contact_id", flat=True)))
         remove_many([(list.pk, contact_id, None) for contact_id in gone], now=now)
-        facts = {"list": list.title, "list_id": list.pk}
+        facts: dict[str, Any] = {"list": list.title, "list_id": list.pk}
         writing.write_many(writing.draft(contacts[pk], UNLISTED, now=now, by=by, **facts) for pk in gone)
     return gone
 

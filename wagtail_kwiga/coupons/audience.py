@@ -9,6 +9,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import cast
 
 from django.db.models import Count
 from django.utils.translation import gettext as _
@@ -120,9 +121,9 @@ def hindrance(coupon: Coupon, now: dt.datetime | None = None) -> str:
         case Reason.INACTIVE:
             return _("It is not active, so it works for nobody at present.")
         case Reason.NOT_YET:
-            return _("It begins on %(when)s.") % {"when": instants.moment(coupon.valid_from)}
+            return _("It begins on %(when)s.") % {"when": instants.moment(cast(dt.datetime, coupon.valid_from))}
         case Reason.EXPIRED:
-            return _("It ended on %(when)s.") % {"when": instants.moment(coupon.valid_until)}
+            return _("It ended on %(when)s.") % {"when": instants.moment(cast(dt.datetime, coupon.valid_until))}
         case Reason.USED_UP:
             return _("It has been used as often as it may be.")
     return ""

@@ -15,7 +15,7 @@ import datetime as dt
 import unicodedata
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
+from typing import Any, cast
 
 from django.db import models, router
 from django.db.models import Count, Exists, OuterRef, Subquery, Value
@@ -27,7 +27,7 @@ from wagtail_kwiga.catalogue.models import Offer
 from wagtail_kwiga.compiled_queries import Param
 from wagtail_kwiga.contacts.models import Contact, ListMembership
 from wagtail_kwiga.coupons import rules
-from wagtail_kwiga.coupons.models import Coupon, CouponUse, OfferAllowedCoupon
+from wagtail_kwiga.coupons.models import Coupon, CouponListLimit, CouponOfferLimit, CouponUse, OfferAllowedCoupon
 from wagtail_kwiga.coupons.reasons import message
 from wagtail_kwiga.coupons.rules import Reason
 from wagtail_kwiga.formatting.instants import moment_lazy
@@ -197,9 +197,9 @@ def _told(verdict: rules.Verdict, coupon: Coupon, offer: Offer) -> Verdict:
     facts: dict[str, Any] = {}
     match verdict.reason:
         case Reason.NOT_YET:
-            facts = {"when": moment_lazy(coupon.valid_from)}
+            facts = {"when": moment_lazy(cast(dt.datetime, coupon.valid_from))}
         case Reason.EXPIRED | Reason.ENDED_FOR_YOU:
-            facts = {"when": moment_lazy(verdict.until)}
+            facts = {"when": moment_lazy(cast(dt.datetime, verdict.until))}
         case Reason.OTHER_CURRENCY:
             facts = {"theirs": coupon.currency, "ours": offer.currency}
     return Verdict(verdict.ok, verdict.reason, message(verdict.reason, **facts), coupon, verdict.until)
@@ -245,7 +245,9 @@ def _question(by_code: bool, of_contact: bool) -> compiled_queries.Select:
     def make() -> models.QuerySet[Any]:
         if by_code:
             spelt = [Param(f"spelling{number}", models.CharField()) for number in range(_MOST_SPELLINGS)]
-            wanted = Coupon.objects.annotate(folded=Upper("code")).filter(folded__in=[Upper(spelt[0]), *spelt])
+            wanted: models.QuerySet[Any] = Coupon.objects.annotate(folded=Upper("code")).filter(
+                folded__in=[Upper(spelt[0]), *spelt]
+            )
         else:
             wanted = Coupon.objects.filter(pk=Param("coupon", models.BigAutoField()))
         fields = [field.attname for field in Coupon._meta.concrete_fields]
@@ -256,8 +258,8 @@ def _question(by_code: bool, of_contact: bool) -> compiled_queries.Select:
 
 def _with_facts(coupons: models.QuerySet[Coupon], of_contact: bool) -> models.QuerySet[Any]:
     key, now = models.BigAutoField(), Param("now", models.DateTimeField())
-    lists = Coupon.contact_lists.through.objects.filter(coupon_id=OuterRef("pk"))
-    offers = Coupon.offers.through.objects.filter(coupon_id=OuterRef("pk"))
+    lists = CouponListLimit.objects.filter(coupon_id=OuterRef("pk"))
+    offers = CouponOfferLimit.objects.filter(coupon_id=OuterRef("pk"))
     held = CouponUse.objects.filter(coupon_id=OuterRef("pk"), state=CouponUse.State.RESERVED)
     coupons = coupons.annotate(
         fact_has_lists=Exists(lists),
@@ -300,7 +302,7 @@ def _spellings(typed: Any) -> list[str]:
     if not isinstance(typed, str):
         return []
     code = typed.strip().strip(_INVISIBLE_ENDS).strip()
-    longest = Coupon._meta.get_field("code").max_length
+    longest = cast(int, Coupon._meta.get_field("code").max_length)
     if not code or len(code) > longest or any(unicodedata.category(char)[0] == "C" for char in code):
         return []
     spellings = [code]

@@ -10,7 +10,7 @@ import datetime as dt
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.db.models import Q, QuerySet
 from django.utils.text import format_lazy
@@ -23,6 +23,9 @@ from wagtail_kwiga.coupons import eligibility, rules
 from wagtail_kwiga.coupons.models import Coupon, CouponOfferLimit, OfferAllowedCoupon
 from wagtail_kwiga.coupons.rules import Reason
 from wagtail_kwiga.exceptions import KwigaError
+
+if TYPE_CHECKING:
+    from django.contrib.auth.base_user import AbstractBaseUser
 
 #: The action under which mending stands in a coupon's history; ``backoffice.coupons.gates`` gives it words.
 LOG_ACTION = "wagtail_kwiga.mend_gate"
@@ -124,7 +127,9 @@ def taken_by(offer: Offer) -> QuerySet[Coupon]:
     return coupons.filter(Q(pk__in=limited.filter(offer=offer).values("coupon")) | ~Q(pk__in=limited.values("coupon")))
 
 
-def fix(code: str, coupon: Coupon, offer: Offer, *, by: Any = None, now: dt.datetime | None = None) -> bool:
+def fix(
+    code: str, coupon: Coupon, offer: Offer, *, by: AbstractBaseUser | None = None, now: dt.datetime | None = None
+) -> bool:
     """Change the *coupon's* side so that it agrees with ``offer``. Returns whether anything had to be changed.
 
     Only what ``code`` names is changed, and only while they still disagree about it. Raises ``KwigaError``: code

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
 from django.db import models
@@ -101,14 +103,14 @@ class Coupon(models.Model):
     def __str__(self) -> str:
         return self.code
 
-    def save(self, *args, **kwargs):
+    def save(self, *args: Any, **kwargs: Any) -> None:
         # ``taken`` belongs to ``coupons.uses``: a form saved while somebody buys must not put an old count back.
         if not self._state.adding and kwargs.get("update_fields") is None and not (args or kwargs.get("force_insert")):
             own = (field for field in self._meta.concrete_fields if not field.primary_key)
             kwargs["update_fields"] = [field.name for field in own if field.name != "used_count"]
         super().save(*args, **kwargs)
 
-    def clean(self):
+    def clean(self) -> None:
         super().clean()
         if (
             self.kind == self.Kind.FIXED

@@ -11,7 +11,7 @@ import enum
 import logging
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.contrib.contenttypes.models import ContentType
 from django.db import models
@@ -22,6 +22,9 @@ from wagtail_kwiga.formatting import instants
 from wagtail_kwiga.formatting.money import money_for_reader
 from wagtail_kwiga.journal.models import TimelineEntry
 from wagtail_kwiga.pricing.money import Money
+
+if TYPE_CHECKING:
+    from django.contrib.auth.base_user import AbstractBaseUser
 
 logger = logging.getLogger("wagtail_kwiga.journal")
 
@@ -45,13 +48,13 @@ def draft(
     /,
     *,
     now: dt.datetime | None = None,
-    by: Any = None,
+    by: AbstractBaseUser | None = None,
     attention: bool = False,
     **facts: Any,
 ) -> TimelineEntry:
     """An entry that is not saved yet, for ``write_many``. Facts may be anything; see ``write``."""
     model, pk = subject if isinstance(subject, tuple) else (type(subject), subject.pk)
-    return TimelineEntry(
+    return TimelineEntry(  # type: ignore[misc]  # the user model is the site's
         subject_type=ContentType.objects.get_for_model(model),
         subject_id=pk,
         code=code,
@@ -68,7 +71,7 @@ def write(
     /,
     *,
     now: dt.datetime | None = None,
-    by: Any = None,
+    by: AbstractBaseUser | None = None,
     attention: bool = False,
     **facts: Any,
 ) -> TimelineEntry:
@@ -88,7 +91,7 @@ def write_many(entries: Iterable[TimelineEntry]) -> list[TimelineEntry]:
     return TimelineEntry.objects.bulk_create(entries)
 
 
-def attend(entry: TimelineEntry, by: Any = None, now: dt.datetime | None = None) -> bool:
+def attend(entry: TimelineEntry, by: AbstractBaseUser | None = None, now: dt.datetime | None = None) -> bool:
     """Tick off an entry that needs attention. Returns whether it was open; whoever was first stays on record."""
     at = now or conf.now()
     by = by if getattr(by, "pk", None) else None
@@ -96,7 +99,7 @@ def attend(entry: TimelineEntry, by: Any = None, now: dt.datetime | None = None)
         attended_at=at, attended_by=by
     )
     if done:
-        entry.attended_at, entry.attended_by = at, by
+        entry.attended_at, entry.attended_by = at, by  # type: ignore[assignment]  # the user model is the site's
     return bool(done)
 
 
@@ -149,7 +152,7 @@ def sentence(entry: TimelineEntry) -> str:
     return _spelled(entry.code)
 
 
-class _Shown(dict):
+class _Shown(dict[str, Any]):
     """Facts for a sentence; one that is missing (an entry of an older version) shows as an ellipsis."""
 
     def __missing__(self, key: str) -> str:

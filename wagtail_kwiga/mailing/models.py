@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.db import models
+from django.http import HttpRequest
 from django.utils.module_loading import import_string
 from django.utils.translation import gettext_lazy as _
 from wagtail.models import DraftStateMixin, PreviewableMixin, RevisionMixin, Site, TranslatableMixin
@@ -51,7 +54,7 @@ class EmailTemplate(StaleDraftGuard, PreviewableMixin, DraftStateMixin, Revision
 
     exclude_fields_in_copy = ["live_revision", "first_published_at", "last_published_at", "go_live_at", "expire_at"]
 
-    def copy_for_translation(self, locale, exclude_fields=None):
+    def copy_for_translation(self, locale: Any, exclude_fields: Any = None) -> Any:
         """A draft in another language. Wagtail's own copy would be as live as its source: readers of that language would
         get words that nobody has translated yet, or has even published."""
         copy = super().copy_for_translation(locale, exclude_fields=exclude_fields)
@@ -64,11 +67,11 @@ class EmailTemplate(StaleDraftGuard, PreviewableMixin, DraftStateMixin, Revision
         return self.kind or (Kind.PROMOTION if holds_coupon(self) else Kind.SERVICE)
 
     @property
-    def preview_modes(self):
+    def preview_modes(self) -> list[tuple[str, Any]]:
         return [("", _("Mail")), ("dark", _("Mail in dark mode")), ("text", _("Plain text"))]
 
     @property
-    def preview_sizes(self):
+    def preview_sizes(self) -> list[dict[str, Any]]:
         """The narrowest telephone that is still about, and a mail program on a desk."""
         return [
             {"name": "mobile", "icon": "mobile-alt", "device_width": 360, "label": _("Preview in mobile size")},
@@ -76,13 +79,14 @@ class EmailTemplate(StaleDraftGuard, PreviewableMixin, DraftStateMixin, Revision
         ]
 
     @property
-    def default_preview_size(self):
+    def default_preview_size(self) -> str:
         return "mobile"
 
-    def get_preview_template(self, request, mode_name):  # the real mail, see mailing.previewing
+    # The real mail, see mailing.previewing.
+    def get_preview_template(self, request: HttpRequest, mode_name: str) -> str:
         return "wagtail_kwiga/mailing/preview.html"
 
-    def serve_preview(self, request, mode_name):
+    def serve_preview(self, request: HttpRequest, mode_name: str) -> Any:
         # By its path: Wagtail asks the model for its preview, and a preview stands above the models.
         return import_string("wagtail_kwiga.mailing.authoring.previewing.preview")(request, self, mode_name)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 #: The kind of mail that carries an advantage; every other kind is about an order of theirs (``classification.Kind``).
 PROMOTION = "promotion"
@@ -60,7 +61,7 @@ def refusal(recipient: Recipient, *, kind: str, policy: str) -> str:
     return recipient.promotion_suppressed if kind == PROMOTION else ""
 
 
-def suppressions(scopes: Mapping[str, str]) -> dict[str, str]:
+def suppressions(scopes: Mapping[str, str]) -> dict[str, Any]:
     """The fields of ``Recipient`` that say what an address is suppressed for, from scope → reason."""
     return {
         "suppressed": scopes.get(ALL_MAIL, ""),

@@ -61,4 +61,5 @@ def _finished(email: OutgoingEmail, links: Mapping[str, str]) -> Mail:
     mail = replace(
         fill(email.version, email.context, links), subject=email.subject, language=email.language, email=email
     )
-    return hooks.transform("construct_kwiga_email", mail)
+    changed: Mail = hooks.transform("construct_kwiga_email", mail)
+    return changed

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.utils.translation import gettext_lazy as _
 
@@ -14,8 +14,11 @@ from wagtail_kwiga.mailing import reasons
 from wagtail_kwiga.mailing.models import OutgoingEmail
 from wagtail_kwiga.orders.models import Order
 
+if TYPE_CHECKING:
+    from django.contrib.auth.base_user import AbstractBaseUser
+
 #: Codes by the status they tell of.
-CODES = {
+CODES: dict[str, str] = {
     OutgoingEmail.Status.SENT: "mailing.sent",
     OutgoingEmail.Status.FAILED: "mailing.failed",
     OutgoingEmail.Status.UNKNOWN: "mailing.unknown",
@@ -61,7 +64,7 @@ def draft(
     code: str,
     *,
     now: dt.datetime,
-    by: Any = None,
+    by: AbstractBaseUser | None = None,
     attention: bool = False,
     why: str | None = None,
 ) -> TimelineEntry:
@@ -76,7 +79,7 @@ def note(
     code: str,
     *,
     now: dt.datetime,
-    by: Any = None,
+    by: AbstractBaseUser | None = None,
     attention: bool = False,
     why: str | None = None,
 ) -> None:
@@ -89,7 +92,7 @@ def is_told(email: OutgoingEmail, code: str) -> bool:
     return writing.timeline(_subject(email)).filter(code=code, facts__email=email.pk).exists()
 
 
-def tick_off(email: OutgoingEmail, *, now: dt.datetime, by: Any = None) -> None:
+def tick_off(email: OutgoingEmail, *, now: dt.datetime, by: AbstractBaseUser | None = None) -> None:
     """What asked for a person's eye on ``email`` has been seen to."""
     open_entries = writing.timeline(_subject(email)).filter(
         needs_attention=True, attended_at__isnull=True, code__startswith="mailing.", facts__email=email.pk

@@ -12,7 +12,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 from weakref import WeakKeyDictionary
 
 from django.template import Engine, Node, NodeList, Template
@@ -141,7 +141,7 @@ def _layers(engine: Engine, first: Template) -> list[Template] | None:
         name = node.parent() if isinstance(node, BaseNode) else _literal(node.parent_name)
         if name is None:
             return None
-        layers.append(_loaded(engine, name, layers[-1].name, seen))
+        layers.append(_loaded(engine, name, cast(str, layers[-1].name), seen))
         seen.append(layers[-1].origin)
     return layers
 
@@ -242,13 +242,14 @@ def _read(layers: list[Template]) -> Base:
     found = _Reading(layers, printing)
     head = _HEAD_END.split(_COMMENT.sub("", "".join(found.text)))[0]
     titles = _TITLE.findall(head)
-    says, says_always = set(), set()
+    says: set[str] = set()
+    says_always: set[str] = set()
     for name, pattern in SAYINGS.items():
         for tag in pattern.findall(head):
             of_page = any(_OF_PAGE.search(_contents(printing[int(mark)])) for mark in _MARK.findall(tag))
             (says if of_page else says_always).add(name)
     return Base(
-        names=tuple(template.name for template in layers),
+        names=tuple(cast(str, template.name) for template in layers),
         blocks=frozenset(found.blocks),
         has_head=found.has_head,
         has_title=found.has_title or found.brings_title,

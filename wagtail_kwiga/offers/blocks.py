@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 
 from django.utils.translation import gettext_lazy as _
@@ -163,7 +164,7 @@ class PriceBlock(blocks.StructBlock):
         }
 
     def get_preview_context(self, value: Any, parent_context: Any = None) -> dict[str, Any]:
-        return {**(parent_context or {}), "quote": make_quote(Money(120, "EUR"))}
+        return {**(parent_context or {}), "quote": make_quote(Money(Decimal(120), "EUR"))}
 
 
 class QuestionBlock(blocks.StructBlock):

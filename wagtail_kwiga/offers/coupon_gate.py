@@ -6,7 +6,7 @@ A page that somebody is in the middle of changing is left alone: publishing the 
 from __future__ import annotations
 
 import datetime as dt
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext as _
@@ -16,6 +16,9 @@ from wagtail_kwiga.catalogue.models import Offer
 from wagtail_kwiga.coupons.models import Coupon
 from wagtail_kwiga.exceptions import KwigaError
 from wagtail_kwiga.offers import publishing
+
+if TYPE_CHECKING:
+    from django.contrib.auth.base_user import AbstractBaseUser
 
 Mode = Offer.CouponMode
 
@@ -51,7 +54,7 @@ def why_not_nameable(page: Any, *, now: dt.datetime | None = None) -> str:
     return ""
 
 
-def name_coupon(page: Any, coupon: Coupon, *, by: Any, now: dt.datetime | None = None) -> None:
+def name_coupon(page: Any, coupon: Coupon, *, by: AbstractBaseUser | None, now: dt.datetime | None = None) -> None:
     """Have ``page`` (the source page) take ``coupon``, and publish it; nothing is done where it takes it already.
 
     A page that took no coupons takes *only these* from now on, and only this one: what was left in its list from an

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 from django import forms
@@ -52,7 +52,7 @@ def unseal(offer: UUID | None, sealed: str) -> Money | None:
     """The total that ``seal`` wrote for this offer; ``None`` for anything else."""
     try:
         key, amount, currency = (signing.unseal(Purpose.SHOWN_TOTAL, sealed) or "").split(":")
-        return Money(amount, currency) if key == str(offer) else None  # type: ignore[arg-type]
+        return Money(amount, currency) if key == str(offer) else None  # type: ignore[arg-type]  # ``Money`` reads text
     except ValueError:
         return None
 
@@ -85,8 +85,8 @@ class CodeField(forms.CharField):
     """A coupon code as typed. What cannot be one is told in the words for a code that nobody knows."""
 
     def to_python(self, value: Any) -> str:
-        code = super().to_python(value)
-        longest = Coupon._meta.get_field("code").max_length
+        code = cast(str, super().to_python(value))
+        longest = cast(int, Coupon._meta.get_field("code").max_length)
         if len(code) > longest or any(unicodedata.category(letter)[0] == "C" for letter in code):
             raise ValidationError(_("We do not know this code. Please check it for typing mistakes."), code="unknown")
         return code
@@ -171,14 +171,18 @@ class CheckoutForm(forms.Form):
         self._ask_phone(phone)
         methods = list(methods)
         if len(methods) > 1:
-            self.fields["payment_method"].choices = [(provider.alias, provider.label) for provider in methods]
+            cast(forms.ChoiceField, self.fields["payment_method"]).choices = [
+                (provider.alias, provider.label) for provider in methods
+            ]
             if not self.initial.get("payment_method"):
                 self.initial["payment_method"] = methods[0].alias
         else:
             del self.fields["payment_method"]
         if legal:
             self.fields["terms"].label = format_html(
-                _('I agree to the <a href="{url}" target="_blank">{title}</a>.'), url=legal[0], title=legal[1]
+                cast(str, _('I agree to the <a href="{url}" target="_blank">{title}</a>.')),
+                url=legal[0],
+                title=legal[1],
             )
         else:
             del self.fields["terms"]
@@ -229,9 +233,9 @@ class CheckoutForm(forms.Form):
         """The fields without a place of their own, in order: name, e-mail, phone, and whatever a site has added."""
         return [self[name] for name in self.fields if name not in self.PLACED and not self[name].is_hidden]
 
-    def faults(self) -> list[tuple[str, str]]:
+    def faults(self) -> list[tuple[str, Any]]:
         """(id of the field or empty, message) for the summary above the form."""
-        found = [("", message) for message in self.non_field_errors()]
+        found: list[tuple[str, Any]] = [("", message) for message in self.non_field_errors()]
         for name, messages in self.errors.items():
             if name in self.fields:
                 bound = self[name]

@@ -148,7 +148,7 @@ class OfferPageMixin(StaleDraftGuard):
 
     def serializable_data(self) -> dict[str, Any]:
         """What a revision keeps. One of a translation leaves out what its source page decides. One query."""
-        data = super().serializable_data()  # type: ignore[misc]
+        data = super().serializable_data()  # type: ignore[misc]  # that of the ``Page`` behind it
         if publishing.is_translation(self):
             for name in SOURCE_FIELDS:
                 data.pop(name, None)
@@ -170,31 +170,34 @@ class OfferPageMixin(StaleDraftGuard):
         """The ``offers.page_context.Visit`` of this request, made once."""
         kept = getattr(request, "_kwiga_visit", None)
         if kept is None or kept.page is not self:
-            kept = request._kwiga_visit = Visit(self, request)  # type: ignore[attr-defined]
+            kept = request._kwiga_visit = Visit(self, request)  # type: ignore[attr-defined]  # our own mark
         return kept
 
     def get_context(self, request: HttpRequest, *args: Any, **kwargs: Any) -> dict[str, Any]:
         visit = self.visit(request)
         with translation.override(visit.language):
-            return {**super().get_context(request, *args, **kwargs), **visit.context()}
+            context = super().get_context(request, *args, **kwargs)  # type: ignore[misc]  # that of the ``Page`` behind it
+            return {**context, **visit.context()}
 
     def serve(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         """The page; a POST to it is the checkout."""
-        request.is_preview = getattr(request, "is_preview", False)
+        request.is_preview = getattr(request, "is_preview", False)  # type: ignore[attr-defined]  # Wagtail's
         visit = self.visit(request)
         if request.method == "POST":
             with translation.override(visit.language):
                 answer = submission.answer(visit)
             if answer is not None:
                 return self._marked(answer, visit)
+        page: Any = self  # a ``Page``, too
         return self._rendered(
-            request, self.get_template(request, *args, **kwargs), self.get_context(request, *args, **kwargs)
+            request, page.get_template(request, *args, **kwargs), self.get_context(request, *args, **kwargs)
         )
 
     def serve_preview(self, request: HttpRequest, mode_name: str) -> HttpResponse:
-        request.is_preview = True
-        template = self.get_preview_template(request, mode_name)
-        return self._rendered(request, template, self.get_preview_context(request, mode_name))
+        request.is_preview = True  # type: ignore[attr-defined]  # Wagtail's
+        page: Any = self
+        template = page.get_preview_template(request, mode_name)
+        return self._rendered(request, template, page.get_preview_context(request, mode_name))
 
     def _rendered(self, request: HttpRequest, template: str, context: dict[str, Any]) -> HttpResponse:
         visit = self.visit(request)
@@ -214,7 +217,7 @@ class OfferPageMixin(StaleDraftGuard):
         return response
 
 
-class OfferPage(OfferPageMixin, Page):
+class OfferPage(OfferPageMixin, Page):  # type: ignore[django-manager-missing]  # Wagtail's has no types
     """The offer page that comes with the package."""
 
     template = "wagtail_kwiga/offers/offer_page.html"

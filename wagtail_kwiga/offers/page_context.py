@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 from urllib.parse import urlencode, urljoin
 
 from django.http import HttpRequest
@@ -255,7 +255,7 @@ class Visit:
             self.answer_with(429, retry_after=seconds)
             self.notes.append(PageMessage(limits.refusal(seconds, "").message, "warning"))
             return None
-        verdict = eligibility.check(code=code, offer=self.offer, contact=self.contact, now=self.now)
+        verdict = eligibility.check(code=code, offer=cast(Offer, self.offer), contact=self.contact, now=self.now)
         if verdict.reason == Reason.UNKNOWN:
             client_address.note_wrong(self.place, self.now)
         return verdict

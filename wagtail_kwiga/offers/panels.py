@@ -78,8 +78,8 @@ class SourceFieldPanel(FieldPanel):
             names = [getattr(block.value, "code", "") or _product_title(block.value) for block in value]
             return ", ".join(name for name in names if name) or "—"
         if isinstance(value, list):
-            names = dict(method_choices(value))
-            return ", ".join(str(names[alias]) for alias in value) or _("all that this site has")
+            labels = dict(method_choices(value))
+            return ", ".join(str(labels[alias]) for alias in value) or _("all that this site has")
         if isinstance(value, bool):
             return _("yes") if value else _("no")
         return super().format_value_for_display(value) or "—"

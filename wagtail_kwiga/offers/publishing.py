@@ -11,9 +11,8 @@ import uuid
 from collections.abc import Iterable
 from typing import Any
 
-from django.db import models
 from django.db.models.signals import post_delete
-from wagtail.models import Site
+from wagtail.models import Page, Site
 from wagtail.signals import page_published, page_unpublished
 
 from wagtail_kwiga import conf, locking
@@ -26,7 +25,7 @@ from wagtail_kwiga.pricing.money import Money
 from wagtail_kwiga.site_settings import KwigaSettings
 
 
-def page_model() -> type[models.Model]:
+def page_model() -> type[Page]:
     """Wagtail's base page model, also where a site has put its own in its place (Wagtail 8)."""
     return Site._meta.get_field("root_page").related_model
 

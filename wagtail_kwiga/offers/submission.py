@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import logging
-from typing import Any
+from typing import Any, cast
 
 from django.http import HttpResponse, HttpResponseRedirect, QueryDict
 from django.utils.translation import gettext as _
 
 from wagtail_kwiga import signing
+from wagtail_kwiga.catalogue.models import Offer
 from wagtail_kwiga.coupons import eligibility
 from wagtail_kwiga.coupons.rules import Reason
 from wagtail_kwiga.exceptions import AlreadyPartlyPaid, CouponRefused, OrderRefused, TooManyAttempts
@@ -41,13 +42,18 @@ class _Sent:
         self.visit = visit
         self.sent = visit.sent
 
+    @property
+    def _offer(self) -> Offer:
+        return cast(Offer, self.visit.offer)  # ``answer`` asks first whether there is something to order
+
     def answer(self) -> HttpResponse | None:
         """What becomes of a POST: the way to pay, or ``None`` for the page once more with words about what is missing."""
         if not self.visit.can_order:
             self.visit.answer_with(409)
             return None
         if "apply" in self.sent:
-            return self._apply()
+            self._apply()
+            return None
         try:
             return self._order()
         except TooManyAttempts as refusal:
@@ -88,7 +94,7 @@ class _Sent:
         data = form.cleaned_data
         try:
             result = checkout.submit(
-                offer=self.visit.offer,
+                offer=self._offer,
                 terms=self.visit.terms,
                 form_data=data,
                 code=data["coupon"],
@@ -148,7 +154,7 @@ class _Sent:
         self._show_again()
         self.visit.bought = presentation.ways_into(self.visit.terms)
         form, self.visit.form = self.visit.form, None
-        form.data["another"] = purchases.new_slot()
+        cast(Any, form).data["another"] = purchases.new_slot()
         self.visit.form_again = form
 
     def _sent_on(self, url: str) -> HttpResponseRedirect:
@@ -158,7 +164,7 @@ class _Sent:
         """The total the visitor saw. A seal that cannot be read agrees to nothing, so today's price is shown first."""
         if not sealed:
             return None  # a form of the site's own making: the order page tells the price before anything is paid
-        return forms.unseal(self.visit.offer.uid, sealed) or Money.zero(self.visit.offer.currency)
+        return forms.unseal(self._offer.uid, sealed) or Money.zero(self._offer.currency)
 
     def _refuse_code(self, refusal: CouponRefused) -> None:
         """Say why, and show the normal price; it is ordered only when the visitor sends the form again."""

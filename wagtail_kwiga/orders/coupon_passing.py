@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from wagtail_kwiga.coupons import discounts, eligibility, uses
 from wagtail_kwiga.coupons.models import CouponUse
@@ -75,7 +75,7 @@ def _donor(
     if offer is None:
         return None, False, quote
     for donor, discounted in _cheapest_first(donors, quote):
-        held = eligibility.check_held(donor.coupon_use, offer=offer, contact=contact, now=now)
+        held = eligibility.check_held(cast(CouponUse, donor.coupon_use), offer=offer, contact=contact, now=now)
         if held.passes:
             return donor, held.may_renew, discounted
     return None, False, quote
@@ -112,7 +112,7 @@ def settle(
         renewed = passing.use
         moves.append((renewed.coupon_id, lambda: _renew(order, renewed, until, now)))
     for use in passing.returned:
-        moves.append((use.coupon_id, lambda use=use: uses.release(use, now=now)))  # type: ignore[misc]
+        moves.append((use.coupon_id, lambda use=use: uses.release(use, now=now)))  # type: ignore[misc]  # a default in a lambda
     for _coupon_id, move in sorted(moves, key=lambda move: move[0]):
         move()
 

@@ -31,12 +31,12 @@ def site_root(site_id: int | None) -> str:
     paths = Site.get_site_root_paths()
     for path in paths:
         if path.site_id == site_id:
-            return path.root_url
+            return str(path.root_url)
     default = Site.objects.filter(is_default_site=True).first()
     if default is not None:
-        return default.root_url
+        return str(default.root_url)
     if paths:
-        return paths[0].root_url
+        return str(paths[0].root_url)
     raise ConfigurationFault("There is no Wagtail site to make links for.")
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.utils.translation import gettext as _
 
@@ -26,6 +26,9 @@ from wagtail_kwiga.orders.purchases import Join
 from wagtail_kwiga.orders.statuses import UNSETTLED, Origin, PaymentKind, Status
 from wagtail_kwiga.orders.transitions import close_superseded
 
+if TYPE_CHECKING:
+    from django.contrib.auth.base_user import AbstractBaseUser
+
 
 class OrderUnderWay(OrderRefused):
     """Money is on its way to an earlier order, or a part of it is there, and nobody vouches that it is the same person
@@ -37,7 +40,7 @@ class OrderUnderWay(OrderRefused):
 def place_order(
     draft: OrderDraft,
     *,
-    by: Any = None,
+    by: AbstractBaseUser | None = None,
     vouch: Callable[[Order], bool] | None = None,
     beside: Callable[[Order], None] | None = None,
     now: dt.datetime | None = None,
@@ -202,11 +205,11 @@ def _write_lines(order: Order, lines: Sequence[PricedLine]) -> None:
 
 
 def _told_of(
-    order: Order, older: Sequence[Order], join: Join, coupon_code: str, *, by: Any, now: dt.datetime
+    order: Order, older: Sequence[Order], join: Join, coupon_code: str, *, by: AbstractBaseUser | None, now: dt.datetime
 ) -> list[TimelineEntry]:
     """What the timeline of the new order begins with."""
     numbers_of_older = [each.number for each in older]
-    placed = {"total": order.total, "coupon": coupon_code, "origin": str(order.origin)}
+    placed: dict[str, Any] = {"total": order.total, "coupon": coupon_code, "origin": str(order.origin)}
     entries = [writing.draft(order, "order.placed", now=now, by=by, supersedes=", ".join(numbers_of_older), **placed)]
     if join.emptied:
         entries.append(writing.draft(order, "order.purchases_joined", now=now, by=by, numbers=numbers_of_older))

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Collection, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 from django.db.models import Q, QuerySet
 from django.utils.translation import gettext as _
@@ -18,7 +18,7 @@ from wagtail_kwiga import conf, events, locking
 from wagtail_kwiga.contacts import directory
 from wagtail_kwiga.contacts.models import Contact
 from wagtail_kwiga.coupons import uses
-from wagtail_kwiga.coupons.models import CouponUse
+from wagtail_kwiga.coupons.models import Coupon, CouponUse
 from wagtail_kwiga.exceptions import CouponRefused, InvalidTransition
 from wagtail_kwiga.journal import writing
 from wagtail_kwiga.journal.models import TimelineEntry
@@ -28,6 +28,9 @@ from wagtail_kwiga.orders.labels import STATUS_LABELS
 from wagtail_kwiga.orders.models import Order
 from wagtail_kwiga.orders.statuses import CLOSED_UNPAID, PAYABLE, UNSETTLED, Status, can_transition
 from wagtail_kwiga.orders.totals import OrderTotals, Verdict, judge
+
+if TYPE_CHECKING:
+    from django.contrib.auth.base_user import AbstractBaseUser
 
 _RESERVED = CouponUse.State.RESERVED
 
@@ -42,32 +45,32 @@ def lock(order: Order | int) -> Order:
     return locking.locked(Order.objects.filter(pk=pk)).select_related(None).get()
 
 
-def start_processing(order: Order, *, by: Any = None, now: dt.datetime | None = None) -> Order:
+def start_processing(order: Order, *, by: AbstractBaseUser | None = None, now: dt.datetime | None = None) -> Order:
     """A payment is under way. Does nothing to an order that is not open: money, not news of it, revives a closed one."""
     return _simple(order, Status.PROCESSING, "order.processing", only_from=frozenset({Status.OPEN}), by=by, now=now)
 
 
-def back_to_open(order: Order, *, by: Any = None, now: dt.datetime | None = None) -> Order:
+def back_to_open(order: Order, *, by: AbstractBaseUser | None = None, now: dt.datetime | None = None) -> Order:
     """The payment under way came to nothing; the order waits for another."""
     return _simple(order, Status.OPEN, "order.waiting_again", only_from=frozenset({Status.PROCESSING}), by=by, now=now)
 
 
-def supersede(order: Order, *, by: Any = None, now: dt.datetime | None = None) -> Order:
+def supersede(order: Order, *, by: AbstractBaseUser | None = None, now: dt.datetime | None = None) -> Order:
     """Close an open order in favour of a newer one (``place_order`` does it by itself)."""
     return _close(order, Status.SUPERSEDED, by=by, now=now)
 
 
-def cancel(order: Order, *, by: Any = None, now: dt.datetime | None = None) -> Order:
+def cancel(order: Order, *, by: AbstractBaseUser | None = None, now: dt.datetime | None = None) -> Order:
     """Close an unpaid order. Its coupon use is given back and its runs end. Raises ``InvalidTransition`` for a paid one."""
     return _close(order, Status.CANCELLED, by=by, now=now)
 
 
-def expire(order: Order, *, by: Any = None, now: dt.datetime | None = None) -> Order:
+def expire(order: Order, *, by: AbstractBaseUser | None = None, now: dt.datetime | None = None) -> Order:
     """Close an order whose time is over. ``orders.expiry`` does it for all that are due."""
     return _close(order, Status.EXPIRED, by=by, now=now)
 
 
-def reopen(order: Order, *, by: Any = None, now: dt.datetime | None = None) -> Order:
+def reopen(order: Order, *, by: AbstractBaseUser | None = None, now: dt.datetime | None = None) -> Order:
     """Let a cancelled or expired order be paid after all, at its old price, for another full term.
 
     Raises ``InvalidTransition`` where the purchase was made meanwhile, another order of the pair is open, or the coupon it was
@@ -108,7 +111,7 @@ def apply_totals(
     totals: OrderTotals,
     *,
     now: dt.datetime,
-    by: Any = None,
+    by: AbstractBaseUser | None = None,
     payer_known: bool = True,
 ) -> Order:
     """Take note of the money an order has after one more movement of it.
@@ -174,7 +177,7 @@ def apply_totals(
 
 
 def close_superseded(
-    orders: Sequence[Order], *, hand_on: Order | None = None, now: dt.datetime, by: Any = None
+    orders: Sequence[Order], *, hand_on: Order | None = None, now: dt.datetime, by: AbstractBaseUser | None = None
 ) -> list[TimelineEntry]:
     """Close locked ``orders`` for the one about to be placed. For ``orders.placing``, which holds the locks, and which writes
     the timeline entries that this returns, together with its own.
@@ -188,7 +191,9 @@ def close_superseded(
     return _close_as(orders, Status.SUPERSEDED, "order.superseded", now=now, by=by)
 
 
-def close_owned(contact_id: int, offer_ids: Collection[int], *, paid_id: int, now: dt.datetime, by: Any = None) -> int:
+def close_owned(
+    contact_id: int, offer_ids: Collection[int], *, paid_id: int, now: dt.datetime, by: AbstractBaseUser | None = None
+) -> int:
     """Cancel the open orders for ``offer_ids`` of the contact's other web purchases: with the order ``paid_id`` they have all
     that is in them. Returns how many.
 
@@ -212,7 +217,7 @@ def open_elsewhere(contact_id: int, purchase_id: int) -> QuerySet[Order]:
 
 
 def _close_as(
-    orders: Sequence[Order], to: Status, code: str, *, now: dt.datetime, by: Any, **facts: Any
+    orders: Sequence[Order], to: Status, code: str, *, now: dt.datetime, by: AbstractBaseUser | None, **facts: Any
 ) -> list[TimelineEntry]:
     """Close locked orders as one set and tell it, without touching their coupons; returns what is to be written of it."""
     entries: list[TimelineEntry] = []
@@ -227,7 +232,9 @@ def _close_as(
     return entries
 
 
-def close_many(orders: Sequence[Order], status: Status, *, now: dt.datetime, by: Any = None) -> None:
+def close_many(
+    orders: Sequence[Order], status: Status, *, now: dt.datetime, by: AbstractBaseUser | None = None
+) -> None:
     """Close locked orders as one set, and give their coupons back: a fixed number of queries, whatever their number."""
     writing.write_many(_close_as(orders, status, f"order.{status}", now=now, by=by))
     uses.release_many([order.coupon_use_id for order in orders if order.coupon_use_id], now=now)
@@ -255,7 +262,14 @@ def _check(order: Order, to: Status) -> None:
 
 
 def _transition(
-    order: Order, to: Status, code: str, *, now: dt.datetime, by: Any, fields: Sequence[str] = (), **facts: Any
+    order: Order,
+    to: Status,
+    code: str,
+    *,
+    now: dt.datetime,
+    by: AbstractBaseUser | None,
+    fields: Sequence[str] = (),
+    **facts: Any,
 ) -> None:
     _check(order, to)
     facts["was"] = str(order.status)
@@ -265,7 +279,13 @@ def _transition(
 
 
 def _simple(
-    order: Order, to: Status, code: str, *, only_from: frozenset[Status], by: Any, now: dt.datetime | None
+    order: Order,
+    to: Status,
+    code: str,
+    *,
+    only_from: frozenset[Status],
+    by: AbstractBaseUser | None,
+    now: dt.datetime | None,
 ) -> Order:
     now = now or conf.now()
     with locking.atomic_write():
@@ -275,7 +295,7 @@ def _simple(
     return copy_columns(order, fresh)
 
 
-def _close(order: Order, to: Status, *, by: Any, now: dt.datetime | None) -> Order:
+def _close(order: Order, to: Status, *, by: AbstractBaseUser | None, now: dt.datetime | None) -> Order:
     now = now or conf.now()
     with locking.atomic_write():
         fresh = lock(order)
@@ -292,7 +312,7 @@ def copy_columns(order: Order, fresh: Order) -> Order:
 
 
 def _flag_odd_money(order: Order, before: Status, verdict: Verdict, *, now: dt.datetime, twice: bool) -> None:
-    facts = {"received": order.received, "total": order.total, "was": str(before)}
+    facts: dict[str, Any] = {"received": order.received, "total": order.total, "was": str(before)}
     if verdict.is_late:
         writing.write(order, "order.late_money", now=now, attention=True, **facts)
     if verdict.is_too_much:
@@ -301,7 +321,7 @@ def _flag_odd_money(order: Order, before: Status, verdict: Verdict, *, now: dt.d
         writing.write(order, "order.paid_twice", now=now, attention=True, **facts)
 
 
-def _close_siblings(order: Order, *, now: dt.datetime, by: Any) -> list[Order]:
+def _close_siblings(order: Order, *, now: dt.datetime, by: AbstractBaseUser | None) -> list[Order]:
     """Close what else waits for money in the purchase; a part already paid there is a person's business.
 
     Returns all that hold a coupon: those just closed, and those that were superseded by nobody knows whom.
@@ -334,6 +354,10 @@ def _closed_elsewhere(order: Order, now: dt.datetime) -> list[Order]:
     return list(rows.exclude(purchase_id=order.purchase_id).select_related("coupon_use").order_by("pk"))
 
 
+def _use_of(order: Order) -> CouponUse:
+    return cast(CouponUse, order.coupon_use)  # asked only of those that have one
+
+
 def _settle_uses(order: Order, siblings: Sequence[Order], *, now: dt.datetime) -> None:
     """Spend the use this order was agreed with, even where it had been handed on; give the siblings' back.
 
@@ -343,20 +367,21 @@ def _settle_uses(order: Order, siblings: Sequence[Order], *, now: dt.datetime) -
     if order.coupon_id:
         mine = order.coupon_use
         if mine is None or mine.state == uses.State.RELEASED:
-            donor = next((s for s in spare if s.coupon_use.coupon_id == order.coupon_id), None)
+            donor = next((s for s in spare if _use_of(s).coupon_id == order.coupon_id), None)
             if donor is not None:
                 mine = donor.coupon_use
                 spare.remove(donor)
                 Order.objects.filter(pk=donor.pk).update(coupon_use=None)
         # Counters in the order of their keys, as ``placing`` takes them: two swaps must not wait for one another.
-        before = [s for s in spare if s.coupon_use.coupon_id < order.coupon_id]
+        before = [s for s in spare if _use_of(s).coupon_id < order.coupon_id]
         spare = [s for s in spare if s not in before]
-        uses.release_many([s.coupon_use_id for s in before], now=now)
+        uses.release_many([cast(int, s.coupon_use_id) for s in before], now=now)
+        coupon = cast(Coupon, order.coupon)
         # Spends a held use; one reclaimed meanwhile, perhaps in this very moment, finds another place or goes over the limit.
-        mine = uses.redeem_late(mine, order.coupon, order.contact, now=now)
+        mine = uses.redeem_late(mine, coupon, order.contact, now=now)
         if mine.over_limit:
-            writing.write(order, "order.coupon_over_limit", now=now, attention=True, coupon=order.coupon.code)
+            writing.write(order, "order.coupon_over_limit", now=now, attention=True, coupon=coupon.code)
         if order.coupon_use_id != mine.pk:
             order.coupon_use = mine
             Order.objects.filter(pk=order.pk).update(coupon_use=mine)
-    uses.release_many([sibling.coupon_use_id for sibling in spare], now=now)
+    uses.release_many([cast(int, sibling.coupon_use_id) for sibling in spare], now=now)

@@ -112,7 +112,7 @@ def _dispute(event: ReportedEvent, attempt: PaymentAttempt, now: dt.datetime) ->
     """Money that the buyer's bank takes back, or gives up again."""
     order, reference = attempt.payment.order, event.dispute_reference or event.reference
     if event.outcome == PENDING:
-        facts = {"method": attempt.method, "reference": reference}
+        facts: dict[str, Any] = {"method": attempt.method, "reference": reference}
         writing.write(order, "payments.dispute_opened", now=now, attention=True, **facts)
         return Applied(Result.APPLIED)
     if attempt.state != State.CONFIRMED:
@@ -149,7 +149,7 @@ def _confirmed(event: ReportedEvent, attempt: PaymentAttempt, now: dt.datetime) 
         return _said_again(order, attempt, twin, money, now)
     if twin is not None and twin.pk != attempt.pk:
         return _needs_review(attempt, f"reference {reference} belongs to another attempt", now)
-    facts = {"method": attempt.method, "amount": money, "reference": reference}
+    facts: dict[str, Any] = {"method": attempt.method, "amount": money, "reference": reference}
     if details := _details(event, attempt):
         PaymentAttempt.objects.filter(pk=attempt.pk).update(**details)
     if attempt.state == State.CONFIRMED:

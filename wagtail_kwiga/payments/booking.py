@@ -8,7 +8,7 @@ from __future__ import annotations
 import datetime as dt
 from collections import defaultdict
 from decimal import Decimal
-from typing import Any
+from typing import TYPE_CHECKING
 
 from django.db.models import QuerySet
 from django.utils.translation import gettext as _
@@ -24,9 +24,17 @@ from wagtail_kwiga.payments.models import Payment, PaymentAttempt, Refund, Trans
 from wagtail_kwiga.payments.statuses import OPEN_REFUNDS, PaymentState, TransactionKind
 from wagtail_kwiga.pricing.money import Money
 
+if TYPE_CHECKING:
+    from django.contrib.auth.base_user import AbstractBaseUser
+
 
 def book(
-    order: Order, entry: Transaction | None, *, now: dt.datetime, by: Any = None, payer_known: bool = True
+    order: Order,
+    entry: Transaction | None,
+    *,
+    now: dt.datetime,
+    by: AbstractBaseUser | None = None,
+    payer_known: bool = True,
 ) -> allocation.Allocation:
     """Write ``entry`` (``None``: nothing moved, a free order settles itself) and let its order be what the ledger says.
 
@@ -35,7 +43,8 @@ def book(
     so_far = _movements(Transaction.objects.filter(order=order.pk))
     parts = list(Payment.objects.filter(order=order.pk).order_by("sequence"))
     if entry is not None:
-        entry.order, entry.currency, entry.at, entry.by = order, order.currency, now, by
+        entry.order, entry.currency, entry.at = order, order.currency, now
+        entry.by = by  # type: ignore[assignment]  # the user model is the site's
         entry.save()
     result = allocation.allocate(
         order.total_amount,
@@ -56,7 +65,7 @@ def book(
     return result
 
 
-def book_refund(order: Order, refund: Refund, *, now: dt.datetime, by: Any = None) -> Transaction:
+def book_refund(order: Order, refund: Refund, *, now: dt.datetime, by: AbstractBaseUser | None = None) -> Transaction:
     """Write the ledger's row of a refund that is done. For this room; ``order`` is locked, and so is its contact."""
     entry = Transaction(
         kind=TransactionKind.REFUND.value,

@@ -11,7 +11,7 @@ from __future__ import annotations
 import datetime as dt
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 from django.utils.translation import gettext as _
 
@@ -25,6 +25,9 @@ from wagtail_kwiga.payments import booking, references
 from wagtail_kwiga.payments.models import PaymentAttempt, Refund, Transaction
 from wagtail_kwiga.payments.statuses import RefundState, TransactionKind
 from wagtail_kwiga.pricing.money import Money
+
+if TYPE_CHECKING:
+    from django.contrib.auth.base_user import AbstractBaseUser
 
 State = PaymentAttempt.State
 
@@ -62,7 +65,7 @@ def record_payment(
     amount: Money | Decimal,
     method: str,
     reference: str = "",
-    by: Any = None,
+    by: AbstractBaseUser | None = None,
     now: dt.datetime | None = None,
     attempt: PaymentAttempt | None = None,
 ) -> Receipt:
@@ -108,7 +111,7 @@ def record_refund(
     order: Order | None = None,
     reference: str = "",
     reason: str = "",
-    by: Any = None,
+    by: AbstractBaseUser | None = None,
     now: dt.datetime | None = None,
 ) -> Repayment:
     """Book money that has been given back, out of one ``attempt`` or, with ``order``, out of its latest attempts first.
@@ -136,7 +139,7 @@ def record_refund(
                 return Repayment(before, transitions.copy_columns(order, fresh), new=False)
         made = []
         for source, share in booking.shares(sources, money.amount):
-            refund = Refund.objects.create(
+            refund = Refund.objects.create(  # type: ignore[misc]  # the user model is the site's
                 token=signing.random_token(),
                 order=fresh,
                 attempt=source,
@@ -205,7 +208,7 @@ def correct(
     *,
     to: Money | Decimal,
     reason: str = "",
-    by: Any = None,
+    by: AbstractBaseUser | None = None,
     now: dt.datetime | None = None,
 ) -> Transaction:
     """Set a hand-made entry right: a further row makes it count as if it had been made with the amount ``to`` (0: not at all).
@@ -236,20 +239,20 @@ def correct(
         )
         if is_refund:
             state = RefundState.DONE if money.amount else RefundState.FAILED
-            Refund.objects.filter(pk=transaction.refund_id).update(
+            Refund.objects.filter(pk=cast(int, transaction.refund_id)).update(
                 state=state.value,
                 **({"amount": money.amount} if money.amount else {"failure_message": reason[:255]}),
                 changed_at=now,
             )
         else:
-            PaymentAttempt.objects.filter(pk=transaction.attempt_id).update(confirmed_amount=money.amount)
+            PaymentAttempt.objects.filter(pk=cast(int, transaction.attempt_id)).update(confirmed_amount=money.amount)
         was = Money(abs(transaction.amount + corrected), order.currency)
         writing.write(order, "payments.corrected", now=now, by=by, was=was, amount=money, reason=reason)
         booking.book(order, entry, now=now, by=by)
     return entry
 
 
-def complete_free(order: Order, now: dt.datetime | None = None, *, by: Any = None) -> Receipt:
+def complete_free(order: Order, now: dt.datetime | None = None, *, by: AbstractBaseUser | None = None) -> Receipt:
     """Make an order with nothing to pay a paid one. Doing it again changes nothing.
 
     Raises ``PaymentRefused`` (``not_free``) where there is something to pay, or (``closed``) where the order was closed.

@@ -6,7 +6,7 @@ What is done is booked here and nowhere else; what is odd goes on a person's lis
 from __future__ import annotations
 
 import datetime as dt
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from wagtail_kwiga import redaction
 from wagtail_kwiga.journal import writing
@@ -15,6 +15,9 @@ from wagtail_kwiga.payments import booking
 from wagtail_kwiga.payments.models import PaymentAttempt, Refund
 from wagtail_kwiga.payments.statuses import FailureCode, RefundState
 from wagtail_kwiga.pricing.money import Money
+
+if TYPE_CHECKING:
+    from django.contrib.auth.base_user import AbstractBaseUser
 
 #: Between two looks at a refund that has not come to its end; the last one is repeated.
 RETRY_AFTER = (dt.timedelta(minutes=5), dt.timedelta(minutes=30), dt.timedelta(hours=3), dt.timedelta(hours=24))
@@ -42,7 +45,7 @@ def move(
     money: Money | None = None,
     code: FailureCode | None = None,
     why: str = "",
-    by: Any = None,
+    by: AbstractBaseUser | None = None,
 ) -> bool:
     """Move ``row`` to the state ``to``, and book it where it is done; whether anything changed.
 

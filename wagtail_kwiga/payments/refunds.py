@@ -18,7 +18,7 @@ import datetime as dt
 import logging
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from django.utils.translation import gettext as _
 
@@ -32,6 +32,9 @@ from wagtail_kwiga.payments.models import PaymentAttempt, Refund
 from wagtail_kwiga.payments.provider import Provider, RefundAnswer, RefundDone, RefundFailed
 from wagtail_kwiga.payments.statuses import OPEN_REFUNDS, FailureCode, RefundState
 from wagtail_kwiga.pricing.money import Money
+
+if TYPE_CHECKING:
+    from django.contrib.auth.base_user import AbstractBaseUser
 
 logger = logging.getLogger("wagtail_kwiga.payments")
 
@@ -69,7 +72,7 @@ def request(
     attempt: PaymentAttempt | None = None,
     amount: Money | Decimal,
     reason: str = "",
-    by: Any = None,
+    by: AbstractBaseUser | None = None,
     now: dt.datetime | None = None,
 ) -> Refund:
     """Write down that ``amount`` is to be given back out of ``attempt`` or, with ``order``, out of its latest one. No money
@@ -88,7 +91,12 @@ def request(
 
 
 def request_each(
-    *, order: Order, amount: Money | Decimal, reason: str = "", by: Any = None, now: dt.datetime | None = None
+    *,
+    order: Order,
+    amount: Money | Decimal,
+    reason: str = "",
+    by: AbstractBaseUser | None = None,
+    now: dt.datetime | None = None,
 ) -> tuple[Refund, ...]:
     """``request`` for money that came in several attempts: one refund for each it comes out of, the latest first."""
     return _request(order, None, amount, reason=reason, by=by, now=now or conf.now(), several=True)
@@ -139,7 +147,9 @@ def reported(
         return ReportedRefund(row, refund_states.move(order, row, state, reference=reference, money=money, now=now))
 
 
-def decide(refund: Refund, *, is_done: bool, by: Any = None, now: dt.datetime | None = None) -> Refund:
+def decide(
+    refund: Refund, *, is_done: bool, by: AbstractBaseUser | None = None, now: dt.datetime | None = None
+) -> Refund:
     """Say for the provider what became of a refund (a person has looked there). Raises ``PaymentRefused`` (``settled``)
     where it has come to its end already."""
     now = now or conf.now()
@@ -181,7 +191,7 @@ def _request(
     amount: Money | Decimal,
     *,
     reason: str,
-    by: Any,
+    by: AbstractBaseUser | None,
     now: dt.datetime,
     several: bool,
 ) -> tuple[Refund, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from typing import Any
+from typing import TYPE_CHECKING
 
 from django.db import router, transaction
 from django.utils.translation import gettext_lazy as _
@@ -12,6 +12,9 @@ from django_q.tasks import async_task
 
 from wagtail_kwiga import locking
 from wagtail_kwiga.exceptions import KwigaError
+
+if TYPE_CHECKING:
+    from django.contrib.auth.base_user import AbstractBaseUser
 
 logger = logging.getLogger("wagtail_kwiga.queue_admin")
 
@@ -22,7 +25,7 @@ class CannotRunAgain(KwigaError):
     code = "cannot_run_again"
 
 
-def run_again(pk: str, *, by: Any) -> str:
+def run_again(pk: str, *, by: AbstractBaseUser | None) -> str:
     """Queue the failed task ``pk`` once more with its arguments, and remove the failure. Returns the new task's id.
 
     Of two people who press at once only one queues it. Raises ``CannotRunAgain``, and whatever the broker raises; the

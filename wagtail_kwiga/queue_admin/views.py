@@ -17,6 +17,7 @@ from wagtail.admin.views.generic.base import WagtailAdminTemplateMixin
 from wagtail.admin.widgets.button import HeaderButton
 from wagtail_modeladmin.views import IndexView, WMABaseView
 
+from wagtail_kwiga.backoffice.parts.policies import user_of
 from wagtail_kwiga.queue_admin import running_again
 
 
@@ -151,7 +152,7 @@ class RunAgainView(RecordView):
 
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         try:
-            running_again.run_again(self.instance_pk, by=request.user)
+            running_again.run_again(self.instance_pk, by=user_of(request))
         except running_again.CannotRunAgain as refusal:
             if refusal.code == "gone":
                 return self.gone(refusal.message)

@@ -35,7 +35,7 @@ def needs(*abilities: str) -> Callable[[Callable[..., None]], Callable[..., None
     """Leave the test out for providers that do not claim all ``abilities`` (see ``ContractBase.__init_subclass__``)."""
 
     def mark(test: Callable[..., None]) -> Callable[..., None]:
-        test.needs = abilities  # type: ignore[attr-defined]
+        test.needs = abilities  # type: ignore[attr-defined]  # our own mark
         return test
 
     return mark
@@ -163,4 +163,4 @@ class ContractBase:
 
     def assert_unpaid(self, attempt: PaymentAttempt) -> None:
         order = Order.objects.get(payments__attempts=attempt)
-        assert (order.status in (Status.OPEN, Status.PROCESSING), order.paid_amount) == (True, 0)
+        assert (order.status in (Status.OPEN, Status.PROCESSING), order.paid_amount) == (True, Decimal(0))

@@ -106,7 +106,8 @@ class WaitBlock(StepBlock):
         return super().to_python(self._long(value))
 
     def bulk_to_python(self, values: Any) -> list[StructValue]:
-        return super().bulk_to_python([self._long(value) for value in values])
+        made: list[StructValue] = super().bulk_to_python([self._long(value) for value in values])
+        return made
 
     def normalize(self, value: Any) -> StructValue:
         return super().normalize(self._long(value))

@@ -10,7 +10,7 @@ import dataclasses
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, cast
 
 from django.db.models import ExpressionWrapper, F, JSONField
 from django.utils.translation import gettext as _
@@ -133,7 +133,9 @@ def unknown_kinds(scenario: Scenario, revision: Revision | None = None) -> list[
     A StreamField leaves such blocks out without a word, so the stored text is read beside it: the revision being
     published, else the row and the latest draft. A scenario with any of them must not be opened, published or run.
     """
-    known = {name: set(Scenario._meta.get_field(name).stream_block.child_blocks) for name in ("start", "steps")}
+    known = {
+        name: set(cast(Any, Scenario._meta.get_field(name)).stream_block.child_blocks) for name in ("start", "steps")
+    }
     found = set()
     for stored in _stored(scenario, revision):
         for name, allowed in known.items():
@@ -156,9 +158,12 @@ def _stored(scenario: Scenario, revision: Revision | None) -> Iterator[dict[str,
         return
     if scenario.pk is None:
         return
-    raw = {f"raw_{name}": ExpressionWrapper(F(name), output_field=JSONField()) for name in ("start", "steps")}
+    raw: dict[str, Any] = {
+        f"raw_{name}": ExpressionWrapper(F(name), output_field=JSONField()) for name in ("start", "steps")
+    }
     draft = F("latest_revision__content")
-    for row in Scenario.objects.filter(pk=scenario.pk).values(**raw, draft=draft):
+    rows: Any = Scenario.objects.filter(pk=scenario.pk).values(**raw, draft=draft)
+    for row in rows:
         yield {"start": row["raw_start"], "steps": row["raw_steps"]}
         yield row["draft"] or {}
 

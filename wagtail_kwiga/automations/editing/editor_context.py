@@ -19,7 +19,7 @@ from wagtail_kwiga.automations.wording.naming import Names
 from wagtail_kwiga.catalogue.models import Offer
 from wagtail_kwiga.contacts import lists
 from wagtail_kwiga.contacts.models import ListMembership
-from wagtail_kwiga.coupons.models import Coupon
+from wagtail_kwiga.coupons.models import CouponListLimit
 from wagtail_kwiga.mailing.models import EmailTemplate
 
 
@@ -77,7 +77,7 @@ def load(definitions: Mapping[int, Definition], now: dt.datetime) -> Circumstanc
 
 
 def _coupons(found: Circumstances, definitions: Mapping[int, Definition], added: set[int], now: dt.datetime) -> None:
-    for coupon_id, list_id in Coupon.contact_lists.through.objects.filter(contact_list_id__in=added).values_list(
+    for coupon_id, list_id in CouponListLimit.objects.filter(contact_list_id__in=added).values_list(
         "coupon_id", "contact_list_id"
     ):
         found.of_list.setdefault(list_id, []).append(coupon_id)

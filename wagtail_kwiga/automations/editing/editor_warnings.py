@@ -125,7 +125,7 @@ class _Reader:
     def _offers(self, coupon: CouponSnapshot) -> Iterator[str]:
         """Offers whose orders this scenario is about, and for which the coupon works for nobody."""
         offers = self.around.offers_of(self.definition)
-        refused: dict[str, list[Offer]] = {}
+        refused: dict[Reason, list[Offer]] = {}
         for offer in offers:
             about = eligibility.gate_of_offer(offer)
             why = rules.judge(coupon, about, coupon.links(offer.pk), None, self.now).reason

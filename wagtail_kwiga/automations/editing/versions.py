@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from typing import Any
+from typing import TYPE_CHECKING
 
 from wagtail.models import Revision
 
@@ -16,11 +16,18 @@ from wagtail_kwiga.automations.models import Scenario, ScenarioVersion, Scenario
 from wagtail_kwiga.exceptions import ScenarioFault
 from wagtail_kwiga.journal import writing
 
+if TYPE_CHECKING:
+    from django.contrib.auth.base_user import AbstractBaseUser
+
 __all__ = ["problems", "publish", "warnings"]
 
 
 def publish(
-    scenario: Scenario, *, by: Any = None, now: dt.datetime | None = None, revision: Revision | None = None
+    scenario: Scenario,
+    *,
+    by: AbstractBaseUser | None = None,
+    now: dt.datetime | None = None,
+    revision: Revision | None = None,
 ) -> ScenarioVersion:
     """Compile ``scenario`` as it stands in memory and let new people follow the result; returns the version.
 
@@ -41,8 +48,10 @@ def publish(
     return version
 
 
-def _store(scenario: Scenario, definition: Definition, number: int, by: Any, now: dt.datetime) -> ScenarioVersion:
-    version = ScenarioVersion.objects.create(
+def _store(
+    scenario: Scenario, definition: Definition, number: int, by: AbstractBaseUser | None, now: dt.datetime
+) -> ScenarioVersion:
+    version = ScenarioVersion.objects.create(  # type: ignore[misc]  # the user model is the site's
         scenario=scenario,
         number=number,
         schema=SCHEMA,

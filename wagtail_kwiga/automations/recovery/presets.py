@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.db.models import ProtectedError, QuerySet, RestrictedError
 from django.utils.text import Truncator
@@ -43,6 +43,9 @@ from wagtail_kwiga.mailing.authoring import versions as mail_versions
 from wagtail_kwiga.mailing.models import EmailTemplate
 from wagtail_kwiga.offers import coupon_gate
 from wagtail_kwiga.orders.statuses import Origin, PaymentKind
+
+if TYPE_CHECKING:
+    from django.contrib.auth.base_user import AbstractBaseUser
 
 #: Bounds of what an editor may choose: percent, minutes, hours.
 PERCENT = (Decimal(1), Decimal(100))
@@ -76,7 +79,11 @@ class Recovery:
     code: str = ""
 
     def __post_init__(self) -> None:
-        given = {"percent": (self.percent, PERCENT), "wait": (self.wait_minutes, WAIT), "hours": (self.hours, HOURS)}
+        given: dict[str, tuple[Any, tuple[Any, Any]]] = {
+            "percent": (self.percent, PERCENT),
+            "wait": (self.wait_minutes, WAIT),
+            "hours": (self.hours, HOURS),
+        }
         for name, (value, (least, most)) in given.items():
             if not least <= value <= most:
                 raise ValueError(f"{name} goes from {least} to {most}, and {value} does not")
@@ -173,7 +180,7 @@ def free_title(offer: Offer) -> str:
 
 
 def draft_recovery(
-    page_or_offer: Any, recovery: Recovery, *, by: Any = None, now: dt.datetime | None = None
+    page_or_offer: Any, recovery: Recovery, *, by: AbstractBaseUser | None = None, now: dt.datetime | None = None
 ) -> DraftedRecovery:
     """Make list, coupon (not active), e-mail in every language asked for, and scenario, all as drafts.
 
@@ -205,7 +212,9 @@ def draft_recovery(
         return DraftedRecovery(contact_list, coupon, templates[0], scenario, offer, tuple(templates))
 
 
-def publish_recovery(drafted: DraftedRecovery, *, by: Any = None, now: dt.datetime | None = None) -> DraftedRecovery:
+def publish_recovery(
+    drafted: DraftedRecovery, *, by: AbstractBaseUser | None = None, now: dt.datetime | None = None
+) -> DraftedRecovery:
     """Activate the coupon, publish the e-mail, have the page take the coupon, publish the scenario: all of it or nothing.
 
     Repeating it changes nothing; what is live stays as it is. Raises ``KwigaError`` with words for the editor:
@@ -240,7 +249,9 @@ def publish_recovery(drafted: DraftedRecovery, *, by: Any = None, now: dt.dateti
         return _as_it_is(drafted, scenario, offer)
 
 
-def discard_recovery(drafted: DraftedRecovery, *, by: Any = None, now: dt.datetime | None = None) -> list[Any]:
+def discard_recovery(
+    drafted: DraftedRecovery, *, by: AbstractBaseUser | None = None, now: dt.datetime | None = None
+) -> list[Any]:
     """Remove the drafts; returns those that stay, because somebody uses them for something else by now.
 
     Raises ``KwigaError`` (``published``) where the scenario has ever been live: then people may be inside.
@@ -273,14 +284,14 @@ def _offer_of(page: Any) -> Offer:
     return offer
 
 
-def _new(instance: Any, by: Any) -> Any:
+def _new(instance: Any, by: AbstractBaseUser | None) -> Any:
     instance.full_clean()
     instance.save()
     log(instance=instance, action="wagtail.create", user=by, content_changed=True)
     return instance
 
 
-def _templates(page: Any, recovery: Recovery, title: str, by: Any) -> list[EmailTemplate]:
+def _templates(page: Any, recovery: Recovery, title: str, by: AbstractBaseUser | None) -> list[EmailTemplate]:
     """The e-mail in the page's language, then its translations."""
     languages = preset_texts.languages_of(page)
     wanted = [(languages.own, recovery.texts)] + [
@@ -335,7 +346,7 @@ def _as_it_is(drafted: DraftedRecovery, scenario: Scenario, offer: Offer) -> Dra
     return DraftedRecovery(drafted.contact_list, drafted.coupon, templates[0], scenario, offer, templates)
 
 
-def _activate(coupon: Coupon, by: Any) -> None:
+def _activate(coupon: Coupon, by: AbstractBaseUser | None) -> None:
     coupon.refresh_from_db()
     if not coupon.is_active:
         coupon.is_active = True
@@ -343,7 +354,7 @@ def _activate(coupon: Coupon, by: Any) -> None:
         log(instance=coupon, action="wagtail.edit", user=by, content_changed=True)
 
 
-def _publish_template(template: EmailTemplate, by: Any) -> None:
+def _publish_template(template: EmailTemplate, by: AbstractBaseUser | None) -> None:
     if template.live:
         return
     current = template.get_latest_revision_as_object()
@@ -355,7 +366,7 @@ def _publish_template(template: EmailTemplate, by: Any) -> None:
     revision.publish(user=by)
 
 
-def _removed(instance: Any, by: Any) -> bool:
+def _removed(instance: Any, by: AbstractBaseUser | None) -> bool:
     """Whether nobody else uses ``instance``, so that it is gone now."""
     if any(references for _source, references in ReferenceIndex.get_grouped_references_to(instance)):
         return False
@@ -367,6 +378,6 @@ def _removed(instance: Any, by: Any) -> bool:
     return True
 
 
-def _delete(instance: Any, by: Any) -> None:
+def _delete(instance: Any, by: AbstractBaseUser | None) -> None:
     log(instance=instance, action="wagtail.delete", user=by, deleted=True)
     instance.delete()

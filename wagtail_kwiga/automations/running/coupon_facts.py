@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import defaultdict
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 from dataclasses import dataclass, field
+from typing import Any
 
-from django.db.models import Exists, OuterRef
+from django.db.models import Exists, OuterRef, QuerySet
 
 from wagtail_kwiga.automations.core.snapshots import CouponSnapshot
 from wagtail_kwiga.coupons import eligibility
-from wagtail_kwiga.coupons.models import Coupon, CouponUse, OfferAllowedCoupon
+from wagtail_kwiga.coupons.models import Coupon, CouponListLimit, CouponOfferLimit, CouponUse, OfferAllowedCoupon
 
 
 @dataclass
@@ -35,11 +36,12 @@ def load(coupon_ids: Collection[int], contact_ids: Collection[int], now: dt.date
     expired = CouponUse.objects.filter(
         coupon_id=OuterRef("pk"), state=CouponUse.State.RESERVED, reserved_until__lte=now
     )
-    found.rows = Coupon.objects.annotate(fact_reclaimable=Exists(expired)).in_bulk(list(coupon_ids))
-    lists = _pairs(Coupon.contact_lists.through.objects.values_list("coupon_id", "contact_list_id"), coupon_ids)
-    offers = _pairs(Coupon.offers.through.objects.values_list("coupon_id", "offer_id"), coupon_ids)
+    rows: dict[int, Any] = Coupon.objects.annotate(fact_reclaimable=Exists(expired)).in_bulk(list(coupon_ids))
+    found.rows = rows
+    lists = _pairs(CouponListLimit.objects.values_list("coupon_id", "contact_list_id"), coupon_ids)
+    offers = _pairs(CouponOfferLimit.objects.values_list("coupon_id", "offer_id"), coupon_ids)
     named = _pairs(OfferAllowedCoupon.objects.values_list("coupon_id", "offer_id"), coupon_ids)
-    for coupon in found.rows.values():
+    for coupon in rows.values():
         found.snapshots[coupon.pk] = CouponSnapshot(
             coupon.pk,
             frozenset(lists[coupon.pk]),
@@ -52,9 +54,9 @@ def load(coupon_ids: Collection[int], contact_ids: Collection[int], now: dt.date
     return found
 
 
-def _pairs(rows: Iterable[tuple[int, int]], coupon_ids: Collection[int]) -> dict[int, set[int]]:
+def _pairs(rows: QuerySet[Any, tuple[int, int]], coupon_ids: Collection[int]) -> dict[int, set[int]]:
     found: dict[int, set[int]] = defaultdict(set)
-    for coupon_id, other_id in rows.filter(coupon_id__in=list(coupon_ids)):  # type: ignore[attr-defined]
+    for coupon_id, other_id in rows.filter(coupon_id__in=list(coupon_ids)):
         found[coupon_id].add(other_id)
     return found
 

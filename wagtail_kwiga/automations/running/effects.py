@@ -9,11 +9,12 @@ from __future__ import annotations
 import datetime as dt
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Sequence
-from typing import Any
+from typing import Any, cast
 
 from wagtail_kwiga import compiled_queries, hooks, quoting
 from wagtail_kwiga.automations import registry
 from wagtail_kwiga.automations.core.decisions import Decision
+from wagtail_kwiga.automations.core.definitions import Definition
 from wagtail_kwiga.automations.core.intents import EndMembership, GrantMembership, Intent, QueueEmail
 from wagtail_kwiga.automations.core.snapshots import source_of
 from wagtail_kwiga.automations.models import Run, StepRecord
@@ -78,7 +79,7 @@ def _mails(batch: Batch, decisions: Sequence[Decision], now: dt.datetime) -> dic
     queued = [
         outbox.QueuedMail(
             key=mail.key,
-            purpose=batch.cases[decision.run_id].definition.event.purpose,
+            purpose=_definition(batch, decision.run_id).event.purpose,
             version=batch.mails[mail.template_id, _language(batch, decision)],
             situation=_situation(batch, decision, mail, now, quotes),
             not_after=mail.not_after,
@@ -111,7 +112,7 @@ def _leads_to_a_new_order(batch: Batch, run: Run, order: Order | None) -> bool:
     a coupon hands it on, so there the order's own price is told; and a paid order was paid at its own."""
     if order is None:
         return True
-    return batch.cases[run.pk].definition.event.purpose == registry.RECOVERY and order.coupon_use_id is None
+    return _definition(batch, run.pk).event.purpose == registry.RECOVERY and order.coupon_use_id is None
 
 
 def _situation(batch: Batch, decision: Decision, mail: QueueEmail, now: dt.datetime, quotes: Quotes) -> Situation:
@@ -203,3 +204,7 @@ def _take_over(run: Run, decision: Decision, batch: Batch, now: dt.datetime) -> 
         run.ended_at = None if decision.state == Run.State.PAUSED else now
         run.reason = decision.reason
         run.error = decision.error
+
+
+def _definition(batch: Batch, run_id: int) -> Definition:
+    return cast(Definition, batch.cases[run_id].definition)  # a run without one is paused, and has no effect

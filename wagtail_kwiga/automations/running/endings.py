@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import time
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING
 
 from django.db.models import QuerySet
 from django.utils.translation import gettext as _
@@ -20,6 +20,9 @@ from wagtail_kwiga.exceptions import KwigaError
 from wagtail_kwiga.journal import writing
 from wagtail_kwiga.mailing.models import OutgoingEmail
 from wagtail_kwiga.mailing.reasons import Why
+
+if TYPE_CHECKING:
+    from django.contrib.auth.base_user import AbstractBaseUser
 
 _INSIDE = [Run.State.ACTIVE, Run.State.PAUSED]
 #: Mail that can still be called back.
@@ -56,7 +59,7 @@ def end(runs: Sequence[Run], state: str, reason: str, at: dt.datetime, *, take_b
         lists.remove_many(granted.values_list("list_id", "contact_id", "source"), now=at)
 
 
-def stop(run: Run, *, by: Any = None, now: dt.datetime | None = None) -> bool:
+def stop(run: Run, *, by: AbstractBaseUser | None = None, now: dt.datetime | None = None) -> bool:
     """Staff take one person out; their mail that still waits in the outbox is called back. Returns whether that was news.
 
     What the scenario granted holds up to the end that was told.
@@ -64,7 +67,7 @@ def stop(run: Run, *, by: Any = None, now: dt.datetime | None = None) -> bool:
     return bool(stop_many([run], by=by, now=now))
 
 
-def stop_many(runs: Sequence[Run], *, by: Any = None, now: dt.datetime | None = None) -> int:
+def stop_many(runs: Sequence[Run], *, by: AbstractBaseUser | None = None, now: dt.datetime | None = None) -> int:
     """``stop`` for several people at once; returns for how many it was news."""
     now = now or conf.now()
     with locking.atomic_write():
@@ -78,7 +81,7 @@ def stop_many(runs: Sequence[Run], *, by: Any = None, now: dt.datetime | None = 
 def stop_all(
     scenario: Scenario,
     *,
-    by: Any = None,
+    by: AbstractBaseUser | None = None,
     now: dt.datetime | None = None,
     batch: int | None = None,
     seconds: float | None = None,
@@ -126,7 +129,7 @@ def call_back(runs: Sequence[Run], why: Why) -> None:
         waiting_mail(runs).update(**called_back, lease="", leased_until=None)
 
 
-def let_go_on(run: Run, *, by: Any = None, now: dt.datetime | None = None) -> None:
+def let_go_on(run: Run, *, by: AbstractBaseUser | None = None, now: dt.datetime | None = None) -> None:
     """Staff have mended what was wrong: a held run is asked again at once, from the step at which it stands.
 
     Raises ``KwigaError`` (``not_paused``) for a run that is not held.

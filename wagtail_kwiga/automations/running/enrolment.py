@@ -11,7 +11,7 @@ import datetime as dt
 import hashlib
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 from django.db import transaction
 from django.db.models import Exists, F, Max, OuterRef, Q
@@ -178,11 +178,12 @@ def _run_key(kind: str, entry: Entry) -> str:
 
 def _open_versions(kinds: Sequence[str]) -> list[tuple[ScenarioVersion, Definition]]:
     """What live scenarios with these start events follow now. One query. One that cannot be read lets nobody in."""
-    found = []
+    found: list[tuple[ScenarioVersion, Definition]] = []
     scenarios = Scenario.objects.filter(live=True, version__event__in=kinds).select_related("version").order_by("pk")
     for scenario in scenarios.defer("start", "steps"):
         try:
-            found.append((scenario.version, Definition.from_json(scenario.version.definition, registry.kinds())))
+            version = cast(ScenarioVersion, scenario.version)
+            found.append((version, Definition.from_json(version.definition, registry.kinds())))
         except ScenarioFault as fault:
             logger.error("Scenario %s lets nobody in: %s", scenario.pk, fault)
     return found

@@ -13,7 +13,7 @@ from wagtail.models import Site
 
 from wagtail_kwiga.access import ownership
 from wagtail_kwiga.automations import registry
-from wagtail_kwiga.automations.core.conditions import BoughtBefore
+from wagtail_kwiga.automations.core.conditions import BoughtBefore, Condition
 from wagtail_kwiga.automations.core.definitions import Definition
 from wagtail_kwiga.automations.core.snapshots import (
     ContactSnapshot,
@@ -24,7 +24,7 @@ from wagtail_kwiga.automations.core.snapshots import (
     RunSnapshot,
     source_of,
 )
-from wagtail_kwiga.automations.core.steps import ContinueIf
+from wagtail_kwiga.automations.core.steps import ContinueIf, Step
 from wagtail_kwiga.automations.models import Run, ScenarioVersion, StepRecord
 from wagtail_kwiga.automations.running import coupon_facts, mail_facts
 from wagtail_kwiga.catalogue.models import Offer
@@ -168,7 +168,8 @@ class _World:
         # A shop has a handful of sites: one object each, and not one an order.
         wanted = {order.site_id for order in self.batch.orders.values()} | {run.site_id for run in self.runs}
         sites = Site.objects.in_bulk(wanted - {None})
-        for row in (*self.batch.orders.values(), *self.runs):
+        of_a_site: Iterable[Order | Run] = (*self.batch.orders.values(), *self.runs)
+        for row in of_a_site:
             row.site = sites.get(row.site_id)
         self.purchase_ids: dict[Any, list[OrderSnapshot]] = defaultdict(list)
         for order in self.batch.orders.values():
@@ -226,7 +227,7 @@ class _World:
 
     def _load_extra(self) -> dict[str, dict[int, Any]]:
         """What the site's own steps and conditions load for themselves."""
-        classes = {type(step) for step in self.steps}
+        classes: set[type[Step | Condition]] = {type(step) for step in self.steps}
         classes |= {type(step.condition) for step in self.steps if isinstance(step, ContinueIf)}
         snapshots = tuple(snapshot_of(run) for run in self.runs)
         return {one.kind: one.load(snapshots, self.now) for one in sorted(classes, key=lambda one: one.kind)}

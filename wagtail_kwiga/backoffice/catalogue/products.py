@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 from django.core.exceptions import ValidationError
 from django.core.validators import URLValidator
@@ -34,9 +34,9 @@ _is_web_address = URLValidator(schemes=["https", "http"])
 
 def own_slug(title: str, besides: int | None = None) -> str:
     """A short name made from a title (in whatever script) that no other product has."""
-    longest = Product._meta.get_field("slug").max_length
+    longest = cast(int, Product._meta.get_field("slug").max_length)
     base = slugify(string_to_ascii(title))[: longest - 8].strip("-") or "product"
-    others = Product.objects.filter(slug__startswith=base).exclude(pk=besides)
+    others = Product.objects.filter(slug__startswith=base).exclude(pk=besides)  # type: ignore[misc]  # nobody has the key None
     taken = set(others.values_list("slug", flat=True))
     number, slug = 1, base
     while slug in taken:

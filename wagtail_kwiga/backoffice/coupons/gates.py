@@ -7,7 +7,7 @@ What is wrong is found by ``coupons.gates``. The coupon's side is mended there, 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
@@ -30,6 +30,9 @@ from wagtail_kwiga.coupons.models import Coupon
 from wagtail_kwiga.coupons.rules import Reason
 from wagtail_kwiga.exceptions import KwigaError
 from wagtail_kwiga.offers import coupon_gate, publishing
+
+if TYPE_CHECKING:
+    from django.contrib.auth.base_user import AbstractBaseUser
 
 #: Words of the buttons that lead to the confirmation.
 _LABELS: dict[str, Any] = {
@@ -81,12 +84,13 @@ def _way_out(fault: Conflict, subject: Any, page: Any, user: Any, back: str) -> 
     if fault.remedy:
         if not may_fix(user, fault.remedy, page):
             return "", ""
-        address = reverse("wagtail_kwiga_coupons:mend", args=[fault.coupon.pk, fault.offer.pk, fault.code])
+        coupon, offer = _pair(fault)
+        address = reverse("wagtail_kwiga_coupons:mend", args=[coupon.pk, offer.pk, fault.code])
         return f"{address}?{urlencode({'next': back})}", _LABELS[fault.remedy]
     if fault.code == gates.NOWHERE:
         return reverse("wagtail_kwiga_offers:list"), _("Show the offers")
     if fault.code == Reason.OTHER_CURRENCY and isinstance(subject, Offer) and policies.may(user, "change", Coupon):
-        return reverse("wagtail_kwiga_coupons:edit", args=[fault.coupon.pk]), _("Open the coupon")
+        return reverse("wagtail_kwiga_coupons:edit", args=[_pair(fault)[0].pk]), _("Open the coupon")
     return page_button(page, user)
 
 
@@ -100,26 +104,32 @@ def page_button(page: Any, user: Any) -> tuple[str, Any]:
 # --- mending ----------------------------------------------------------------------------------------------------------
 
 
-def fix(fault: Conflict, *, by: Any) -> None:
+def fix(fault: Conflict, *, by: AbstractBaseUser | None) -> None:
     """Do what the remedy of ``fault`` says. Raises ``KwigaError`` in words, and ``PermissionDenied``; then nothing changed."""
+    coupon, offer = _pair(fault)
     if fault.remedy != Fix.NAME_COUPON:
-        gates.fix(fault.code, fault.coupon, fault.offer, by=by)
+        gates.fix(fault.code, coupon, offer, by=by)
         return
-    page = source_pages([fault.offer]).get(fault.offer.translation_key)
+    page = source_pages([offer]).get(offer.translation_key)
     if page is None:
         raise KwigaError(_("This offer has no page any more, so nobody can choose its coupons."), code="no_page")
     with locking.atomic_write():
-        coupon_gate.name_coupon(page.specific, fault.coupon, by=by)
-        offer = Offer.objects.get(pk=fault.offer.pk)
-        if not gates.taking(fault.coupon).filter(pk=offer.pk).exists() and _still(fault):
+        coupon_gate.name_coupon(page.specific, coupon, by=by)
+        offer = Offer.objects.get(pk=offer.pk)
+        if not gates.taking(coupon).filter(pk=offer.pk).exists() and _still(fault):
             # The page names it already and the offer's terms lag behind: they are written again, from what is live.
             publishing.publish_terms(publishing.page_model().objects.get(pk=page.pk).specific)
         data = gates.log_data(fault.remedy, offer)
-        log(instance=fault.coupon, action=gates.LOG_ACTION, user=by, content_changed=True, data=data)
+        log(instance=coupon, action=gates.LOG_ACTION, user=by, content_changed=True, data=data)
+
+
+def _pair(fault: Conflict) -> tuple[Coupon, Offer]:
+    """The two of a disagreement that is about one coupon and one offer, as every one with a remedy is."""
+    return cast(Coupon, fault.coupon), cast(Offer, fault.offer)
 
 
 def _still(fault: Conflict) -> bool:
-    return find(fault.coupon, fault.offer, fault.code) is not None
+    return find(*_pair(fault), fault.code) is not None
 
 
 def find(coupon: Coupon, offer: Offer, code: str) -> Conflict | None:
@@ -130,18 +140,19 @@ def find(coupon: Coupon, offer: Offer, code: str) -> Conflict | None:
 
 def what_changes(fault: Conflict, page: Any) -> list[str]:
     """What mending does, sentence by sentence. ``page`` is the specific source page where the page changes."""
-    coupon, offer = fault.coupon.code, fault.offer.title
+    about, offer = _pair(fault)[0], _pair(fault)[1].title
+    coupon = about.code
     if fault.remedy == Fix.ACTIVATE_COUPON:
         return [
             _("The coupon %(coupon)s becomes active.") % {"coupon": coupon},
-            audience.sentence(audience.audience(fault.coupon)),
+            audience.sentence(audience.audience(about)),
         ]
     if fault.remedy == Fix.WIDEN_COUPON:
         return [
             _("The coupon %(coupon)s works for the offer “%(offer)s” too, beside those it is limited to.")
             % {"coupon": coupon, "offer": offer}
         ]
-    if coupon_gate.takes(page, fault.coupon):
+    if coupon_gate.takes(page, about):
         return [_("The page “%(page)s” takes it already: its terms are written anew.") % {"page": page.title}]
     told = []
     if page.coupon_mode == Offer.CouponMode.NONE:
@@ -149,7 +160,7 @@ def what_changes(fault: Conflict, page: Any) -> list[str]:
             _("The page “%(page)s” takes coupons from now on, but only this one: %(coupon)s.")
             % {"page": page.title, "coupon": coupon}
         )
-        others = [block.value.code for block in page.coupons if block.value not in (None, fault.coupon)]
+        others = [block.value.code for block in page.coupons if block.value not in (None, about)]
         if others:
             told.append(
                 _("Left over in its list of coupons, and taken out so that they do not come back unasked: %(coupons)s.")
@@ -183,11 +194,11 @@ def confirm(request: HttpRequest, coupon_pk: int, offer_pk: int, code: str) -> H
             % {"coupon": coupon.code, "offer": offer.title},
         )
         return redirect(back)
-    specific = page.specific if remedy == Fix.NAME_COUPON else None
+    specific = cast(Any, page).specific if remedy == Fix.NAME_COUPON else None  # there is one: ``may_fix``
     refusal = coupon_gate.why_not_nameable(specific) if specific is not None else ""
     if request.method == "POST" and not refusal:
         try:
-            fix(fault, by=request.user)
+            fix(fault, by=policies.user_of(request))
         except KwigaError as told:
             refusal = str(told)
         else:
@@ -218,8 +229,9 @@ def confirm(request: HttpRequest, coupon_pk: int, offer_pk: int, code: str) -> H
 
 
 def _say_done(request: HttpRequest, fault: Conflict) -> None:
-    facts = {"coupon": fault.coupon.code, "offer": fault.offer.title}
-    rest = [other for other in gates.conflicts(fault.coupon) if other.offer == fault.offer]
+    coupon, offer = _pair(fault)
+    facts = {"coupon": coupon.code, "offer": offer.title}
+    rest = [other for other in gates.conflicts(coupon) if other.offer == offer]
     for other in rest:
         messages.warning(request, other.message)
     if not rest:

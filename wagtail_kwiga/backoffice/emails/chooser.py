@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django import forms
 from django.db.models import Q, QuerySet
@@ -24,6 +24,12 @@ from wagtail_kwiga.formatting import languages
 from wagtail_kwiga.mailing.authoring import default_content
 from wagtail_kwiga.mailing.models import EmailTemplate
 
+# A class to be put before one of Wagtail's: to a type checker it stands on it already.
+if TYPE_CHECKING:
+    from wagtail.snippets.views.chooser import ChooseView as _ChooserView
+else:
+    _ChooserView = object
+
 
 class _WordsFilterMixin(forms.Form):
     """Search in title and subject, in the database itself."""
@@ -33,7 +39,7 @@ class _WordsFilterMixin(forms.Form):
     )
 
     def filter(self, objects: QuerySet) -> QuerySet:
-        objects = super().filter(objects)
+        objects = super().filter(objects)  # type: ignore[misc]  # that of Wagtail's form, which stands behind this one
         if words := self.cleaned_data.get("q"):
             self.is_searching, self.search_query = True, words
             objects = objects.filter(Q(title__icontains=words) | Q(subject__icontains=words))
@@ -48,7 +54,7 @@ class _LocaleFilterForm(LocaleFilterMixin, _FilterForm):
     """Words and language."""
 
 
-class _Choosing:
+class _Choosing(_ChooserView):
     """The list: what an editor tells e-mails apart by."""
 
     results_template_name = "wagtail_kwiga/backoffice/emails/chooser_results.html"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.http import HttpResponse
 from django.urls import reverse
@@ -23,8 +23,15 @@ from wagtail_kwiga.backoffice.parts.filters import ReadableLocale
 from wagtail_kwiga.mailing.authoring import default_content, previewing, validation
 from wagtail_kwiga.mailing.models import EmailTemplate
 
+# A class to be put before one of Wagtail's: to a type checker it stands on it already.
+if TYPE_CHECKING:
+    from wagtail.snippets.views.snippets import EditView as _EditorView
+    from wagtail.snippets.views.snippets import PreviewOnEditView as _PreviewView
+else:
+    _EditorView = _PreviewView = object
 
-class _Editor:
+
+class _Editor(_EditorView):
     """What making and editing have in common."""
 
     def get_side_panels(self) -> MediaContainer:
@@ -88,7 +95,7 @@ class EmailEditView(_Editor, snippets.EditView):
         return [*super().header_more_buttons, test]
 
 
-class _PreviewsAnywhere:
+class _PreviewsAnywhere(_PreviewView):
     """Tells the preview where it is, so that choosing other data leads back to it."""
 
     def get_extra_request_attrs(self) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django import forms
 from django.core.exceptions import ValidationError
@@ -15,8 +15,14 @@ from wagtail_kwiga.mailing.authoring import validation, versions
 from wagtail_kwiga.mailing.classification import Kind
 from wagtail_kwiga.mailing.models import EmailTemplate
 
+# A class to be put before one of Wagtail's: to a type checker it stands on it already.
+if TYPE_CHECKING:
+    from wagtail.admin.forms import WagtailAdminModelForm as _Form
+else:
+    _Form = object
 
-class _Words:
+
+class _Words(_Form):
     """The lines of an e-mail: one line each (they become headers), every placeholder known."""
 
     def clean_subject(self) -> str:

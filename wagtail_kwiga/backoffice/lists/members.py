@@ -125,7 +125,7 @@ class MembersView(RecordIndexView):
         return self.request.GET.get("state") == ENDED
 
     @property
-    def default_ordering(self) -> str:  # type: ignore[override]
+    def default_ordering(self) -> str:
         return "-over_at" if self.shows_ended else "-added_at"
 
     def get_base_queryset(self) -> QuerySet:

@@ -78,7 +78,7 @@ def add_member(request: HttpRequest, pk: int) -> HttpResponse:
     if request.method == "POST" and form.is_valid():
         data = form.cleaned_data
         contact = directory.get_or_create_contact(email=data["email"], name=data["name"])
-        grant = lists.staff_add(contact_list, contact, until=data["until"], by=request.user)
+        grant = lists.staff_add(contact_list, contact, until=data["until"], by=policies.user_of(request))
         facts = {"person": contact, "list": contact_list.title, "until": exact(grant.until)}
         words = _("%(person)s is on “%(list)s” until %(until)s.") if grant.until else _("%(person)s is on “%(list)s”.")
         messages.success(request, words % facts)
@@ -95,7 +95,7 @@ def remove_member(request: HttpRequest, pk: int, contact_pk: int) -> HttpRespons
     contact = get_object_or_404(Contact.objects.filter(memberships__list=contact_list).distinct(), pk=contact_pk)
     people = linking.back(request, reverse("wagtail_kwiga_lists:members", args=[pk]))
     if request.method == "POST":
-        say_removed(request, contact_list, lists.staff_remove(contact_list, [contact.pk], by=request.user))
+        say_removed(request, contact_list, lists.staff_remove(contact_list, [contact.pk], by=policies.user_of(request)))
         return redirect(people)
     now = conf.now()
     grants = list(of_list(pk).filter(lists.holding(now), contact=contact).order_by("added_at"))

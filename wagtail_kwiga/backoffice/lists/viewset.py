@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.http import HttpRequest
 from django.urls import path, reverse
@@ -30,6 +30,12 @@ from wagtail_kwiga.backoffice.parts.listings import GuidedIndexView
 from wagtail_kwiga.contacts.lists import holding, people_on
 from wagtail_kwiga.contacts.models import ContactList, ListMembership
 from wagtail_kwiga.coupons.models import Coupon, CouponListLimit
+
+# A class to be put before one of Wagtail's: to a type checker it stands on it already.
+if TYPE_CHECKING:
+    from wagtail.snippets.views.snippets import EditView as _View
+else:
+    _View = object
 
 
 class ContactListCreationForm(WagtailAdminModelForm):
@@ -71,7 +77,8 @@ def present(contact_list: ContactList, request: HttpRequest) -> Notes:
     told = ngettext(
         "%(number)s person is on this list now.", "%(number)s people are on this list now.", number
     ) % {"number": number}  # fmt: skip
-    url = label = ""
+    label: Any = ""
+    url = ""
     if policies.may(user, "view", ListMembership):
         url, label = reverse("wagtail_kwiga_lists:members", args=[contact_list.pk]), _("Show the people")
     coupons = list(Coupon.objects.filter(list_links__contact_list=contact_list).order_by("code"))
@@ -123,14 +130,14 @@ class ContactListIndexView(GuidedIndexView):
             one.people_words = format_html('<a href="{}">{}</a>', where, words) if may_look else words
 
 
-class _WithPeople:
+class _WithPeople(_View):
     """The way to the people, in the header."""
 
     @property
     def header_buttons(self) -> list[Any]:
-        if not policies.may(self.request.user, "view", ListMembership):  # type: ignore[attr-defined]
+        if not policies.may(self.request.user, "view", ListMembership):
             return []
-        where = reverse("wagtail_kwiga_lists:members", args=[self.object.pk])  # type: ignore[attr-defined]
+        where = reverse("wagtail_kwiga_lists:members", args=[self.object.pk])
         return [HeaderButton(label=_("People"), url=where, icon_name="group")]
 
 

@@ -25,7 +25,7 @@ from wagtail.admin.widgets.button import Button, HeaderButton
 from wagtail_kwiga.backoffice.mail import mail_card
 from wagtail_kwiga.backoffice.parts import filters, linking, long_lists
 from wagtail_kwiga.backoffice.parts.columns import breaking
-from wagtail_kwiga.backoffice.parts.policies import can
+from wagtail_kwiga.backoffice.parts.policies import can, user_of
 from wagtail_kwiga.backoffice.parts.records import RecordIndexView, RecordViewSet
 from wagtail_kwiga.exceptions import KwigaError
 from wagtail_kwiga.mailing import reasons
@@ -38,7 +38,10 @@ Status = OutgoingEmail.Status
 #: Status → what a person may decide about such a mail: (verdict of ``outbox.settle``, its URL name, words, icon).
 _WAS_SENT = ("was_sent", _("It was sent"), "check")
 _SEND_AGAIN = ("send_again", _("Send again"), "rotate")
-VERDICTS = {Status.UNKNOWN: (_WAS_SENT, _SEND_AGAIN), Status.FAILED: (_SEND_AGAIN,)}
+VERDICTS: dict[str, tuple[tuple[str, Any, str], ...]] = {
+    Status.UNKNOWN: (_WAS_SENT, _SEND_AGAIN),
+    Status.FAILED: (_SEND_AGAIN,),
+}
 
 
 class EmailFilterSet(WagtailFilterSet):
@@ -138,7 +141,7 @@ def settle(request: HttpRequest, pk: int, verdict: str) -> HttpResponse:
         return redirect(card)
     if request.method == "POST":
         try:
-            outbox.settle(email, verdict, by=request.user)
+            outbox.settle(email, verdict, by=user_of(request))
         except KwigaError:  # somebody, or the worker, was quicker
             email.refresh_from_db(fields=["status"])
             messages.error(request, _not_in_doubt(email))

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, cast
 
 from django import forms
 from django.core.exceptions import ValidationError
+from django.db.models import QuerySet
 from django.utils import formats, timezone
 from django.utils.translation import gettext as _
 
@@ -65,7 +66,7 @@ def _flat(choices: Any) -> Iterator[tuple[str, Any]]:
 def _titles(field: forms.ModelChoiceField, answer: Any) -> Iterator[str]:
     """The rows chosen, as they are called; one that is gone by its key."""
     try:
-        found = {str(row.pk): str(row) for row in field.queryset.filter(pk__in=_several(answer))}
+        found = {str(row.pk): str(row) for row in cast("QuerySet[Any]", field.queryset).filter(pk__in=_several(answer))}
     except (TypeError, ValueError, ValidationError):  # keys of another kind than today's
         found = {}
     return (found.get(str(key), str(key)) for key in _several(answer))
@@ -76,4 +77,5 @@ def _moment(field: forms.Field, answer: Any) -> str:
         moment = field.to_python(answer)
     except ValidationError:
         return answers.text_of(answer)
-    return formats.localize(timezone.template_localtime(moment))
+    here = timezone.template_localtime(moment)  # type: ignore[attr-defined]  # the stubs have left it out
+    return formats.localize(here)

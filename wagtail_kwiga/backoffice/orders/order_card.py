@@ -134,7 +134,8 @@ class Access(OrderPanel):
         found = AccessGrant.objects.filter(line__order=self.order.pk).order_by("granted_at", "pk")
         for grant in found.prefetch_related("adjustments"):
             grants.setdefault(grant.line_id or 0, []).append(grant)
-        rows = [(line, grant) for line in lines for grant in grants.get(line.pk) or [None]]
+        none: list[AccessGrant | None] = [None]
+        rows = [(line, grant) for line in lines for grant in grants.get(line.pk) or none]
         return TableCard(
             [
                 Column("title", label=_("Product"), accessor=lambda row: row[0].title),

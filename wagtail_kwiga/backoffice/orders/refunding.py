@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import Any
+from typing import Any, cast
 
 from django import forms
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.db.models import Sum
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import get_object_or_404, redirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
@@ -64,7 +64,7 @@ class RefundForm(forms.Form):
 
     def __init__(self, *args: Any, ways: list[tuple[str, Any]], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fields["way"].choices = ways
+        cast(forms.ChoiceField, self.fields["way"]).choices = ways
         self.fields["way"].initial = ways[0][0]
 
 
@@ -81,7 +81,7 @@ def refund(request: HttpRequest, pk: int) -> HttpResponse:
         try:
             made = _give_back(order, form.cleaned_data, request.user)
         except KwigaError as refusal:
-            form.data = {**form.data.dict(), "known": str(_asked_back(order))}
+            form.data = {**cast(QueryDict, form.data).dict(), "known": str(_asked_back(order))}
             form.add_error(None, str(refusal))
         else:
             for row in made:
@@ -103,7 +103,7 @@ def refund_outcome(request: HttpRequest, pk: int) -> HttpResponse:
         return redirect(card)
     if request.method == "POST" and request.POST.get("outcome") in ("done", "failed"):
         try:
-            refunds.decide(row, is_done=request.POST["outcome"] == "done", by=request.user)
+            refunds.decide(row, is_done=request.POST["outcome"] == "done", by=policies.user_of(request))
         except PaymentRefused as refusal:
             messages.error(request, str(refusal))
         else:

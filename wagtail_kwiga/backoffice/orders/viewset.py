@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import django_filters
 from django import forms
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.db.models import Exists, OuterRef, Q
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import get_object_or_404, redirect
 from django.template.response import TemplateResponse
 from django.urls import path, reverse
@@ -193,7 +193,7 @@ def money_arrived(request: HttpRequest, pk: int) -> HttpResponse:
             receipt = _book(order, form.cleaned_data, request.user)
         except KwigaError as refusal:
             order.refresh_from_db()
-            form.data = {**form.data.dict(), "known": order.received.amount}
+            form.data = {**cast(QueryDict, form.data).dict(), "known": order.received.amount}
             form.add_error(None, str(refusal))
         else:
             words = {

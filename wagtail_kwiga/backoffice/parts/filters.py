@@ -26,7 +26,7 @@ class ReadableLocale:
     def get_locale(self) -> Any:
         if "\x00" in self.request.GET.get("locale", ""):
             raise Http404
-        return super().get_locale()  # type: ignore[misc]
+        return super().get_locale()  # type: ignore[misc]  # the view's that stands behind it
 
 
 class _DayRangeField(fields.DateRangeField):
@@ -57,13 +57,13 @@ class _Reachable:
         try:
             wanted = list(dict.fromkeys(value))
         except TypeError:  # something that is no key at all: Django has words for it
-            return super()._check_values(value)  # type: ignore[misc]
+            return super()._check_values(value)  # type: ignore[misc]  # Django's, private
         for key in wanted:
             if isinstance(key, str) and not records.keys([key]):
                 raise forms.ValidationError(
                     self.error_messages["invalid_pk_value"], code="invalid_pk_value", params={"pk": key[:40]}
                 )
-        return super()._check_values(wanted)  # type: ignore[misc]
+        return super()._check_values(wanted)  # type: ignore[misc]  # Django's, private
 
 
 class RowsField(_Reachable, forms.ModelMultipleChoiceField):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 from django import forms
 from django.core.exceptions import ValidationError
@@ -22,7 +22,7 @@ class _OneLine(forms.CharField):
     """Words on one line; what was pasted with line breaks is put on one."""
 
     def to_python(self, value: Any) -> str:
-        return " ".join(super().to_python(value).split())
+        return " ".join(cast(str, super().to_python(value)).split())
 
 
 class WinBackForm(forms.Form):
@@ -95,7 +95,7 @@ class WinBackForm(forms.Form):
         self.languages = languages
         others = [(spoken.language, spoken.name) for spoken in languages.others]
         if others:
-            self.fields["also_in"].choices = others
+            cast(forms.ChoiceField, self.fields["also_in"]).choices = others
         else:
             del self.fields["also_in"]
         for name in ("subject", "heading", "text", "button"):

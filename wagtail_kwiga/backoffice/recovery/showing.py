@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from django.urls import reverse
 from django.utils.translation import gettext as _
@@ -114,7 +114,7 @@ def mails_made(drafted: DraftedRecovery, page: Any | None) -> list[ShownMail]:
 def _holds(definition: Definition | None) -> dt.timedelta:
     """For how long people stay on the list."""
     for index, step in enumerate(definition.steps if definition else ()):
-        if isinstance(step, AddToList) and (length := step.length(definition, index)) is not None:
+        if isinstance(step, AddToList) and (length := step.length(cast(Definition, definition), index)) is not None:
             return length
     return dt.timedelta(hours=24)
 

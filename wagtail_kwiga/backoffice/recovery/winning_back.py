@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, cast
 
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import get_object_or_404, redirect
 from django.template.response import TemplateResponse
 from django.urls import path, reverse
@@ -131,7 +131,7 @@ def _send(request: HttpRequest, offer: Offer, form: WinBackForm, *, publish: boo
             messages.info(request, str(refusal))
             return redirect(_made_address(offer, scenario))
         if refusal.code == "made_already":  # a code that was free when the form was opened
-            form.data = {**form.data.dict(), **_lists(form), "code": presets.free_code()}
+            form.data = {**cast(QueryDict, form.data).dict(), **_lists(form), "code": presets.free_code()}
             refusal = KwigaError(_("The code of the coupon has been taken meanwhile. Please send the form once more."))
         form.add_error(None, str(refusal))
         form.conflict = scenario
@@ -142,15 +142,15 @@ def _send(request: HttpRequest, offer: Offer, form: WinBackForm, *, publish: boo
 
 def _make(request: HttpRequest, offer: Offer, recovery: Recovery, *, publish: bool) -> DraftedRecovery:
     waiting = presets.drafts(offer).first()
-    made = presets.draft_recovery(offer, recovery, by=request.user)
+    made = presets.draft_recovery(offer, recovery, by=policies.user_of(request))
     if waiting is not None:  # asked only now, so that a form sent twice is told so
         words = _("Drafts have been made for this offer meanwhile, “%(scenario)s”. Publish or remove them first.")
         raise KwigaError(words % {"scenario": waiting}, code="drafts_wait", scenario=waiting)
-    return presets.publish_recovery(made, by=request.user) if publish else made
+    return presets.publish_recovery(made, by=policies.user_of(request)) if publish else made
 
 
 def _lists(form: WinBackForm) -> dict[str, list[str]]:
-    return {"also_in": form.data.getlist("also_in")}
+    return {"also_in": cast(QueryDict, form.data).getlist("also_in")}
 
 
 def _form_context(request: HttpRequest, offer: Offer, page: Any, form: WinBackForm, now: dt.datetime) -> dict[str, Any]:
@@ -220,7 +220,7 @@ def made(request: HttpRequest, pk: int, scenario_id: int) -> HttpResponse:
         refusal = _("Somebody has changed these drafts since you opened this page. Please look at them again.")
     elif request.method == "POST":
         try:
-            drafted = presets.publish_recovery(drafted, by=request.user)
+            drafted = presets.publish_recovery(drafted, by=policies.user_of(request))
         except KwigaError as fault:
             refusal = str(fault)
         else:
@@ -282,7 +282,7 @@ def remove(request: HttpRequest, pk: int, scenario_id: int) -> HttpResponse:
         context = {**_frame(request, offer), "drafted": drafted, "back": _made_address(offer, scenario)}
         return TemplateResponse(request, f"{FOLDER}/remove.html", context)
     try:
-        kept = presets.discard_recovery(drafted, by=request.user)
+        kept = presets.discard_recovery(drafted, by=policies.user_of(request))
     except KwigaError as refusal:
         messages.error(request, str(refusal))
         return redirect(_made_address(offer, scenario))

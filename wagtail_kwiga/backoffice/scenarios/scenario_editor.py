@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.contrib import messages as django_messages
 from django.core.exceptions import ValidationError
@@ -32,6 +32,12 @@ from wagtail_kwiga.backoffice.parts import linking
 from wagtail_kwiga.backoffice.parts.policies import can, may
 from wagtail_kwiga.backoffice.scenarios import scenario_summary, stopping
 from wagtail_kwiga.exceptions import ScenarioFault
+
+# A class to be put before one of Wagtail's: to a type checker it stands on it already.
+if TYPE_CHECKING:
+    from wagtail.snippets.views.snippets import EditView as _EditorView
+else:
+    _EditorView = object
 
 #: How long a new scenario waits before it does anything, as in Kwiga's article “Sending Emails with Promo Codes (Unpaid Orders)”.
 FIRST_WAIT = {"amount": 30, "unit": "minutes"}
@@ -78,7 +84,7 @@ def _in_block(words: list[str], block: Any) -> ValidationError:
     return ValidationError(words)
 
 
-class _KnownOnly:
+class _KnownOnly(_EditorView):
     """A scenario with a step that nobody here knows is not opened: the form would show it without that step, and saving
     would lose it."""
 
@@ -91,15 +97,15 @@ class _KnownOnly:
         if unknown is None and (revision := getattr(self, "revision", None)):
             unknown = compiling.unknown_problem(self.object, revision)
         if unknown is None:
-            return super().run_before_hook()  # type: ignore[misc]
-        if self.expects_json_response:  # type: ignore[attr-defined]
-            return self.json_error_response("unknown_steps", str(unknown))  # type: ignore[attr-defined]
+            return super().run_before_hook()
+        if self.expects_json_response:
+            return self.json_error_response("unknown_steps", str(unknown))
         words = _("“%(scenario)s” cannot be opened. %(why)s")
         messages.error(self.request, words % {"scenario": self.object, "why": unknown})
         return redirect("wagtail_kwiga_scenarios:list")
 
 
-class _Publishing:
+class _Publishing(_EditorView):
     """What the create and edit views of a scenario share: publishing says what begins, and what to look at."""
 
     request: HttpRequest
@@ -108,20 +114,20 @@ class _Publishing:
     @property
     def is_published_now(self) -> bool:
         planned = getattr(self.object, "go_live_at", None)
-        return self.action == "publish" and not (planned and planned > conf.now())  # type: ignore[attr-defined]
+        return self.action == "publish" and not (planned and planned > conf.now())
 
     def publish_action(self) -> HttpResponse | None:
         """The form has refused what cannot run; a coupon or a mail may have changed since it was looked at."""
         try:
-            return super().publish_action()  # type: ignore[misc]
+            return super().publish_action()
         except ScenarioFault as fault:
             words = _("The scenario could not be published. It is saved as a draft.")
             _say(self.request, django_messages.ERROR, words, fault.facts.get("problems") or [str(fault)])
-            return redirect(self.get_edit_url())  # type: ignore[attr-defined]
+            return redirect(self.get_edit_url())
 
     def get_success_message(self, instance: Scenario | None = None) -> str:
         if not self.is_published_now:
-            return super().get_success_message(instance)  # type: ignore[misc]
+            return super().get_success_message(instance)
         scenario = Scenario.objects.select_related("version").get(pk=(instance or self.object).pk)
         definitions = run_history.readable([scenario.version] if scenario.version else [])
         told = {
@@ -138,7 +144,7 @@ class _Publishing:
         )
 
     def save_action(self) -> HttpResponse:
-        response = super().save_action()  # type: ignore[misc]
+        response = super().save_action()
         if self.is_published_now and (found := editor_warnings.warnings(Scenario.objects.get(pk=self.object.pk))):
             _say(self.request, django_messages.WARNING, _("Published, and worth a look:"), found)
         return response

@@ -22,7 +22,7 @@ from wagtail_kwiga.automations.models import Run, Scenario
 from wagtail_kwiga.automations.running import endings
 from wagtail_kwiga.automations.wording.run_history import Retelling
 from wagtail_kwiga.backoffice.parts import linking
-from wagtail_kwiga.backoffice.parts.policies import can, may
+from wagtail_kwiga.backoffice.parts.policies import can, may, user_of
 from wagtail_kwiga.backoffice.parts.records import keys
 from wagtail_kwiga.exceptions import KwigaError
 
@@ -40,7 +40,7 @@ def stop(request: HttpRequest, pk: int) -> HttpResponse:
         messages.error(request, _("%(person)s is not inside any more.") % {"person": run.contact})
         return redirect(card)
     if request.method == "POST":
-        if endings.stop(run, by=request.user):
+        if endings.stop(run, by=user_of(request)):
             words = _("Stopped: %(person)s has left “%(scenario)s”.")
             messages.success(request, words % {"person": run.contact, "scenario": run.scenario})
         else:
@@ -61,7 +61,7 @@ def let_go_on(request: HttpRequest, pk: int) -> HttpResponse:
     if request.method == "POST" or run.state != Run.State.PAUSED:
         try:
             if request.method == "POST":
-                endings.let_go_on(run, by=request.user)
+                endings.let_go_on(run, by=user_of(request))
                 messages.success(
                     request, _("%(person)s goes on with the next run of the worker.") % {"person": run.contact}
                 )
@@ -103,7 +103,9 @@ def stop_all(request: HttpRequest, pk: int) -> HttpResponse:
         if form is not None and form.cleaned_data["unpublish"]:
             UnpublishAction(scenario, user=request.user).execute(skip_permission_checks=True)  # asked above
             messages.success(request, _("“%(scenario)s” lets nobody new in.") % {"scenario": scenario})
-        _tell_stopped(request, scenario, endings.stop_all(scenario, by=request.user, seconds=SECONDS), inside.count())
+        _tell_stopped(
+            request, scenario, endings.stop_all(scenario, by=user_of(request), seconds=SECONDS), inside.count()
+        )
         if inside.exists():
             return redirect(request.path)
         return redirect("wagtail_kwiga_scenarios:list")

@@ -144,7 +144,8 @@ def mail(compiled: Any, example: placeholders.Situation) -> rendering.Mail:
     Raises whatever a placeholder or a hook of the site raises.
     """
     filled = rendering.fill(compiled, *values(compiled, example))
-    return hooks.transform("construct_kwiga_email", replace(filled, language=example.language))
+    changed: rendering.Mail = hooks.transform("construct_kwiga_email", replace(filled, language=example.language))
+    return changed
 
 
 def line(words: str, example: placeholders.Situation) -> str:

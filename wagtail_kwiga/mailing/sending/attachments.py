@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from email import encoders
 from email.message import MIMEPart
 from email.mime.base import MIMEBase
-from typing import Any
+from typing import Any, cast
 
 from django.utils.module_loading import import_string
 from django.utils.translation import gettext as _
@@ -92,12 +92,12 @@ def attach(message: Message, email: OutgoingEmail) -> None:
     made = [(row, _content(row, email)) for row in email.attachments.all()]
     check_size((row.name, len(content)) for row, content in made)
     for row, content in made:
-        message.attach(_part(row, content))  # type: ignore[arg-type]
+        message.attach(_part(row, content))
 
 
 def _content(row: EmailAttachment, email: OutgoingEmail) -> bytes:
     if not row.maker:
-        return bytes(row.content)
+        return bytes(cast(bytes, row.content))
     content = import_string(row.maker)(email, **row.arguments)
     if not isinstance(content, bytes):
         raise TypeError(f"{row.maker} returned {type(content).__name__} for {row.name!r}, and not bytes.")

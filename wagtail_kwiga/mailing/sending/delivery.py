@@ -103,10 +103,10 @@ def deliver_due(
 
 def due_count(now: dt.datetime | None = None) -> int:
     """How many mails wait to be handed over at ``now``. One query on a partial index."""
-    return _due(now or conf.now()).count()
+    return int(_due(now or conf.now()).count())
 
 
-def _due(now: dt.datetime) -> Any:
+def _due(now: dt.datetime | Param) -> Any:
     return OutgoingEmail.objects.filter(status=Status.QUEUED, due_at__lte=now)
 
 
@@ -251,7 +251,7 @@ _STORE_RESULT = Update(
     )
 )
 #: What the end of a hand-over may change.
-_RESULT_COLUMNS = {
+_RESULT_COLUMNS: dict[str, Any] = {
     name: OutgoingEmail._meta.get_field(name)
     for name in ("status", "attempts", "why", "message_id", "esp_status", "sent_at", "due_at")
 }
@@ -260,7 +260,7 @@ _RESULT_COLUMNS = {
 def _book(email: OutgoingEmail, verdict: DeliveryResult, now: dt.datetime, *, was: str) -> str | None:
     """Write down what came of it, if the mail is still ours. Two queries for a mail that was sent."""
     changes = _changes(email, verdict, now, before_hand_over=was == Status.LEASED)
-    status = changes["status"]
+    status: str = changes["status"]
     with locking.atomic_write():
         values = {name: getattr(email, name) for name in _RESULT_COLUMNS} | changes
         if not _STORE_RESULT.run(email=email.pk, lease=email.lease, was=was, **values):

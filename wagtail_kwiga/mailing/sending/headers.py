@@ -65,6 +65,8 @@ class _Line:
 class _TokenHeader(UnstructuredHeader):
     """Words of ASCII, of which none is ever encoded or split: addresses in angle brackets, message ids."""
 
+    name: str  # brought by the registry, which makes a class of this one and its own
+
     @classmethod
     def parse(cls, value: str, kwds: dict[str, Any]) -> None:
         if not value.isascii():
@@ -75,7 +77,7 @@ class _TokenHeader(UnstructuredHeader):
         kwds["decoded"] = value
 
     def fold(self, *, policy: Any) -> str:
-        line = _Line(self.name)  # type: ignore[attr-defined]
+        line = _Line(self.name)
         for piece in _GAP.split(f" {str(self).strip()}"):
             line.add(piece)
         return line.written(policy.linesep)
@@ -84,13 +86,15 @@ class _TokenHeader(UnstructuredHeader):
 class _TextHeader(UniqueUnstructuredHeader):
     """Words for people: the subject."""
 
+    name: str
+
     @classmethod
     def parse(cls, value: str, kwds: dict[str, Any]) -> None:
         super().parse(value, kwds)
         kwds["decoded"] = value  # and not what an encoded word in it would say
 
     def fold(self, *, policy: Any) -> str:
-        line, text = _Line(self.name), str(self)  # type: ignore[attr-defined]
+        line, text = _Line(self.name), str(self)
         # What looks like an encoded word would be read as one.
         if _is_plain(text) and "=?" not in text:
             for piece in _GAP.split(f" {text}"):
@@ -103,6 +107,9 @@ class _TextHeader(UniqueUnstructuredHeader):
 class _MailboxesFold:
     """Writes mailboxes so that each stays the one it is, whatever its name."""
 
+    name: str
+    addresses: tuple[Address, ...]
+
     @classmethod
     def parse(cls, value: Any, kwds: dict[str, Any]) -> None:
         ours = _MAILBOX.fullmatch(value) if isinstance(value, str) else None
@@ -110,7 +117,7 @@ class _MailboxesFold:
             # Not ``addr_spec=``: that refuses a domain in another script, which Django encodes later.
             username, _at, domain = ours[2].rpartition("@")
             value = [Address(display_name=ours[1], username=username or domain, domain=domain if username else "")]
-        super().parse(value, kwds)  # type: ignore[misc]
+        super().parse(value, kwds)  # type: ignore[misc]  # that of the header behind it
         addresses = [address for group in kwds["groups"] for address in group.addresses]
         if not addresses or not all(address.username for address in addresses):
             raise ValueError("There is no address in this header, or a name without one.")
@@ -118,7 +125,7 @@ class _MailboxesFold:
             raise ValueError("No mail can be sent from or to an address with special letters before the @.")
 
     def fold(self, *, policy: Any) -> str:
-        line, addresses = _Line(self.name), self.addresses  # type: ignore[attr-defined]
+        line, addresses = _Line(self.name), self.addresses
         for number, address in enumerate(addresses, 1):
             comma = "," if number < len(addresses) else ""
             _add_mailbox(line, address.display_name, address.addr_spec, comma)
@@ -192,7 +199,7 @@ class _Code(NamedTuple):
 _Q = _Code("q", _quoted_printable, lambda raw: len(_quoted_printable(raw)), lambda size: size)
 _B = _Code("b", lambda raw: base64.b64encode(raw).decode("ascii"), len, lambda size: (size + 2) // 3 * 4)
 
-_REGISTRY = HeaderRegistry()
+_REGISTRY: Any = HeaderRegistry()  # the stubs take only a class with all of what the registry itself adds to it
 _REGISTRY.map_to_type("subject", _TextHeader)
 for _name in ("from", "to", "cc", "bcc", "reply-to"):
     _REGISTRY.map_to_type(_name, _UniqueMailboxesHeader)

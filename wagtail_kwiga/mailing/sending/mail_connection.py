@@ -145,7 +145,7 @@ class MailConnection:
                 self._ended = True  # and what comes behind (a reset, say) does not undo it
             send(data)
 
-        line.send = watched  # type: ignore[method-assign]
+        line.send = watched  # type: ignore[method-assign,assignment]  # on this one line only
 
     @property
     def _is_unsent(self) -> bool:
@@ -160,7 +160,7 @@ class MailConnection:
         if noop is None:
             return True
         try:
-            return noop()[0] == 250
+            return bool(noop()[0] == 250)
         except Exception:
             return False
 

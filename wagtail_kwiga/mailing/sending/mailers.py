@@ -34,7 +34,8 @@ def is_chosen() -> bool:
     """Whether the site says at all how its mails are to be sent."""
     if uses_mailers():
         return True
-    return any(django_settings.is_overridden(name) for name in _BEFORE)
+    settings: Any = django_settings  # to the plug-in, an object with the settings of the tests and nothing else
+    return any(settings.is_overridden(name) for name in _BEFORE)
 
 
 def uses_mailers() -> bool:
@@ -45,7 +46,8 @@ def uses_mailers() -> bool:
 def timeout_setting(backend: object) -> str:
     """What the setting is called that says how long ``backend`` waits for an answer, as it is written in Python."""
     if uses_mailers():
-        options = (django_settings.MAILERS.get("default") or {}).get("OPTIONS") or {}
+        settings: Any = django_settings
+        options = (settings.MAILERS.get("default") or {}).get("OPTIONS") or {}
         for name in ("timeout", "requests_timeout"):
             if name in options:
                 return f"MAILERS['default']['OPTIONS']['{name}']"

@@ -10,10 +10,10 @@ import datetime as dt
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 from django.db import router
-from django.db.models import Prefetch, prefetch_related_objects
+from django.db.models import Field, Prefetch, prefetch_related_objects
 from django.utils.translation import gettext
 
 from wagtail_kwiga import compiled_queries, conf, locking, quoting
@@ -31,6 +31,9 @@ from wagtail_kwiga.mailing.reasons import Why, told
 from wagtail_kwiga.mailing.sending import attachments, promises
 from wagtail_kwiga.mailing.sending.attachments import Attached
 from wagtail_kwiga.orders.models import Order, OrderLine
+
+if TYPE_CHECKING:
+    from django.contrib.auth.base_user import AbstractBaseUser
 
 Status = OutgoingEmail.Status
 Purpose = OutgoingEmail.Purpose
@@ -132,7 +135,7 @@ def rebuild(
     Called under the contact's lock, once for a mail. ``verdict``: the checkout's answer about the promised coupon, which holds.
     """
     order, site = email.order, email.site
-    offer = Offer.objects.get(pk=email.promised_offer_id)
+    offer = Offer.objects.get(pk=cast(int, email.promised_offer_id))
     coupon = Coupon.objects.get(pk=email.promised_coupon_id) if email.promised_coupon_id else None
     until = verdict.until if verdict is not None else None
     quote = quoting.make(offer, coupon, contact, now)
@@ -199,7 +202,9 @@ def send_test(template: EmailTemplate, *, to: str, language: str = "", now: dt.d
     )
 
 
-def settle(email: OutgoingEmail, verdict: str, *, by: Any = None, now: dt.datetime | None = None) -> None:
+def settle(
+    email: OutgoingEmail, verdict: str, *, by: AbstractBaseUser | None = None, now: dt.datetime | None = None
+) -> None:
     """A person decides about a mail: ``was_sent`` (one whose delivery is unknown), or ``send_again`` (an unknown or failed one).
 
     Sending again uses the same row and asks all questions anew: a paid purchase stays silent, a late mail is missed.
@@ -232,7 +237,7 @@ _COLUMNS = [field.attname for field in OutgoingEmail._meta.concrete_fields if no
 _Row = list[Any]
 #: What a mail begins with.
 _DEFAULTS = {
-    name: OutgoingEmail._meta.get_field(name).get_default()
+    name: cast("Field[Any, Any]", OutgoingEmail._meta.get_field(name)).get_default()
     for name in (
         "lease",
         "leased_until",
@@ -258,7 +263,7 @@ def _read_back(keys: list[str], written: list[_Row]) -> dict[str, OutgoingEmail]
 
 def _rows(mails: list[QueuedMail], now: dt.datetime) -> list[_Row]:
     senders = sender.for_sites({_site_id(mail.situation) for mail in mails})
-    known = suppression.known_among(mail.situation.contact.email for mail in mails)
+    known = suppression.known_among(_contact(mail.situation).email for mail in mails)
     orders = [
         mail.situation.order for mail in mails if mail.situation.order and "access_url" in mail.version.placeholders
     ]
@@ -275,7 +280,7 @@ def _row(
     language = versions.formatting_language(version.language, mail.situation.language)
     situation = replace(mail.situation, seller=by, language=language, now=now)
     texts, links = writer.build(version.placeholders, situation)
-    contact, order = situation.contact, situation.order
+    contact, order = _contact(situation), situation.order
     recipient = suppression.recipient_among(contact, known)
     why = permission.refusal(recipient, kind=version.kind, policy=by.promo_policy)
     values = {
@@ -304,7 +309,12 @@ def _row(
     return [values[name] for name in _COLUMNS]
 
 
+def _contact(situation: Situation) -> Contact:
+    return cast(Contact, situation.contact)  # a mail to nobody is never queued
+
+
 def _site_id(situation: Situation) -> int | None:
     if situation.site is not None:
-        return situation.site.pk
+        pk: int | None = situation.site.pk
+        return pk
     return situation.order.site_id if situation.order else None

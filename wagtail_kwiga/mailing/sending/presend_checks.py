@@ -31,7 +31,7 @@ from wagtail_kwiga.catalogue.models import Offer
 from wagtail_kwiga.compiled_queries import Param, Select
 from wagtail_kwiga.contacts.models import Contact, ListMembership
 from wagtail_kwiga.coupons import eligibility, rules
-from wagtail_kwiga.coupons.models import Coupon, CouponUse, OfferAllowedCoupon
+from wagtail_kwiga.coupons.models import Coupon, CouponListLimit, CouponOfferLimit, CouponUse, OfferAllowedCoupon
 from wagtail_kwiga.coupons.rules import Verdict
 from wagtail_kwiga.mailing import permission, suppression
 from wagtail_kwiga.mailing.models import OutgoingEmail, Suppression
@@ -112,7 +112,8 @@ def pre_send_check(
     if found["code"] is not None:
         coupon = Coupon(pk=coupon_id, **{name: found[name] for name in _OF_COUPON})
     verdict = None if coupon_id is None else _verdict(coupon, offer, found, now)
-    return PreSendCheck(*row[:split], offer=offer, coupon=coupon, verdict=verdict)
+    # What mypy cannot know: the slice fills the fields before these three.
+    return PreSendCheck(*row[:split], offer=offer, coupon=coupon, verdict=verdict)  # type: ignore[misc]
 
 
 def recipient(contact: Contact | None, found: PreSendCheck) -> permission.Recipient:
@@ -144,24 +145,26 @@ def _verdict(coupon: Coupon | None, offer: Offer | None, found: dict[str, Any], 
     )
 
 
-def _lock() -> QuerySet:
+def _lock() -> QuerySet[Any]:
     wanted = Contact.objects.filter(pk=Param("contact", BigIntegerField())).order_by()
     return locking.locked(wanted).values_list(*_CONTACT)
 
 
-def _standing() -> QuerySet:
+def _standing() -> QuerySet[Any]:
     asked = _about_the_mail()
-    return _this_mail().annotate(**asked).values_list(*asked)
+    standing: QuerySet[Any] = _this_mail().annotate(**asked).values_list(*asked)
+    return standing
 
 
-def _standing_with(offer: str) -> QuerySet:
+def _standing_with(offer: str) -> QuerySet[Any]:
     """``offer``: the path to the offer that the mail is about."""
     mail, coupon = _about_the_mail(), _about_the_coupon(offer)
     of_offer = [f"{offer}_id", *(f"{offer}__{name}" for name in _OF_OFFER)]
-    return _this_mail().annotate(**mail, **coupon).values_list(*mail, *coupon, *of_offer)
+    standing: QuerySet[Any] = _this_mail().annotate(**mail, **coupon).values_list(*mail, *coupon, *of_offer)
+    return standing
 
 
-def _this_mail() -> QuerySet:
+def _this_mail() -> QuerySet[Any]:
     return OutgoingEmail.objects.filter(pk=Param("email", BigIntegerField())).order_by()
 
 
@@ -208,7 +211,7 @@ def _about_the_coupon(of_offer: str) -> dict[str, Any]:
     coupon, now = Param("coupon", BigIntegerField()), Param("now", DateTimeField())
     contact, offer = OuterRef("contact_id"), OuterRef(f"{of_offer}_id")
     coupons = Coupon.objects.filter(pk=coupon)
-    offers = Coupon.offers.through.objects.filter(coupon_id=coupon)
+    offers = CouponOfferLimit.objects.filter(coupon_id=coupon)
     uses = CouponUse.objects.filter(coupon_id=coupon)
     held = uses.filter(state=CouponUse.State.RESERVED)
     redeemed = uses.filter(contact_id=contact, state=CouponUse.State.REDEEMED).order_by().values("coupon_id")
@@ -216,7 +219,7 @@ def _about_the_coupon(of_offer: str) -> dict[str, Any]:
     # The grant that ends last speaks for all of them.
     last = grants.order_by(Least(Coalesce("until", _NEVER), Coalesce("removed_at", _NEVER)).desc())
     return {f"coupon_{name}": _one(coupons, name) for name in _OF_COUPON} | {
-        "has_lists": Exists(Coupon.contact_lists.through.objects.filter(coupon_id=coupon)),
+        "has_lists": Exists(CouponListLimit.objects.filter(coupon_id=coupon)),
         "has_offers": Exists(offers),
         "is_for_offer": Exists(offers.filter(offer_id=offer)),
         "is_named": Exists(OfferAllowedCoupon.objects.filter(coupon_id=coupon, offer_id=offer)),
@@ -229,7 +232,7 @@ def _about_the_coupon(of_offer: str) -> dict[str, Any]:
     }
 
 
-def _one(queryset: QuerySet, field: str) -> Subquery:
+def _one(queryset: QuerySet[Any], field: str) -> Subquery:
     return Subquery(queryset.order_by().values(field)[:1])
 
 
