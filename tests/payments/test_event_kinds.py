@@ -287,6 +287,24 @@ def test_an_event_survives_being_kept():
 
 
 @pytest.mark.parametrize(
+    ("told", "kept"),
+    [
+        ("\x00Ada", "Ada"),
+        (r"\u0000", r"\u0000"),  # a buyer has typed these six letters
+        (r"C:\\u0000", r"C:\\u0000"),
+        ("Ada \ud83d", "Ada \ufffd"),  # a gateway has cut an emoji in two
+        ("Ada 😀", "Ada 😀"),
+    ],
+)
+def test_no_text_of_a_buyer_keeps_an_event_from_being_kept(told, kept):
+    """What cannot be kept is answered with an error each time it is repeated: money that is never booked."""
+    whole = event(failure_message=told, raw={"name": [told], told: 1})
+    row = m.ProviderEvent.objects.create(method="sandbox", event_id="e", received_at=START, meaning=to_json(whole))
+    again = from_json(m.ProviderEvent.objects.get(pk=row.pk).meaning)
+    assert (again.failure_message, again.raw) == (kept, {"name": [kept], kept: 1})
+
+
+@pytest.mark.parametrize(
     "odd",
     [{"kind": "gift"}, {"outcome": "maybe"}, {"failure_code": "bad luck"}, {"refund_token": 7}, {"channel": "a\x00"}],
     ids=str,
