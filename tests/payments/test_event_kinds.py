@@ -42,6 +42,21 @@ def tell_dispute(attempt, outcome="confirmed", *, amount=12000, now=after(minute
     return tell(attempt, outcome, kind="dispute", amount=amount, dispute="DP-1", now=now, **given)
 
 
+# --- refunds and disputes that speak of another sum -------------------------------------------------------------------
+
+
+def test_another_sum_for_what_was_booked_is_told_and_changes_nothing(order, attempt):
+    tell(attempt)
+    for told_by, booked in ((tell_dispute, "charged_back"), (tell_refund, "")):
+        told_by(attempt, amount=3000)
+        before = (standing(order), flagged(order))
+        told_by(attempt, amount=3000, id=f"evt_repeated_{booked}")
+        assert (standing(order), flagged(order)) == before
+        told_by(attempt, amount=5000, id=f"evt_other_{booked}")
+        assert (standing(order), flagged(order)) == (before[0], [*before[1], "payments.says_other_amount"])
+    assert sorted(m.Transaction.objects.values_list("amount", flat=True)) == [-30, -30, 120]
+
+
 # --- refunds ----------------------------------------------------------------------------------------------------------
 
 
