@@ -49,7 +49,7 @@ def grant_for_order(order: Order, *, now: dt.datetime | None = None, again: bool
         made = _of_lines(missing, order, now)
         if again:  # what the refund took stays taken; the new money is a reason of its own
             before = Counter(AccessGrant.objects.filter(line__in=lines).values_list("line_id", flat=True))
-            for grant in made:
+            for grant in made if before else ():
                 grant.source += f":{before[grant.line_id]}"  # counted, so that two at one instant are two
         made = AccessGrant.objects.bulk_create(made)
         if made:
