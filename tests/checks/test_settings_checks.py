@@ -7,6 +7,7 @@ import copy
 import pytest
 
 from wagtail_kwiga.checks import databases, queue, site
+from wagtail_kwiga.payments.providers.transfer import TransferProvider
 
 SAFE = {
     "name": "x", "orm": "default", "workers": 2, "queue_limit": 2, "bulk": 1, "timeout": 75, "retry": 300,
@@ -47,6 +48,26 @@ class TestProviders:
         (message,) = site.check_settings(None)
         assert message.id == "wagtail_kwiga.E005"
         assert "'mine'" in message.msg
+
+    @pytest.mark.parametrize(
+        ("claim", "method"),
+        [
+            ("can_fetch", "fetch"),
+            ("needs_confirm", "confirm"),
+            ("can_refund", "refund"),
+            ("can_fetch_refund", "fetch_refund"),
+        ],
+    )
+    def test_what_is_claimed_is_written(self, settings, monkeypatch, claim, method):
+        path = "wagtail_kwiga.payments.providers.transfer.TransferProvider"
+        settings.WAGTAIL_KWIGA = {"PAYMENT_PROVIDERS": {"mine": {"class": path}}}
+        assert ids(site.check_settings(None)) == []
+        monkeypatch.setattr(TransferProvider, claim, True)
+        (message,) = site.check_settings(None)
+        assert message.id == "wagtail_kwiga.E013"
+        assert claim in message.msg and f"{method}()" in message.msg
+        monkeypatch.setattr(TransferProvider, method, lambda self, *asked: None, raising=False)
+        assert ids(site.check_settings(None)) == []
 
     def test_sandbox_only_with_debug(self, settings):
         sandbox = {"class": "wagtail_kwiga.payments.providers.sandbox.SandboxProvider", "secret": "s", "enabled": True}

@@ -16,6 +16,7 @@ from wagtail_kwiga.catalogue.terms import AccessTerms, Length
 from wagtail_kwiga.journal import writing
 from wagtail_kwiga.orders.drafts import Joining
 from wagtail_kwiga.orders.events import OrdersClosed
+from wagtail_kwiga.payments import ledger
 
 pytestmark = pytest.mark.django_db
 
@@ -173,6 +174,19 @@ def test_another_purchase_of_what_is_owned_now_is_closed(ada, course, heard):
     assert [[one.order_id for one in event.orders] for event in heard] == [[mine.pk]]
     coupon.refresh_from_db()
     assert (mine.coupon_use.state, coupon.used_count) == ("released", 0)
+
+
+def test_money_that_comes_again_closes_it_too_and_gives_its_coupon_back(ada):
+    """All went back, another plan was left open, and then the first one's money came once more."""
+    coupon, oil = make_coupon("SPRING"), make_product("Oil")
+    first = pay(order_for(ada, make_offer(oil)), at=after(minutes=1))
+    ledger.record_refund(order=first, amount=first.total_amount, now=after(minutes=2))
+    second = order_for(ada, make_offer(oil, coupon_mode="any"), coupon=coupon, now=after(minutes=3))
+    pay(first, at=after(minutes=4))
+    second.refresh_from_db()
+    coupon.refresh_from_db()
+    assert (first.status, second.status) == ("paid", "cancelled")
+    assert (second.coupon_use.state, coupon.used_count) == ("released", 0)
 
 
 def test_what_would_add_something_stays_open(ada, course):

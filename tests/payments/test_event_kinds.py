@@ -42,6 +42,21 @@ def tell_dispute(attempt, outcome="confirmed", *, amount=12000, now=after(minute
     return tell(attempt, outcome, kind="dispute", amount=amount, dispute="DP-1", now=now, **given)
 
 
+# --- refunds and disputes that speak of another sum -------------------------------------------------------------------
+
+
+def test_another_sum_for_what_was_booked_is_told_and_changes_nothing(order, attempt):
+    tell(attempt)
+    for told_by, booked in ((tell_dispute, "charged_back"), (tell_refund, "")):
+        told_by(attempt, amount=3000)
+        before = (standing(order), flagged(order))
+        told_by(attempt, amount=3000, id=f"evt_repeated_{booked}")
+        assert (standing(order), flagged(order)) == before
+        told_by(attempt, amount=5000, id=f"evt_other_{booked}")
+        assert (standing(order), flagged(order)) == (before[0], [*before[1], "payments.says_other_amount"])
+    assert sorted(m.Transaction.objects.values_list("amount", flat=True)) == [-30, -30, 120]
+
+
 # --- refunds ----------------------------------------------------------------------------------------------------------
 
 
@@ -284,6 +299,24 @@ def test_an_event_survives_being_kept():
     assert from_json(to_json(whole)) == whole
     assert (whole.kind, whole.failure_code) == (EventKind.REFUND, FailureCode.DECLINED)
     assert from_json(to_json(event(amount=None, kind="mandate"))).amount is None
+
+
+@pytest.mark.parametrize(
+    ("told", "kept"),
+    [
+        ("\x00Ada", "Ada"),
+        (r"\u0000", r"\u0000"),  # a buyer has typed these six letters
+        (r"C:\\u0000", r"C:\\u0000"),
+        ("Ada \ud83d", "Ada \ufffd"),  # a gateway has cut an emoji in two
+        ("Ada 😀", "Ada 😀"),
+    ],
+)
+def test_no_text_of_a_buyer_keeps_an_event_from_being_kept(told, kept):
+    """What cannot be kept is answered with an error each time it is repeated: money that is never booked."""
+    whole = event(failure_message=told, raw={"name": [told], told: 1})
+    row = m.ProviderEvent.objects.create(method="sandbox", event_id="e", received_at=START, meaning=to_json(whole))
+    again = from_json(m.ProviderEvent.objects.get(pk=row.pk).meaning)
+    assert (again.failure_message, again.raw) == (kept, {"name": [kept], kept: 1})
 
 
 @pytest.mark.parametrize(

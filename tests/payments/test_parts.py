@@ -239,3 +239,43 @@ def test_how_an_order_stands(days, is_good, overdue, since, following):
     assert (told.is_good, told.overdue) == (is_good, overdue)
     assert told.overdue_since == (None if since is None else START + since * DAY)
     assert told.next_due_at == (None if following is None else START + following * DAY)
+
+
+def charge_back(attempt, now, *, reversed=False):
+    attempt.refresh_from_db()
+    ledger.record_chargeback(attempt=attempt, amount=Decimal(100), reference="dp", reversed=reversed, now=now)
+
+
+@pytest.mark.parametrize("way", ["won", "part", "whole"])
+def test_access_comes_back_with_the_money_that_was_charged_back(order, way):
+    """The first part opened access, and its chargeback took it away, before the order was ever paid as a whole."""
+    attempt = new_attempt(order)
+    tell(attempt, now=START)
+    charge_back(attempt, after(days=1))
+    order.refresh_from_db()
+    assert (order.status, opened(order)) == ("refunded", 0)
+    if way == "won":
+        charge_back(attempt, after(days=2), reversed=True)
+    elif way == "part":
+        tell(new_attempt(order, now=after(days=2)), now=after(days=2))
+    else:
+        ledger.record_payment(order=order, amount=Decimal(300), method="cash", now=after(days=2))
+    order.refresh_from_db()
+    assert (order.status, opened(order)) == ("paid" if way == "whole" else "partly_paid", 1)
+    if way != "whole":
+        ledger.record_payment(order=order, amount=order.outstanding, method="cash", now=after(days=3))
+        order.refresh_from_db()
+    assert (order.status, opened(order)) == ("paid", 1)
+
+
+def test_a_part_that_opened_nothing_and_went_is_no_reason_to_open_twice():
+    order = new_order(amount="300.00")
+    schedule.plan_parts(order, [hundred(0), hundred(1, opens_access=True, amount="200")], START)
+    attempt = new_attempt(order)
+    tell(attempt, now=START)
+    charge_back(attempt, after(days=1))
+    tell(attempts.start(order.payments.get(sequence=2), method="sandbox", now=after(days=2)).attempt, now=after(days=2))
+    assert opened(order) == 1
+    ledger.record_payment(order=order, amount=Decimal(100), method="cash", now=after(days=3))
+    order.refresh_from_db()
+    assert (order.status, opened(order)) == ("paid", 1)

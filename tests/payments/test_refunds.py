@@ -389,3 +389,18 @@ def test_a_sweep_takes_no_more_than_its_batch_and_survives_a_crash_in_one(at, or
     refunds.sweep(later(hours=2))
     assert set(m.Refund.objects.values_list("state", flat=True)) == {"done"}
     assert standing(order)[2] == 30
+
+
+def test_a_sweep_begins_no_more_when_its_time_is_over_and_keeps_nothing(at, order):
+    """A gateway that is slow: payments are asked about all the same, and no claim outlives the worker that made it."""
+    gateway = at(bank.Bank)
+    made = [refunds.request(order=order, amount=Decimal(10), now=HOUR) for _number in range(3)]
+    sweep = later(hours=1)
+    summary = refunds.sweep(sweep, seconds=0)
+    assert (summary.tried, len(gateway.books()), state(made[0])) == (1, 1, "done")
+    for row in made[1:]:
+        row.refresh_from_db()
+        assert (row.state, row.tries, row.next_try_at) == ("requested", 0, sweep)
+    assert refunds.sweep(sweep).tried == 2
+    assert [state(row) for row in made] == ["done"] * 3
+    assert len(gateway.books()) == 3

@@ -54,7 +54,7 @@ def grant_for_order(order: Order, *, now: dt.datetime | None = None, again: bool
             before: Counter[int | None] = Counter(
                 AccessGrant.objects.filter(line__in=lines).values_list("line_id", flat=True)
             )
-            for grant in made:
+            for grant in made if before else ():
                 grant.source += f":{before[grant.line_id]}"  # counted, so that two at one instant are two
         made = AccessGrant.objects.bulk_create(made)
         if made:

@@ -18,11 +18,21 @@ from wagtail_kwiga.mailing.sending import mailers, timeouts
 from wagtail_kwiga.offers import languages
 from wagtail_kwiga.offers.models import OfferPage, OfferPageMixin
 from wagtail_kwiga.payments import registry
+from wagtail_kwiga.payments.provider import Provider
+
+#: What a provider claims → the method that it has to write for that. Those of the base class say *yes* (``confirm``) or *not
+#: known* (``fetch_refund``), which is a payment booked unasked, or a refund made twice.
+_CLAIMS = {
+    "can_fetch": "fetch",
+    "needs_confirm": "confirm",
+    "can_refund": "refund",
+    "can_fetch_refund": "fetch_refund",
+}
 
 
 @register("wagtail_kwiga")
 def check_settings(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
-    """E001, E005, E006, E010: the settings dict and what it names. (``base_template`` asks about ``BASE_TEMPLATE``.)"""
+    """E001, E005, E006, E010, E013: the settings dict and what it names. (``base_template`` asks about ``BASE_TEMPLATE``.)"""
     given = getattr(django_settings, "WAGTAIL_KWIGA", {})
     faults = conf.faults({} if given is None else given)
     if faults:
@@ -44,6 +54,13 @@ def _providers() -> Iterator[CheckMessage]:
                 f"The payment provider {alias!r} gives goods away for no money, and DEBUG is off.",
                 f"Remove WAGTAIL_KWIGA['PAYMENT_PROVIDERS'][{alias!r}] from the settings of every public site.",
             )
+        for claim, method in _CLAIMS.items():
+            if getattr(kind, claim) is True and getattr(kind, method) is getattr(Provider, method):
+                yield error(
+                    13,
+                    f"The payment provider {alias!r} says {claim}, and its class {kind.__name__} has no {method}().",
+                    f"Write {method}(), or leave {claim} out. wagtail_kwiga.testing tries out what it claims.",
+                )
 
 
 def _clock() -> Iterator[CheckMessage]:

@@ -59,7 +59,7 @@ class OrderPaid:
     purchase_id: int
     at: dt.datetime
     first: bool
-    #: Paid once more after all of it had been given back.
+    #: Paid after all of the money that had come before was gone: given back, or taken by the buyer's bank.
     again: bool = False
 
 

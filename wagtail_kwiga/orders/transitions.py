@@ -166,10 +166,16 @@ def apply_totals(
                 is_verified=True, **{field: value for field, value in given.items() if value}
             )
         siblings = _close_siblings(order, now=now, by=by)
-        events.publish(OrderPaid(order.pk, order.contact_id, order.offer_id, order.purchase_id, now, first))
+        # A part had come, opened access and gone again: what it opened was taken away with it.
+        again = before == Status.REFUNDED
+        events.publish(
+            OrderPaid(order.pk, order.contact_id, order.offer_id, order.purchase_id, now, first, again=again)
+        )
         _settle_uses(order, [*siblings, *_closed_elsewhere(order, now)], now=now)
     elif verdict.again:
         events.publish(OrderPaid(order.pk, order.contact_id, order.offer_id, order.purchase_id, now, False, again=True))
+        # What is owned once more was closed by that, and gives its coupons back.
+        uses.release_many([one.coupon_use_id for one in _closed_elsewhere(order, now)], now=now)
     elif status == Status.REFUNDED and order.paid_at is None and order.coupon_use_id:
         # A part came and went back again: the order ends unpaid, and its coupon has a place for somebody else.
         uses.release_many([order.coupon_use_id], now=now)

@@ -45,7 +45,7 @@ class Movement:
 @dataclass(frozen=True)
 class Allocation:
     """``parts``: the same ones as they stand now. ``settled_now``: keys of those that this movement made paid; ``again`` is
-    whether the sale had been undone before."""
+    whether all money that had come before it had gone: given back, or taken by the buyer's bank."""
 
     totals: OrderTotals
     parts: tuple[Part, ...]
@@ -76,8 +76,13 @@ def allocate(
         ),
         standing,
         tuple(p.key for p in standing if p.state == PaymentState.PAID and was[p.key] != PaymentState.PAID),
-        again=not books.is_undone and PaymentState.CANCELLED in was.values(),
+        again=not books.is_undone and (PaymentState.CANCELLED in was.values() or _had_gone(so_far)),
     )
+
+
+def _had_gone(so_far: Sequence[Movement]) -> bool:
+    """Whether money had come, and none of it was here any more."""
+    return bool(so_far) and sum(each.amount for each in so_far) <= 0
 
 
 def _gives_less_back(new: Movement, so_far: Sequence[Movement]) -> bool:

@@ -167,7 +167,8 @@ def record_chargeback(
 ) -> BookedChargeback:
     """Book money that the buyer's bank took back (or, with ``reversed``, returned), and put it on a person's list.
 
-    ``reference`` is the provider's handle of the dispute; the same one again is booked once. Of a dispute in which nothing
+    ``reference`` is the provider's handle of the dispute; the same one again is booked once, and another sum for it goes on a
+    person's list. Of a dispute in which nothing
     was taken nothing is returned either: that is only told. Raises ``MoneyMismatch`` and ``PaymentRefused`` (``no_money``).
     """
     now = now or conf.now()
@@ -186,6 +187,9 @@ def record_chargeback(
         same = Transaction.objects.filter(order=fresh.pk, method=attempt.method, reference=facts["reference"])
         rows = {TransactionKind(row.kind): row for row in same}
         if kind in rows:
+            booked_with = Money(abs(rows[kind].amount), fresh.currency)
+            if booked_with != money:
+                writing.write(fresh, "payments.says_other_amount", now=now, attention=True, booked=booked_with, **facts)
             return BookedChargeback(rows[kind], fresh, new=False)
         if reversed and TransactionKind.CHARGEBACK not in rows:
             writing.write(fresh, "payments.dispute_won", now=now, attention=True, **facts)

@@ -61,7 +61,7 @@ def poll_due(now: dt.datetime | None = None, *, batch: int = 50, seconds: float 
     budget = conf.settings.SWEEP_SECONDS if seconds is None else seconds
     ends = time.monotonic() + budget
     settled = provider_events.settle_stored(now, seconds=budget)
-    refunded = refunds.sweep(now, batch=batch)
+    refunded = refunds.sweep(now, batch=batch, seconds=budget)
     polled = changed = failed = 0
     while True:
         claimed = _claim(now, batch)

@@ -56,6 +56,9 @@ def move(
     if was == RefundState.DONE:
         if to == RefundState.FAILED:
             flag(order, row, "payments.refund_says_failed", now)
+        elif to == RefundState.DONE and money is not None and money.amount != row.amount:
+            facts = {"amount": money, "booked": row.money, "reference": row.reference or row.token}
+            flag(order, row, "payments.says_other_amount", now, **facts)
         return False
     if (was == to and to != RefundState.PENDING) or (was == RefundState.FAILED and to != RefundState.DONE):
         return False

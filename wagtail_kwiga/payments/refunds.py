@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import datetime as dt
 import logging
+import time
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Literal
@@ -162,11 +163,17 @@ def decide(
     return row
 
 
-def sweep(now: dt.datetime | None = None, *, batch: int = 50) -> RefundSummary:
-    """Bring refunds that are due for it to their end. Safe to run from several workers: each row is claimed first."""
+def sweep(now: dt.datetime | None = None, *, batch: int = 50, seconds: float | None = None) -> RefundSummary:
+    """Bring refunds that are due for it to their end. Safe to run from several workers: each row is claimed first. Begins no
+    more after ``seconds``."""
     now = now or conf.now()
+    ends = time.monotonic() + (conf.settings.SWEEP_SECONDS if seconds is None else seconds)
     tried = changed = failed = 0
-    for row, tries_before in _claim(now, batch):
+    claimed = _claim(now, batch)
+    for place, (row, tries_before) in enumerate(claimed):
+        if place and time.monotonic() >= ends:
+            _release([row for row, _before in claimed[place:]], now)
+            break
         tried += 1
         before = row.state
         try:
@@ -363,3 +370,10 @@ def _claim(now: dt.datetime, batch: int) -> list[tuple[Refund, int]]:
             row.tries, row.next_try_at = row.tries + 1, _lease(now)
         Refund.objects.bulk_update(claimed, ["tries", "next_try_at"])
     return list(zip(claimed, before, strict=True))
+
+
+def _release(rows: list[Refund], now: dt.datetime) -> None:
+    """Give back what was claimed and not begun: the next worker may take it at once, as if it had not been tried."""
+    for row in rows:
+        mine = Refund.objects.filter(pk=row.pk, tries=row.tries, next_try_at=row.next_try_at)
+        mine.update(tries=row.tries - 1, next_try_at=now)
