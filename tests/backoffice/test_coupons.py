@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from django.urls import reverse
 from django.utils import timezone
+from wagtail.admin.widgets import AdminDateTimeInput
 
 from tests.backoffice.screens import (
     MARKUP,
@@ -60,6 +61,12 @@ def test_a_coupon_valid_until_a_date_is_good_on_that_day(admin_client):
     coupon = m.Coupon.objects.get()
     assert coupon.valid_until == dt.datetime(2027, 11, 1, tzinfo=ZoneInfo("Europe/Warsaw"))
     says(page_of(admin_client, f"/admin/kwiga/coupons/edit/{coupon.pk}/"), "A date without a time ends with that day")
+
+
+def test_both_ends_of_a_coupon_are_chosen_in_wagtails_calendar(admin_client):
+    fields = admin_client.get(ADD).context["form"].fields
+    assert isinstance(fields["valid_from"].widget, AdminDateTimeInput)
+    assert isinstance(fields["valid_until"].widget, AdminDateTimeInput)
 
 
 # --- the list ---------------------------------------------------------------------------------------------------------

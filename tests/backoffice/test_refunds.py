@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from decimal import Decimal
 
 import pytest
@@ -10,6 +11,7 @@ from django.contrib.auth.models import Group, Permission, User
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
+from django.utils.html import strip_tags
 
 from tests.orders.shop import order_for
 from tests.payments import bank
@@ -49,7 +51,7 @@ def test_through_the_provider_and_its_state_is_on_the_card(admin_client, order, 
     assert f'href="{url("refund", order)}"' in card(admin_client, order)
     page = admin_client.get(url("refund", order)).content.decode()
     assert 'value="120.00"' in page
-    assert "Have Bank give it back now" in page
+    assert "Give it back now through Bank" in page
     answer = admin_client.post(
         url("refund", order), {"amount": "50", "way": "provider", "reason": "kindness"}, follow=True
     )
@@ -65,6 +67,43 @@ def test_through_the_provider_and_its_state_is_on_the_card(admin_client, order, 
     assert "€50.00" in shown
     assert "refunded" in shown
     assert [row["amount"] for row in bank.Slow("bank", {"folder": str(tmp_path)}).books()] == ["50.0000"]
+
+
+def sums(client, order):
+    """The rows of the panel *Prices*, as a person reads them."""
+    table = re.search(r"<table.*?</table>", card(client, order).partition("Prices")[2], re.DOTALL)
+    cells = [" ".join(strip_tags(cell).split()) for cell in re.findall(r"<td.*?</td>", table.group(), re.DOTALL)]
+    return dict(zip(cells[::2], cells[1::2], strict=True))
+
+
+def test_what_was_received_and_what_of_it_was_given_back_add_up(admin_client, order):
+    assert "Given back" not in sums(admin_client, order)
+    ledger.record_refund(order=order, amount=Decimal(20), reference="RF-1")
+    shown = sums(admin_client, order)
+    assert (shown["Total"], shown["Received"], shown["Given back"]) == ("€120.00", "€120.00", "€20.00")
+    assert (shown["Kept"], shown["To pay"]) == ("€100.00", "€0.00")
+
+
+def test_the_form_begins_with_what_came_too_much(admin_client, order):
+    """Not with everything: that would end the access of somebody who has only paid twice."""
+    assert "more has come than" not in admin_client.get(url("refund", order)).content.decode()
+    ledger.record_payment(order=order, amount=Decimal(120), method="transfer", reference="no. 7", now=START)
+    page = admin_client.get(url("refund", order)).content.decode()
+    assert 'value="120.00"' in page
+    assert "Up to €240.00 can be given back." in page
+    assert "€120.00 more has come than the order costs" in page
+
+
+def test_the_form_says_what_is_left_beside_refunds_under_way(admin_client, order):
+    refunds.request(order=order, amount=Decimal(50))
+    page = admin_client.get(url("refund", order)).content.decode()
+    assert "Up to €70.00 can be given back." in page
+    assert 'value="70.00"' in page
+
+
+def test_the_timeline_calls_a_method_by_its_label(admin_client, order):
+    refunds.request(order=order, amount=Decimal(50))
+    assert "Refund of €50.00 by Bank requested" in card(admin_client, order)
 
 
 @pytest.mark.parametrize(

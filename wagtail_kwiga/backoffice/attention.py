@@ -29,6 +29,7 @@ from wagtail_kwiga.journal import writing
 from wagtail_kwiga.journal.models import TimelineEntry
 from wagtail_kwiga.mailing.models import OutgoingEmail
 from wagtail_kwiga.orders.models import Order
+from wagtail_kwiga.payments import registry
 from wagtail_kwiga.payments.models import PaymentAttempt, ProviderEvent
 
 #: What entries may be about, each with what its words need: one query a kind, however many entries.
@@ -67,7 +68,7 @@ def _topic(subject: Any, user: Any) -> Topic:
         case ProviderEvent():
             if subject.attempt is not None:
                 return _topic(subject.attempt.payment.order, user)
-            return Topic(_("An event of %(method)s") % {"method": subject.method})
+            return Topic(_("An event of %(method)s") % {"method": registry.label(subject.method)})
         case OutgoingEmail():
             return Topic(str(subject), linking.address(OutgoingEmail, subject.pk, user))
         case Run():

@@ -38,13 +38,14 @@ class Product(models.Model):
         null=True,
         blank=True,
         choices=[
-            (None, _("as usual for its kind: consultations again and again, anything else once")),
+            (None, _("as usual for its kind")),
             (True, _("again and again")),
-            (False, _("once: whoever has it need not buy it twice")),
+            (False, _("only once")),
         ],
         help_text=_(
             "Whoever has all that an offer would give is told so instead of being asked to pay, and gets no mail about "
-            "an order left unpaid. What is bought again and again is always sold and always reminded of."
+            "an order left unpaid. What is bought again and again is always sold and always reminded of. As usual: "
+            "consultations again and again, anything else only once."
         ),
     )
     created_at = models.DateTimeField(_("made"), auto_now_add=True)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import datetime as dt
 import enum
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -32,6 +32,7 @@ logger = logging.getLogger("wagtail_kwiga.journal")
 Subject = models.Model | tuple[type[models.Model], int]
 
 _sentences: dict[str, Any] = {}
+_words: dict[str, Callable[[Any], Any]] = {}
 
 
 def register_sentences(sentences: Mapping[str, Any]) -> None:
@@ -40,6 +41,11 @@ def register_sentences(sentences: Mapping[str, Any]) -> None:
     ``%(name)s`` stands for a fact. Registering a code again replaces its sentence, so a site may reword it.
     """
     _sentences.update(sentences)
+
+
+def register_words(name: str, words: Callable[[Any], Any]) -> None:
+    """Teach the journal what people read for the fact ``name``, such as the label of a method for its alias."""
+    _words[name] = words
 
 
 def draft(
@@ -146,7 +152,7 @@ def sentence(entry: TimelineEntry) -> str:
     if template is not None:
         facts = entry.facts if isinstance(entry.facts, Mapping) else {}
         try:
-            return str(template % _Shown({name: _shown(value) for name, value in facts.items()}))
+            return str(template % _Shown({name: _said(name, value) for name, value in facts.items()}))
         except Exception:
             logger.warning("The sentence for %s does not fit the facts of entry %s", entry.code, entry.pk)
     return _spelled(entry.code)
@@ -191,6 +197,11 @@ def _plain(value: Any) -> Any:
 def _text(value: Any) -> str:
     """As text without the site's secrets, and without NUL and half surrogates, neither of which PostgreSQL stores."""
     return redaction.redact(str(value)).replace("\x00", "").encode("utf-8", "replace").decode("utf-8")
+
+
+def _said(name: str, value: Any) -> Any:
+    """The fact ``name`` as the reader sees it: by the words of its room where there are some."""
+    return _words[name](value) if name in _words and isinstance(value, str) else _shown(value)
 
 
 def _shown(value: Any) -> Any:

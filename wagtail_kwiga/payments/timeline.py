@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.utils.translation import gettext_lazy as _
 
 from wagtail_kwiga.journal import writing
+from wagtail_kwiga.payments import registry
 
 SENTENCES = {
     "payments.started": _("Went to pay %(amount)s by %(method)s"),
@@ -55,3 +56,4 @@ SENTENCES = {
 def register() -> None:
     """Make the sentences known. Called when Django is ready, so that every process has them."""
     writing.register_sentences(SENTENCES)
+    writing.register_words("method", registry.label)

@@ -36,7 +36,7 @@ class CouponForm(WagtailAdminModelForm):
     What does not belong to the kind is dropped, so that no forgotten amount comes back when the kind is changed again.
     """
 
-    class Meta:
+    class Meta(WagtailAdminModelForm.Meta):  # without it the fields have Django's widgets, not Wagtail's
         field_classes = {"contact_lists": RowsField, "offers": RowsField}
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:

@@ -30,11 +30,12 @@ class Prices(OrderPanel):
     def card(self) -> TableCard:
         order = self.order
         back = Money(order.refunded_amount, order.currency)
-        rows = [
-            (_("List price"), order.list_price), (_("Discount"), order.discount), (_("Total"), order.total),
-            (_("Received"), order.received), (_("Given back"), back), (_("To pay"), order.outstanding),
-        ]  # fmt: skip
-        rows = [row for row in rows if row[1] or row[1] is not back]
+        rows = [(_("List price"), order.list_price), (_("Discount"), order.discount), (_("Total"), order.total)]
+        # ``received`` is what is left here; beside a row of what was given back it would count that twice.
+        rows.append((_("Received"), order.received + back))
+        if back:
+            rows += [(_("Given back"), back), (_("Kept"), order.received)]
+        rows.append((_("To pay"), order.outstanding))
         return TableCard(
             [
                 Column("what", label=_("What"), accessor=lambda row: row[0]),
@@ -87,7 +88,7 @@ class Refunds(OrderPanel):
     """Money given back or to be given back, and how far it is."""
 
     heading = _("Refunds")
-    icon = "undo"
+    icon = "rotate"
 
     def __init__(self, *, order: Order, request: HttpRequest) -> None:
         super().__init__(order=order, request=request)

@@ -140,7 +140,7 @@ class Access(OrderPanel):
             [
                 Column("title", label=_("Product"), accessor=lambda row: row[0].title),
                 Column("state", label=_("Access"), accessor=lambda row: granted.state(row[1], conf.now())),
-                Column("starts", label=_("From"), accessor=lambda row: coming(row[1] and row[1].starts_at)),
+                Column("starts", label=_("From"), accessor=lambda row: exact(row[1].starts_at) if row[1] else ""),
                 Column("ends", label=_("Until"), accessor=lambda row: row[1] and granted.end(row[1])),
             ],
             rows,

@@ -19,6 +19,7 @@ from django.utils.translation import gettext_lazy as _
 
 from wagtail_kwiga import conf, locking
 from wagtail_kwiga.backoffice.parts import policies
+from wagtail_kwiga.backoffice.parts.columns import exact
 from wagtail_kwiga.contacts import directory
 from wagtail_kwiga.exceptions import KwigaError, PaymentRefused
 from wagtail_kwiga.formatting.money import money_for_reader
@@ -75,7 +76,8 @@ def refund(request: HttpRequest, pk: int) -> HttpResponse:
         raise PermissionDenied
     order = get_object_or_404(Order.objects.select_related("contact"), pk=pk)
     card = reverse("wagtail_kwiga_orders:inspect", args=[order.pk])
-    initial = {"amount": order.received.amount, "known": str(_asked_back(order))}
+    left = _left(order)
+    initial = {"amount": _suggested(order, left).amount, "known": str(_asked_back(order))}
     form = RefundForm(request.POST or None, initial=initial, ways=_ways(order))
     if request.method == "POST" and form.is_valid():
         try:
@@ -88,7 +90,13 @@ def refund(request: HttpRequest, pk: int) -> HttpResponse:
                 tell, words = _SAID[row.state]
                 tell(request, words % {"amount": money_for_reader(row.money), "why": row.failure_message})
             return redirect(card)
-    context = {"order": order, "form": form, "received": money_for_reader(order.received)}
+    too_much = _too_much(order)
+    context = {
+        "order": order,
+        "form": form,
+        "left": money_for_reader(left),
+        "too_much": money_for_reader(too_much) if too_much else "",
+    }
     return _page(request, "wagtail_kwiga/backoffice/refund.html", order, _("Refund"), context)
 
 
@@ -109,7 +117,13 @@ def refund_outcome(request: HttpRequest, pk: int) -> HttpResponse:
         else:
             messages.success(request, gettext("Noted. The order says the same now."))
         return redirect(card)
-    context = {"refund": row, "amount": money_for_reader(row.money), "method": registry.label(row.attempt.method)}
+    context = {
+        "order": row.order,
+        "refund": row,
+        "amount": money_for_reader(row.money),
+        "method": registry.label(row.attempt.method),
+        "asked_at": exact(row.requested_at),
+    }
     title = _("What became of the refund?")
     return _page(request, "wagtail_kwiga/backoffice/refund_outcome.html", row.order, title, context)
 
@@ -141,6 +155,24 @@ def _asked_back(order: Order) -> Money:
     return Money(rows.order_by().aggregate(sum=Sum("amount"))["sum"] or Decimal(0), order.currency)
 
 
+def _left(order: Order) -> Money:
+    """What may be asked back: all that is here, less what is on its way back already."""
+    rows = Refund.objects.filter(order=order.pk, state__in=OPEN_REFUNDS)
+    under_way = rows.order_by().aggregate(sum=Sum("amount"))["sum"] or Decimal(0)
+    return Money(max(order.paid_amount - under_way, Decimal(0)), order.currency)
+
+
+def _too_much(order: Order) -> Money:
+    """By how much more has come than the order costs, such as a sum that was paid twice."""
+    return Money(max(order.paid_amount - order.total_amount, Decimal(0)), order.currency)
+
+
+def _suggested(order: Order, left: Money) -> Money:
+    """What the form begins with: what came too much, which ends no access; else all."""
+    too_much = _too_much(order)
+    return too_much if too_much and too_much.amount <= left.amount else left
+
+
 def _ways(order: Order) -> list[tuple[str, Any]]:
     """Through the providers where all that brought money can pay it back; by hand always."""
     methods = set(
@@ -152,7 +184,7 @@ def _ways(order: Order) -> list[tuple[str, Any]]:
     if not methods or not all(_can_refund(method) for method in methods):
         return by_hand
     names = ", ".join(sorted(str(registry.label(method)) for method in methods))
-    return [(PROVIDER, gettext("Have %(method)s give it back now") % {"method": names}), *by_hand]
+    return [(PROVIDER, gettext("Give it back now through %(method)s") % {"method": names}), *by_hand]
 
 
 def _can_refund(method: str) -> bool:
@@ -170,7 +202,7 @@ def _page(request: HttpRequest, template: str, order: Order, title: Any, context
         {
             **context,
             "card": card,
-            "header_icon": "undo",
+            "header_icon": "rotate",
             "page_title": title,
             "page_subtitle": order.number,
             "header_title": f"{title}: {order.number}",

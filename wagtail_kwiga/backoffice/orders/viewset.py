@@ -135,7 +135,7 @@ class OrderInspectView(generic.InspectView):
                 HeaderButton(
                     label=_("Refund"),
                     url=reverse("wagtail_kwiga_orders:refund", args=[self.object.pk]),
-                    icon_name="undo",
+                    icon_name="rotate",
                 )
             )
         return buttons
