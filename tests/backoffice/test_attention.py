@@ -107,7 +107,7 @@ def test_each_kind_of_subject_has_words_and_one_that_is_gone_too(admin_client, o
         writing.write(subject, "room.thing", now=START, attention=True)
     writing.write((m.Order, 10**6), "room.thing", now=START, attention=True)
     page = text(admin_client.get(INDEX))
-    for words in (order.number, "Bob &lt;bob@example.com&gt; in “Win back”", "An event of sandbox", "cyd@example.com",
+    for words in (order.number, "Bob &lt;bob@example.com&gt; in “Win back”", "An event of Card (test)", "cyd@example.com",
                   "something that is gone", mail.subject, "Room: thing"):  # fmt: skip
         assert words in page, words
 

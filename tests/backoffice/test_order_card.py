@@ -90,6 +90,8 @@ def test_paid_money_given_back_and_access_taken_away(admin_client, told):
     page = card(admin_client, told.order)
     assert "Given back" in page
     assert "taken away on" in page
+    given = m.AccessGrant.objects.get()
+    assert f"{exact(given.revoked_at)} (as sold: no end)" in page
 
 
 def test_access_that_staff_have_changed_stands_beside_what_was_sold(admin_client, told):

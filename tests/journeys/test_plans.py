@@ -149,7 +149,6 @@ def test_the_back_button_after_paying(school):
     assert again.status_code == 200
     says(again, "You have all of this already. Here is the way in:", "Would you like it once more")
     says(again, "Order once more and pay €120.00")
-    assert 'href="#order">Order now' not in again.content.decode()
     assert m.Order.objects.count() == 1
     sent = ada.client.post(school.page.url, fields_of(again))
     ada.pay(sent["Location"])

@@ -12,6 +12,7 @@ from tests.offers.making import BUYER, fields_of, fill_in, make_page, offer_of, 
 from tests.support import START, after
 from wagtail_kwiga import models as m
 from wagtail_kwiga.catalogue.terms import AccessTerms
+from wagtail_kwiga.formatting.money import money_for_reader
 from wagtail_kwiga.mailing.sending import delivery
 from wagtail_kwiga.offers import browser_proof
 from wagtail_kwiga.orders import links, purchases
@@ -69,6 +70,23 @@ def test_the_browser_that_bought_it_is_told_so_and_nothing_is_written(client, pa
     assert 'href="/course/"' in answer.content.decode()
     assert written() == before
     assert answer["Cache-Control"] == "private, no-store"
+
+
+def test_nothing_on_the_page_asks_to_order_what_is_owned(client, page):
+    """All that leads to the form goes with it; one more is ordered by the one button that says what it costs."""
+    page.body = [
+        ("hero", {"heading": "Paint", "button": "Order the course"}),
+        ("call_to_action", {"heading": "Begin", "button": "Begin now"}),
+    ]
+    page.save_revision().publish()
+    assert client.get(page.url).content.decode().count('href="#order"') == 2
+    assert order(client, page.url).status_code == 302
+    pay(the_order())
+    answer = order(client, page.url)
+    assert OWNED in text_of(answer)
+    assert "Order the course" not in text_of(answer)
+    assert "Begin now" not in text_of(answer)
+    assert f"Order once more and pay {money_for_reader(the_order().total)}" in text_of(answer)
 
 
 def test_a_form_that_was_open_before_it_was_paid(client, page):

@@ -28,6 +28,7 @@ from wagtail_kwiga.backoffice.emails.forms import EmailTemplateForm
 from wagtail_kwiga.backoffice.parts.drafts import DraftStatusColumn, with_schedule
 from wagtail_kwiga.backoffice.parts.filters import ReadableLocale
 from wagtail_kwiga.backoffice.parts.history import HistoryView
+from wagtail_kwiga.backoffice.parts.records import WIDE_LISTING
 from wagtail_kwiga.mailing.classification import Kind
 from wagtail_kwiga.mailing.models import EmailTemplate
 
@@ -56,6 +57,8 @@ class EmailTemplateFilterSet(WagtailFilterSet):
 
 class EmailTemplateIndexView(ReadableLocale, snippets.IndexView):
     """All e-mails, each language a row, with the scenarios that send them."""
+
+    table_classname = WIDE_LISTING
 
     def get_base_queryset(self) -> QuerySet:
         return with_schedule(super().get_base_queryset())

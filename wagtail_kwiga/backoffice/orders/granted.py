@@ -32,12 +32,14 @@ def state(grant: AccessGrant | None, now: dt.datetime) -> Any:
 
 
 def end(grant: AccessGrant) -> Any:
-    """When it really ends, with what was sold beside it where staff have changed that."""
+    """When it really ends, with what was sold beside it where that has changed."""
     times = reading.times_of(grant)
-    if times is None or not grant.adjustments.all():
+    if grant.revoked_at:
+        really: Any = exact(min(grant.revoked_at, grant.ends_at or grant.revoked_at))
+    elif times is None or not grant.adjustments.all():
         return exact(grant.ends_at) or _("no end")
-    if times.frozen and times.frozen[-1][1] is None:
-        really: Any = _("not known while it is frozen")
+    elif times.frozen and times.frozen[-1][1] is None:
+        really = _("not known while it is frozen")
     else:
         really = exact(times.ends_at) or (_("no end") if times.open else _("never held"))
     sold = exact(grant.ends_at) or gettext("no end")

@@ -7,12 +7,13 @@ from typing import Any
 
 from wagtail.snippets.views.snippets import IndexView
 
-from wagtail_kwiga.backoffice.parts.records import HarmlessExport
+from wagtail_kwiga.backoffice.parts.records import WIDE_LISTING, HarmlessExport
 
 
 class GuidedIndexView(HarmlessExport, IndexView):
     """A list that says what to do while it is empty, and may look something up for all rows of a page at once."""
 
+    table_classname = WIDE_LISTING
     results_template_name = "wagtail_kwiga/backoffice/listing_results.html"
 
     def nothing_yet(self) -> Any:

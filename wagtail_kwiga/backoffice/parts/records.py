@@ -36,6 +36,10 @@ def keys(words: Iterable[Any]) -> list[int]:
     return [int(word) for word in map(str, words) if word.isascii() and word.isdigit() and len(word) < 19]
 
 
+#: Classes of a table whose columns may be more than a screen is wide (see ``backoffice.css``).
+WIDE_LISTING = "listing kwiga-listing"
+
+
 class HarmlessExport:
     """A list whose spreadsheets are harmless to open."""
 
@@ -50,7 +54,7 @@ class RecordIndexView(LongListMixin, HarmlessExport, generic.IndexView):
     empty. Records name people, so taking them home as a spreadsheet needs a right of its own beside that to look.
     """
 
-    table_classname = "listing kwiga-listing"
+    table_classname = WIDE_LISTING
 
     #: What a spreadsheet holds in columns that are no attribute of the row: name → function of the row.
     exported: dict[str, Callable[[Any], Any]] = {}

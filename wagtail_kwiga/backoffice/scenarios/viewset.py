@@ -27,6 +27,7 @@ from wagtail_kwiga.backoffice.parts.columns import NUMBER
 from wagtail_kwiga.backoffice.parts.drafts import DraftStatusColumn, with_schedule
 from wagtail_kwiga.backoffice.parts.history import HistoryView
 from wagtail_kwiga.backoffice.parts.policies import may
+from wagtail_kwiga.backoffice.parts.records import WIDE_LISTING
 from wagtail_kwiga.backoffice.scenarios import scenario_editor, stopping
 from wagtail_kwiga.backoffice.scenarios.scenario_summary import SummaryPanel
 from wagtail_kwiga.backoffice.scenarios.scenario_versions import ScenarioVersionsView
@@ -74,6 +75,7 @@ class ScenarioIndexView(snippets.IndexView):
     """All scenarios. Words and cautions are those of the published version, which is what runs."""
 
     default_ordering = "title"
+    table_classname = WIDE_LISTING
 
     def get_base_queryset(self) -> QuerySet[Scenario]:
         return with_schedule(with_counts(Scenario.objects.select_related("version").defer("start", "steps")))
