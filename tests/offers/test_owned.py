@@ -15,7 +15,7 @@ from wagtail_kwiga.catalogue.terms import AccessTerms
 from wagtail_kwiga.formatting.money import money_for_reader
 from wagtail_kwiga.mailing.sending import delivery
 from wagtail_kwiga.offers import browser_proof
-from wagtail_kwiga.orders import links, purchases
+from wagtail_kwiga.orders import links, purchases, transitions
 from wagtail_kwiga.payments import ledger
 
 pytestmark = pytest.mark.django_db
@@ -142,6 +142,20 @@ def test_the_contacts_own_user_is_told_so_and_no_other(client, page, bought, the
     answer = order(elsewhere, page.url)
     assert answer.status_code == (200 if theirs else 302)
     assert m.Order.objects.count() == (1 if theirs else 2)
+
+
+@pytest.mark.parametrize("theirs", [True, False])
+def test_the_contacts_own_user_orders_beside_money_on_its_way_and_no_other(client, page, theirs, django_user_model):
+    assert order(client, page.url).status_code == 302
+    placed = the_order()
+    transitions.start_processing(placed, now=START)
+    user = django_user_model.objects.create_user("ada", email="ada@example.com")
+    if theirs:
+        m.Contact.objects.filter(pk=placed.contact_id).update(user=user)
+    elsewhere = Client()
+    elsewhere.force_login(user)
+    assert order(elsewhere, page.url).status_code == (302 if theirs else 200)
+    assert m.Order.objects.count() == (2 if theirs else 1)
 
 
 # --- once more --------------------------------------------------------------------------------------------------------

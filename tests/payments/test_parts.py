@@ -8,10 +8,10 @@ from decimal import Decimal
 import pytest
 
 from tests.payments.shop import flagged, new_attempt, new_order, pay_path, tell, text
-from tests.support import START, after
+from tests.support import START, after, make_coupon, make_offer
 from wagtail_kwiga import events
 from wagtail_kwiga import models as m
-from wagtail_kwiga.exceptions import MoneyMismatch, PaymentRefused
+from wagtail_kwiga.exceptions import CouponRefused, MoneyMismatch, PaymentRefused
 from wagtail_kwiga.orders import expiry, transitions
 from wagtail_kwiga.orders.events import OrderPaid
 from wagtail_kwiga.payments import attempts, ledger, references, schedule
@@ -279,3 +279,23 @@ def test_a_part_that_opened_nothing_and_went_is_no_reason_to_open_twice():
     ledger.record_payment(order=order, amount=Decimal(100), method="cash", now=after(days=3))
     order.refresh_from_db()
     assert (order.status, opened(order)) == ("paid", 1)
+
+
+@pytest.mark.parametrize("in_parts", [True, False])
+def test_a_part_that_is_paid_keeps_the_coupon_until_the_order_ends(in_parts):
+    """The hold was for an hour at the gateway; somebody else must not get the last place while the rest is paid as agreed."""
+    coupon = make_coupon("LAST", percent=None, amount=Decimal(60), currency="EUR", limit_total=1)
+    offer = make_offer(amount="360.00", coupon_mode="any")
+    order = new_order(offer=offer, coupon=coupon)
+    if in_parts:
+        schedule.plan_parts(order, [hundred(0, opens_access=True), hundred(1), hundred(2)], START)
+    assert order.coupon_use.reserved_until < after(hours=2)
+    ledger.record_payment(order=order, amount=Decimal(100), method="cash", now=after(minutes=5))
+    order.coupon_use.refresh_from_db()
+    assert (order.coupon_use.state, order.coupon_use.reserved_until) == ("reserved", order.expires_at)
+    with pytest.raises(CouponRefused):
+        new_order(offer=offer, coupon=coupon, now=after(days=2))
+    ledger.record_payment(order=order, amount=Decimal(200), method="cash", now=after(days=3))
+    order.coupon_use.refresh_from_db()
+    assert (order.coupon_use.state, order.coupon_use.over_limit) == ("redeemed", False)
+    assert flagged(order) == []

@@ -91,8 +91,7 @@ def renew(use: CouponUse | None, *, until: dt.datetime, now: dt.datetime | None 
         return None
     with locking.atomic_write():
         rows = CouponUse.objects.filter(pk=use.pk)
-        longer = Greatest(F("reserved_until"), Value(until, output_field=CouponUse._meta.get_field("reserved_until")))
-        if not rows.filter(state=State.RESERVED).update(reserved_until=longer):
+        if not rows.filter(state=State.RESERVED).update(reserved_until=_at_least(until)):
             use.refresh_from_db()
             if use.state == State.REDEEMED:
                 return None
@@ -104,6 +103,16 @@ def renew(use: CouponUse | None, *, until: dt.datetime, now: dt.datetime | None 
             _take_or_refuse(use.coupon_id, now, freed)
     use.refresh_from_db()
     return use
+
+
+def keep(use_id: int, *, until: dt.datetime) -> None:
+    """Have a use that is still reserved stay so until ``until`` at least: a part of its order's money is here. One statement;
+    a use that is not reserved stays as it is."""
+    CouponUse.objects.filter(pk=use_id, state=State.RESERVED).update(reserved_until=_at_least(until))
+
+
+def _at_least(until: dt.datetime) -> Greatest:
+    return Greatest(F("reserved_until"), Value(until, output_field=CouponUse._meta.get_field("reserved_until")))
 
 
 def redeem(use: CouponUse, *, now: dt.datetime | None = None) -> bool:

@@ -46,7 +46,7 @@ class Proof:
 
     def covers(self, order: Order) -> bool:
         """Whether it is shown for ``order``."""
-        return self.by_mail or signing.handle_of(order) in self._orders
+        return self.by_mail or self._is_of_user(order.contact) or signing.handle_of(order) in self._orders
 
     def is_of_owner(self, contact: Contact) -> bool:
         """Whether it is shown for ``contact`` as somebody who has bought. At most one query.
@@ -54,13 +54,16 @@ class Proof:
         An order of this browser counts once it is paid: a stranger may place one with any address, but learns no more from
         it than its own page shows.
         """
-        # A contact that no user is linked to is nobody's who is signed in.
-        if self.by_mail or (self._user_id is not None and contact.user_id == self._user_id):
+        if self.by_mail or self._is_of_user(contact):
             return True
         if not self._orders:
             return False
         paid = Order.objects.filter(contact=contact.pk, paid_at__isnull=False).order_by("-paid_at")[:_LOOKED_AT]
         return any(signing.handle_of(order) in self._orders for order in paid)
+
+    def _is_of_user(self, contact: Contact) -> bool:
+        # A contact that no user is linked to is nobody's who is signed in.
+        return self._user_id is not None and contact.user_id == self._user_id
 
 
 def remember(request: HttpRequest, response: HttpResponse, order: str, now: dt.datetime) -> None:

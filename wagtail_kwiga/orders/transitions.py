@@ -176,6 +176,9 @@ def apply_totals(
         events.publish(OrderPaid(order.pk, order.contact_id, order.offer_id, order.purchase_id, now, False, again=True))
         # What is owned once more was closed by that, and gives its coupons back.
         uses.release_many([one.coupon_use_id for one in _closed_elsewhere(order, now) if one.coupon_use_id], now=now)
+    elif status == Status.PARTLY_PAID and totals.money_came and order.coupon_use_id:
+        # The rest is paid at the price agreed, as long as the order stands: nobody else gets its place before that.
+        uses.keep(order.coupon_use_id, until=order.expires_at)
     elif status == Status.REFUNDED and order.paid_at is None and order.coupon_use_id:
         # A part came and went back again: the order ends unpaid, and its coupon has a place for somebody else.
         uses.release_many([order.coupon_use_id], now=now)
