@@ -47,7 +47,7 @@ def test_the_story(story):
     assert mail.not_after == after(hours=12, minutes=30)
     assert mail.context["price.before"] == "€120.00" and mail.context["price.after"] == "€102.00"
     assert mail.context["coupon.valid_hours"] == "24 hours"
-    assert mail.links["resume_url"]["coupon"] == story.coupon.pk
+    assert mail.links["resume_url"]["coupon"] == story.coupon.token
     verdict = honoured(story, ada, after(hours=24))
     assert verdict.ok and verdict.until == after(hours=24, minutes=30)
     run.refresh_from_db()
