@@ -288,7 +288,7 @@ def test_a_mail_does_not_promise_what_taking_off_has_just_ended(story):
     assert lists.staff_remove(told.list, [order.contact_id], by=None, now=after(minutes=31))
     delivery.deliver_due(after(minutes=31))
     mail = m.OutgoingEmail.objects.get()
-    assert (mail.status, mail.why) == ("missed", "too_late")
+    assert (mail.status, mail.why) == ("missed", "promise_over: coupon_ended_for_you")
 
 
 @pytest.mark.parametrize("over", [{"is_active": False}, {"valid_until": after(minutes=31)}])
