@@ -321,8 +321,13 @@ def test_a_listener_that_fails_harms_nobody(smtp):
     assert state(row) == Status.SENT
 
 
-def test_each_mail_costs_the_same_number_of_queries(smtp):
-    template = make_template([*RECOVERY, ("order_summary", {"title": ""})])
+@pytest.mark.parametrize(
+    ("blocks", "each"),
+    [(RECOVERY[:2], 5), ([*RECOVERY, ("order_summary", {"title": ""})], 7)],
+    ids=["no promise", "a price promised"],
+)
+def test_each_mail_costs_the_same_number_of_queries(smtp, blocks, each):
+    template = make_template(blocks, kind="promotion")
     counts = []
     queue_one(template=template)
     deliver_due(START)  # sites, content types: known from here on
@@ -334,9 +339,9 @@ def test_each_mail_costs_the_same_number_of_queries(smtp):
         work = [q["sql"] for q in queries if not q["sql"].startswith(("BEGIN", "COMMIT", "DELETE"))]
         counts.append(len(work))
     one, two, twelve = counts
-    # The contact's lock, everything asked under it, claim; result, timeline.
-    assert two - one == 5
-    assert twelve - two == 10 * 5
+    # The contact's lock, everything asked under it, claim; result, timeline. For a promise the offer and the coupon as well.
+    assert two - one == each
+    assert twelve - two == 10 * each
 
 
 def test_nothing_due_costs_next_to_nothing(django_assert_num_queries):
