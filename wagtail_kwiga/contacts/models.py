@@ -75,6 +75,11 @@ class Contact(models.Model):
     def __str__(self) -> str:
         return f"{self.name} <{self.email}>" if self.name else self.email
 
+    @property
+    def contact_id(self) -> int | None:
+        """As every row that belongs to a person has it: what the timeline is told."""
+        return self.pk
+
 
 class PhoneNumber(models.Model):
     """A number that was given for a contact: from where, and when. Whoever typed it need not be the person, so a row never

@@ -8,6 +8,18 @@ from django.contrib.contenttypes.models import ContentType
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
+from wagtail_kwiga.journal.acting import Actor
+
+#: Labels of ``journal.acting.Actor``.
+ACTOR_CHOICES = [
+    (Actor.USER.value, _("staff")),
+    (Actor.BUYER.value, _("the buyer")),
+    (Actor.SCENARIO.value, _("a scenario")),
+    (Actor.PROVIDER.value, _("a provider")),
+    (Actor.IMPORT.value, _("an import")),
+    (Actor.SYSTEM.value, _("the system")),
+]
+
 
 class TimelineEntry(models.Model):
     """One thing that happened. Append-only, but for ``attended_at`` on entries that ask for a person."""
@@ -27,6 +39,11 @@ class TimelineEntry(models.Model):
         related_name="+",
         verbose_name=_("by"),
     )
+    #: By whose doing, where no member of staff did it: an ``Actor``.
+    actor = models.CharField(_("by whose doing"), max_length=8, choices=ACTOR_CHOICES, default=Actor.SYSTEM.value)
+    #: Key of the contact it is about, whatever its subject is: a person's whole history is one query. No foreign key, because
+    #: this room knows no other, and an entry outlives what it tells of.
+    contact_id = models.PositiveBigIntegerField(_("contact"), null=True, blank=True)
     needs_attention = models.BooleanField(_("needs attention"), default=False)
     attended_at = models.DateTimeField(_("attended to"), null=True, blank=True)
     attended_by = models.ForeignKey(
@@ -43,6 +60,11 @@ class TimelineEntry(models.Model):
         ordering = ["at", "pk"]
         indexes = [
             models.Index(fields=["subject_type", "subject_id", "at"], name="kwiga_timeline_subject"),
+            models.Index(
+                fields=["contact_id", "at"],
+                name="kwiga_timeline_contact",
+                condition=models.Q(contact_id__isnull=False),
+            ),
             models.Index(
                 fields=["at"],
                 name="kwiga_timeline_attention",

@@ -20,6 +20,7 @@ from django.db.models import QuerySet
 from wagtail_kwiga import conf, redaction
 from wagtail_kwiga.formatting import instants
 from wagtail_kwiga.formatting.money import money_for_reader
+from wagtail_kwiga.journal.acting import Actor, current_actor
 from wagtail_kwiga.journal.models import TimelineEntry
 from wagtail_kwiga.pricing.money import Money
 
@@ -56,17 +57,21 @@ def draft(
     now: dt.datetime | None = None,
     by: AbstractBaseUser | None = None,
     attention: bool = False,
+    contact_id: int | None = None,
     **facts: Any,
 ) -> TimelineEntry:
     """An entry that is not saved yet, for ``write_many``. Facts may be anything; see ``write``."""
     model, pk = subject if isinstance(subject, tuple) else (type(subject), subject.pk)
+    by = by if getattr(by, "pk", None) else None  # nobody who is not logged in is somebody
     return TimelineEntry(  # type: ignore[misc]  # the user model is the site's
         subject_type=ContentType.objects.get_for_model(model),
         subject_id=pk,
         code=code,
         facts=_plain(facts),
         at=now or conf.now(),
-        by=by if getattr(by, "pk", None) else None,  # nobody who is not logged in is somebody
+        by=by,
+        actor=str(Actor.USER if by is not None else current_actor()),
+        contact_id=getattr(subject, "contact_id", None) if contact_id is None else contact_id,
         needs_attention=attention,
     )
 
@@ -79,15 +84,17 @@ def write(
     now: dt.datetime | None = None,
     by: AbstractBaseUser | None = None,
     attention: bool = False,
+    contact_id: int | None = None,
     **facts: Any,
 ) -> TimelineEntry:
     """Record that ``code`` happened to ``subject``. One INSERT.
 
-    ``by`` is the member of staff who did it, if any. ``attention`` puts it on the list of things a person must look at.
+    ``by`` is the member of staff who did it, if any; else it is by whoever is at work (``journal.acting``). ``contact_id`` is
+    the person it is about, by default that of the subject. ``attention`` puts it on the list of things a person must look at.
     Facts are kept as JSON: ``Money`` and instants so that they can be shown in the reader's own way, other values as
     they are or as text.
     """
-    entry = draft(subject, code, now=now, by=by, attention=attention, **facts)
+    entry = draft(subject, code, now=now, by=by, attention=attention, contact_id=contact_id, **facts)
     entry.save(force_insert=True)
     return entry
 

@@ -71,7 +71,9 @@ def draft(
     """An entry about ``email``, not saved yet. ``why`` defaults to the mail's own."""
     why = email.why if why is None else why
     facts = {"email": email.pk, "title": email.subject, "purpose": email.purpose, "why": why}
-    return writing.draft(_subject(email), code, now=now, by=by, attention=attention, **facts)
+    return writing.draft(
+        _subject(email), code, now=now, by=by, attention=attention, contact_id=email.contact_id, **facts
+    )
 
 
 def note(

@@ -15,6 +15,7 @@ from django.views.decorators.csrf import csrf_exempt
 
 from wagtail_kwiga import conf
 from wagtail_kwiga.exceptions import BadToken
+from wagtail_kwiga.journal.acting import Actor, acting_as
 from wagtail_kwiga.mailing import suppression
 from wagtail_kwiga.mailing.sending import unsubscribe
 
@@ -33,6 +34,7 @@ class UnsubscribeView(View):
     def post(self, request: HttpRequest, token: str) -> HttpResponse:
         return self._answer(request, token, acting=True)
 
+    @acting_as(Actor.BUYER)
     def _answer(self, request: HttpRequest, token: str, *, acting: bool) -> HttpResponse:
         now = conf.now()
         try:

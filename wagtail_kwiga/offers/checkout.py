@@ -16,6 +16,7 @@ from wagtail_kwiga.catalogue import selling
 from wagtail_kwiga.contacts import consent, directory, limits
 from wagtail_kwiga.coupons import eligibility
 from wagtail_kwiga.exceptions import KwigaError, OrderRefused, TooManyAttempts
+from wagtail_kwiga.journal.acting import Actor, acting_as
 from wagtail_kwiga.offers import browser_proof, client_address, order_reminder, quoting
 from wagtail_kwiga.orders import placing, purchases
 from wagtail_kwiga.orders.drafts import OrderDraft
@@ -70,6 +71,7 @@ class CheckoutResult:
         return self.started.next_action if self.started else None
 
 
+@acting_as(Actor.BUYER)
 def submit(
     *,
     offer: Offer,

@@ -24,6 +24,7 @@ from django.views.decorators.debug import sensitive_variables
 from wagtail_kwiga import background, conf, locking, redaction
 from wagtail_kwiga.exceptions import ConfigurationFault, PaymentRefused, ProviderUnavailable
 from wagtail_kwiga.journal import writing
+from wagtail_kwiga.journal.acting import Actor, acting_as
 from wagtail_kwiga.orders import transitions
 from wagtail_kwiga.payments import applying, claiming, registry, remembering
 from wagtail_kwiga.payments.models import PaymentAttempt, ProviderEvent
@@ -107,6 +108,7 @@ def take(
     return tuple(_see_through(provider, event, now) for event in stored)
 
 
+@acting_as(Actor.PROVIDER)
 def process(
     provider: Provider,
     stored: ProviderEvent,

@@ -26,6 +26,7 @@ from wagtail_kwiga.exceptions import (
     ProviderUnavailable,
     TooManyAttempts,
 )
+from wagtail_kwiga.journal.acting import Actor, acting_as
 from wagtail_kwiga.orders import links, purchases
 from wagtail_kwiga.orders.models import Order
 from wagtail_kwiga.orders.statuses import PAYABLE, Status
@@ -73,6 +74,7 @@ def _pay_url_instead(newest: Order, earlier: str, now: dt.datetime) -> str:
     return links.absolute("pay", token, site_id=newest.site_id, language=newest.language)
 
 
+@acting_as(Actor.BUYER)
 def _start(request: HttpRequest, order: Order, method: str, now: dt.datetime) -> HttpResponse:
     try:
         limits.check(f"pay:{order.pk}", limit=STARTS_AN_HOUR, now=now)

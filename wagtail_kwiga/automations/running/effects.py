@@ -50,14 +50,14 @@ def apply(batch: Batch, decisions: Sequence[Decision], now: dt.datetime) -> None
         kind.apply_all(of_kind, now=now)
     _save_runs(batch, decisions, _written_to(decisions, mails), now)
     compiled_queries.insert(StepRecord, _RECORD, _records(decisions, mails, now))
-    _call_somebody([decision for decision in decisions if decision.state == "paused"], now)
+    _call_somebody(batch, [decision for decision in decisions if decision.state == "paused"], now)
 
 
-def _call_somebody(paused: Sequence[Decision], now: dt.datetime) -> None:
+def _call_somebody(batch: Batch, paused: Sequence[Decision], now: dt.datetime) -> None:
     """What is held goes on a person's list."""
     if paused:
         writing.write_many(
-            writing.draft((Run, one.run_id), "automations.paused", now=now, attention=True, error=one.error)
+            writing.draft(batch.runs[one.run_id], "automations.paused", now=now, attention=True, error=one.error)
             for one in paused
         )
 

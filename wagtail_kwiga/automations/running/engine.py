@@ -25,6 +25,7 @@ from wagtail_kwiga.automations.running import effects, facts, leasing
 from wagtail_kwiga.automations.running.facts import Batch
 from wagtail_kwiga.contacts import directory
 from wagtail_kwiga.contacts.models import Contact
+from wagtail_kwiga.journal.acting import Actor, acting_as
 
 logger = logging.getLogger("wagtail_kwiga.automations")
 
@@ -86,6 +87,7 @@ def _work_off(claim: leasing.Claim, now: dt.datetime, counts: Counter[str], ends
         _settle(claim.worn_out, claim.token, now, counts, worn_out=True)
 
 
+@acting_as(Actor.SCENARIO)
 def _settle(
     claimed: Mapping[int, int], token: str, now: dt.datetime, counts: Counter[str], *, worn_out: bool = False
 ) -> None:

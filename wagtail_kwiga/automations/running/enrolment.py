@@ -125,7 +125,12 @@ def _guarded(what: str, subject: writing.Subject | None, react: Callable[..., An
         try:
             with transaction.atomic():
                 writing.write(
-                    subject, "automations.enrolment_failed", attention=True, what=what, error=str(error)[:500]
+                    subject,
+                    "automations.enrolment_failed",
+                    attention=True,
+                    contact_id=getattr(next(iter(args), None), "contact_id", None),
+                    what=what,
+                    error=str(error)[:500],
                 )
         except Exception:  # the money and the order come first, whatever is broken here
             logger.exception("Not even on the timeline: %s of %s", what, subject)

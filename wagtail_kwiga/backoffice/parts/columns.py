@@ -13,6 +13,8 @@ from wagtail.admin.ui.tables import Column, DateColumn, Table
 from wagtail_kwiga.formatting import instants
 from wagtail_kwiga.formatting.money import money_for_reader
 from wagtail_kwiga.journal import writing
+from wagtail_kwiga.journal.acting import Actor
+from wagtail_kwiga.journal.models import TimelineEntry
 
 #: The class of a cell with a number: aligned at its end, so that figures can be compared.
 NUMBER = "w-text-end w-whitespace-nowrap"
@@ -93,9 +95,14 @@ def timeline_card(subject: Any, **only: Any) -> TableCard:
         Column("what", label=_("What"), accessor=writing.sentence),
         DateColumn("at", label=_("When")),
         Column("moment", label=_("Exactly"), accessor=lambda entry: exact(entry.at)),
-        Column("by", label=_("By"), accessor=lambda entry: entry.by or ""),
+        Column("by", label=_("By"), accessor=_doer),
     ]
     return TableCard(columns, entries, _("Nothing has happened yet."))
+
+
+def _doer(entry: TimelineEntry) -> Any:
+    """Who did it: a member of staff by name, else whoever came through the door; nothing for what happens by itself."""
+    return entry.by or ("" if entry.actor == Actor.SYSTEM else entry.get_actor_display())
 
 
 def exact(instant: Any) -> str:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from wagtail_kwiga import conf, locking
 from wagtail_kwiga.contacts import directory
+from wagtail_kwiga.journal.acting import Actor, acting_as
 from wagtail_kwiga.mailing import suppression, timeline
 from wagtail_kwiga.mailing.classification import Kind
 from wagtail_kwiga.mailing.models import OutgoingEmail, Suppression
@@ -54,6 +55,7 @@ class Report:
     at: dt.datetime | None = None
 
 
+@acting_as(Actor.PROVIDER)
 def record(report: Report) -> bool:
     """Apply a report to the mail it speaks of. Returns whether there is such a mail. Raises nothing but database errors."""
     now = report.at or conf.now()
