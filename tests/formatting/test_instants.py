@@ -91,3 +91,17 @@ def test_the_day_is_that_of_the_zone():
         assert instants.local_day(late) == dt.date(2027, 3, 3)
     assert instants.local_day(late, dt.UTC) == dt.date(2027, 3, 2)
     assert instants.day(dt.date(2027, 3, 2)) == "March 2, 2027"
+
+
+def test_what_ends_with_a_day_is_told_as_its_last_minute():
+    """“Until 25 December, midnight” would be read as a day more."""
+    warsaw = ZoneInfo("Europe/Warsaw")
+    end = dt.datetime(2027, 12, 25, tzinfo=warsaw)
+    with timezone.override(warsaw):
+        assert instants.until(end) == "Dec. 24, 2027, 11:59\xa0p.m.\xa0CET"
+        assert str(instants.until_lazy(end)) == instants.until(end)
+        assert instants.until(end + dt.timedelta(hours=1)) == "Dec. 25, 2027, 1\xa0a.m.\xa0CET"
+        assert instants.local_day(instants.last_minute(end)) == dt.date(2027, 12, 24)
+    # Elsewhere it is no midnight, and told as it is.
+    assert instants.until(end, zone=ZoneInfo("America/New_York")) == "Dec. 24, 2027, 6\xa0p.m.\xa0EST"
+    assert instants.until_for_mail(end, "en", warsaw) == "Friday, December 24, 2027, 11:59\xa0PM CET"

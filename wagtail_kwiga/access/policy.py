@@ -21,7 +21,7 @@ from wagtail_kwiga.access.spans import GrantView
 from wagtail_kwiga.catalogue.access_rules import Lesson, later
 from wagtail_kwiga.catalogue.models import Product
 from wagtail_kwiga.contacts.models import Contact
-from wagtail_kwiga.formatting.instants import moment_lazy
+from wagtail_kwiga.formatting.instants import moment_lazy, until_lazy
 
 #: It is open (``Answer.state``).
 YES = "yes"
@@ -158,4 +158,10 @@ def _was_revoked(grant: GrantView) -> bool:
 
 def _answer(state: str, why: str, when: dt.datetime | None = None, until: dt.datetime | None = None) -> Answer:
     words = _MESSAGES[why]
-    return Answer(state, when, why, format_lazy(words, when=moment_lazy(when)) if when else words, until)
+    return Answer(
+        state,
+        when,
+        why,
+        format_lazy(words, when=(until_lazy if why == "ended" else moment_lazy)(when)) if when else words,
+        until,
+    )

@@ -49,7 +49,7 @@ def message(code: str, offer: Offer) -> str:
     if code == NOT_YET and offer.sales_from is not None:
         return _("Not on sale yet. Sales begin on %(when)s.") % {"when": instants.moment(offer.sales_from)}
     if code == OVER and offer.sales_until is not None:
-        return _("Sales have ended: this was on offer until %(when)s.") % {"when": instants.moment(offer.sales_until)}
+        return _("Sales have ended: this was on offer until %(when)s.") % {"when": instants.until(offer.sales_until)}
     if code == DRAFT:
         return _("This is not on sale yet.")
     return _("This is no longer on sale.")

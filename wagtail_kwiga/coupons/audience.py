@@ -123,7 +123,7 @@ def hindrance(coupon: Coupon, now: dt.datetime | None = None) -> str:
         case Reason.NOT_YET:
             return _("It begins on %(when)s.") % {"when": instants.moment(cast(dt.datetime, coupon.valid_from))}
         case Reason.EXPIRED:
-            return _("It ended on %(when)s.") % {"when": instants.moment(cast(dt.datetime, coupon.valid_until))}
+            return _("It ended on %(when)s.") % {"when": instants.until(cast(dt.datetime, coupon.valid_until))}
         case Reason.USED_UP:
             return _("It has been used as often as it may be.")
     return ""

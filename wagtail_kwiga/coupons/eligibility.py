@@ -30,7 +30,7 @@ from wagtail_kwiga.coupons import rules
 from wagtail_kwiga.coupons.models import Coupon, CouponListLimit, CouponOfferLimit, CouponUse, OfferAllowedCoupon
 from wagtail_kwiga.coupons.reasons import message
 from wagtail_kwiga.coupons.rules import Reason
-from wagtail_kwiga.formatting.instants import moment_lazy
+from wagtail_kwiga.formatting.instants import moment_lazy, until_lazy
 
 #: What paste brings along at the ends of a code without anybody seeing it.
 _INVISIBLE_ENDS = "\u200b\u2060\ufeff"
@@ -199,7 +199,7 @@ def _told(verdict: rules.Verdict, coupon: Coupon, offer: Offer) -> Verdict:
         case Reason.NOT_YET:
             facts = {"when": moment_lazy(cast(dt.datetime, coupon.valid_from))}
         case Reason.EXPIRED | Reason.ENDED_FOR_YOU:
-            facts = {"when": moment_lazy(cast(dt.datetime, verdict.until))}
+            facts = {"when": until_lazy(cast(dt.datetime, verdict.until))}
         case Reason.OTHER_CURRENCY:
             facts = {"theirs": coupon.currency, "ours": offer.currency}
     return Verdict(verdict.ok, verdict.reason, message(verdict.reason, **facts), coupon, verdict.until)

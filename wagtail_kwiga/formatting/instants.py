@@ -43,6 +43,12 @@ def local_day(instant: dt.datetime, zone: dt.tzinfo | None = None) -> dt.date:
     return local(instant, zone).date()
 
 
+def last_minute(end: dt.datetime, zone: dt.tzinfo | None = None) -> dt.datetime:
+    """What is told of ``end``, the first instant that is no longer inside: one that falls on midnight in ``zone`` (by default
+    the reader's) as the last minute of the day before. “Until 25 December, 00:00” is read as a day more than it is."""
+    return end - dt.timedelta(minutes=1) if local(end, zone).time() == dt.time() else end
+
+
 def zone_name(instant: dt.datetime, locale: Locale) -> str:
     """The short name of the zone ``instant`` is in: the language's own, else the international one, else ``UTC+1``."""
     name = str(get_timezone_name(instant, width="short", locale=locale))
@@ -73,6 +79,14 @@ def moment(instant: dt.datetime, *, zone: dt.tzinfo | None = None, language: str
 
 #: ``moment`` in the language and zone of the page that shows it, for words that are made before.
 moment_lazy = lazy(moment, str)
+
+
+def until(end: dt.datetime, *, zone: dt.tzinfo | None = None, language: str | None = None) -> str:
+    """``moment`` of an end (``last_minute``): ``December 24, 2027, 11:59 p.m. CET`` for what ends with that day."""
+    return moment(last_minute(end, zone), zone=zone, language=language)
+
+
+until_lazy = lazy(until, str)
 
 
 def moment_to_the_second(instant: dt.datetime, *, zone: dt.tzinfo | None = None, language: str | None = None) -> str:
@@ -119,6 +133,12 @@ def _speaking(language: str | None) -> Any:
 def moment_for_mail(instant: dt.datetime, language: str, zone: dt.tzinfo | None = None) -> str:
     """``Tuesday, March 2, 2027, 1:30 PM CET``: weekday, date, time to the minute and zone, by default the site's."""
     return _for_mail(instant, language, zone or site_zone())
+
+
+def until_for_mail(end: dt.datetime, language: str, zone: dt.tzinfo | None = None) -> str:
+    """``moment_for_mail`` of an end (``last_minute``)."""
+    zone = zone or site_zone()
+    return _for_mail(last_minute(end, zone), language, zone)
 
 
 @lru_cache(maxsize=1024)  # a batch of mails tells the same end to everybody

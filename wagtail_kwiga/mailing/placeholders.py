@@ -199,7 +199,7 @@ def _saved(situation: Situation) -> str:
 
 
 def _valid_until(situation: Situation) -> str:
-    return instants.moment_for_mail(situation.coupon_until, situation.language) if situation.coupon_until else ""
+    return instants.until_for_mail(situation.coupon_until, situation.language) if situation.coupon_until else ""
 
 
 def _valid_hours(situation: Situation) -> str:

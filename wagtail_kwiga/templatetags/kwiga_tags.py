@@ -52,6 +52,15 @@ def instant(value: dt.datetime | None) -> SafeString | str:
     return format_html('<time datetime="{}">{}</time>', iso, instants.moment(value))
 
 
+@register.filter
+def until(end: dt.datetime | None) -> SafeString | str:
+    """The same of an end: what ends with a day is told as its last minute; ``<time>`` holds the end itself."""
+    if end is None:
+        return ""
+    iso = instants.local(end).isoformat(timespec="seconds")
+    return format_html('<time datetime="{}">{}</time>', iso, instants.until(end))
+
+
 @register.inclusion_tag("wagtail_kwiga/seller.html", takes_context=True)
 def kwiga_seller(context: Context) -> dict[str, Any]:
     """Who sells, for the foot of every visitor page."""

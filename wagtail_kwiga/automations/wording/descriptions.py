@@ -185,7 +185,7 @@ def _discount(coupon_ids: list[int], length: dt.timedelta | None, known: Names) 
     told = {
         "size": size,
         "span": exact_duration(length) if length else "",
-        "until": instants.moment(until) if until else "",
+        "until": instants.until(until) if until else "",
     }
     if length and until:
         return _("%(size)s for %(span)s, until %(until)s at the latest") % told

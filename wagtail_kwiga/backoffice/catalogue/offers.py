@@ -152,7 +152,7 @@ class OfferViewSet(SnippetViewSet):
             Column("coupon_mode", label=_("Coupons"), accessor="get_coupon_mode_display", sort_key="coupon_mode"),
             Column("orders", label=_("Orders"), accessor="order_count", sort_key="order_count", classname=NUMBER),
             Column(
-                "until", label=_("Sold until"), accessor=lambda offer: _day(offer.sales_until), sort_key="sales_until"
+                "until", label=_("Sold until"), accessor=lambda offer: _last_day(offer.sales_until), sort_key="sales_until"
             ),
             DateColumn("updated_at", label=_("Last published"), sort_key="updated_at"),
         ]  # fmt: skip
@@ -173,3 +173,7 @@ class OfferViewSet(SnippetViewSet):
 
 def _day(instant: Any) -> Any:
     return instants.local_day(instant) if instant else ""
+
+
+def _last_day(end: Any) -> Any:
+    return instants.local_day(instants.last_minute(end)) if end else ""

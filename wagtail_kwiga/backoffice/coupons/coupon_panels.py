@@ -14,7 +14,7 @@ from wagtail_kwiga.automations.models import Scenario
 from wagtail_kwiga.backoffice.coupons import gates
 from wagtail_kwiga.backoffice.parts import linking, policies
 from wagtail_kwiga.backoffice.parts.cards import Card, CardNote, CopyLinks, Notes, joined
-from wagtail_kwiga.backoffice.parts.columns import Facts, exact, tag
+from wagtail_kwiga.backoffice.parts.columns import Facts, exact, exact_end, tag
 from wagtail_kwiga.catalogue.models import Offer
 from wagtail_kwiga.contacts.models import ContactList, ListMembership
 from wagtail_kwiga.coupons import audience, discounts, uses
@@ -91,7 +91,7 @@ def cards(coupon: Coupon, request: HttpRequest) -> list[Component]:
         (_("Only for people on"), joined(_list_link(one, request.user) for one in coupon.contact_lists.all())),
         (_("Only for"), joined(offers)),
         (_("Begins"), exact(coupon.valid_from)),
-        (_("Ends"), exact(coupon.valid_until)),
+        (_("Ends"), exact_end(coupon.valid_until)),
         (_("Uses in all"), coupon.limit_total),
         (_("Uses per person"), coupon.limit_per_contact),
         (_("Scenarios that hand it out"), joined(linking.linked(one, one.title, request.user) for one in scenarios)),

@@ -270,7 +270,7 @@ class CouponViewSet(SnippetViewSet):
             Column(
                 "valid_until",
                 label=_("Ends"),
-                accessor=lambda coupon: columns.coming(coupon.valid_until),
+                accessor=lambda coupon: columns.ending(coupon.valid_until),
                 sort_key="valid_until",
             ),
             BooleanColumn("is_active", label=_("Active"), sort_key="is_active"),

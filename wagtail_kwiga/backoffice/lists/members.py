@@ -25,7 +25,7 @@ from wagtail.admin.widgets.button import HeaderButton
 
 from wagtail_kwiga import conf
 from wagtail_kwiga.backoffice.lists import member_sources
-from wagtail_kwiga.backoffice.parts import filters, linking, policies
+from wagtail_kwiga.backoffice.parts import columns, filters, linking, policies
 from wagtail_kwiga.backoffice.parts.records import RecordIndexView
 from wagtail_kwiga.contacts import lists
 from wagtail_kwiga.contacts.models import ContactList, ListMembership
@@ -173,7 +173,7 @@ class MembersView(RecordIndexView):
                 Column("why", label=_("Why"), accessor="why_words"),
             ]
         else:
-            columns.append(_UntilColumn("until", label=_("Until"), sort_key="until"))
+            columns.append(Column("until", label=_("Until"), accessor=_until, sort_key="until"))
         return columns
 
     def _orders_url(self, grant: ListMembership) -> str | None:
@@ -265,10 +265,9 @@ def of_list(list_id: int) -> QuerySet:
     return ListMembership.objects.filter(list_id=list_id).select_related("contact").annotate(over_at=over)
 
 
-class _UntilColumn(DateColumn):
+def _until(grant: ListMembership) -> Any:
     """An end, or that there is none."""
-
-    cell_template_name = "wagtail_kwiga/backoffice/contact_lists/until_cell.html"
+    return columns.ending(grant.until) or _("no end")
 
 
 def _source(grant: Any, user: Any) -> Any:

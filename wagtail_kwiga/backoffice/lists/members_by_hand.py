@@ -18,7 +18,7 @@ from wagtail_kwiga import conf
 from wagtail_kwiga.backoffice.lists import member_sources
 from wagtail_kwiga.backoffice.lists.members import crumbs, of_list
 from wagtail_kwiga.backoffice.parts import calendar_bounds, linking, policies
-from wagtail_kwiga.backoffice.parts.columns import exact
+from wagtail_kwiga.backoffice.parts.columns import exact_end
 from wagtail_kwiga.catalogue.end_field import EndField
 from wagtail_kwiga.contacts import directory, lists
 from wagtail_kwiga.contacts.models import Contact, ContactList, ListMembership
@@ -79,7 +79,7 @@ def add_member(request: HttpRequest, pk: int) -> HttpResponse:
         data = form.cleaned_data
         contact = directory.get_or_create_contact(email=data["email"], name=data["name"])
         grant = lists.staff_add(contact_list, contact, until=data["until"], by=policies.user_of(request))
-        facts = {"person": contact, "list": contact_list.title, "until": exact(grant.until)}
+        facts = {"person": contact, "list": contact_list.title, "until": exact_end(grant.until)}
         words = _("%(person)s is on “%(list)s” until %(until)s.") if grant.until else _("%(person)s is on “%(list)s”.")
         messages.success(request, words % facts)
         return redirect(people if policies.may(request.user, "view", ListMembership) else request.path)

@@ -11,7 +11,7 @@ from django.utils.translation import gettext_lazy as _
 
 from wagtail_kwiga.access import reading
 from wagtail_kwiga.access.models import AccessGrant
-from wagtail_kwiga.backoffice.parts.columns import exact
+from wagtail_kwiga.backoffice.parts.columns import exact, exact_end
 
 
 def state(grant: AccessGrant | None, now: dt.datetime) -> Any:
@@ -37,10 +37,10 @@ def end(grant: AccessGrant) -> Any:
     if grant.revoked_at:
         really: Any = exact(min(grant.revoked_at, grant.ends_at or grant.revoked_at))
     elif times is None or not grant.adjustments.all():
-        return exact(grant.ends_at) or _("no end")
+        return exact_end(grant.ends_at) or _("no end")
     elif times.frozen and times.frozen[-1][1] is None:
         really = _("not known while it is frozen")
     else:
-        really = exact(times.ends_at) or (_("no end") if times.open else _("never held"))
-    sold = exact(grant.ends_at) or gettext("no end")
+        really = exact_end(times.ends_at) or (_("no end") if times.open else _("never held"))
+    sold = exact_end(grant.ends_at) or gettext("no end")
     return format_html("{} ({})", really, gettext("as sold: %(end)s") % {"end": sold})

@@ -76,6 +76,16 @@ def coming(instant: Any) -> Any:
     )  # fmt: skip
 
 
+def exact_end(end: Any) -> str:
+    """``exact`` for an end: what ends with a day is told as its last minute."""
+    return exact(instants.last_minute(end)) if end is not None else ""
+
+
+def ending(end: Any) -> Any:
+    """``coming`` for an end: what ends with a day is told as its last minute."""
+    return coming(instants.last_minute(end)) if end is not None else ""
+
+
 def breaking(email: str) -> SafeString:
     """An address that is broken after its @ first, where it must be broken."""
     name, at, domain = email.rpartition("@")
