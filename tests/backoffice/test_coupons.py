@@ -60,6 +60,7 @@ def test_a_coupon_valid_until_a_date_is_good_on_that_day(admin_client):
     assert answer.status_code == 302
     coupon = m.Coupon.objects.get()
     assert coupon.valid_until == dt.datetime(2027, 11, 1, tzinfo=ZoneInfo("Europe/Warsaw"))
+    says(page_of(admin_client, LIST), "10/31/2027 11:59 p.m.")
     says(page_of(admin_client, f"/admin/kwiga/coupons/edit/{coupon.pk}/"), "A date without a time ends with that day")
 
 
