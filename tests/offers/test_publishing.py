@@ -121,7 +121,11 @@ def test_products_keep_the_editors_order_their_title_share_and_access(seller):
 
 
 def writes(captured) -> list[str]:
-    return [q["sql"].split(" WHERE ")[0] for q in captured if "offerproduct" in q["sql"] and "SELECT" not in q["sql"]]
+    return [
+        q["sql"].split(" WHERE ")[0]
+        for q in captured
+        if "offerproduct" in q["sql"] and not q["sql"].startswith("SELECT")
+    ]
 
 
 def test_rows_are_written_in_two_statements_however_many_and_only_where_they_changed(seller):
