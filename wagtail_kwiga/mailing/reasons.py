@@ -47,6 +47,23 @@ class Why(StrEnum):
     WORSE_AGAIN = "worse_again"
 
 
+#: Why a coupon takes nothing off for somebody, as staff read it: ``coupon_`` and the reason of ``coupons.rules``.
+COUPON_REFUSED: dict[str, Any] = {
+    "coupon_unknown": _("The coupon is gone."),
+    "coupon_inactive": _("The coupon is not active."),
+    "coupon_not_yet": _("The coupon is not valid yet."),
+    "coupon_expired": _("The coupon has expired."),
+    "coupon_offer_takes_none": _("The offer takes no coupons."),
+    "coupon_offer_takes_others": _("The offer takes only other coupons."),
+    "coupon_wrong_offer": _("The coupon is for other offers."),
+    "coupon_other_currency": _("The coupon is in another currency."),
+    "coupon_other_address": _("The coupon is for people on a list, and this person is not on it."),
+    "coupon_ended_for_you": _("The coupon is for people on a list, and this person's time on it is over."),
+    "coupon_used_by_you": _("The person has used the coupon as often as allowed."),
+    "coupon_used_up": _("The coupon is used up."),
+}
+
+
 _SENTENCES: dict[str, Any] = {
     Why.PAID: _("The purchase is paid."),
     Why.NOT_WAITING: _("No order of this purchase waits for a first payment any more."),
@@ -76,18 +93,7 @@ _SENTENCES: dict[str, Any] = {
     Why.PROMISE_OVER: _("What it promises no longer holds."),
     Why.WORSE_AGAIN: _("It was rewritten once, and the price or the deadline has become worse again."),
     "not_for_sale": _("The offer is not for sale at present."),
-    "coupon_unknown": _("The coupon is gone."),
-    "coupon_inactive": _("The coupon is not active."),
-    "coupon_not_yet": _("The coupon is not valid yet."),
-    "coupon_expired": _("The coupon has expired."),
-    "coupon_offer_takes_none": _("The offer takes no coupons."),
-    "coupon_offer_takes_others": _("The offer takes only other coupons."),
-    "coupon_wrong_offer": _("The coupon is for other offers."),
-    "coupon_other_currency": _("The coupon is in another currency."),
-    "coupon_other_address": _("The coupon is for people on a list, and this person is not on it."),
-    "coupon_ended_for_you": _("The coupon is for people on a list, and this person's time on it is over."),
-    "coupon_used_by_you": _("The person has used the coupon as often as allowed."),
-    "coupon_used_up": _("The coupon is used up."),
+    **COUPON_REFUSED,
 }
 
 

@@ -8,6 +8,8 @@ from typing import Any
 from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
 
+from wagtail_kwiga.mailing.reasons import COUPON_REFUSED
+
 _WORDS: dict[str, Any] = {
     # done
     "due": _("It was time."),
@@ -32,19 +34,8 @@ _WORDS: dict[str, Any] = {
     "refused": _("The mail server refused the address."),
     "staff": _("Staff have put the address on the list of those that get no mail."),
     "no_end_to_tell": _("The mail names a deadline, and for this person the coupon has none."),
-    "coupon_unknown": _("The coupon is gone."),
     "coupon_not_for_sale": _("The offer is not for sale at present."),
-    "coupon_inactive": _("The coupon is not active."),
-    "coupon_not_yet": _("The coupon is not valid yet."),
-    "coupon_expired": _("The coupon has expired."),
-    "coupon_offer_takes_none": _("The offer takes no coupons."),
-    "coupon_offer_takes_others": _("The offer takes only other coupons."),
-    "coupon_wrong_offer": _("The coupon is for other offers."),
-    "coupon_other_currency": _("The coupon is in another currency."),
-    "coupon_other_address": _("The coupon is for people on a list, and this person is not on it."),
-    "coupon_ended_for_you": _("The coupon is for people on a list, and this person's time on it is over."),
-    "coupon_used_by_you": _("The person has used the coupon as often as allowed."),
-    "coupon_used_up": _("The coupon is used up."),
+    **COUPON_REFUSED,
     # left
     "purchase_paid": _("Paid: this purchase is made, by this order or another one."),
     "partly_paid": _("A part is paid; the buyer is asked for the rest instead."),
