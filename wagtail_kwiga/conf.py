@@ -39,7 +39,7 @@ class Defaults:
     #: Days after the last part of a payment plan is due in which it may still be paid.
     PAYMENT_GRACE_DAYS: int = 7
     #: Minutes for which a coupon use is held while a gateway is asked for money; each attempt renews it.
-    GATEWAY_HOLD_MINUTES: int = 60
+    GATEWAY_RESERVATION_MINUTES: int = 60
     #: Days a person is left in peace after the last recovery message of a scenario for the same purchase.
     REENTRY_COOLING_DAYS: int = 30
     #: Hours by which a step may be late and still act; later it is missed.

@@ -65,7 +65,7 @@ def test_paid_refunded_and_paid_again_gives_access_in_any_order(money_first):
 
 def test_late_money_takes_the_place_that_its_own_sibling_holds():
     contact, offer, coupon = make_contact(), make_offer(coupon_mode="any"), make_coupon("ONCE", limit_total=1)
-    first = order_for(contact, offer, coupon=coupon, hold_until=after(days=14))
+    first = order_for(contact, offer, coupon=coupon, reserve_until=after(days=14))
     transitions.expire(first, now=after(days=14))
     order_for(contact, offer, coupon=coupon, now=after(days=15))
     books_receive(first, "102", now=after(days=15, minutes=1))

@@ -60,7 +60,9 @@ MODULES: dict[str, Module] = {
             "tests/payments/test_provider_events*.py",
             "tests/payments/test_event_kinds.py",
         ),
-        _of_package("payments.claiming", "tests/payments/test_confirm.py", "tests/payments/test_provider_events*.py"),
+        _of_package(
+            "payments.event_leasing", "tests/payments/test_confirm.py", "tests/payments/test_provider_events*.py"
+        ),
         _of_package("coupons.uses", "tests/coupons/test_uses*.py", "tests/coupons/test_machine.py"),
         _of_package(
             "coupons.rules", "tests/coupons/test_eligibility*.py", "tests/automations/running/test_coupon_facts.py"

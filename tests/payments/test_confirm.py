@@ -24,7 +24,7 @@ from tests.processes import ROOT, environment
 from tests.support import START, after
 from wagtail_kwiga import models as m
 from wagtail_kwiga import tasks
-from wagtail_kwiga.payments import claiming, polling, provider_events, registry
+from wagtail_kwiga.payments import event_leasing, polling, provider_events, registry
 from wagtail_kwiga.payments.provider import CONFIRMED, Confirmed, NotYet
 from wagtail_kwiga.payments.serialization import from_json
 from wagtail_kwiga.pricing.money import Money
@@ -122,9 +122,9 @@ def test_a_repetition_asks_nobody_and_books_nothing(gateway, attempt):
 
 def test_what_is_in_hand_is_left_alone_until_the_lease_is_over(gateway, attempt):
     post(gateway, attempt)
-    assert [row.pk for row in claiming.claim(START)] == [event().pk]
+    assert [row.pk for row in event_leasing.claim(START)] == [event().pk]
     assert event().leased_until == after(minutes=2) and len(event().lease) == 32
-    assert claiming.claim(after(seconds=119)) == []
+    assert event_leasing.claim(after(seconds=119)) == []
     assert provider_events.settle(event().pk, after(seconds=119)) is None
     assert gateway.asked == []
     assert provider_events.settle(event().pk, after(minutes=2)).result == "applied"
@@ -210,13 +210,13 @@ def test_a_pass_costs_the_same_for_one_and_for_many(gateway, attempt, django_ass
     post(gateway, attempt)
     template = event()
     with CaptureQueriesContext(connection) as one:
-        claiming.claim(START, batch=50)
+        event_leasing.claim(START, batch=50)
     m.ProviderEvent.objects.bulk_create(
         m.ProviderEvent(method="verifying", event_id=f"e{n}", received_at=START, next_try_at=START, meaning=template.meaning)
         for n in range(40)
     )  # fmt: skip
     with django_assert_num_queries(len(one)):
-        assert len(claiming.claim(START, batch=50)) == 40
+        assert len(event_leasing.claim(START, batch=50)) == 40
 
 
 def test_a_pass_that_has_no_time_left_gives_back_what_it_has_not_begun(gateway, attempt):

@@ -14,7 +14,7 @@ from tests.support import START, after
 from wagtail_kwiga import models as m
 from wagtail_kwiga.exceptions import BadSignature
 from wagtail_kwiga.orders import transitions
-from wagtail_kwiga.payments import attempts, ledger, provider_events, refunds, registry, remembering
+from wagtail_kwiga.payments import attempts, event_store, ledger, provider_events, refunds, registry
 from wagtail_kwiga.payments.provider import CONFIRMED, EventKind, FailureCode, Outcome, ReportedEvent
 from wagtail_kwiga.payments.serialization import from_json, to_json
 from wagtail_kwiga.pricing.money import Money
@@ -283,12 +283,12 @@ def event(**given) -> ReportedEvent:
 
 def test_keys_without_ids_are_the_body_and_the_position():
     first, second, other = (
-        remembering.keys([event()] * count, body) for count, body in ((1, b"a"), (3, b"a"), (1, b"b"))
+        event_store.event_keys([event()] * count, body) for count, body in ((1, b"a"), (3, b"a"), (1, b"b"))
     )
     assert second[0] == first[0] and second[1:] == [f"{first[0]}#1", f"{first[0]}#2"]
     assert other != first
-    assert remembering.keys([event()], b"") != remembering.keys([event(outcome="failed")], b"")
-    assert max(map(len, remembering.keys([event(event_id="e" * 500)] * 2, b""))) == 64
+    assert event_store.event_keys([event()], b"") != event_store.event_keys([event(outcome="failed")], b"")
+    assert max(map(len, event_store.event_keys([event(event_id="e" * 500)] * 2, b""))) == 64
 
 
 def test_an_event_survives_being_kept():

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from django.utils.translation import gettext_lazy as _
 
 from wagtail_kwiga import conf, events, locking
-from wagtail_kwiga.access import reading
+from wagtail_kwiga.access import grant_times
 from wagtail_kwiga.access.events import AccessAdjusted
 from wagtail_kwiga.access.models import AccessAdjustment, AccessGrant
 from wagtail_kwiga.access.spans import AdjustmentKind
@@ -122,7 +122,7 @@ def _refuse_bad_span(kind: AdjustmentKind, days: int | None, until: dt.datetime 
 
 
 def _refuse_no_effect(grant: AccessGrant, kind: AdjustmentKind, now: dt.datetime) -> None:
-    for held in reading.held(AccessGrant.objects.filter(pk=grant.pk)):
+    for held in grant_times.with_times(AccessGrant.objects.filter(pk=grant.pk)):
         times, revoked_at = held.view.times, held.view.revoked_at
         if revoked_at is not None and revoked_at <= now:
             raise KwigaError(_("This access was taken away."), code="revoked")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, cast
 from django.utils.translation import gettext_lazy as _
 
 from wagtail_kwiga import conf, events, locking
-from wagtail_kwiga.access import ownership, reading
+from wagtail_kwiga.access import grant_times, ownership
 from wagtail_kwiga.access.events import AccessEnded, AccessGranted
 from wagtail_kwiga.access.models import AccessGrant
 from wagtail_kwiga.access.reasons import Reason
@@ -69,7 +69,9 @@ def _of_lines(lines: list[OrderLine], order: Order, now: dt.datetime) -> list[Ac
     extended = {line.product_id for line, terms in sold if terms.length.extends}
     held: dict[int, list[GrantView]] = defaultdict(list)
     if extended:
-        for had in reading.held(AccessGrant.objects.filter(contact_id=order.contact_id, product_id__in=extended)):
+        for had in grant_times.with_times(
+            AccessGrant.objects.filter(contact_id=order.contact_id, product_id__in=extended)
+        ):
             held[had.product_id].append(had.view)
     made = []
     for line, terms in sold:

@@ -16,7 +16,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from itertools import product
 
-from wagtail_kwiga.access import reading
+from wagtail_kwiga.access import grant_times
 from wagtail_kwiga.access.models import AccessGrant
 from wagtail_kwiga.access.spans import GrantView, Span
 from wagtail_kwiga.catalogue.access_rules import Lesson, later
@@ -137,7 +137,7 @@ def _held(wanted: set[tuple[int, int]]) -> dict[tuple[int, int], list[GrantView]
         product_id__in={product for _contact, product in wanted},
     )
     held: dict[tuple[int, int], list[GrantView]] = defaultdict(list)
-    for grant in reading.held(rows):
+    for grant in grant_times.with_times(rows):
         held[grant.contact_id, grant.product_id].append(grant.view)
     return held
 

@@ -15,7 +15,7 @@ from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
 
 from wagtail_kwiga import conf
-from wagtail_kwiga.access import reading
+from wagtail_kwiga.access import grant_times
 from wagtail_kwiga.access.models import AccessGrant
 from wagtail_kwiga.access.spans import GrantView
 from wagtail_kwiga.catalogue.access_rules import Lesson, later
@@ -70,7 +70,7 @@ def may_open(contact: Contact, product: Product, lesson: Lesson | None = None, a
 
     A grant whose terms this version cannot read gives nothing and is logged; it takes nothing from the others either.
     """
-    grants = reading.held(AccessGrant.objects.filter(contact=contact, product=product))
+    grants = grant_times.with_times(AccessGrant.objects.filter(contact=contact, product=product))
     return decide([grant.view for grant in grants], lesson, at or conf.now())
 
 

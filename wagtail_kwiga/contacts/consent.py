@@ -15,7 +15,7 @@ from wagtail_kwiga.contacts import directory
 from wagtail_kwiga.contacts.events import ContactUnsubscribed
 from wagtail_kwiga.contacts.models import Consent, Contact
 from wagtail_kwiga.journal import writing
-from wagtail_kwiga.legal_texts import keeping
+from wagtail_kwiga.legal_texts import archive
 from wagtail_kwiga.legal_texts.models import LegalText
 
 writing.register_sentences(
@@ -88,7 +88,7 @@ def resubscribe(
 
 
 def _give(row: Contact, form: str, text: str, language: str, now: dt.datetime) -> None:
-    words = keeping.keep(LegalText.Kind.PROMO_CONSENT, language, "", text, now) if text else None
+    words = archive.store(LegalText.Kind.PROMO_CONSENT, language, "", text, now) if text else None
     Consent.objects.create(
         contact=row, kind=Consent.Kind.PROMOTION, text=words, language=language, form=form, given_at=now
     )

@@ -21,7 +21,7 @@ from wagtail.fields import RichTextField, StreamField
 from wagtail.models import Page
 from wagtail.rich_text import expand_db_html
 
-from wagtail_kwiga.legal_texts import keeping
+from wagtail_kwiga.legal_texts import archive
 from wagtail_kwiga.legal_texts.models import LegalText
 
 logger = logging.getLogger("wagtail_kwiga.legal_texts")
@@ -33,10 +33,10 @@ def keep_page(kind: str, page: Page, now: dt.datetime) -> LegalText:
     A page that was never published through Wagtail has no revision to know it by and is read anew each time.
     """
     source = source_of(page)
-    if source and (known := keeping.found(kind, source)) is not None:
+    if source and (known := archive.find(kind, source)) is not None:
         return known
     whole = page.specific
-    return keeping.keep(kind, whole.locale.language_code, whole.title, text_of(whole), now, source)
+    return archive.store(kind, whole.locale.language_code, whole.title, text_of(whole), now, source)
 
 
 def source_of(page: Page) -> str:

@@ -169,7 +169,7 @@ def submit(
             accepted_terms=accepted_terms,
             page_revision=page_revision,
             answers=answers or {},
-            hold_until=attempts.hold_until(provider, now) if provider else None,
+            reserve_until=attempts.reserve_until(provider, now) if provider else None,
         )
         order = placing.place_order(draft, vouch=proof.covers, beside=write_beside, now=now)
         if provider is None or not order.total_amount:

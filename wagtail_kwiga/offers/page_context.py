@@ -23,7 +23,7 @@ from wagtail_kwiga.contacts import directory, limits
 from wagtail_kwiga.coupons import discounts, eligibility
 from wagtail_kwiga.coupons.rules import Reason
 from wagtail_kwiga.exceptions import KwigaError
-from wagtail_kwiga.legal_texts import keeping, pages
+from wagtail_kwiga.legal_texts import archive, pages
 from wagtail_kwiga.legal_texts.models import LegalText
 from wagtail_kwiga.offers import (
     base_templates,
@@ -355,8 +355,8 @@ class Visit:
                 return pages.keep_page(LegalText.Kind.TERMS, block.value, self.now)
             if block.block_type == "url" and block.value:
                 source = f"url:{block.value}"
-                known = keeping.found(LegalText.Kind.TERMS, source)
-                return known or keeping.keep(LegalText.Kind.TERMS, "", "", block.value, self.now, source)
+                known = archive.find(LegalText.Kind.TERMS, source)
+                return known or archive.store(LegalText.Kind.TERMS, "", "", block.value, self.now, source)
         return None
 
     # --- what is said -------------------------------------------------------------------------------------------------

@@ -116,7 +116,7 @@ class OrderDraft:
     answers: Mapping[str, Any] = field(default_factory=dict)
     #: Until when the payment method needs the coupon, or what answers it for the order about to be written. By default the
     #: gateway's hour, for a transfer until the order expires.
-    hold_until: dt.datetime | Callable[[Order], dt.datetime] | None = None
+    reserve_until: dt.datetime | Callable[[Order], dt.datetime] | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "lines", tuple(self.lines))

@@ -110,8 +110,8 @@ def place_order(
             page_revision=draft.page_revision,
             answers=kept,
         )
-        hold = draft.hold_until
-        until = hold(order) if callable(hold) else hold or default_hold(order, now)
+        hold = draft.reserve_until
+        until = hold(order) if callable(hold) else hold or default_reservation(order, now)
         begun = None
         if order.coupon_id and passing.use is None:
             begun = uses.begin_reservation(order.coupon_id, contact.pk, until=until, now=now)
@@ -132,11 +132,11 @@ def place_order(
     return order
 
 
-def default_hold(order: Order, now: dt.datetime) -> dt.datetime:
+def default_reservation(order: Order, now: dt.datetime) -> dt.datetime:
     """Until when a coupon is held for an order whose payment method says nothing else."""
     if order.payment_kind == PaymentKind.TRANSFER:
         return order.expires_at
-    return now + dt.timedelta(minutes=conf.settings.GATEWAY_HOLD_MINUTES)
+    return now + dt.timedelta(minutes=conf.settings.GATEWAY_RESERVATION_MINUTES)
 
 
 def _look_round(

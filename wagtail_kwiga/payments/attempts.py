@@ -74,7 +74,7 @@ def start(
         if (fresh.payment_method, fresh.payment_kind) != (method, provider.kind):
             fresh.payment_method, fresh.payment_kind = method, provider.kind
             fresh.save(update_fields=["payment_method", "payment_kind"])
-        _renew_hold(fresh, provider, now)
+        _renew_reservation(fresh, provider, now)
     order.payment_method, order.payment_kind = fresh.payment_method, fresh.payment_kind
     order.coupon_use_id = fresh.coupon_use_id
     return StartedAttempt(attempt, _request_payment(provider, attempt, fresh, now), fresh)
@@ -82,12 +82,12 @@ def start(
 
 def prepare(order: Order, provider: Provider, *, now: dt.datetime) -> PaymentAttempt:
     """The first half of ``start`` for an order that this very transaction has placed, with its coupon reserved for as long as
-    ``hold_until`` says. After the commit ``request_payment`` asks the provider. Three statements."""
+    ``reserve_until`` says. After the commit ``request_payment`` asks the provider. Three statements."""
     payment = references.first_payment(order)
     return _new_attempt(order, payment, provider, now, origin=PaymentAttempt.Origin.CHECKOUT)
 
 
-def hold_until(provider: Provider, now: dt.datetime) -> Callable[[Order], dt.datetime]:
+def reserve_until(provider: Provider, now: dt.datetime) -> Callable[[Order], dt.datetime]:
     """Until when a coupon must stay reserved for an order paid by ``provider``."""
 
     def until(order: Order) -> dt.datetime:
@@ -202,11 +202,11 @@ def _announced(payment: Payment, method: str, asked: Money) -> PaymentAttempt | 
     ).first()
 
 
-def _renew_hold(order: Order, provider: Provider, now: dt.datetime) -> None:
+def _renew_reservation(order: Order, provider: Provider, now: dt.datetime) -> None:
     """Last in the transaction: it may lock the coupon's row."""
     if order.coupon_use_id is None:
         return
-    use = uses.renew(order.coupon_use, until=hold_until(provider, now)(order), now=now)
+    use = uses.renew(order.coupon_use, until=reserve_until(provider, now)(order), now=now)
     if use is not None and use.pk != order.coupon_use_id:
         order.coupon_use = use
         order.save(update_fields=["coupon_use"])

@@ -305,7 +305,7 @@ class Provider(ABC):
 
     def reserve_for(self, order: Order) -> dt.timedelta | None:
         """How long from now a coupon stays reserved for one attempt; ``None``: until the order expires."""
-        return dt.timedelta(minutes=conf.settings.GATEWAY_HOLD_MINUTES)
+        return dt.timedelta(minutes=conf.settings.GATEWAY_RESERVATION_MINUTES)
 
     @abstractmethod
     def start(self, attempt: PaymentAttempt, urls: Urls, now: dt.datetime) -> NextAction:

@@ -26,7 +26,7 @@ from wagtail_kwiga.exceptions import ConfigurationFault, PaymentRefused, Provide
 from wagtail_kwiga.journal import writing
 from wagtail_kwiga.journal.acting import Actor, acting_as
 from wagtail_kwiga.orders import transitions
-from wagtail_kwiga.payments import applying, claiming, registry, remembering
+from wagtail_kwiga.payments import applying, event_leasing, event_store, registry
 from wagtail_kwiga.payments.models import PaymentAttempt, ProviderEvent
 from wagtail_kwiga.payments.provider import (
     CONFIRMED,
@@ -88,7 +88,7 @@ def receive_verified(
     provider: Provider, reported: Sequence[ReportedEvent], request: WebhookRequest, now: dt.datetime
 ) -> tuple[EventOutcome, ...]:
     """The second half of ``receive``: remember, and apply what needs neither the network nor a long wait."""
-    stored = remembering.remember(provider, reported, body=request.body, headers=_kept(provider, request), now=now)
+    stored = event_store.store(provider, reported, body=request.body, headers=_kept(provider, request), now=now)
     return tuple(_at_once(provider, event, now, left=AT_ONCE - place) for place, event in enumerate(stored))
 
 
@@ -104,7 +104,7 @@ def take(
 
     Outside any transaction. Raises whatever stands in the way; what was not reached is stored.
     """
-    stored = remembering.remember(provider, reported, body=body, headers=headers or {}, now=now)
+    stored = event_store.store(provider, reported, body=body, headers=headers or {}, now=now)
     return tuple(_see_through(provider, event, now) for event in stored)
 
 
@@ -158,7 +158,7 @@ _CLAIM = ["lease", "leased_until", "next_try_at"]
 def settle(event_id: int, now: dt.datetime | None = None) -> EventOutcome | None:
     """See one stored event through, as a worker's task; ``None`` where it is done, not due, or in other hands."""
     now = now or conf.now()
-    claimed = claiming.claim(now, only=event_id)
+    claimed = event_leasing.claim(now, only=event_id)
     return _settle_claimed(claimed[0], now) if claimed else None
 
 
@@ -171,11 +171,11 @@ def settle_stored(now: dt.datetime | None = None, *, batch: int = 100, seconds: 
     now = now or conf.now()
     budget = conf.settings.SWEEP_SECONDS if seconds is None else seconds
     ends = time.monotonic() + budget
-    claimed = claiming.claim(now, batch=batch)
+    claimed = event_leasing.claim(now, batch=batch)
     settled = 0
     for place, stored in enumerate(claimed):
         if place and time.monotonic() >= ends:
-            claiming.release(claimed[place:], now)
+            event_leasing.release(claimed[place:], now)
             break
         outcome = _settle_claimed(stored, now)
         settled += outcome.event.processed_at is not None and outcome.result not in (Result.UNKNOWN, Result.FAILED)
@@ -222,7 +222,7 @@ def _see_through(provider: Provider, stored: ProviderEvent, now: dt.datetime) ->
     if stored.processed_at is not None:
         return EventOutcome(stored, stored.result, repeated=True)
     if provider.needs_confirm and stored.confirmed_at is None:
-        claimed = claiming.claim(now, only=stored.pk)
+        claimed = event_leasing.claim(now, only=stored.pk)
         return _confirm_and_process(provider, claimed[0], now) if claimed else EventOutcome(stored, stored.result)
     return process(provider, stored, now=now)
 
@@ -268,7 +268,7 @@ def _write_down_yes(stored: ProviderEvent, answer: Confirmed, now: dt.datetime) 
 
 
 def _not_yet(stored: ProviderEvent, answer: NotYet, now: dt.datetime) -> EventOutcome:
-    after = claiming.pause(stored.tries) if answer.retry_after is None else answer.retry_after
+    after = event_leasing.pause(stored.tries) if answer.retry_after is None else answer.retry_after
     stored.result, stored.detail = Result.RECEIVED, "The provider says: not yet."
     _free(stored, now + max(after, dt.timedelta(seconds=1)))
     return EventOutcome(stored, stored.result)
@@ -276,7 +276,7 @@ def _not_yet(stored: ProviderEvent, answer: NotYet, now: dt.datetime) -> EventOu
 
 def _postpone(row: ProviderEvent, result: str, detail: str, now: dt.datetime) -> EventOutcome:
     row.result, row.detail = result, detail[:255]
-    row.next_try_at = now + claiming.pause(row.tries)
+    row.next_try_at = now + event_leasing.pause(row.tries)
     row.lease, row.leased_until = "", None
     row.save(update_fields=["attempt", "result", "detail", *_CLAIM])
     return EventOutcome(row, row.result)
@@ -285,7 +285,7 @@ def _postpone(row: ProviderEvent, result: str, detail: str, now: dt.datetime) ->
 def _free(stored: ProviderEvent, next_try_at: dt.datetime) -> None:
     with locking.atomic_write():
         still = ProviderEvent.objects.filter(pk=stored.pk, processed_at__isnull=True)
-        still.update(next_try_at=next_try_at, result=stored.result, detail=stored.detail, **claiming.FREE)
+        still.update(next_try_at=next_try_at, result=stored.result, detail=stored.detail, **event_leasing.FREE)
 
 
 def _attempt(provider: Provider, event: ReportedEvent) -> PaymentAttempt | None:
@@ -329,7 +329,7 @@ def _note_failure(stored: ProviderEvent, fault: Exception, now: dt.datetime) -> 
     stored.result = Result.FAILED
     stored.detail = redaction.redact(f"{type(fault).__name__}: {fault}").replace("\x00", "")[:255]
     try:
-        _free(stored, now + claiming.pause(stored.tries))
+        _free(stored, now + event_leasing.pause(stored.tries))
     except Exception:
         logger.exception("Could not note why event %s was not processed", stored.pk)
 

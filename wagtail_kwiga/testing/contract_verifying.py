@@ -16,7 +16,7 @@ from django.views.debug import SafeExceptionReporterFilter
 from wagtail_kwiga.exceptions import BadSignature
 from wagtail_kwiga.models import PaymentAttempt
 from wagtail_kwiga.orders.statuses import PaymentKind
-from wagtail_kwiga.payments import remembering
+from wagtail_kwiga.payments import event_store
 from wagtail_kwiga.payments.provider import (
     CONFIRMED,
     Form,
@@ -131,8 +131,8 @@ class VerifyingContract(ContractBase):
         """Two outcomes of one payment are two events; the same body is the same event."""
         told = [self.message(provider, attempt, outcome=outcome) for outcome in sorted(self.outcomes)]
         bodies = [self.webhook(provider, [message], now) for message in told]
-        keys = [remembering.keys(provider.verify(request), request.body) for request in bodies]
-        assert keys == [remembering.keys(provider.verify(request), request.body) for request in bodies]
+        keys = [event_store.event_keys(provider.verify(request), request.body) for request in bodies]
+        assert keys == [event_store.event_keys(provider.verify(request), request.body) for request in bodies]
         assert len({key for found in keys for key in found}) == len(told)
 
 

@@ -9,7 +9,7 @@ from django.utils.html import format_html
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from wagtail_kwiga.access import reading
+from wagtail_kwiga.access import grant_times
 from wagtail_kwiga.access.models import AccessGrant
 from wagtail_kwiga.backoffice.parts.columns import exact, exact_end
 
@@ -20,7 +20,7 @@ def state(grant: AccessGrant | None, now: dt.datetime) -> Any:
         return _("not given: opens once the order is paid")
     if grant.revoked_at:
         return gettext("taken away on %(moment)s") % {"moment": exact(grant.revoked_at)}
-    times = reading.times_of(grant)
+    times = grant_times.times_of(grant)
     for since, until in times.frozen if times else ():
         if since <= now and until is None:
             return gettext("frozen since %(moment)s") % {"moment": exact(since)}
@@ -33,7 +33,7 @@ def state(grant: AccessGrant | None, now: dt.datetime) -> Any:
 
 def end(grant: AccessGrant) -> Any:
     """When it really ends, with what was sold beside it where that has changed."""
-    times = reading.times_of(grant)
+    times = grant_times.times_of(grant)
     if grant.revoked_at:
         really: Any = exact(min(grant.revoked_at, grant.ends_at or grant.revoked_at))
     elif times is None or not grant.adjustments.all():

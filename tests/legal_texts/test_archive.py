@@ -10,7 +10,7 @@ from django.db.models import ProtectedError
 
 from tests.support import START, after, make_contact
 from wagtail_kwiga.contacts import consent
-from wagtail_kwiga.legal_texts import keeping
+from wagtail_kwiga.legal_texts import archive
 from wagtail_kwiga.legal_texts.models import LegalText, LegalTextSource
 
 pytestmark = pytest.mark.django_db
@@ -20,9 +20,9 @@ TERMS = LegalText.Kind.TERMS
 
 def test_the_same_words_are_kept_once(django_assert_num_queries):
     with django_assert_num_queries(1):
-        first = keeping.keep(TERMS, "en", "Terms", "All sales are final.", START)
+        first = archive.store(TERMS, "en", "Terms", "All sales are final.", START)
     with django_assert_num_queries(2):
-        again = keeping.keep(TERMS, "en", "Terms", "All sales are final.", after(days=9))
+        again = archive.store(TERMS, "en", "Terms", "All sales are final.", after(days=9))
     assert (again, again.first_seen_at) == (first, START)
     assert LegalText.objects.count() == 1
 
@@ -37,42 +37,42 @@ def test_the_same_words_are_kept_once(django_assert_num_queries):
     ],
 )
 def test_other_words_are_another_row_and_change_nothing(other):
-    first = keeping.keep(TERMS, "en", "Terms", "All sales are final.", START)
-    assert keeping.keep(*other, after(days=1)) != first
+    first = archive.store(TERMS, "en", "Terms", "All sales are final.", START)
+    assert archive.store(*other, after(days=1)) != first
     first.refresh_from_db()
     assert (first.title, first.text, first.first_seen_at) == ("Terms", "All sales are final.", START)
 
 
 def test_title_and_text_do_not_run_into_one_another():
-    assert keeping.checksum("a", "b\n\nc") == keeping.checksum("a", "b\n\nc")
-    assert keeping.checksum("ab", "c") != keeping.checksum("a", "bc")
+    assert archive.checksum("a", "b\n\nc") == archive.checksum("a", "b\n\nc")
+    assert archive.checksum("ab", "c") != archive.checksum("a", "bc")
 
 
 def test_a_source_spares_the_reading(django_assert_num_queries):
-    assert keeping.found(TERMS, "page:7:revision:3") is None
-    first = keeping.keep(TERMS, "en", "Terms", "Words", START, "page:7:revision:3")
-    assert keeping.keep(TERMS, "en", "Terms", "Words", START, "page:7:revision:4") == first
+    assert archive.find(TERMS, "page:7:revision:3") is None
+    first = archive.store(TERMS, "en", "Terms", "Words", START, "page:7:revision:3")
+    assert archive.store(TERMS, "en", "Terms", "Words", START, "page:7:revision:4") == first
     with django_assert_num_queries(1):
-        assert keeping.found(TERMS, "page:7:revision:4") == first
-    assert keeping.found(TERMS, "page:7:revision:3") == first
-    assert keeping.found(LegalText.Kind.PRIVACY, "page:7:revision:3") is None
+        assert archive.find(TERMS, "page:7:revision:4") == first
+    assert archive.find(TERMS, "page:7:revision:3") == first
+    assert archive.find(LegalText.Kind.PRIVACY, "page:7:revision:3") is None
 
 
 def test_a_source_speaks_of_one_text_for_good():
-    first = keeping.keep(TERMS, "en", "Terms", "Words", START, "page:7:revision:3")
-    keeping.keep(TERMS, "en", "Terms", "Other words", START, "page:7:revision:3")
-    assert keeping.found(TERMS, "page:7:revision:3") == first
+    first = archive.store(TERMS, "en", "Terms", "Words", START, "page:7:revision:3")
+    archive.store(TERMS, "en", "Terms", "Other words", START, "page:7:revision:3")
+    assert archive.find(TERMS, "page:7:revision:3") == first
 
 
 def test_odd_characters_are_no_reason_to_fail():
-    kept = keeping.keep(TERMS, "en", "A\x00b", "x\x00y \ud800 z", START)
+    kept = archive.store(TERMS, "en", "A\x00b", "x\x00y \ud800 z", START)
     kept.refresh_from_db()
     assert (kept.title, kept.text) == ("Ab", "xy ? z")
 
 
 def test_a_kind_that_nobody_knows_is_a_mistake():
     with pytest.raises(ValueError, match="small print"):
-        keeping.keep("small print", "en", "", "x", START)
+        archive.store("small print", "en", "", "x", START)
 
 
 def test_what_somebody_agreed_to_cannot_be_deleted():
@@ -89,7 +89,7 @@ def test_two_who_keep_the_same_words_at_once_get_the_same_row():
     def keep() -> None:
         try:
             barrier.wait()
-            found.append(keeping.keep(TERMS, "en", "Terms", "Words", START, "page:1:revision:1").pk)
+            found.append(archive.store(TERMS, "en", "Terms", "Words", START, "page:1:revision:1").pk)
         finally:
             connection.close()
 

@@ -9,10 +9,10 @@ from wagtail_kwiga import upserts
 from wagtail_kwiga.legal_texts.models import LegalText, LegalTextSource
 
 
-def keep(kind: str, language: str, title: str, text: str, now: dt.datetime, source: str = "") -> LegalText:
+def store(kind: str, language: str, title: str, text: str, now: dt.datetime, source: str = "") -> LegalText:
     """The row of this wording, written where it is not there yet.
 
-    ``source`` names what was read, unmistakably and for ever (a page and its revision): ``found`` then spares the reading.
+    ``source`` names what was read, unmistakably and for ever (a page and its revision): ``find`` then spares the reading.
     Safe against two who keep the same text at once; rows are never changed. One statement for a new text, two for a known
     one, and one more for ``source``. Raises ``ValueError`` for a kind that nobody knows.
     """
@@ -28,7 +28,7 @@ def keep(kind: str, language: str, title: str, text: str, now: dt.datetime, sour
     return row
 
 
-def found(kind: str, source: str) -> LegalText | None:
+def find(kind: str, source: str) -> LegalText | None:
     """What ``keep`` wrote for this source, with its text not read from the database before somebody asks. One query."""
     return LegalText.objects.only("kind", "language").filter(sources__key=_key(kind, source)).first()
 

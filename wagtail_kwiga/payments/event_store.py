@@ -19,7 +19,7 @@ LONGEST_KEY = 200
 LEAVE_ALONE = dt.timedelta(minutes=1)
 
 
-def keys(events: Sequence[ReportedEvent], body: bytes) -> list[str]:
+def event_keys(events: Sequence[ReportedEvent], body: bytes) -> list[str]:
     """What each event of one body is remembered by: the provider's own id, else a hash of the body.
 
     Where several would be remembered by the same, the later ones bear their position too: losing one could be losing money.
@@ -36,7 +36,7 @@ def keys(events: Sequence[ReportedEvent], body: bytes) -> list[str]:
     return found
 
 
-def remember(
+def store(
     provider: Provider,
     events: Sequence[ReportedEvent],
     *,
@@ -51,7 +51,7 @@ def remember(
     """
     if not events:
         return []
-    named = dict(zip(keys(events, body), events, strict=True))
+    named = dict(zip(event_keys(events, body), events, strict=True))
     due = now if provider.needs_confirm else now + LEAVE_ALONE
     with locking.atomic_write():
         known = _known(provider, named)

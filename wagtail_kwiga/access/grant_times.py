@@ -17,7 +17,7 @@ logger = logging.getLogger("wagtail_kwiga.access")
 
 
 @dataclass(frozen=True)
-class Held:
+class GrantTimes:
     """One grant: whose, to what, and when it holds."""
 
     pk: int
@@ -37,19 +37,19 @@ def times_of(grant: AccessGrant) -> Effective | None:
     return GrantView(terms, grant.starts_at, grant.ends_at, grant.revoked_at, changes).times
 
 
-def held(grants: QuerySet[AccessGrant]) -> Iterator[Held]:
+def with_times(grants: QuerySet[AccessGrant]) -> Iterator[GrantTimes]:
     """Each of ``grants``. One whose terms this version cannot read is left out and logged: it gives nothing, and it takes
     nothing from the others."""
     rows = grants.order_by("pk").values_list(
         "pk", "contact_id", "product_id", "terms", "starts_at", "ends_at", "revoked_at",
         "adjustments__kind", "adjustments__at", "adjustments__days", "adjustments__until",
     )  # fmt: skip
-    found: dict[int, Held | None] = {}
+    found: dict[int, GrantTimes | None] = {}
     for pk, contact_id, product_id, terms, starts_at, ends_at, revoked_at, kind, at, days, until in rows:
         if pk not in found:
             try:
                 view = GrantView(AccessTerms.from_json(terms), starts_at, ends_at, revoked_at)
-                found[pk] = Held(pk, contact_id, product_id, view)
+                found[pk] = GrantTimes(pk, contact_id, product_id, view)
             except KwigaError:
                 logger.exception("The terms of access grant %s cannot be read", pk)
                 found[pk] = None
