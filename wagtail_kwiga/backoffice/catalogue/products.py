@@ -56,7 +56,7 @@ class ProductForm(WagtailAdminModelForm):
         return self.cleaned_data["slug"] or own_slug(self.cleaned_data.get("title", ""), self.instance.pk)
 
     def clean_entry_url(self) -> str:
-        address = self.cleaned_data["entry_url"]
+        address: str = self.cleaned_data["entry_url"]
         if not address:
             return address
         words = _(
@@ -133,7 +133,8 @@ class ProductInspectView(InspectView):
             Card(_("Product"), facts, "folder-open-inverse"),
             Card(_("Offers that sell it"), offers(product, self.request), "doc-full-inverse"),
         ]
-        return super().get_context_data(panels=panels, media=MediaContainer(panels).media, **kwargs)
+        context: dict[str, Any] = super().get_context_data(panels=panels, media=MediaContainer(panels).media, **kwargs)
+        return context
 
 
 class ProductViewSet(SnippetViewSet):

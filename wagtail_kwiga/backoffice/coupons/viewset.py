@@ -69,7 +69,7 @@ class CouponFilterSet(WagtailFilterSet):
         model = Coupon
         fields = ["working", "is_active", "kind", "contact_lists", "offers"]
 
-    def by_working(self, coupons: QuerySet, name: str, value: str) -> QuerySet:
+    def by_working(self, coupons: QuerySet[Coupon], name: str, value: str) -> QuerySet[Coupon]:
         now = conf.now()
         over = Q(valid_until__lte=now)
         not_yet = Q(valid_from__gt=now)
@@ -131,13 +131,13 @@ class CouponCopyView(CopyView):
     """A coupon like another one, under a code of its own. The form it shows is sent to the create view."""
 
     def get_initial_form_instance(self) -> Coupon:
-        original = self.get_object()
+        original: Coupon = self.get_object()
         self._chosen = {name: [row.pk for row in getattr(original, name).all()] for name in ("contact_lists", "offers")}
         original.pk, original.code, original._state.adding = None, "", True
         return original
 
     def get_form_kwargs(self) -> dict[str, Any]:
-        given = super().get_form_kwargs()
+        given: dict[str, Any] = super().get_form_kwargs()
         given["initial"] = {**given.get("initial", {}), **self._chosen}
         return given
 
@@ -164,7 +164,8 @@ class CouponInspectView(InspectView):
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         panels = coupon_panels.cards(self.object, self.request)
-        return super().get_context_data(panels=panels, media=MediaContainer(panels).media, **kwargs)
+        context: dict[str, Any] = super().get_context_data(panels=panels, media=MediaContainer(panels).media, **kwargs)
+        return context
 
 
 def _buttons(coupon: Coupon, user: Any) -> list[Any]:

@@ -42,7 +42,7 @@ class _Editor(_EditorView):
         return MediaContainer(sorted(panels, key=lambda one: one.order))
 
     def save_action(self) -> HttpResponse:
-        response = super().save_action()
+        response: HttpResponse = super().save_action()
         if not self.expects_json_response:
             advise(self.request, self.object)
         return response
@@ -69,7 +69,8 @@ class EmailCreateView(ReadableLocale, _Editor, snippets.CreateView):
 
     def get_preview_url(self) -> str | None:
         url = super().get_preview_url()
-        return self._set_locale_query_param(url) if url else url
+        address: str | None = self._set_locale_query_param(url) if url else url
+        return address
 
 
 class EmailCopyView(generic.CopyViewMixin, EmailCreateView):
@@ -111,7 +112,7 @@ class EmailPreviewOnCreateView(_PreviewsAnywhere, snippets.PreviewOnCreateView):
     """The e-mail that is not saved yet, in the language it is made for."""
 
     def get_object(self) -> EmailTemplate:
-        template = super().get_object()
+        template: EmailTemplate = super().get_object()
         wanted = Locale.objects.filter(language_code=self.request.GET.get("locale", "").replace("\x00", "")).first()
         template.locale = wanted or Locale.get_default()
         return template

@@ -45,7 +45,7 @@ class TakeOffBulkAction(BulkAction):
         """Those that the list showed: the same filters and words as in its address."""
         if not (list_id := keys([parent_id])):
             return []
-        grants: QuerySet = of_list(list_id[0]).filter(lists.holding(conf.now()))
+        grants: QuerySet[ListMembership] = of_list(list_id[0]).filter(lists.holding(conf.now()))
         data = self.request.GET.copy()
         data["state"] = "now"
         filters = MemberFilterSet(data, request=self.request, queryset=grants)
@@ -59,7 +59,7 @@ class TakeOffBulkAction(BulkAction):
         return policies.may(self.request.user, "change", ListMembership)
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        context = super().get_context_data(**kwargs)
+        context: dict[str, Any] = super().get_context_data(**kwargs)
         grants = [one["item"] for one in context["items"]]
         people = {grant.contact_id: grant.contact for grant in grants}
         context["people"] = list(people.values())

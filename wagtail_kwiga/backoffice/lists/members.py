@@ -5,6 +5,7 @@ A row is one grant: somebody may be on a list twice, by a scenario and by hand. 
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Iterator
 from typing import Any
 
@@ -59,11 +60,11 @@ class MemberFilterSet(WagtailFilterSet):
         model = ListMembership
         fields = ["state", "source", "added_at"]
 
-    def by_state(self, grants: QuerySet, name: str, value: str) -> QuerySet:
+    def by_state(self, grants: QuerySet[ListMembership], name: str, value: str) -> QuerySet[ListMembership]:
         now = conf.now()
         return grants.filter(lists.ended(now) if value == ENDED else lists.holding(now))
 
-    def by_source(self, grants: QuerySet, name: str, value: str) -> QuerySet:
+    def by_source(self, grants: QuerySet[ListMembership], name: str, value: str) -> QuerySet[ListMembership]:
         return grants.filter(source="") if value == "hand" else grants.filter(source__startswith="run:")
 
 
@@ -105,7 +106,7 @@ class MembersView(RecordIndexView):
     # --- what is asked for ---
 
     @cached_property
-    def now(self) -> Any:
+    def now(self) -> dt.datetime:
         return conf.now()
 
     def get_filterset_kwargs(self) -> dict[str, Any]:
@@ -122,17 +123,17 @@ class MembersView(RecordIndexView):
 
     @cached_property
     def shows_ended(self) -> bool:
-        return self.request.GET.get("state") == ENDED
+        return bool(self.request.GET.get("state") == ENDED)
 
     @property
     def default_ordering(self) -> str:
         return "-over_at" if self.shows_ended else "-added_at"
 
-    def get_base_queryset(self) -> QuerySet:
+    def get_base_queryset(self) -> QuerySet[ListMembership]:
         return of_list(self.contact_list.pk)
 
-    def order_queryset(self, queryset: QuerySet) -> QuerySet:
-        ordered = super().order_queryset(queryset)
+    def order_queryset(self, queryset: QuerySet[ListMembership]) -> QuerySet[ListMembership]:
+        ordered: QuerySet[ListMembership] = super().order_queryset(queryset)
         return ordered.order_by(*ordered.query.order_by, "-pk")  # or equal rows would change places between pages
 
     # --- what is shown ---
@@ -220,7 +221,7 @@ class MembersView(RecordIndexView):
         }]  # fmt: skip
 
     def get_context_data(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
-        context = super().get_context_data(*args, **kwargs)
+        context: dict[str, Any] = super().get_context_data(*args, **kwargs)
         context["contact_list"] = self.contact_list
         context["add_member_url"] = self.header_buttons[0].url if self.header_buttons else ""
         context["may_remove"] = not self.shows_ended and policies.may(self.request.user, "change", ListMembership)
@@ -231,14 +232,14 @@ class MembersView(RecordIndexView):
     def get_filename(self) -> str:
         return f"list-{self.contact_list.pk}-people"
 
-    def as_spreadsheet(self, queryset: QuerySet, spreadsheet_format: str) -> Any:
+    def as_spreadsheet(self, queryset: QuerySet[ListMembership], spreadsheet_format: str) -> Any:
         return super().as_spreadsheet(_Enriched(queryset, self.contact_list, self.now), spreadsheet_format)
 
 
 class _Enriched:
     """The rows of an export with their words, a thousand at a time, so that a long list fits into memory."""
 
-    def __init__(self, grants: QuerySet, contact_list: ContactList, now: Any) -> None:
+    def __init__(self, grants: QuerySet[ListMembership], contact_list: ContactList, now: dt.datetime) -> None:
         self.grants, self.contact_list, self.now = grants, contact_list, now
 
     def __iter__(self) -> Iterator[ListMembership]:
@@ -255,7 +256,7 @@ class _Enriched:
         return batch
 
 
-def of_list(list_id: int) -> QuerySet:
+def of_list(list_id: int) -> QuerySet[ListMembership]:
     """The grants of a list, with the instant at which each ended or will end (``over_at``)."""
     both = Q(removed_at__isnull=False, until__isnull=False)
     over = Case(

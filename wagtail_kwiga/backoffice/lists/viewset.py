@@ -116,7 +116,7 @@ class ContactListIndexView(GuidedIndexView):
         )
 
     def get_list_more_buttons(self, instance: ContactList) -> list[Any]:
-        buttons = super().get_list_more_buttons(instance)
+        buttons: list[Any] = super().get_list_more_buttons(instance)
         if policies.may(self.request.user, "view", ListMembership):
             where = reverse("wagtail_kwiga_lists:members", args=[instance.pk])
             buttons.append(MenuItem(_("People"), url=where, icon_name="group", priority=15))
@@ -155,7 +155,8 @@ class ContactListInspectView(_WithPeople, InspectView):
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         panels = _cards(self.object, self.request)
-        return super().get_context_data(panels=panels, media=MediaContainer(panels).media, **kwargs)
+        context: dict[str, Any] = super().get_context_data(panels=panels, media=MediaContainer(panels).media, **kwargs)
+        return context
 
 
 def _cards(contact_list: ContactList, request: HttpRequest) -> list[Component]:

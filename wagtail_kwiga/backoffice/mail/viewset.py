@@ -119,14 +119,16 @@ class EmailInspectView(generic.InspectView):
         return get_object_or_404(mails, pk=self.pk)
 
     def get_page_subtitle(self) -> str:
-        return self.object.subject
+        subject: str = self.object.subject
+        return subject
 
     def get_fields(self) -> list[str]:
         return []
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         panels = mail_card.panels(self.object, self.request)
-        return super().get_context_data(panels=panels, media=MediaContainer(panels).media, **kwargs)
+        context: dict[str, Any] = super().get_context_data(panels=panels, media=MediaContainer(panels).media, **kwargs)
+        return context
 
 
 def settle(request: HttpRequest, pk: int, verdict: str) -> HttpResponse:

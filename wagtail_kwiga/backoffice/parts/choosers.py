@@ -90,15 +90,16 @@ def may_choose(user: Any) -> bool:
 
     Wagtail's own choosers of snippets are open to whoever may log in to the admin; codes of coupons are worth money.
     """
-    return user.has_module_perms("wagtail_kwiga") or PagePermissionPolicy().user_has_any_permission(
-        user, {"add", "change", "publish"}
+    return bool(
+        user.has_module_perms("wagtail_kwiga")
+        or PagePermissionPolicy().user_has_any_permission(user, {"add", "change", "publish"})
     )
 
 
 class GuardedChooser(chooser.SnippetChooserViewSet):
     """A chooser for those who ``may_choose``."""
 
-    def construct_view(self, view_class: Any, **kwargs: Any) -> Callable:
+    def construct_view(self, view_class: Any, **kwargs: Any) -> Callable[..., Any]:
         view = super().construct_view(view_class, **kwargs)
 
         @wraps(view)
@@ -132,7 +133,10 @@ class RowChooser(GuardedChooser):
 
     def get_common_view_kwargs(self, **kwargs: Any) -> dict[str, Any]:
         form = type("SearchForm", (SearchForm,), {"searched": self.searched})
-        return super().get_common_view_kwargs(filter_form_class=form, more_columns=self.more_columns, **kwargs)
+        given: dict[str, Any] = super().get_common_view_kwargs(
+            filter_form_class=form, more_columns=self.more_columns, **kwargs
+        )
+        return given
 
 
 class CouponChooser(RowChooser):

@@ -149,7 +149,8 @@ class RunInspectView(generic.InspectView):
         return stopping.buttons(self.object, self.request.user, HeaderButton)
 
     def get_page_subtitle(self) -> str:
-        return self.object.contact.name or self.object.contact.email
+        name: str = self.object.contact.name or self.object.contact.email
+        return name
 
     def get_breadcrumbs_items(self) -> list[dict[str, Any]]:
         return [
@@ -163,7 +164,8 @@ class RunInspectView(generic.InspectView):
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         panels = run_card.panels(self.object, self.request.user)
-        return super().get_context_data(panels=panels, media=MediaContainer(panels).media, **kwargs)
+        context: dict[str, Any] = super().get_context_data(panels=panels, media=MediaContainer(panels).media, **kwargs)
+        return context
 
 
 class RunViewSet(RecordViewSet):
