@@ -226,7 +226,7 @@ class AttentionIndexView(RecordIndexView):
             found.append(Topic(words % {"number": number}, f"{people}?state=paused"))
         return found
 
-    def nothing_yet(self) -> Any:
+    def nothing_yet(self) -> str:
         return _(
             "Nothing needs you. What the shop cannot settle by itself, such as money paid twice, will be listed here."
         )

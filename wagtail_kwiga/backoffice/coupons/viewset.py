@@ -11,7 +11,9 @@ from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 from django.db.models import Case, Count, F, IntegerField, OuterRef, Q, QuerySet, Subquery, When
 from django.db.models.functions import Coalesce, Greatest
+from django.http import HttpRequest, HttpResponse
 from django.urls import path, reverse
+from django.utils.functional import Promise
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from wagtail.admin import messages
@@ -83,7 +85,7 @@ class CouponFilterSet(WagtailFilterSet):
 class CouponIndexView(GuidedIndexView):
     """All coupons, with what a look at the list should answer: for whom, how much is left, until when."""
 
-    def nothing_yet(self) -> Any:
+    def nothing_yet(self) -> str:
         return gettext(
             "A coupon takes something off for everybody who types its code, or only for people on a list. There is none yet."
         )
@@ -111,8 +113,8 @@ class _Forewarned(_EditorView):
                 return self.form_invalid(form)
             raise
 
-    def save_action(self) -> Any:
-        response = super().save_action()
+    def save_action(self) -> HttpResponse:
+        response: HttpResponse = super().save_action()
         coupon = self.object
         look = [messages.button(self.get_edit_url(), gettext("Look at it"))]
         request = self.request
@@ -277,7 +279,7 @@ class CouponViewSet(SnippetViewSet):
             BooleanColumn("is_active", label=_("Active"), sort_key="is_active"),
         ]
 
-    def get_queryset(self, request: Any) -> Any:
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Coupon]:
         return Coupon.objects.annotate(
             held_now=_number_of(Q(state=CouponUse.State.RESERVED, reserved_until__gt=conf.now())),
             spent_uses=_number_of(Q(state=CouponUse.State.REDEEMED)),
@@ -301,5 +303,5 @@ def _number_of(condition: Q) -> Coalesce:
     return Coalesce(Subquery(uses.annotate(number=Count("pk")).values("number"), output_field=IntegerField()), 0)
 
 
-def _limit(coupon: Coupon) -> Any:
+def _limit(coupon: Coupon) -> Promise | int:
     return _("no limit") if coupon.limit_total is None else coupon.limit_total

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from django.http import HttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils.functional import cached_property
 from django.utils.html import format_html, format_html_join
@@ -48,7 +48,7 @@ class _Editor(_EditorView):
         return response
 
 
-def advise(request: Any, template: EmailTemplate) -> None:
+def advise(request: HttpRequest, template: EmailTemplate) -> None:
     """Say what a mail with a coupon leaves open."""
     if hints := validation.hints(template):
         listed = format_html_join("", "<li>{}</li>", ([hint] for hint in hints))

@@ -7,6 +7,7 @@ from typing import Any
 
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext_lazy as _
 from wagtail.admin.views.bulk_action import BulkAction
 
@@ -30,11 +31,12 @@ class TakeOffBulkAction(BulkAction):
     classes = {"serious"}
     models = [ListMembership]
 
-    def dispatch(self, request: Any, *args: Any, **kwargs: Any) -> Any:
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         if not policies.may(request.user, "change", ListMembership):
             raise PermissionDenied
         self.next_url = linking.back(request, request.path)
-        return super().dispatch(request, *args, **kwargs)
+        answer: HttpResponse = super().dispatch(request, *args, **kwargs)
+        return answer
 
     @classmethod
     def get_queryset(cls, model: type, object_ids: Any) -> list[ListMembership]:

@@ -14,6 +14,7 @@ from django import forms
 from django.core.exceptions import PermissionDenied
 from django.db.models import Case, F, Q, QuerySet, When
 from django.db.models.functions import Coalesce, Least
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
 from django.urls import reverse
 from django.utils.functional import cached_property
@@ -94,14 +95,15 @@ class MembersView(RecordIndexView):
         "why_words": gettext_lazy("Why"),
     }
 
-    def setup(self, request: Any, *args: Any, **kwargs: Any) -> None:
+    def setup(self, request: HttpRequest, *args: Any, **kwargs: Any) -> None:
         super().setup(request, *args, **kwargs)
         self.contact_list = get_object_or_404(ContactList, pk=kwargs["pk"])
 
-    def dispatch(self, request: Any, *args: Any, **kwargs: Any) -> Any:
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         if not policies.may(request.user, "view", ListMembership):
             raise PermissionDenied
-        return super().dispatch(request, *args, **kwargs)
+        answer: HttpResponse = super().dispatch(request, *args, **kwargs)
+        return answer
 
     # --- what is asked for ---
 
@@ -201,7 +203,7 @@ class MembersView(RecordIndexView):
         where = reverse("wagtail_kwiga_lists:add_member", args=[self.contact_list.pk])
         return [HeaderButton(label=_("Put somebody on it"), url=where, icon_name="plus")]
 
-    def nothing_yet(self) -> Any:
+    def nothing_yet(self) -> str:
         if self.shows_ended:
             return _("Nobody has left this list yet.")
         return _("Nobody is on this list. A scenario or you can put people on it.")
@@ -266,7 +268,7 @@ def of_list(list_id: int) -> QuerySet[ListMembership]:
     return ListMembership.objects.filter(list_id=list_id).select_related("contact").annotate(over_at=over)
 
 
-def _until(grant: ListMembership) -> Any:
+def _until(grant: ListMembership) -> str:
     """An end, or that there is none."""
     return columns.ending(grant.until) or _("no end")
 

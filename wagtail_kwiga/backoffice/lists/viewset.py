@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.urls import path, reverse
 from django.utils.html import format_html
@@ -109,7 +110,7 @@ def _closed(coupons: Sequence[Coupon]) -> list[Coupon]:
 class ContactListIndexView(GuidedIndexView):
     """All lists: how many are on each now, and what that opens."""
 
-    def nothing_yet(self) -> Any:
+    def nothing_yet(self) -> str:
         return gettext(
             "A list holds exactly the people whom a scenario or you have put on it, and opens coupons for them. "
             "There is none yet."
@@ -213,7 +214,7 @@ class ContactListViewSet(SnippetViewSet):
             DateColumn("created_at", label=_("Made"), sort_key="created_at"),
         ]  # fmt: skip
 
-    def get_queryset(self, request: Any) -> Any:
+    def get_queryset(self, request: HttpRequest) -> QuerySet[ContactList]:
         lists = ContactList.objects.annotate(members_now=people_on(conf.now()))
         return lists.prefetch_related("coupons").order_by("title")
 

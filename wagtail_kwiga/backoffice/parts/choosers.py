@@ -10,7 +10,7 @@ from django import forms
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.db.models import Q
-from django.http import Http404
+from django.http import Http404, HttpRequest
 from django.utils.translation import gettext_lazy as _
 from wagtail.admin.forms.choosers import BaseFilterForm
 from wagtail.admin.ui.tables import Column
@@ -103,7 +103,7 @@ class GuardedChooser(chooser.SnippetChooserViewSet):
         view = super().construct_view(view_class, **kwargs)
 
         @wraps(view)
-        def guarded(request: Any, *args: Any, **kwargs: Any) -> Any:
+        def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
             if not may_choose(request.user):
                 raise PermissionDenied
             # What is no key at all would reach the database, which cannot read it.
