@@ -98,8 +98,8 @@ class Visit:
     @property
     def picture_url(self) -> str:
         """Its absolute address on the site the visitor is on; Wagtail's ``full_url`` would be that of the admin."""
-        url: str = self.picture.url
-        return urljoin(links.site_root(self.site.pk if self.site else None), url)
+        url: str = urljoin(links.site_root(self.site.pk if self.site else None), self.picture.url)
+        return url
 
     @cached_property
     def site(self) -> Site | None:
