@@ -64,17 +64,22 @@ MODULES: dict[str, Module] = {
         ),
         _of_package(
             "payments.applying",
+            "tests/payments/test_applying.py",
             "tests/payments/test_provider_events*.py",
             "tests/payments/test_event_kinds.py",
             "tests/payments/test_confirm.py",
             "tests/payments/test_refunds.py",
         ),
         _of_package(
-            "payments.event_leasing", "tests/payments/test_confirm.py", "tests/payments/test_provider_events*.py"
+            "payments.event_leasing",
+            "tests/payments/test_event_leasing.py",
+            "tests/payments/test_confirm.py",
+            "tests/payments/test_provider_events*.py",
         ),
         _of_package("coupons.uses", "tests/coupons/test_uses*.py", "tests/coupons/test_machine.py"),
         _of_package(
             "coupons.rules",
+            "tests/coupons/test_rules.py",
             "tests/coupons/test_eligibility*.py",
             "tests/automations/running/test_coupon_facts.py",
             "tests/mailing/sending/test_delivery_coupons.py",
