@@ -46,6 +46,14 @@ def test_the_one_that_is_named_is_claimed_and_no_other():
     assert of(event_leasing.claim(START, batch=9)) == ["evt_1"]
 
 
+def test_each_claim_is_one_try_more_and_the_next_comes_after_the_pause():
+    event(1, tries=6)
+    (seventh,) = event_leasing.claim(START)
+    stored = m.ProviderEvent.objects.get()
+    assert (stored.tries, stored.next_try_at, stored.leased_until) == (7, after(hours=1), after(minutes=2))
+    assert stored.lease == seventh.lease and len(stored.lease) == 32
+
+
 def test_nothing_is_claimed_before_its_time_nor_when_it_is_done():
     event(1, next_try_at=after(seconds=1))
     event(2, processed_at=START)
