@@ -105,3 +105,39 @@ def test_of_several_ends():
 def test_the_last_place_is_theirs_who_hold_it(customer, reason):
     coupon = CouponFacts(limit_total=1, used_count=1, limit_per_contact=2)
     assert rules.judge(coupon, OFFER, Links(), customer, START).reason == reason
+
+
+@pytest.mark.parametrize(
+    ("ends", "verdict"),
+    [
+        ((), rules.Verdict(rules.Reason.OTHER_ADDRESS)),
+        ((after(hours=5),), rules.Verdict(rules.Reason.OK, after(hours=5))),
+        ((after(hours=5), after(hours=6)), rules.Verdict(rules.Reason.OK, after(hours=6))),
+        ((after(hours=5), None), rules.Verdict(rules.Reason.OK, after(hours=9))),
+        ((after(hours=20),), rules.Verdict(rules.Reason.OK, after(hours=9))),
+        ((after(microseconds=1),), rules.Verdict(rules.Reason.OK, after(microseconds=1))),
+        ((START,), rules.Verdict(rules.Reason.ENDED_FOR_YOU, START)),
+        ((after(hours=-2), after(hours=-1)), rules.Verdict(rules.Reason.ENDED_FOR_YOU, after(hours=-1))),
+    ],
+)
+def test_a_list_holds_for_its_people_until_the_earliest_of_all_ends(ends, verdict):
+    """Who is not known is asked for an address, and of several memberships the one that ends last counts."""
+    coupon, offer = CouponFacts(valid_until=after(hours=10)), OfferFacts(1, "EUR", sales_until=after(hours=9))
+    links = Links(has_lists=True)
+    assert rules.judge(coupon, offer, links, None, START) == rules.Verdict(rules.Reason.NEEDS_ADDRESS)
+    assert rules.judge(coupon, offer, links, CustomerFacts(membership_ends=ends), START) == verdict
+    assert rules.judge(coupon, offer, Links(), None, START) == rules.Verdict(rules.Reason.OK, after(hours=9))
+
+
+@pytest.mark.parametrize(
+    ("at", "verdict"),
+    [
+        (after(microseconds=-1), rules.Verdict(rules.Reason.NOT_YET)),
+        (START, rules.Verdict(rules.Reason.OK, after(hours=1))),
+        (after(hours=1, microseconds=-1), rules.Verdict(rules.Reason.OK, after(hours=1))),
+        (after(hours=1), rules.Verdict(rules.Reason.EXPIRED, after(hours=1))),
+    ],
+)
+def test_a_coupon_works_from_its_first_instant_and_no_more_at_its_last(at, verdict):
+    coupon = CouponFacts(valid_from=START, valid_until=after(hours=1))
+    assert rules.judge(coupon, OFFER, Links(), None, at) == verdict
