@@ -97,6 +97,7 @@ MODULES: dict[str, Module] = {
             "tests/mailing/sending/test_outbox*.py",
             "tests/mailing/sending/test_faults_composing.py",
             "tests/mailing/sending/test_faults_letting_in.py",
+            "tests/mailing/sending/test_attachments.py",
         ),
         _of_package(
             "automations.core.decisions",

@@ -161,6 +161,21 @@ def test_a_hand_over_has_its_lease_from_the_moment_it_begins():
     assert delivery._claim(row, senders[email.site_id], START, 100.0) == ""
 
 
+def test_the_doubt_is_about_the_hand_over_that_was_found_and_no_later_one():
+    """Between finding two dead hand-overs and noting the second, somebody else began, and died, on that one."""
+    first, second = queue_one(), queue_one()
+    m.OutgoingEmail.objects.update(
+        status=Status.SENDING, lease="dead", leased_until=after(minutes=2), attempts=1, sending_at=START
+    )
+    tidying = delivery._tidy_up(LATER)
+    assert next(tidying) == Status.UNKNOWN
+    m.OutgoingEmail.objects.filter(pk=second.pk).update(lease="another")
+    assert list(tidying) == []
+    first.refresh_from_db()
+    second.refresh_from_db()
+    assert (first.status, second.status, second.lease) == (Status.UNKNOWN, Status.SENDING, "another")
+
+
 def test_a_receipt_in_doubt_waits_and_then_goes_back_to_the_queue_in_nobodys_hands():
     row = queue_one(purpose="receipt", template=make_template([], kind="service"))
     m.OutgoingEmail.objects.update(status=Status.UNKNOWN, lease="dead", sending_at=START)
