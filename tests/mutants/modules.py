@@ -44,9 +44,29 @@ MODULES: dict[str, Module] = {
             "orders.transitions",
             "tests/orders/test_transitions*.py",
             "tests/orders/test_placing*.py",
-            "tests/payments/test_ledger*.py",
+            "tests/orders/test_purchases*.py",
+            "tests/orders/test_owned.py",
+            "tests/orders/test_expiry.py",
+            "tests/payments/test_ledger.py",
         ),
-        _of_package("orders.placing", "tests/orders/test_placing*.py", "tests/orders/test_transitions*.py"),
+        _of_package("orders.totals", "tests/orders/test_totals.py", "tests/orders/test_transitions*.py"),
+        _of_package(
+            "orders.placing",
+            "tests/orders/test_placing*.py",
+            "tests/orders/test_transitions*.py",
+            "tests/orders/test_purchases*.py",
+            "tests/orders/test_drafts.py",
+            "tests/orders/test_answers.py",
+            "tests/orders/test_coupon_passing.py",
+        ),
+        _of_package(
+            "orders.purchases",
+            "tests/orders/test_purchases*.py",
+            "tests/orders/test_placing*.py",
+            "tests/orders/test_transitions*.py",
+            "tests/orders/test_owned.py",
+        ),
+        _of_package("orders.drafts", "tests/orders/test_drafts.py", "tests/orders/test_placing*.py"),
         _of_package("payments.ledger", "tests/payments/test_ledger*.py", "tests/payments/test_provider_events*.py"),
         _of_package(
             "payments.provider_events",
@@ -88,5 +108,6 @@ MODULES: dict[str, Module] = {
         _of_package("access.policy", "tests/access/test_*.py"),
         _of_package("access.spans", "tests/access/test_*.py"),
         _of_package("access.ownership", "tests/access/test_*.py"),
+        _of_package("access.adjustments", "tests/access/test_*.py"),
     )
 }
