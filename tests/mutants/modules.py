@@ -47,6 +47,7 @@ MODULES: dict[str, Module] = {
             "tests/orders/test_purchases*.py",
             "tests/orders/test_owned.py",
             "tests/orders/test_expiry.py",
+            "tests/orders/test_coupon_passing.py",
             "tests/payments/test_ledger.py",
         ),
         _of_package("orders.totals", "tests/orders/test_totals.py", "tests/orders/test_transitions*.py"),
