@@ -64,7 +64,7 @@ MODULES: dict[str, Module] = {
             "orders.purchases",
             "tests/orders/test_purchases*.py",
             "tests/orders/test_placing*.py",
-            "tests/orders/test_transitions*.py",
+            "tests/orders/test_coupon_passing.py",
             "tests/orders/test_owned.py",
         ),
         _of_package("orders.drafts", "tests/orders/test_drafts.py", "tests/orders/test_placing*.py"),

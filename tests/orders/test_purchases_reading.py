@@ -5,11 +5,13 @@ from __future__ import annotations
 import pytest
 from django.db.models import OuterRef
 
-from tests.orders.shop import books_receive, order_for
+from tests.orders.shop import books_receive, order_for, quote_for
 from tests.support import START, after, make_contact, make_coupon, make_offer, make_product
+from wagtail_kwiga import locking
 from wagtail_kwiga import models as m
 from wagtail_kwiga.orders import purchases, transitions
 from wagtail_kwiga.orders.drafts import Joining
+from wagtail_kwiga.orders.purchases import OpenPurchase
 from wagtail_kwiga.payments import ledger
 
 
@@ -131,6 +133,57 @@ def test_what_a_row_that_knows_its_purchase_can_ask(ada, course):
     assert told(cancelled) == (False, False, True)
     give_back(order, minute=6)
     assert told(cancelled) == (False, False, True)
+
+
+# --- what a new order must reckon with --------------------------------------------------------------------------------
+
+
+def test_what_stands_is_each_open_purchase_of_the_slot_with_what_it_is_about(ada, course, django_assert_num_queries):
+    oil, ink = make_product("Oil"), make_product("Ink")
+    for_both, for_oil, for_ink = make_offer(course, oil), make_offer(oil), make_offer(ink)
+    older = order_for(ada, for_both)
+    newer = order_for(ada, for_oil, now=after(minutes=1))
+    other = order_for(ada, for_ink, now=after(minutes=2))
+    order_for(ada, for_ink, joins_purchase=Joining.OWN_SLOT, now=after(minutes=3))
+    order_for(make_contact(), for_ink, now=after(minutes=3))
+    books_receive(order_for(ada, make_offer(), now=after(minutes=3)), "120", now=after(minutes=3))
+    with locking.atomic_write(), django_assert_num_queries(1):
+        found = purchases.standing(ada.pk)
+    assert found.orders == (other, newer)
+    assert set(found.purchases) == {
+        OpenPurchase(newer.purchase_id, START, for_oil.pk, frozenset({oil.pk})),
+        OpenPurchase(other.purchase_id, after(minutes=2), for_ink.pk, frozenset({ink.pk})),
+    }
+    books_receive(older, "20", now=after(minutes=4))  # from now on it is about what is paid in part, too
+    with locking.atomic_write():
+        found = purchases.standing(ada.pk)
+        assert purchases.standing(ada.pk, "another slot") == purchases.Standing()
+    assert found.orders == (other, newer, older)
+    assert {one.id: one.product_ids for one in found.purchases} == {
+        newer.purchase_id: {course.pk, oil.pk},
+        other.purchase_id: {ink.pk},
+    }
+
+
+def test_a_closed_order_stands_while_it_is_the_newest_or_holds_a_coupon(ada, course, django_assert_num_queries):
+    offer = make_offer(course, coupon_mode="any")
+    held = order_for(ada, offer, coupon=make_coupon("SPRING"))
+    order_for(ada, offer, vouch=lambda one: False, quote=quote_for(offer, make_coupon("OTHER")), now=after(minutes=1))
+    newest = order_for(ada, make_offer(course), vouch=lambda one: False, now=after(minutes=2))
+    transitions.cancel(newest, now=after(minutes=3))
+    with locking.atomic_write():
+        found = purchases.standing(ada.pk)
+    assert found.orders[0] == newest
+    assert held.pk in {order.pk for order in found.orders}
+    with django_assert_num_queries(0):
+        assert {order.coupon_use.coupon.code for order in found.orders if order.coupon_use} == {"SPRING", "OTHER"}
+
+
+def test_where_nothing_stands_there_is_nothing_to_join(ada):
+    with locking.atomic_write():
+        assert purchases.standing(ada.pk) == purchases.Standing((), ())
+    assert purchases.Join() == purchases.Join(None, ())
+    assert OpenPurchase(1, START, None) == OpenPurchase(1, START, None, frozenset())
 
 
 # --- bought before ----------------------------------------------------------------------------------------------------
