@@ -235,3 +235,12 @@ def test_what_was_paid_in_the_same_purchase_was_not_bought_before(ada, course):
     newer = order_for(ada, offer, now=after(minutes=1))
     books_receive(older, "120", now=after(minutes=2))
     assert purchases.paid_before(fresh(newer)) is None
+
+
+def test_a_purchase_begins_with_its_contact_offer_slot_and_instant(ada, course):
+    offer = make_offer(course)
+    begun = m.Purchase.objects.get(
+        pk=purchases.begin(contact_id=ada.pk, offer_id=offer.pk, slot="once more", now=after(hours=3))
+    )
+    assert (begun.contact, begun.offer, begun.slot, begun.opened_at) == (ada, offer, "once more", after(hours=3))
+    assert (begun.paid_at, begun.closed_at, begun.joined_into, begun.set_aside_at) == (None, None, None, None)
