@@ -83,8 +83,10 @@ def test_which_of_several_are_paid_costs_one_query(ada, django_assert_num_querie
         books_receive(order, "120", now=after(minutes=1))
     with django_assert_num_queries(1):
         assert purchases.paid_among([paid.purchase_id, unpaid.purchase_id]) == {paid.purchase_id}
+    assert (purchases.is_paid(paid.purchase_id), purchases.is_paid(unpaid.purchase_id)) == (True, False)
     give_back(paid, minute=2)
     assert purchases.paid_among(iter([paid.purchase_id])) == {paid.purchase_id}
+    assert purchases.is_paid(paid.purchase_id)
 
 
 @pytest.mark.parametrize(
