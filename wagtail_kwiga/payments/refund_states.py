@@ -68,7 +68,7 @@ def move(
         to, why = RefundState.FAILED, "It was booked as another refund."
         writing.write(order, "payments.refund_known_already", now=now, amount=row.money, method=row.attempt.method)
     elif to == RefundState.FAILED:
-        flag(order, row, "payments.refund_failed", now, why=why)
+        flag(order, row, "payments.refund_failed", now, code=code or FailureCode.UNKNOWN, why=why)
     row.reference = row.reference or ("" if twin is not None else reference)
     row.state, row.changed_at = to.value, now
     row.next_try_at = None
@@ -95,7 +95,7 @@ def _twin(row: Refund, reference: str) -> Refund | None:
     return Refund.objects.filter(attempt=row.attempt_id, reference=reference).exclude(pk=row.pk).first()
 
 
-def flag(order: Order, row: Refund, code: str, now: dt.datetime, **facts: Any) -> None:
+def flag(order: Order, row: Refund, code: str, now: dt.datetime, /, **facts: Any) -> None:
     """Put ``row`` in front of a person."""
     facts = {"amount": row.money, "method": row.attempt.method, **facts}
     writing.write(order, code, now=now, attention=True, **facts)
