@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from wagtail_kwiga import redaction
 from wagtail_kwiga.journal import writing
 from wagtail_kwiga.orders.models import Order
-from wagtail_kwiga.payments import booking
+from wagtail_kwiga.payments import booking, provider_text
 from wagtail_kwiga.payments.models import PaymentAttempt, Refund
 from wagtail_kwiga.payments.statuses import FailureCode, RefundState
 from wagtail_kwiga.pricing.money import Money
@@ -77,7 +77,7 @@ def move(
     elif to == RefundState.PENDING:
         flag(order, row, "payments.refund_pending_long", now)
     row.failure_code = str(code or "") if to == RefundState.FAILED else ""
-    row.failure_message = redaction.redact(why)[:255] if to == RefundState.FAILED else ""
+    row.failure_message = provider_text.cleaned(redaction.redact(why))[:255] if to == RefundState.FAILED else ""
     if to == RefundState.DONE and money is not None and money.amount != row.amount:
         flag(order, row, "payments.refund_other_amount", now, asked=row.money, amount=money)
         row.amount = money.amount
