@@ -65,15 +65,27 @@ def book(
     return result
 
 
-def book_refund(order: Order, refund: Refund, *, now: dt.datetime, by: AbstractBaseUser | None = None) -> Transaction:
-    """Write the ledger's row of a refund that is done. For this room; ``order`` is locked, and so is its contact."""
+def book_refund(
+    order: Order,
+    refund: Refund,
+    *,
+    now: dt.datetime,
+    by: AbstractBaseUser | None = None,
+    undone: Transaction | None = None,
+) -> Transaction:
+    """Write the ledger's row of a refund that is done. For this room; ``order`` is locked, and so is its contact.
+
+    ``undone`` is its row of before, where that was corrected away: a further correction lets it count again.
+    """
+    kind = TransactionKind.REFUND if undone is None else TransactionKind.ADJUSTMENT
     entry = Transaction(
-        kind=TransactionKind.REFUND.value,
+        kind=kind.value,
         attempt=refund.attempt,
         refund=refund,
         amount=-refund.amount,
         method=refund.attempt.method,
-        reference=refund.token,
+        reference=refund.token if undone is None else "",
+        corrects=undone,
     )
     writing.write(
         order, "payments.refunded", now=now, by=by, amount=refund.money, method=entry.method, reason=refund.reason

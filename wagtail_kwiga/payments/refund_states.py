@@ -13,7 +13,7 @@ from wagtail_kwiga.journal import writing
 from wagtail_kwiga.orders.models import Order
 from wagtail_kwiga.payments import booking, provider_text
 from wagtail_kwiga.payments.models import PaymentAttempt, Refund
-from wagtail_kwiga.payments.statuses import FailureCode, RefundState
+from wagtail_kwiga.payments.statuses import FailureCode, RefundState, TransactionKind
 from wagtail_kwiga.pricing.money import Money
 
 if TYPE_CHECKING:
@@ -83,7 +83,8 @@ def move(
         row.amount = money.amount
     row.save()
     if to == RefundState.DONE:
-        booking.book_refund(order, row, now=now, by=by)
+        undone = row.transactions.filter(kind=TransactionKind.REFUND).first() if was == RefundState.FAILED else None
+        booking.book_refund(order, row, now=now, by=by, undone=undone)
     elif to == RefundState.PENDING and was != to:
         writing.write(order, "payments.refund_pending", now=now, amount=row.money, method=row.attempt.method)
     return was != to
