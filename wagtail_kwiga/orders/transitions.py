@@ -167,7 +167,7 @@ def apply_totals(
             )
         siblings = _close_siblings(order, now=now, by=by)
         # A part had come, opened access and gone again: what it opened was taken away with it.
-        again = before == Status.REFUNDED
+        again = before == Status.REFUNDED or totals.again
         events.publish(
             OrderPaid(order.pk, order.contact_id, order.offer_id, order.purchase_id, now, first, again=again)
         )

@@ -48,7 +48,10 @@ def book(
         entry.save()
     result = allocation.allocate(
         order.total_amount,
-        [allocation.Part(row.pk, row.amount, row.paid_amount, PaymentState(row.state)) for row in parts],
+        [
+            allocation.Part(row.pk, row.amount, row.paid_amount, PaymentState(row.state), row.opens_access)
+            for row in parts
+        ],
         so_far,
         _new_movement(entry),
     )

@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
+from django.db.models import Exists, OuterRef
+
 from wagtail_kwiga import conf
 from wagtail_kwiga.orders.models import Order
 from wagtail_kwiga.orders.statuses import OrderKind
@@ -73,6 +75,12 @@ def standing(order: Order, now: dt.datetime) -> Standing:
     return standings.judge(
         [DuePart(row.due_at, row.amount - row.paid_amount, PaymentState(row.state)) for row in rows], now
     )
+
+
+def waits_for_opening_part(order_id: int) -> bool:
+    """Whether an order that was never paid as a whole has no paid part with which access begins. One query."""
+    opening = Payment.objects.filter(order=OuterRef("pk"), opens_access=True, state=PaymentState.PAID.value)
+    return Order.objects.filter(~Exists(opening), pk=order_id, paid_at=None).exists()
 
 
 def next_due(order: Order) -> Payment | None:
