@@ -36,7 +36,12 @@ _RESERVED = CouponUse.State.RESERVED
 
 
 def lock(order: Order | int) -> Order:
-    """The order's row as it is now, with its contact and then itself locked. Call inside ``atomic_write``."""
+    """The order's row as it is now, with its contact and then itself locked. Call inside ``atomic_write``.
+
+    ``order`` itself where it came locked from this very transaction (``locking.mark_locked``).
+    """
+    if isinstance(order, Order) and locking.is_held(order):
+        return order
     pk = order if isinstance(order, int) else order.pk
     contact_id = (
         order.contact_id if isinstance(order, Order) else Order.objects.values_list("contact_id", flat=True).get(pk=pk)

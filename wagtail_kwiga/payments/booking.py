@@ -127,6 +127,13 @@ def shares(sources: list[tuple[PaymentAttempt, Decimal]], amount: Decimal) -> li
     return found
 
 
+def order_of(attempt: PaymentAttempt) -> Order:
+    """The order that ``attempt`` is for: where it came locked from this very transaction, itself, else read. One query at most."""
+    payment = attempt._state.fields_cache.get("payment")
+    order = payment._state.fields_cache.get("order") if payment is not None else None
+    return order if order is not None and locking.is_held(order) else Order.objects.get(payments__attempts=attempt)
+
+
 def in_currency_of(order: Order, amount: Money | Decimal) -> Money:
     """``amount`` as money of the order's currency. Raises ``MoneyMismatch`` where it is of another one."""
     money = amount if isinstance(amount, Money) else Money(amount, order.currency)

@@ -129,7 +129,7 @@ def record_refund(
     if order is None:
         if attempt is None:
             raise TypeError("record_refund() wants an attempt or an order")
-        order = Order.objects.get(payments__attempts=attempt)
+        order = booking.order_of(attempt)
     money = booking.in_currency_of(order, amount)
     if money.amount <= 0:
         raise PaymentRefused(_("Please say how much was given back."), code="no_money")
@@ -178,7 +178,7 @@ def record_chargeback(
     was taken nothing is returned either: that is only told. Raises ``MoneyMismatch`` and ``PaymentRefused`` (``no_money``).
     """
     now = now or conf.now()
-    order = Order.objects.get(payments__attempts=attempt)
+    order = booking.order_of(attempt)
     money = booking.in_currency_of(order, amount)
     if money.amount <= 0:
         raise PaymentRefused(_("A chargeback needs an amount."), code="no_money")

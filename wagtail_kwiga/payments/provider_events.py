@@ -303,6 +303,7 @@ def _locked_attempt(provider: Provider, event: ReportedEvent) -> PaymentAttempt 
     if known is None:
         return None
     order = transitions.lock(known.payment.order)
+    locking.mark_locked(order)  # the ledger, under the same locks, need not take them once more
     attempt = locking.locked(PaymentAttempt.objects.filter(pk=known.pk)).select_related("payment").get()
     attempt.payment.order = order
     return attempt
