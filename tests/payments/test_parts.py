@@ -8,7 +8,7 @@ from decimal import Decimal
 
 import pytest
 
-from tests.payments.shop import flagged, new_attempt, new_order, pay_path, tell, text
+from tests.payments.shop import bank_data, flagged, new_attempt, new_order, order_path, pay_path, tell, text
 from tests.support import START, after, make_coupon, make_offer
 from wagtail_kwiga import events
 from wagtail_kwiga import models as m
@@ -22,6 +22,7 @@ from wagtail_kwiga.payments.schedule import PartDraft
 from wagtail_kwiga.payments.standing import DuePart, judge
 from wagtail_kwiga.payments.statuses import DueKind, PaymentState
 from wagtail_kwiga.pricing.money import Money
+from wagtail_kwiga.templatetags import kwiga_tags
 
 pytestmark = pytest.mark.django_db
 
@@ -45,6 +46,10 @@ def heard(monkeypatch):
     for kind in (PaymentSettled, OrderPaid):
         monkeypatch.setitem(events._handlers, kind, [*events._handlers[kind], told.append])
     return told
+
+
+def moment(at):
+    return str(kwiga_tags.instant(at)).replace("\xa0", " ")
 
 
 def filled(order):
@@ -120,6 +125,44 @@ def test_the_pay_page_asks_for_the_part(order, client):
     assert "Pay €300.00" not in page
     ledger.record_payment(order=order, amount=Decimal(130), method="cash", now=START)
     assert "Pay €70.00" in text(client.get(pay_path(order)))
+
+
+def test_the_pay_page_tells_when_the_part_is_due_and_not_when_the_order_ends(order, client):
+    """The price holds until the last part is due and a week more: whoever reads that thinks the first one has as long."""
+    page = text(client.get(pay_path(order)))
+    assert f"This part of the order is due on {moment(START)}" in page
+    assert "This price holds until" not in page
+    ledger.record_payment(order=order, amount=Decimal(100), method="cash", now=START)
+    assert f"is due on {moment(START + MONTH)}" in text(client.get(pay_path(order)))
+
+
+def test_the_instructions_of_a_transfer_tell_the_part_its_rest_and_its_day(order, client):
+    bank_data()
+    new_attempt(order, method="transfer")
+    page = text(client.get(order_path(order)))
+    assert "€100.00" in page.split("Please transfer")[1][:120]
+    assert f"This part of the order is due on {moment(START)}" in page
+    assert "We keep your order until" not in page
+    ledger.record_payment(order=order, amount=Decimal(30), method="cash", now=START)
+    assert "€70.00" in text(client.get(order_path(order))).split("Please transfer")[1][:120]
+    ledger.record_payment(order=order, amount=Decimal(70), method="cash", now=START)
+    page = text(client.get(order_path(order)))
+    assert "Please transfer" not in page, "that part is paid"
+    assert "Pay the rest" in page
+    second = new_attempt(order, method="transfer", now=after(days=2))
+    page = text(client.get(order_path(order)))
+    assert second.payment.reference in page
+    assert f"is due on {moment(START + MONTH)}" in page
+
+
+def test_a_transfer_of_an_order_that_is_paid_at_once_tells_as_before_how_long_it_stands(client):
+    bank_data()
+    order = new_order(amount="120.00")
+    new_attempt(order, method="transfer")
+    ledger.record_payment(order=order, amount=Decimal(20), method="cash", now=START)
+    page = text(client.get(order_path(order)))
+    assert "We keep your order until" in page
+    assert "€100.00" in page.split("Please transfer")[1][:120]
 
 
 def test_an_order_with_a_plan_stands_until_its_last_part_is_due_and_a_week_more(order):

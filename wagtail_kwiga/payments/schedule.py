@@ -88,7 +88,6 @@ def next_due(order: Order) -> Payment | None:
     return Payment.objects.filter(order=order.pk, state=PaymentState.DUE.value).order_by("sequence").first()
 
 
-def asked_next(order: Order) -> Money:
-    """What the buyer is asked for now: the rest of the next part, or of the order where it is paid at once. One query at most."""
-    payment = None if order.kind == OrderKind.ONE_TIME else next_due(order)
-    return payment.rest if payment is not None else order.outstanding
+def part_asked_for(order: Order) -> Payment | None:
+    """The part that the buyer is asked for now; ``None`` where the order is paid at once. One query at most."""
+    return None if order.kind == OrderKind.ONE_TIME else next_due(order)
