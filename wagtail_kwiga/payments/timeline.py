@@ -39,6 +39,7 @@ SENTENCES = {
         "A dispute about %(amount)s by %(method)s was decided for you (%(reference)s). No chargeback was booked for it"
     ),
     "payments.corrected": _("An entry of %(was)s was corrected to %(amount)s. %(reason)s"),
+    "payments.waived": _("Part %(number)s is waived: %(amount)s less to be paid. %(reason)s"),
     "payments.pending": _("%(method)s has the payment of %(amount)s under way"),
     "payments.failed": _("The payment by %(method)s came to nothing: %(code)s. %(why)s"),
     "payments.abandoned": _("The payment by %(method)s was never finished"),
