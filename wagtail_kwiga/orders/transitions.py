@@ -36,10 +36,8 @@ _RESERVED = CouponUse.State.RESERVED
 
 
 def lock(order: Order | int) -> Order:
-    """The order's row as it is now, with its contact and then itself locked. Call inside ``atomic_write``.
-
-    ``order`` itself where it came locked from this very transaction (``locking.mark_locked``).
-    """
+    """The order's row as it is now, with its contact and then itself locked: ``order`` itself where it came locked from this
+    very transaction (``locking.mark_locked``). Call inside ``atomic_write``."""
     if isinstance(order, Order) and locking.is_held(order):
         return order
     pk = order if isinstance(order, int) else order.pk
