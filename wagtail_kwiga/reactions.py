@@ -28,6 +28,7 @@ from wagtail_kwiga.orders import purchases, transitions
 from wagtail_kwiga.orders.events import OrderPaid, OrderPlaced, OrderRefunded, OrdersClosed, PurchasesJoined
 from wagtail_kwiga.orders.models import Order
 from wagtail_kwiga.orders.statuses import Origin, Status
+from wagtail_kwiga.payments import schedule
 from wagtail_kwiga.payments.events import PaymentFailed, PaymentSettled
 
 logger = logging.getLogger("wagtail_kwiga.reactions")
@@ -68,7 +69,8 @@ def _grant_access_for_part(event: PaymentSettled) -> None:
     order = Order.objects.filter(pk=event.order_id, status=Status.PARTLY_PAID).first()
     if order is not None:
         _note_bought_twice(event)
-        grants.grant_for_order(order, now=event.at, again=event.again)
+        # Of an order that was paid as a whole once, a chargeback of a part closes nothing.
+        grants.grant_for_order(order, now=event.at, again=event.again and order.paid_at is None)
 
 
 def _silence(event: OrderPaid) -> None:
@@ -92,7 +94,9 @@ def _send_receipt(event: OrderPaid) -> None:
 
 
 def _end_access(event: OrderRefunded) -> None:
-    if event.whole:
+    """Access ends with all of the money, and, of an order that was never paid as a whole, with that of the part that opened
+    it: whatever else was paid before or after (promise 12)."""
+    if event.whole or schedule.waits_for_opening_part(event.order_id):
         grants.end_for_order(event.order_id, now=event.at)
 
 

@@ -100,6 +100,46 @@ def test_what_would_change_nothing_is_refused(month, heard, verb, span, code):
     assert not month.adjustments.exists() and heard == []
 
 
+def test_days_are_added_to_what_is_frozen_until_somebody_unfreezes_it(month):
+    adjustments.freeze(month, now=after(days=5))
+    adjustments.extend(month, days=10, now=after(days=6))
+    adjustments.unfreeze(month, now=after(days=105))
+    assert [open_on(month, day) for day in (104, 105, 139, 140)] == [False, True, True, False]
+
+
+def test_no_date_is_promised_for_what_is_frozen_until_somebody_unfreezes_it(month):
+    """It was written down, told as done, and the end was another one: as much later as the freeze was long."""
+    adjustments.freeze(month, now=after(days=5))
+    with pytest.raises(KwigaError) as refusal:
+        adjustments.extend(month, until=after(days=60), now=after(days=6))
+    assert (refusal.value.code, month.adjustments.count()) == ("frozen", 1)
+    adjustments.unfreeze(month, now=after(days=7))
+    adjustments.extend(month, until=after(days=60), now=after(days=7))
+    assert [open_on(month, day) for day in (59, 60)] == [True, False]
+
+
+def test_a_date_can_be_promised_for_what_is_frozen_up_to_a_day(month):
+    adjustments.freeze(month, until=after(days=20), now=after(days=5))
+    adjustments.extend(month, until=after(days=60), now=after(days=6))
+    assert [open_on(month, day) for day in (19, 20, 59, 60)] == [False, True, True, False]
+
+
+@pytest.mark.parametrize("frozen", [False, True])
+def test_what_has_no_end_cannot_be_extended(heard, frozen):
+    with locking.atomic_write():
+        (endless,) = grants.grant_for_order(make_order(AccessTerms()), now=START)
+    if frozen:
+        adjustments.freeze(endless, now=after(days=1))
+    for span in ({"days": 3}, {"until": after(days=30)}):
+        with pytest.raises(KwigaError) as refusal:
+            adjustments.extend(endless, **span, now=after(days=2))
+        assert refusal.value.code == "no_end"
+    assert (endless.adjustments.count(), len(heard)) == (frozen, frozen)
+    adjustments.end(endless, now=after(days=3))
+    adjustments.extend(endless, days=2, now=after(days=4))
+    assert [open_on(endless, day) for day in (3.5, 4, 6)] == [False, True, False]
+
+
 @pytest.mark.parametrize(("verb", "code"), [("freeze", "over"), ("end", "over"), ("unfreeze", "not_frozen")])
 def test_what_has_ended_can_only_be_extended(month, verb, code):
     with pytest.raises(KwigaError) as refusal:

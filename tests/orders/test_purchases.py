@@ -317,3 +317,50 @@ def test_two_bundles_of_one_contact_at_once():
     assert set(m.Purchase.objects.exclude(pk=first.purchase_id).values_list("joined_into", flat=True)) == {
         first.purchase_id
     }
+
+
+# --- somebody with very much open -------------------------------------------------------------------------------------
+
+
+def seen_by(offer, contact, given=None):
+    products = set(m.OfferProduct.objects.filter(offer=offer).values_list("product_id", flat=True))
+    return purchases.standing(contact.pk, offer_id=offer.pk, product_ids=products, given=given)
+
+
+def test_what_an_order_cannot_join_is_not_read(db):
+    """Ten thousand open purchases of one address made each placing read, build and lock ten thousand orders."""
+    contact, mine = make_contact(), make_product()
+    others = [order_for(contact, make_offer(make_product())) for _other in range(8)]
+    offer = make_offer(mine)
+    assert seen_by(offer, contact) == purchases.Standing()
+    first = order_for(contact, offer, now=after(minutes=1))
+    bundle = make_offer(mine, make_product())
+    found = seen_by(bundle, contact)
+    assert ([one.id for one in found.purchases], list(found.orders)) == ([first.purchase_id], [first])
+    found = seen_by(bundle, contact, given=others[3].purchase_id)
+    assert {one.id for one in found.purchases} == {first.purchase_id, others[3].purchase_id}
+
+
+def test_placing_costs_the_same_beside_many_open_purchases_and_joins_what_overlaps(db):
+    costs = []
+    for beside in (1, 9):
+        contact, mine = make_contact(f"buyer{beside}@example.com"), make_product()
+        for _other in range(beside):
+            order_for(contact, make_offer(make_product()))
+        first = order_for(contact, make_offer(mine), now=after(minutes=1))
+        bundle = make_offer(mine, make_product())
+        with CaptureQueriesContext(connection) as cost:
+            order = order_for(contact, bundle, now=after(minutes=2))
+        first.refresh_from_db()
+        assert (order.purchase_id, first.status) == (first.purchase_id, "superseded")
+        assert m.Order.objects.filter(contact=contact, status="open").count() == beside + 1
+        costs.append(len(cost))
+    assert costs[0] == costs[1]
+
+
+def test_an_offer_whose_products_are_others_now_is_joined_by_its_name(db):
+    contact, offer = make_contact(), make_offer(make_product())
+    first = order_for(contact, offer)
+    found = purchases.standing(contact.pk, offer_id=offer.pk, product_ids={make_product().pk})
+    assert [one.id for one in found.purchases] == [first.purchase_id]
+    assert purchases.standing(contact.pk, offer_id=None, product_ids=set()) == purchases.Standing()

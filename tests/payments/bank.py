@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import signal
@@ -17,7 +18,7 @@ class Bank(Provider):
     """Option ``folder``. It cannot be asked, and the same token again is another refund: nothing helps with a lost answer.
 
     A file ``before`` or ``after`` in the folder says what happens to the next call, before or after it is in the books:
-    ``killed`` (whoever calls dies by SIGKILL), ``away`` (no answer), ``broken`` (no HTTP), ``refused``.
+    ``killed`` (whoever calls dies by SIGKILL; ``all killed``: so does everybody after them), ``away`` (no answer), ``broken`` (no HTTP), ``refused``.
     """
 
     label = "Bank"
@@ -39,8 +40,9 @@ class Bank(Provider):
         self._happens("before")
         known = next((row for row in self.books() if row["token"] == refund.token), None)
         if known is None or not self.refund_is_idempotent:
-            known = {"token": refund.token, "amount": str(refund.amount), "id": f"re_{len(self.books()) + 1}"}
             with (self.folder / "refunds.jsonl").open("a") as file:
+                fcntl.flock(file, fcntl.LOCK_EX)  # several workers call at once
+                known = {"token": refund.token, "amount": str(refund.amount), "id": f"re_{len(self.books()) + 1}"}
                 file.write(json.dumps(known) + "\n")
         if self._happens("after") == "refused":
             return RefundFailed(FailureCode.DECLINED, "the account is closed")
@@ -52,6 +54,8 @@ class Bank(Provider):
     def _happens(self, when: str) -> str:
         file = self.folder / when
         what = file.read_text() if file.exists() else ""
+        if what == "all killed":
+            os.kill(os.getpid(), signal.SIGKILL)
         file.unlink(missing_ok=True)
         if what == "killed":
             os.kill(os.getpid(), signal.SIGKILL)

@@ -241,5 +241,5 @@ def _looked_up(result, totals):
     """What the last movement said of itself is told when it comes only."""
     return OrderTotals(
         totals.paid, totals.refunded, totals.settled, result.totals.money_came, result.totals.money_went,
-        totals.was_given_back,
+        totals.was_given_back, result.totals.again,
     )  # fmt: skip

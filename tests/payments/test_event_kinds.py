@@ -6,6 +6,7 @@ from decimal import Decimal
 
 import pytest
 from django.db import connection, transaction
+from django.utils import translation
 
 from tests import sessions
 from tests.payments.shop import codes, flagged, new_attempt, new_order, standing, tell, told
@@ -13,8 +14,10 @@ from tests.payments.test_providers import SANDBOX
 from tests.support import START, after
 from wagtail_kwiga import models as m
 from wagtail_kwiga.exceptions import BadSignature
+from wagtail_kwiga.journal import writing
 from wagtail_kwiga.orders import transitions
 from wagtail_kwiga.payments import attempts, event_store, ledger, provider_events, refunds, registry
+from wagtail_kwiga.payments.labels import FAILURE_LABELS
 from wagtail_kwiga.payments.provider import CONFIRMED, EventKind, FailureCode, Outcome, ReportedEvent
 from wagtail_kwiga.payments.serialization import from_json, to_json
 from wagtail_kwiga.pricing.money import Money
@@ -175,6 +178,27 @@ def test_why_it_failed_is_kept_in_our_words_until_something_else_is_true(attempt
     assert (attempt.state, attempt.failure_code) == ("confirmed", "")
 
 
+@pytest.mark.parametrize(
+    ("said", "words"),
+    [
+        ({"failure": "insufficient_funds"}, "came to nothing: not enough money in the account. 51 no cover"),
+        ({}, "came to nothing: reason not known. 51 no cover"),
+    ],
+)
+def test_the_timeline_tells_in_words_why_it_failed(order, attempt, said, words):
+    tell(attempt, "failed", reason="51 no cover", **said)
+    (entry,) = writing.timeline(order).filter(code="payments.failed")
+    assert writing.sentence(entry).endswith(words)
+
+
+def test_the_timeline_tells_it_in_the_language_of_the_reader(order, attempt):
+    tell(attempt, "failed", failure="expired_card")
+    entry = writing.timeline(order).get(code="payments.failed")
+    with translation.override("de"):
+        assert str(FAILURE_LABELS[FailureCode.EXPIRED_CARD]) in writing.sentence(entry)
+        assert "expired_card" not in writing.sentence(entry)
+
+
 def test_the_channel_is_kept(attempt):
     tell(attempt, "pending", channel="card")
     attempt.refresh_from_db()
@@ -321,7 +345,7 @@ def test_no_text_of_a_buyer_keeps_an_event_from_being_kept(told, kept):
 
 @pytest.mark.parametrize(
     "odd",
-    [{"kind": "gift"}, {"outcome": "maybe"}, {"failure_code": "bad luck"}, {"refund_token": 7}, {"channel": "a\x00"}],
+    [{"kind": "gift"}, {"outcome": "maybe"}, {"failure_code": "bad luck"}, {"refund_token": 7}, {"channel": 7}],
     ids=str,
 )
 def test_words_that_are_none_of_ours_are_refused(odd):

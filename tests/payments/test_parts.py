@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import datetime as dt
+import itertools
 from decimal import Decimal
 
 import pytest
 
-from tests.payments.shop import flagged, new_attempt, new_order, pay_path, tell, text
+from tests.payments.shop import bank_data, flagged, new_attempt, new_order, order_path, pay_path, tell, text
 from tests.support import START, after, make_coupon, make_offer
 from wagtail_kwiga import events
 from wagtail_kwiga import models as m
+from wagtail_kwiga.access import grants
 from wagtail_kwiga.exceptions import CouponRefused, MoneyMismatch, PaymentRefused
 from wagtail_kwiga.orders import expiry, transitions
 from wagtail_kwiga.orders.events import OrderPaid
@@ -20,6 +22,7 @@ from wagtail_kwiga.payments.schedule import PartDraft
 from wagtail_kwiga.payments.standing import DuePart, judge
 from wagtail_kwiga.payments.statuses import DueKind, PaymentState
 from wagtail_kwiga.pricing.money import Money
+from wagtail_kwiga.templatetags import kwiga_tags
 
 pytestmark = pytest.mark.django_db
 
@@ -43,6 +46,10 @@ def heard(monkeypatch):
     for kind in (PaymentSettled, OrderPaid):
         monkeypatch.setitem(events._handlers, kind, [*events._handlers[kind], told.append])
     return told
+
+
+def moment(at):
+    return str(kwiga_tags.instant(at)).replace("\xa0", " ")
 
 
 def filled(order):
@@ -118,6 +125,44 @@ def test_the_pay_page_asks_for_the_part(order, client):
     assert "Pay €300.00" not in page
     ledger.record_payment(order=order, amount=Decimal(130), method="cash", now=START)
     assert "Pay €70.00" in text(client.get(pay_path(order)))
+
+
+def test_the_pay_page_tells_when_the_part_is_due_and_not_when_the_order_ends(order, client):
+    """The price holds until the last part is due and a week more: whoever reads that thinks the first one has as long."""
+    page = text(client.get(pay_path(order)))
+    assert f"This part of the order is due on {moment(START)}" in page
+    assert "This price holds until" not in page
+    ledger.record_payment(order=order, amount=Decimal(100), method="cash", now=START)
+    assert f"is due on {moment(START + MONTH)}" in text(client.get(pay_path(order)))
+
+
+def test_the_instructions_of_a_transfer_tell_the_part_its_rest_and_its_day(order, client):
+    bank_data()
+    new_attempt(order, method="transfer")
+    page = text(client.get(order_path(order)))
+    assert "€100.00" in page.split("Please transfer")[1][:120]
+    assert f"This part of the order is due on {moment(START)}" in page
+    assert "We keep your order until" not in page
+    ledger.record_payment(order=order, amount=Decimal(30), method="cash", now=START)
+    assert "€70.00" in text(client.get(order_path(order))).split("Please transfer")[1][:120]
+    ledger.record_payment(order=order, amount=Decimal(70), method="cash", now=START)
+    page = text(client.get(order_path(order)))
+    assert "Please transfer" not in page, "that part is paid"
+    assert "Pay the rest" in page
+    second = new_attempt(order, method="transfer", now=after(days=2))
+    page = text(client.get(order_path(order)))
+    assert second.payment.reference in page
+    assert f"is due on {moment(START + MONTH)}" in page
+
+
+def test_a_transfer_of_an_order_that_is_paid_at_once_tells_as_before_how_long_it_stands(client):
+    bank_data()
+    order = new_order(amount="120.00")
+    new_attempt(order, method="transfer")
+    ledger.record_payment(order=order, amount=Decimal(20), method="cash", now=START)
+    page = text(client.get(order_path(order)))
+    assert "We keep your order until" in page
+    assert "€100.00" in page.split("Please transfer")[1][:120]
 
 
 def test_an_order_with_a_plan_stands_until_its_last_part_is_due_and_a_week_more(order):
@@ -241,9 +286,9 @@ def test_how_an_order_stands(days, is_good, overdue, since, following):
     assert told.next_due_at == (None if following is None else START + following * DAY)
 
 
-def charge_back(attempt, now, *, reversed=False):
+def charge_back(attempt, now, *, reversed=False, reference="dp"):
     attempt.refresh_from_db()
-    ledger.record_chargeback(attempt=attempt, amount=Decimal(100), reference="dp", reversed=reversed, now=now)
+    ledger.record_chargeback(attempt=attempt, amount=Decimal(100), reference=reference, reversed=reversed, now=now)
 
 
 @pytest.mark.parametrize("way", ["won", "part", "whole"])
@@ -299,3 +344,79 @@ def test_a_part_that_is_paid_keeps_the_coupon_until_the_order_ends(in_parts):
     order.coupon_use.refresh_from_db()
     assert (order.coupon_use.state, order.coupon_use.over_limit) == ("redeemed", False)
     assert flagged(order) == []
+
+
+def part_of(order, sequence, now):
+    """Pay one part, at the gateway; its attempt."""
+    attempt = attempts.start(order.payments.get(sequence=sequence), method="sandbox", now=now).attempt
+    tell(attempt, now=now)
+    return attempt
+
+
+ORDERS_OF_EVENTS = sorted(
+    told
+    for told in set(itertools.permutations(["pay 1", "back 1", "again 1", "pay 2"]))
+    if told.index("pay 1") < told.index("back 1") < told.index("again 1")
+)
+
+
+@pytest.mark.parametrize("told", ORDERS_OF_EVENTS, ids=", ".join)
+def test_access_follows_the_part_that_opens_it_in_whatever_order_things_happen(order, told):
+    """Promise 12: the second part neither opens access nor keeps it open, and stands in nobody's way."""
+    is_paid, first = False, None
+    for hours, what in enumerate(told, start=1):
+        now = after(hours=hours)
+        if what == "back 1":
+            charge_back(first, now)
+        elif what == "pay 2":
+            part_of(order, 2, now)
+        else:
+            first = part_of(order, 1, now)
+        is_paid = what != "back 1" if what.endswith("1") else is_paid
+        assert opened(order) == is_paid, what
+    order.refresh_from_db()
+    assert (order.status, order.paid_amount) == ("partly_paid", 200)
+    part_of(order, 3, after(days=1))
+    order.refresh_from_db()
+    assert (order.status, opened(order)) == ("paid", 1)
+
+
+def test_the_rest_at_once_opens_access_again_too(order):
+    first = part_of(order, 1, START)
+    charge_back(first, after(days=1))
+    part_of(order, 2, after(days=2))
+    assert opened(order) == 0
+    ledger.record_payment(order=order, amount=Decimal(200), method="cash", now=after(days=3))
+    assert (order.status, opened(order)) == ("paid", 1)
+
+
+def test_a_part_that_was_booked_by_mistake_opens_access_when_it_is_really_paid(order, django_user_model):
+    clerk = django_user_model.objects.create_user("clerk")
+    ledger.record_payment(order=order, amount=Decimal(100), method="cash", by=clerk, now=START)
+    for wrong in (60, 0):
+        entry = m.Transaction.objects.get(method="cash", kind="charge")
+        ledger.correct(entry, to=Decimal(wrong), by=clerk, now=after(hours=1 + wrong))
+        assert opened(order) == 0
+    ledger.record_payment(order=order, amount=Decimal(300), method="bank", now=after(days=3))
+    order.refresh_from_db()
+    assert (order.status, opened(order)) == ("paid", 1)
+
+
+def test_a_chargeback_of_a_part_of_what_was_paid_as_a_whole_closes_nothing_and_opens_nothing_twice(order):
+    paid = [part_of(order, number, after(hours=number)) for number in (1, 2, 3)]
+    for attempt in paid[:2]:
+        charge_back(attempt, after(days=1), reference=f"dp {attempt.pk}")
+        assert opened(order) == 1
+    for number in (1, 2):
+        part_of(order, number, after(days=1 + number))
+        assert m.AccessGrant.objects.filter(line__order=order).count() == 1
+    order.refresh_from_db()
+    assert order.status == "paid"
+
+
+def test_what_staff_took_away_stays_away(order):
+    first = part_of(order, 1, START)
+    grants.revoke(m.AccessGrant.objects.get(line__order=order), now=after(hours=1))
+    part_of(order, 2, after(hours=2))
+    assert opened(order) == 0
+    assert first.payment.opens_access

@@ -361,8 +361,23 @@ def test_a_webhook_costs_the_same_however_often_somebody_tried_to_pay(django_ass
 def test_the_rooms_own_share_of_a_webhook(attempt, monkeypatch, django_assert_max_num_queries):
     """Two of them are the ledger's own: the movement of money, and the part that it fills."""
     monkeypatch.setattr(events, "_handlers", defaultdict(list))
-    with django_assert_max_num_queries(34):
+    with django_assert_max_num_queries(32):
         tell(attempt)
+
+
+@pytest.mark.parametrize("about", ["payment", "refund", "dispute"])
+def test_a_webhook_locks_its_contact_and_its_order_once(attempt, monkeypatch, about):
+    if about != "payment":
+        tell(attempt)
+    monkeypatch.setattr(events, "_handlers", defaultdict(list))  # reactions read the order for themselves
+    odd = {"kind": about, "id": "evt_2", "amount": 12000, "refund": "SBR-1", "dispute": "dp"}
+    with CaptureQueriesContext(connection) as cost:
+        tell(attempt, now=after(minutes=5), **(odd if about != "payment" else {}))
+    order = attempt.payment.order
+    for model, key in ((m.Contact, order.contact_id), (m.Order, order.pk)):
+        table = model._meta.db_table
+        read = [q["sql"] for q in cost if f'FROM "{table}" WHERE "{table}"."id" = {key}' in q["sql"]]
+        assert len([sql for sql in read if "LIMIT 21" in sql]) == 1, read
 
 
 def test_a_partial_payment_by_hand_and_the_rest_by_gateway(order):

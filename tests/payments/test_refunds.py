@@ -12,6 +12,7 @@ from tests.payments.shop import codes, flagged, new_order
 from tests.support import after
 from wagtail_kwiga import models as m
 from wagtail_kwiga.exceptions import ConfigurationFault, MoneyMismatch, PaymentRefused
+from wagtail_kwiga.journal import writing
 from wagtail_kwiga.payments import ledger, polling, refunds
 from wagtail_kwiga.pricing.money import Money
 
@@ -130,6 +131,8 @@ def test_what_failed_may_be_asked_for_again(at, order):
         "failed", "declined", "the account is closed",
     )  # fmt: skip
     assert (standing(order)[0], flagged(order)) == ("paid", ["payments.refund_failed"])
+    sentence = writing.sentence(writing.timeline(order).get(code="payments.refund_failed"))
+    assert sentence.endswith("failed: declined. the account is closed")
     assert refunds.send(refunds.request(order=order, amount=Decimal(120), now=HOUR), HOUR).state == "done"
 
 

@@ -11,7 +11,7 @@ from tests.payments.shop import codes, flagged, new_attempt, new_order, order_pa
 from tests.support import START, after
 from wagtail_kwiga import models as m
 from wagtail_kwiga.exceptions import InvalidTransition, MoneyMismatch, PaymentRefused
-from wagtail_kwiga.payments import attempts, ledger
+from wagtail_kwiga.payments import attempts, ledger, refunds
 from wagtail_kwiga.pricing.money import Money
 
 pytestmark = pytest.mark.django_db
@@ -276,3 +276,83 @@ def test_what_cannot_be_set_right(paid, order, staff):
         assert refusal.value.code == code
     with pytest.raises(MoneyMismatch):
         ledger.correct(entry, to=Money(Decimal(1), "PLN"), by=staff, now=START)
+
+
+def booked_again(order, staff, amount="100", hours=2, **given):
+    return ledger.record_payment(
+        order=order,
+        amount=Decimal(amount),
+        method="transfer",
+        reference="bank-1",
+        by=staff,
+        now=after(hours=hours),
+        **given,
+    )
+
+
+def corrected_away(order, staff, hours=1):
+    entry = m.Transaction.objects.get(kind="charge", method="transfer", order=order)
+    ledger.correct(entry, to=Decimal(0), by=staff, now=after(hours=hours))
+    return entry
+
+
+def test_what_was_corrected_away_does_not_bar_its_reference(order, staff):
+    booked_again(order, staff, "1000", hours=0)
+    entry = corrected_away(order, staff)
+    first, again = booked_again(order, staff), booked_again(order, staff)
+    assert (first.new, again.new, again.attempt) == (True, False, first.attempt)
+    assert standing(order) == ("paid", 100, "0.00 EUR")
+    told = m.Transaction.objects.filter(kind="charge").values_list("reference", "amount")
+    assert list(told) == [("bank-1", 1000), ("bank-1#2", 100)]
+    assert (opened(order), first.attempt.reference) == (1, "bank-1")
+    with pytest.raises(PaymentRefused):
+        booked_again(order, staff, "99")
+    assert m.PaymentAttempt.objects.get(pk=entry.attempt_id).reference == ""
+
+
+def test_money_typed_for_the_wrong_order_goes_to_the_right_one_and_may_come_back(order, staff):
+    right = new_order(amount="100.00")
+    booked_again(order, staff, hours=0)
+    corrected_away(order, staff)
+    booked_again(right, staff)
+    assert (standing(order)[1], standing(right)[1]) == (0, 100)
+    with pytest.raises(PaymentRefused) as refusal:
+        booked_again(order, staff)
+    assert refusal.value.code == "reference_used"
+    corrected_away(right, staff, hours=3)
+    booked_again(order, staff, hours=4)
+    assert (standing(order)[1], standing(right)[1]) == (100, 0)
+
+
+def test_what_a_provider_tells_is_booked_though_staff_had_typed_it_and_taken_it_back(order, staff):
+    attempt = new_attempt(order)
+    ledger.record_payment(
+        order=order, amount=Decimal(100), method="sandbox", reference=attempt.reference, by=staff, now=START
+    )
+    ledger.correct(m.Transaction.objects.get(), to=Decimal(0), by=staff, now=after(hours=1))
+    tell(attempt, now=after(hours=2))
+    assert (standing(order), ledger.totals(order)) == (("paid", 100, "0.00 EUR"), (100, 0))
+    assert flagged(order) == ["order.late_money"]
+
+
+def test_a_refund_that_was_corrected_away_is_booked_again_by_its_reference(paid, order, staff):
+    for hours in (1, 3):
+        made = ledger.record_refund(order=order, amount=Decimal(30), reference="b", by=staff, now=after(hours=hours))
+        assert made.new
+        assert not ledger.record_refund(order=order, amount=Decimal(30), reference="b", by=staff, now=START).new
+        assert standing(order)[1] == 70
+        entry = m.Transaction.objects.get(refund=made.refunds[0])
+        ledger.correct(entry, to=Decimal(0), by=staff, now=after(hours=hours + 1))
+        assert standing(order)[1] == 100
+
+
+def test_a_refund_that_staff_undid_counts_again_where_the_provider_says_that_it_was_made(paid, order, staff):
+    ledger.record_refund(order=order, amount=Decimal(30), reference="re_1", by=staff, now=after(hours=1))
+    entry = m.Transaction.objects.get(kind="refund")
+    ledger.correct(entry, to=Decimal(0), by=staff, now=after(hours=2))
+    for _time in range(2):
+        refunds.reported(attempt=paid, amount=Decimal(30), reference="re_1", outcome="done", now=after(hours=3))
+    assert (standing(order)[1], ledger.totals(order)) == (70, (100, 30))
+    assert rows(order) == [("charge", 100), ("refund", -30), ("adjustment", 30), ("adjustment", -30)]
+    ledger.correct(entry, to=Decimal(10), by=staff, now=after(hours=4))
+    assert ledger.totals(order) == (100, 10)

@@ -8,6 +8,7 @@ Each verb takes the contact's lock, writes the timeline of the order (of the con
 from __future__ import annotations
 
 import datetime as dt
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from django.utils.translation import gettext_lazy as _
@@ -16,7 +17,7 @@ from wagtail_kwiga import conf, events, locking
 from wagtail_kwiga.access import grant_times
 from wagtail_kwiga.access.events import AccessAdjusted
 from wagtail_kwiga.access.models import AccessAdjustment, AccessGrant
-from wagtail_kwiga.access.spans import AdjustmentKind
+from wagtail_kwiga.access.spans import Adjustment, AdjustmentKind, GrantView
 from wagtail_kwiga.contacts import directory
 from wagtail_kwiga.exceptions import KwigaError
 from wagtail_kwiga.journal import writing
@@ -45,7 +46,9 @@ def extend(
 ) -> AccessAdjustment:
     """Move the end of ``grant`` on by ``days``, or to ``until`` where it is earlier. What has ended opens again.
 
-    Raises ``KwigaError``: ``bad_span`` unless one of the two is given, ``revoked`` for a grant that was taken away.
+    Raises ``KwigaError``: ``bad_span`` unless one of the two is given, ``revoked`` for a grant that was taken away, ``no_end``
+    for one that has no end to move, and ``frozen`` for ``until`` while it is frozen until somebody unfreezes it: its end moves by
+    as long as that takes, so no date can be promised. ``days`` are added all the same.
     """
     return _adjust(grant, AdjustmentKind.EXTEND, days, until, by, note, now)
 
@@ -94,7 +97,7 @@ def _adjust(
     _refuse_bad_span(kind, days, until, now)
     with locking.atomic_write():
         directory.locked(grant.contact)
-        _refuse_no_effect(grant, kind, now)
+        _refuse_no_effect(grant, kind, until, now)
         made = AccessAdjustment.objects.create(  # type: ignore[misc]  # the user model is the site's
             grant=grant, kind=kind.value, days=days, until=until, at=now, by=by, note=note
         )
@@ -121,14 +124,31 @@ def _refuse_bad_span(kind: AdjustmentKind, days: int | None, until: dt.datetime 
         raise KwigaError(_("Give a number of days or a date to come, and not both."), code="bad_span")
 
 
-def _refuse_no_effect(grant: AccessGrant, kind: AdjustmentKind, now: dt.datetime) -> None:
+def _refuse_no_effect(grant: AccessGrant, kind: AdjustmentKind, until: dt.datetime | None, now: dt.datetime) -> None:
     for held in grant_times.with_times(AccessGrant.objects.filter(pk=grant.pk)):
         times, revoked_at = held.view.times, held.view.revoked_at
         if revoked_at is not None and revoked_at <= now:
             raise KwigaError(_("This access was taken away."), code="revoked")
         if kind == AdjustmentKind.UNFREEZE and not any(
-            begin <= now and (until is None or now < until) for begin, until in times.frozen
+            begin <= now and (end is None or now < end) for begin, end in times.frozen
         ):
             raise KwigaError(_("This access is not frozen."), code="not_frozen")
+        if kind == AdjustmentKind.EXTEND:
+            _refuse_to_extend(held.view, until, now)
         if kind in (AdjustmentKind.FREEZE, AdjustmentKind.END) and not times.lasts(now):
             raise KwigaError(_("This access has ended already."), code="over")
+
+
+def _refuse_to_extend(grant: GrantView, until: dt.datetime | None, now: dt.datetime) -> None:
+    thawed = replace(grant, adjustments=(*grant.adjustments, Adjustment(AdjustmentKind.UNFREEZE, now))).times
+    if thawed.open and thawed.open[-1][1] is None:  # a freeze hides the end, and that there is none
+        raise KwigaError(_("This access has no end, so there is nothing to extend."), code="no_end")
+    frozen = grant.times.frozen
+    if until is not None and frozen and frozen[-1][1] is None:
+        raise KwigaError(
+            _(
+                "This access is frozen until somebody unfreezes it, and ends as much later as that takes: no date can be "
+                "promised. Extend it by days, or unfreeze it first."
+            ),
+            code="frozen",
+        )

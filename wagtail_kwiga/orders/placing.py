@@ -147,11 +147,11 @@ def _look_round(
         return draft.slot or purchases.new_slot(), Join(), []
     given = draft.joins_purchase if isinstance(draft.joins_purchase, int) else None
     slot = purchases.slot_of(given, contact.pk) if given is not None else draft.slot
-    found = purchases.standing(contact.pk, slot)
+    about: dict[str, Any] = {"offer_id": draft.offer.pk if draft.offer else None, "product_ids": draft.main_products}
+    found = purchases.standing(contact.pk, slot, given=given, **about)
     for one in found.orders:
         one.contact = contact  # it is at hand, and ``vouch`` may ask
     overdue = {one.purchase_id for one in found.orders if one.status == Status.PARTLY_PAID and one.expires_at <= now}
-    about: dict[str, Any] = {"offer_id": draft.offer.pk if draft.offer else None, "product_ids": draft.main_products}
     join = purchases.which_to_join((one for one in found.purchases if one.id not in overdue), given=given, **about)
     aside = purchases.which_to_join((one for one in found.purchases if one.id in overdue), **about)
     involved = {join.into, *join.emptied, aside.into, *aside.emptied}

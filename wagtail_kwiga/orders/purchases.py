@@ -113,18 +113,29 @@ def which_to_join(
 
 @dataclass(frozen=True)
 class Standing:
-    """What a new order must reckon with: the contact's open purchases of one slot, and of their orders, newest first, those
-    that wait for money, those that hold a coupon, and the newest of each."""
+    """What a new order must reckon with: the contact's open purchases of one slot that it might join, and of their orders,
+    newest first, those that wait for money, those that hold a coupon, and the newest of each."""
 
     purchases: tuple[OpenPurchase, ...] = ()
     orders: tuple[Order, ...] = ()
 
 
-def standing(contact_id: int, slot: str = "") -> Standing:
-    """``Standing`` with the orders locked. Call it with the contact locked. One query, however much there is."""
+def standing(
+    contact_id: int, slot: str = "", *, offer_id: int | None, product_ids: Set[int], given: int | None = None
+) -> Standing:
+    """``Standing`` for an order of ``offer_id`` about ``product_ids``, with the orders locked. Call it with the contact locked.
+
+    The database picks the purchases: those of that offer, those that any order of theirs ever was about one of the products,
+    and the ``given`` one. That is all that ``which_to_join`` may say yes to, and a bound: whoever has ten thousand other
+    purchases open makes no placing heavier. One query, however much there is.
+    """
+    about = Q(pk=given) | Q(offer_id=offer_id, offer_id__isnull=False)
+    if product_ids:
+        lines = OrderLine.objects.filter(order__purchase=OuterRef("pk"), is_main=True, product_id__in=product_ids)
+        about |= Q(Exists(lines))
     later = Order.objects.filter(purchase_id=OuterRef("purchase_id")).order_by("-placed_at", "-pk")
     rows = (
-        Order.objects.filter(purchase__in=Purchase.objects.filter(IS_OPEN, contact_id=contact_id, slot=slot))
+        Order.objects.filter(purchase__in=Purchase.objects.filter(IS_OPEN, about, contact_id=contact_id, slot=slot))
         .filter(
             Q(status__in=sorted(PAYABLE))
             | Q(coupon_use__state=CouponUse.State.RESERVED)

@@ -16,7 +16,8 @@ class OrderTotals:
 
     ``paid`` is the sum of all movements, ``refunded`` what was given back. ``settled`` is how much of the total is asked for
     no more: what came, less chargebacks; all of it once everything was given back. ``money_came`` and ``money_went`` say which
-    way this movement went; ``was_given_back``: there are refunds or chargebacks among the movements.
+    way this movement went; ``was_given_back``: there are refunds or chargebacks among the movements. ``again``:
+    money that had opened access had gone before this movement.
     """
 
     paid: Decimal
@@ -25,6 +26,7 @@ class OrderTotals:
     money_came: bool = False
     money_went: bool = False
     was_given_back: bool = False
+    again: bool = False
 
 
 @dataclass(frozen=True)

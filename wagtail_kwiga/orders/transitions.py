@@ -36,7 +36,10 @@ _RESERVED = CouponUse.State.RESERVED
 
 
 def lock(order: Order | int) -> Order:
-    """The order's row as it is now, with its contact and then itself locked. Call inside ``atomic_write``."""
+    """The order's row as it is now, with its contact and then itself locked: ``order`` itself where it came locked from this
+    very transaction (``locking.mark_locked``). Call inside ``atomic_write``."""
+    if isinstance(order, Order) and locking.is_held(order):
+        return order
     pk = order if isinstance(order, int) else order.pk
     contact_id = (
         order.contact_id if isinstance(order, Order) else Order.objects.values_list("contact_id", flat=True).get(pk=pk)
@@ -164,7 +167,7 @@ def apply_totals(
             )
         siblings = _close_siblings(order, now=now, by=by)
         # A part had come, opened access and gone again: what it opened was taken away with it.
-        again = before == Status.REFUNDED
+        again = before == Status.REFUNDED or totals.again
         events.publish(
             OrderPaid(order.pk, order.contact_id, order.offer_id, order.purchase_id, now, first, again=again)
         )

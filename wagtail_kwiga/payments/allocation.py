@@ -28,6 +28,7 @@ class Part:
     amount: Decimal
     paid: Decimal = NOTHING
     state: PaymentState = PaymentState.DUE
+    opens_access: bool = True
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,7 @@ class Movement:
 @dataclass(frozen=True)
 class Allocation:
     """``parts``: the same ones as they stand now. ``settled_now``: keys of those that this movement made paid; ``again`` is
-    whether all money that had come before it had gone: given back, or taken by the buyer's bank."""
+    whether money that had opened access, or all that had come, had gone before it: given back, or taken by the buyer's bank."""
 
     totals: OrderTotals
     parts: tuple[Part, ...]
@@ -60,9 +61,8 @@ def allocate(
 
     Raises ``ValueError`` for a correction of a movement that is not among them.
     """
-    books = _Books(total, parts)
-    for movement in _corrected([*so_far, *([new] if new is not None else [])]):
-        books.take(movement)
+    books = _walk(total, parts, [*so_far, *([new] if new is not None else [])])
+    closed = not books.is_undone and _was_closed(total, parts, so_far)
     standing = tuple(books.standing(part) for part in parts)
     was = {part.key: part.state for part in parts}
     return Allocation(
@@ -73,16 +73,32 @@ def allocate(
             money_came=new is not None and new.amount > 0 and not _gives_less_back(new, so_far),
             money_went=new is not None and new.amount < 0,
             was_given_back=books.was_given_back,
+            again=closed,
         ),
         standing,
         tuple(p.key for p in standing if p.state == PaymentState.PAID and was[p.key] != PaymentState.PAID),
-        again=not books.is_undone and (PaymentState.CANCELLED in was.values() or _had_gone(so_far)),
+        again=closed or (not books.is_undone and (PaymentState.CANCELLED in was.values() or _had_gone(so_far))),
     )
+
+
+def _walk(total: Decimal, parts: Sequence[Part], movements: Sequence[Movement]) -> _Books:
+    books = _Books(total, parts)
+    for movement in _corrected(movements):
+        books.take(movement)
+    return books
 
 
 def _had_gone(so_far: Sequence[Movement]) -> bool:
     """Whether money had come, and none of it was here any more."""
     return bool(so_far) and sum(each.amount for each in so_far) <= 0
+
+
+def _was_closed(total: Decimal, parts: Sequence[Part], so_far: Sequence[Movement]) -> bool:
+    """Whether money had opened access and does so no more. Walks the ledger anew for each of its rows, so it is asked only
+    where some money has gone."""
+    if all(each.amount > 0 for each in so_far) or _walk(total, parts, so_far).opens(parts):
+        return False
+    return any(_walk(total, parts, so_far[:end]).opens(parts) for end in range(1, len(so_far)))
 
 
 def _gives_less_back(new: Movement, so_far: Sequence[Movement]) -> bool:
@@ -126,6 +142,13 @@ class _Books:
     @property
     def _due_filled(self) -> Decimal:
         return min(max(self.held, NOTHING), self.owed)
+
+    def opens(self, parts: Sequence[Part]) -> bool:
+        """Whether what is here opens access: all of the total, or a part with which it begins."""
+        if self.net <= 0:
+            return False
+        full = (self.filled.get(part.key, NOTHING) >= part.amount for part in parts if part.opens_access)
+        return self.settled >= self.total or any(full)
 
     def take(self, movement: Movement) -> None:
         amount = movement.amount

@@ -145,14 +145,14 @@ def _confirmed(event: ReportedEvent, attempt: PaymentAttempt, now: dt.datetime) 
     twin = _holder_of(attempt, reference)
     if twin is None and attempt.state == State.CONFIRMED and not event.reference:
         twin = attempt  # a provider without references says it again
-    if twin is not None and twin.state == State.CONFIRMED:
+    if twin is not None and twin.state == State.CONFIRMED and not (event.reference and _is_undone(twin)):
         return _said_again(order, attempt, twin, money, now)
-    if twin is not None and twin.pk != attempt.pk:
+    if twin is not None and twin.pk != attempt.pk and not _is_undone(twin):
         return _needs_review(attempt, f"reference {reference} belongs to another attempt", now)
     facts: dict[str, Any] = {"method": attempt.method, "amount": money, "reference": reference}
     if details := _details(event, attempt):
         PaymentAttempt.objects.filter(pk=attempt.pk).update(**details)
-    if attempt.state == State.CONFIRMED:
+    if attempt.state == State.CONFIRMED and not _is_undone(attempt):
         ledger.record_payment(
             order=order, amount=money, method=attempt.method, reference=reference, now=now, attempt=attempt
         )
@@ -166,6 +166,11 @@ def _confirmed(event: ReportedEvent, attempt: PaymentAttempt, now: dt.datetime) 
         writing.write(order, "payments.other_amount", now=now, attention=True, asked=asked, **facts)
         return Applied(Result.APPLIED, f"{money} instead of {asked}; booked.")
     return Applied(Result.APPLIED)
+
+
+def _is_undone(attempt: PaymentAttempt) -> bool:
+    """Whether money was booked for it by hand and corrected away: then what the provider tells of is not booked yet."""
+    return attempt.state == State.CONFIRMED and not attempt.confirmed_amount
 
 
 def _said_again(order: Order, attempt: PaymentAttempt, twin: PaymentAttempt, money: Money, now: dt.datetime) -> Applied:

@@ -19,7 +19,7 @@ from wagtail_kwiga.journal import writing
 from wagtail_kwiga.orders import links, transitions
 from wagtail_kwiga.orders.models import Order
 from wagtail_kwiga.orders.statuses import UNSETTLED, PaymentKind, Status
-from wagtail_kwiga.payments import references, registry
+from wagtail_kwiga.payments import provider_text, references, registry
 from wagtail_kwiga.payments.models import Payment, PaymentAttempt
 from wagtail_kwiga.payments.provider import Form, Instructions, NextAction, Provider, Redirect, Urls
 from wagtail_kwiga.pricing.money import Money
@@ -231,7 +231,7 @@ def _request_payment(provider: Provider, attempt: PaymentAttempt, order: Order, 
         _mark_unstarted(attempt, order, now)
         raise ProviderUnavailable(_("This way to pay does not answer at the moment. Please try again.")) from fault
     if isinstance(handover, Redirect | Form):
-        remember(attempt, reference=handover.reference, data=handover.data)
+        remember(attempt, reference=handover.reference, data=provider_text.cleaned(dict(handover.data or {})))
     elif not isinstance(handover, Instructions):
         raise ConfigurationFault(f"{type(provider).__name__}.start must return a Redirect, a Form or Instructions.")
     return handover

@@ -48,7 +48,10 @@ def book(
         entry.save()
     result = allocation.allocate(
         order.total_amount,
-        [allocation.Part(row.pk, row.amount, row.paid_amount, PaymentState(row.state)) for row in parts],
+        [
+            allocation.Part(row.pk, row.amount, row.paid_amount, PaymentState(row.state), row.opens_access)
+            for row in parts
+        ],
         so_far,
         _new_movement(entry),
     )
@@ -65,15 +68,27 @@ def book(
     return result
 
 
-def book_refund(order: Order, refund: Refund, *, now: dt.datetime, by: AbstractBaseUser | None = None) -> Transaction:
-    """Write the ledger's row of a refund that is done. For this room; ``order`` is locked, and so is its contact."""
+def book_refund(
+    order: Order,
+    refund: Refund,
+    *,
+    now: dt.datetime,
+    by: AbstractBaseUser | None = None,
+    undone: Transaction | None = None,
+) -> Transaction:
+    """Write the ledger's row of a refund that is done. For this room; ``order`` is locked, and so is its contact.
+
+    ``undone`` is its row of before, where that was corrected away: a further correction lets it count again.
+    """
+    kind = TransactionKind.REFUND if undone is None else TransactionKind.ADJUSTMENT
     entry = Transaction(
-        kind=TransactionKind.REFUND.value,
+        kind=kind.value,
         attempt=refund.attempt,
         refund=refund,
         amount=-refund.amount,
         method=refund.attempt.method,
-        reference=refund.token,
+        reference=refund.token if undone is None else "",
+        corrects=undone,
     )
     writing.write(
         order, "payments.refunded", now=now, by=by, amount=refund.money, method=entry.method, reason=refund.reason
@@ -110,6 +125,13 @@ def shares(sources: list[tuple[PaymentAttempt, Decimal]], amount: Decimal) -> li
     if rest > 0:
         raise PaymentRefused(_("That is more than was received and not yet given back."), code="too_much")
     return found
+
+
+def order_of(attempt: PaymentAttempt) -> Order:
+    """The order that ``attempt`` is for: where it came locked from this very transaction, itself, else read. One query at most."""
+    payment = attempt._state.fields_cache.get("payment")
+    order = payment._state.fields_cache.get("order") if payment is not None else None
+    return order if order is not None and locking.is_held(order) else Order.objects.get(payments__attempts=attempt)
 
 
 def in_currency_of(order: Order, amount: Money | Decimal) -> Money:

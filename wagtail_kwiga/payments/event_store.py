@@ -9,12 +9,11 @@ import json
 from collections.abc import Mapping, Sequence
 
 from wagtail_kwiga import locking, upserts
+from wagtail_kwiga.payments import provider_text
 from wagtail_kwiga.payments.models import ProviderEvent
 from wagtail_kwiga.payments.provider import Provider, ReportedEvent
 from wagtail_kwiga.payments.serialization import to_json
 
-#: Letters of a key that the database holds; a longer one is kept by its hash.
-LONGEST_KEY = 200
 #: How long an event is left to the request that took it in before the sweep looks at it.
 LEAVE_ALONE = dt.timedelta(minutes=1)
 
@@ -32,7 +31,7 @@ def event_keys(events: Sequence[ReportedEvent], body: bytes) -> list[str]:
             key = body_hash = body_hash or hashlib.sha256(body or _spelled(events)).hexdigest()
         if key in found:
             key = f"{key}#{position}"
-        found.append(key if len(key) <= LONGEST_KEY else hashlib.sha256(key.encode()).hexdigest())
+        found.append(provider_text.handle(key))
     return found
 
 
@@ -62,7 +61,7 @@ def store(
                 kind=event.kind,
                 position=position,
                 meaning=to_json(event),
-                headers=dict(headers) if position == 0 else {},
+                headers=provider_text.cleaned(dict(headers)) if position == 0 else {},
                 body=_text(body) if position == 0 else "",
                 received_at=now,
                 next_try_at=due,

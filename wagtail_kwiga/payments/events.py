@@ -22,7 +22,8 @@ class PaymentFailed:
 
 @dataclass(frozen=True)
 class PaymentSettled:
-    """A sum due is paid. ``opens_access``: access begins with it. ``again``: after all money of its order had gone back.
+    """A sum due is paid. ``opens_access``: access begins with it. ``again``: after all money of its order, or that
+    of the part that opens access, had gone back.
 
     Told after ``OrderPaid``, where the same money pays the whole order.
     """

@@ -9,6 +9,7 @@ puts on a person's list.
 from __future__ import annotations
 
 import datetime as dt
+import itertools
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, cast
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
     from django.contrib.auth.base_user import AbstractBaseUser
 
 State = PaymentAttempt.State
+#: Letters of a reference that leave room for a number behind it.
+_BARE = 190
 
 
 @dataclass(frozen=True)
@@ -73,7 +76,7 @@ def record_payment(
 
     ``method`` is the alias of a provider or the word staff give for money that came by itself; ``reference`` is the bank's
     or provider's own handle of this one movement of money. The same method, reference and amount again is the same money
-    and changes nothing; without a reference every call is new money. ``attempt`` is the hand-over that brought it; where
+    and changes nothing, unless ``correct`` has undone it; without a reference every call is new money. ``attempt`` is the hand-over that brought it; where
     none is given, a started one of the same method is taken (the buyer who announced a transfer), else a new row is made.
 
     A bare ``Decimal`` is in the order's currency. Raises ``MoneyMismatch`` for another currency and ``PaymentRefused`` for
@@ -89,8 +92,10 @@ def record_payment(
         if known is None and attempt is not None:
             attempt = locking.locked(PaymentAttempt.objects.filter(pk=attempt.pk)).get()
             known = attempt if attempt.state == State.CONFIRMED and not reference else None
-        if known is not None:
+        is_again = known is not None and not known.confirmed_amount  # corrected away: its reference is free for money
+        if known is not None and not is_again:
             return Receipt(known, transitions.copy_columns(order, fresh), new=False)
+        entry_reference = _reference_once_more(fresh, method, reference, known) if is_again else reference
         attempt = _confirm(_row_for(fresh, attempt, method, reference, money, now), reference, money, now)
         writing.write(fresh, "payments.received", now=now, by=by, amount=money, method=method, reference=reference)
         booked = Transaction(
@@ -98,7 +103,7 @@ def record_payment(
             attempt=attempt,
             amount=money.amount,
             method=method,
-            reference=reference or attempt.reference,
+            reference=entry_reference or attempt.reference,
         )
         booking.book(fresh, booked, now=now, by=by, payer_known=attempt.payer_is_known)
     return Receipt(attempt, transitions.copy_columns(order, fresh))
@@ -124,7 +129,7 @@ def record_refund(
     if order is None:
         if attempt is None:
             raise TypeError("record_refund() wants an attempt or an order")
-        order = Order.objects.get(payments__attempts=attempt)
+        order = booking.order_of(attempt)
     money = booking.in_currency_of(order, amount)
     if money.amount <= 0:
         raise PaymentRefused(_("Please say how much was given back."), code="no_money")
@@ -133,10 +138,11 @@ def record_refund(
         sources = booking.refundable(fresh, attempt)
         if reference:
             known = Refund.objects.filter(attempt__in=[source for source, _left in sources], reference=reference)
-            if before := tuple(known.order_by("pk")):
+            if before := tuple(row for row in known.order_by("pk") if row.state != RefundState.FAILED):
                 if sum(row.amount for row in before) != money.amount:
                     raise PaymentRefused(_("This reference stands for another refund already."), code="reference_used")
                 return Repayment(before, transitions.copy_columns(order, fresh), new=False)
+            known.update(reference="")  # it came to nothing, or was corrected away: the reference is this refund's
         made = []
         for source, share in booking.shares(sources, money.amount):
             refund = Refund.objects.create(  # type: ignore[misc]  # the user model is the site's
@@ -172,7 +178,7 @@ def record_chargeback(
     was taken nothing is returned either: that is only told. Raises ``MoneyMismatch`` and ``PaymentRefused`` (``no_money``).
     """
     now = now or conf.now()
-    order = Order.objects.get(payments__attempts=attempt)
+    order = booking.order_of(attempt)
     money = booking.in_currency_of(order, amount)
     if money.amount <= 0:
         raise PaymentRefused(_("A chargeback needs an amount."), code="no_money")
@@ -287,12 +293,15 @@ def totals(order: Order) -> tuple[Decimal, Decimal]:
 
 
 def _booked_before(order: Order, method: str, reference: str, money: Money) -> PaymentAttempt | None:
+    """The attempt under which this money was booked, or, with nothing confirmed, that was corrected away."""
     if not reference:
         return None
     known = PaymentAttempt.objects.select_related("payment__order").filter(method=method, reference=reference).first()
     if known is None:
         return None
     booked = Money(known.confirmed_amount, known.currency)
+    if known.state == State.CONFIRMED and not booked:
+        return known
     if known.payment.order_id == order.pk:
         if known.state != State.CONFIRMED:
             return None
@@ -304,6 +313,19 @@ def _booked_before(order: Order, method: str, reference: str, money: Money) -> P
         code="reference_used",
         attempt=known.pk,
     )
+
+
+def _reference_once_more(order: Order, method: str, reference: str, undone: PaymentAttempt | None) -> str:
+    """Take ``reference`` from an attempt that was corrected away, and say under which the ledger of ``order`` takes it now.
+
+    The rows of the ledger stay, and so does the reference of an entry: where this order has one, the next bears a number.
+    """
+    if undone is not None:
+        PaymentAttempt.objects.filter(pk=undone.pk, confirmed_amount=0).update(reference="")
+    entries = Transaction.objects.filter(order=order.pk, method=method, kind=TransactionKind.CHARGE)
+    taken = set(entries.filter(reference__startswith=reference[:_BARE]).values_list("reference", flat=True))
+    numbered = (f"{reference[:_BARE]}#{number}" for number in itertools.count(2))
+    return next(each for each in itertools.chain([reference], numbered) if each not in taken)
 
 
 def _row_for(

@@ -21,6 +21,7 @@ from wagtail_kwiga.orders.statuses import CLOSED_UNPAID, PAYABLE, PaymentKind, S
 from wagtail_kwiga.payments import attempts, registry, schedule
 from wagtail_kwiga.payments.models import PaymentAttempt
 from wagtail_kwiga.payments.provider import Instructions
+from wagtail_kwiga.payments.statuses import PaymentState
 from wagtail_kwiga.pricing.money import Money
 
 State = PaymentAttempt.State
@@ -68,17 +69,19 @@ def to_pay(order: Order, now: dt.datetime, *, instead_of: str | None = None) -> 
     anything is agreed to.
     """
     methods = registry.available(order.offer, currency=order.currency, site=order.site)
+    part = schedule.part_asked_for(order)
     chosen = order.payment_method if order.payment_method in {each.alias for each in methods} else ""
     return {
         "kwiga_title": gettext("Pay for “%(title)s”") % {"title": order.title},
         "order": order,
-        "amount": schedule.asked_next(order),
+        "amount": part.rest if part is not None else order.outstanding,
+        "due_at": part.due_at if part is not None else None,
         "changes": _changes_since(instead_of, order),
         "methods": methods,
         "chosen": chosen or (methods[0].alias if methods else ""),
         "continue_url": _continue_url(order) if order.status == Status.PROCESSING else "",
         "under_way": order.status == Status.PROCESSING,
-        "price_holds_until": order.price_holds_until if order.status != Status.PARTLY_PAID else None,
+        "price_holds_until": order.price_holds_until if part is None and order.status != Status.PARTLY_PAID else None,
     }
 
 
@@ -251,8 +254,10 @@ def _access(line: OrderLine) -> tuple[str, ...]:
 
 
 def _latest(order: Order) -> PaymentAttempt | None:
-    """The attempt a buyer would go on with: the latest that has not come to an end."""
-    waiting = PaymentAttempt.objects.filter(payment__order=order.pk, state__in=[State.STARTED, State.PENDING])
+    """The attempt a buyer would go on with: the latest that has not come to an end, for a sum that is still to be paid."""
+    waiting = PaymentAttempt.objects.filter(
+        payment__order=order.pk, payment__state=PaymentState.DUE.value, state__in=[State.STARTED, State.PENDING]
+    )
     return waiting.filter(method=order.payment_method).select_related("payment__order").first()
 
 

@@ -12,7 +12,6 @@ the methods that belong to them, name the class in the settings, and let its tes
 from __future__ import annotations
 
 import datetime as dt
-import hashlib
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
@@ -24,6 +23,7 @@ from django.utils.translation import gettext as _
 from wagtail_kwiga import conf, web_addresses
 from wagtail_kwiga.exceptions import BadSignature, PaymentRefused
 from wagtail_kwiga.orders.statuses import PaymentKind
+from wagtail_kwiga.payments import provider_text
 from wagtail_kwiga.payments.statuses import EventKind as EventKind  # adapters import the words from here
 from wagtail_kwiga.payments.statuses import FailureCode as FailureCode
 from wagtail_kwiga.payments.statuses import Outcome as Outcome
@@ -39,8 +39,6 @@ CONFIRMED = Outcome.CONFIRMED
 PENDING = Outcome.PENDING
 #: It came to nothing.
 FAILED = Outcome.FAILED
-#: Letters of a provider's handle of a payment that the database holds.
-LONGEST_REFERENCE = 200
 _CURRENCY = re.compile(r"[A-Z]{3}")
 _HANDLES = (
     "event_id",
@@ -123,10 +121,12 @@ class ReportedEvent:
             handle = getattr(self, name)
             if handle is None:  # how a gateway's JSON says that it has none
                 object.__setattr__(self, name, "")
-            elif not isinstance(handle, str) or "\x00" in handle:
+            elif not isinstance(handle, str):
                 raise ValueError(f"{name} of an event is a text")
-            elif name != "event_id" and len(handle) > LONGEST_REFERENCE:  # kept as its hash; money is never refused
-                object.__setattr__(self, name, hashlib.sha256(handle.encode()).hexdigest())
+            else:  # money is never refused; ``payments.event_store`` minds the length of ids of its own
+                longest = None if name == "event_id" else provider_text.LONGEST_HANDLE
+                handle = provider_text.cleaned(handle) if name == "channel" else handle  # a word for people
+                object.__setattr__(self, name, provider_text.handle(handle, longest=longest))
         if self.amount is not None and not _CURRENCY.fullmatch(self.amount.currency):
             raise ValueError("a currency is three capital letters")
 
@@ -167,12 +167,18 @@ class RefundSent:
 
     reference: str
 
+    def __post_init__(self) -> None:
+        _keep_handle(self)
+
 
 @dataclass(frozen=True)
 class RefundDone:
     """The money has gone back. ``reference`` is the provider's handle of the refund."""
 
     reference: str
+
+    def __post_init__(self) -> None:
+        _keep_handle(self)
 
 
 @dataclass(frozen=True)
@@ -199,6 +205,7 @@ class Redirect:
 
     def __post_init__(self) -> None:
         _must_be_web_page(self.url)
+        _keep_handle(self)
 
 
 @dataclass(frozen=True)
@@ -212,6 +219,7 @@ class Form:
 
     def __post_init__(self) -> None:
         _must_be_web_page(self.action)
+        _keep_handle(self)
 
 
 @dataclass(frozen=True)
@@ -229,6 +237,12 @@ def _must_be_web_page(address: str) -> None:
     """A provider's answer is input like any other: a buyer is sent to a web page, never to a script or a bare host name."""
     if not web_addresses.is_web_page(address):
         raise ValueError(f"a buyer can only be sent on to a web address, not to {address[:80]!r}")
+
+
+def _keep_handle(answer: RefundSent | RefundDone | Redirect | Form) -> None:
+    """The answer's ``reference`` as the database keeps it, the same as an event will name it. ``None`` is how a gateway's JSON
+    says that there is none."""
+    object.__setattr__(answer, "reference", provider_text.handle(str(answer.reference or "")))
 
 
 @dataclass(frozen=True)

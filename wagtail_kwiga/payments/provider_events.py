@@ -26,7 +26,7 @@ from wagtail_kwiga.exceptions import ConfigurationFault, PaymentRefused, Provide
 from wagtail_kwiga.journal import writing
 from wagtail_kwiga.journal.acting import Actor, acting_as
 from wagtail_kwiga.orders import transitions
-from wagtail_kwiga.payments import applying, event_leasing, event_store, registry
+from wagtail_kwiga.payments import applying, event_leasing, event_store, provider_text, registry
 from wagtail_kwiga.payments.models import PaymentAttempt, ProviderEvent
 from wagtail_kwiga.payments.provider import (
     CONFIRMED,
@@ -143,7 +143,7 @@ def process(
                 return _postpone(row, verdict.result, verdict.detail, now)
             row.processed_at, row.next_try_at = now, None
             row.lease, row.leased_until = "", None
-            row.result, row.detail = verdict.result, verdict.detail[:255]
+            row.result, row.detail = verdict.result, provider_text.cleaned(verdict.detail)[:255]
             row.save(update_fields=["attempt", "processed_at", "result", "detail", *_CLAIM])
     except Exception as fault:
         if not _is_impatience(fault):
@@ -275,7 +275,7 @@ def _not_yet(stored: ProviderEvent, answer: NotYet, now: dt.datetime) -> EventOu
 
 
 def _postpone(row: ProviderEvent, result: str, detail: str, now: dt.datetime) -> EventOutcome:
-    row.result, row.detail = result, detail[:255]
+    row.result, row.detail = result, provider_text.cleaned(detail)[:255]
     row.next_try_at = now + event_leasing.pause(row.tries)
     row.lease, row.leased_until = "", None
     row.save(update_fields=["attempt", "result", "detail", *_CLAIM])
@@ -303,6 +303,7 @@ def _locked_attempt(provider: Provider, event: ReportedEvent) -> PaymentAttempt 
     if known is None:
         return None
     order = transitions.lock(known.payment.order)
+    locking.mark_locked(order)  # the ledger, under the same locks, need not take them once more
     attempt = locking.locked(PaymentAttempt.objects.filter(pk=known.pk)).select_related("payment").get()
     attempt.payment.order = order
     return attempt
@@ -327,7 +328,7 @@ def _kept(provider: Provider, request: WebhookRequest) -> dict[str, str]:
 
 def _note_failure(stored: ProviderEvent, fault: Exception, now: dt.datetime) -> None:
     stored.result = Result.FAILED
-    stored.detail = redaction.redact(f"{type(fault).__name__}: {fault}").replace("\x00", "")[:255]
+    stored.detail = provider_text.cleaned(redaction.redact(f"{type(fault).__name__}: {fault}"))[:255]
     try:
         _free(stored, now + event_leasing.pause(stored.tries))
     except Exception:

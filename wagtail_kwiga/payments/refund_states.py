@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 from wagtail_kwiga import redaction
 from wagtail_kwiga.journal import writing
 from wagtail_kwiga.orders.models import Order
-from wagtail_kwiga.payments import booking
+from wagtail_kwiga.payments import booking, provider_text
 from wagtail_kwiga.payments.models import PaymentAttempt, Refund
-from wagtail_kwiga.payments.statuses import FailureCode, RefundState
+from wagtail_kwiga.payments.statuses import FailureCode, RefundState, TransactionKind
 from wagtail_kwiga.pricing.money import Money
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ def move(
         to, why = RefundState.FAILED, "It was booked as another refund."
         writing.write(order, "payments.refund_known_already", now=now, amount=row.money, method=row.attempt.method)
     elif to == RefundState.FAILED:
-        flag(order, row, "payments.refund_failed", now, why=why)
+        flag(order, row, "payments.refund_failed", now, code=code or FailureCode.UNKNOWN, why=why)
     row.reference = row.reference or ("" if twin is not None else reference)
     row.state, row.changed_at = to.value, now
     row.next_try_at = None
@@ -77,13 +77,14 @@ def move(
     elif to == RefundState.PENDING:
         flag(order, row, "payments.refund_pending_long", now)
     row.failure_code = str(code or "") if to == RefundState.FAILED else ""
-    row.failure_message = redaction.redact(why)[:255] if to == RefundState.FAILED else ""
+    row.failure_message = provider_text.cleaned(redaction.redact(why))[:255] if to == RefundState.FAILED else ""
     if to == RefundState.DONE and money is not None and money.amount != row.amount:
         flag(order, row, "payments.refund_other_amount", now, asked=row.money, amount=money)
         row.amount = money.amount
     row.save()
     if to == RefundState.DONE:
-        booking.book_refund(order, row, now=now, by=by)
+        undone = row.transactions.filter(kind=TransactionKind.REFUND).first() if was == RefundState.FAILED else None
+        booking.book_refund(order, row, now=now, by=by, undone=undone)
     elif to == RefundState.PENDING and was != to:
         writing.write(order, "payments.refund_pending", now=now, amount=row.money, method=row.attempt.method)
     return was != to
@@ -95,7 +96,7 @@ def _twin(row: Refund, reference: str) -> Refund | None:
     return Refund.objects.filter(attempt=row.attempt_id, reference=reference).exclude(pk=row.pk).first()
 
 
-def flag(order: Order, row: Refund, code: str, now: dt.datetime, **facts: Any) -> None:
+def flag(order: Order, row: Refund, code: str, now: dt.datetime, /, **facts: Any) -> None:
     """Put ``row`` in front of a person."""
     facts = {"amount": row.money, "method": row.attempt.method, **facts}
     writing.write(order, code, now=now, attention=True, **facts)

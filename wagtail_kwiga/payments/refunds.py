@@ -136,7 +136,7 @@ def reported(
     now = now or conf.now()
     state = _OUTCOMES[outcome]
     with locking.atomic_write():
-        order = transitions.lock(Order.objects.get(payments__attempts=attempt))
+        order = transitions.lock(booking.order_of(attempt))
         money = booking.in_currency_of(order, amount)
         if money.amount <= 0:
             raise PaymentRefused(_("Please say how much was given back."), code="no_money")

@@ -7,16 +7,27 @@ import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import TYPE_CHECKING
 
-from wagtail_kwiga import conf
+from django.db.models import Exists, OuterRef
+from django.utils.translation import gettext as _
+
+from wagtail_kwiga import conf, events, locking
+from wagtail_kwiga.exceptions import PaymentRefused
+from wagtail_kwiga.journal import writing
+from wagtail_kwiga.orders import transitions
 from wagtail_kwiga.orders.models import Order
-from wagtail_kwiga.orders.statuses import OrderKind
+from wagtail_kwiga.orders.statuses import PAYABLE, OrderKind
 from wagtail_kwiga.payments import booking, references
 from wagtail_kwiga.payments import standing as standings
+from wagtail_kwiga.payments.events import PaymentSettled
 from wagtail_kwiga.payments.models import Payment
 from wagtail_kwiga.payments.standing import DuePart, Standing
 from wagtail_kwiga.payments.statuses import DueKind, PaymentState
 from wagtail_kwiga.pricing.money import Money
+
+if TYPE_CHECKING:
+    from django.contrib.auth.base_user import AbstractBaseUser
 
 
 @dataclass(frozen=True)
@@ -67,6 +78,61 @@ def plan_parts(order: Order, parts: Sequence[PartDraft], now: dt.datetime) -> li
     return planned
 
 
+def waive(
+    part: Payment, *, now: dt.datetime | None = None, by: AbstractBaseUser | None = None, reason: str = ""
+) -> Order:
+    """Ask for ``part`` no more, and let its order be what the ledger says then; the order as it is now. Waiving it once more
+    changes nothing.
+
+    Money that was paid for it counts for the other parts. Where nothing else is to be paid, the order becomes paid. Access
+    that would have begun with it begins with the first part that is left: at once, where that one is paid. A screen or view
+    that calls it asks for the permission ``edit_order``; ``by`` is who decided it.
+
+    Raises ``PaymentRefused``: ``not_due`` for a part that is paid or was given back, ``closed`` for an order that takes no
+    payment, and ``nothing_left`` where the order would be without any money (cancel it, or give access by hand).
+    """
+    now = now or conf.now()
+    with locking.atomic_write():
+        order = transitions.lock(part.order_id)
+        parts = list(Payment.objects.filter(order=order.pk).order_by("sequence"))
+        row = next(each for each in parts if each.pk == part.pk)
+        if row.state == PaymentState.WAIVED:
+            return order
+        if row.state != PaymentState.DUE:
+            raise PaymentRefused(_("Only a part that is still to be paid can be waived."), code="not_due")
+        if order.status not in PAYABLE:
+            raise PaymentRefused(_("This order is closed."), code="closed")
+        writing.write(order, "payments.waived", now=now, by=by, number=row.sequence, amount=row.rest, reason=reason)
+        heir = _heir(row, parts)
+        row.state, row.paid_amount, row.opens_access = (
+            PaymentState.WAIVED.value,
+            Decimal(0),
+            row.opens_access and not heir,
+        )
+        row.save(update_fields=["state", "paid_amount", "opens_access"])
+        if heir is not None:
+            heir.opens_access = True
+            heir.save(update_fields=["opens_access"])
+        result = booking.book(order, None, now=now, by=by, payer_known=False)
+        if not result.totals.paid and result.totals.settled >= order.total_amount:
+            raise PaymentRefused(
+                _("Nothing would be left to pay. Cancel the order instead, or give access by hand."),
+                code="nothing_left",
+            )
+        if heir is not None and heir.state == PaymentState.PAID:  # told as settled before, when it opened nothing
+            events.publish(PaymentSettled(heir.pk, order.pk, order.contact_id, True, now, again=result.again))
+    part.refresh_from_db()
+    return order
+
+
+def _heir(waived: Payment, parts: Sequence[Payment]) -> Payment | None:
+    """The part with which access begins in place of ``waived``; ``None`` where that opened none, or is not the only one."""
+    left = [each for each in parts if each.pk != waived.pk and each.state != PaymentState.WAIVED]
+    if not waived.opens_access or any(each.opens_access for each in left):
+        return None
+    return next(iter(left), None)
+
+
 def standing(order: Order, now: dt.datetime) -> Standing:
     """How far ``order`` is on time at ``now``. An order without sums due has nothing overdue. One query."""
     rows = Payment.objects.filter(order=order.pk)
@@ -75,12 +141,17 @@ def standing(order: Order, now: dt.datetime) -> Standing:
     )
 
 
+def waits_for_opening_part(order_id: int) -> bool:
+    """Whether an order that was never paid as a whole has no paid part with which access begins. One query."""
+    opening = Payment.objects.filter(order=OuterRef("pk"), opens_access=True, state=PaymentState.PAID.value)
+    return Order.objects.filter(~Exists(opening), pk=order_id, paid_at=None).exists()
+
+
 def next_due(order: Order) -> Payment | None:
     """The part to be paid next; ``None`` where nothing is due, or nothing was asked for yet. One query."""
     return Payment.objects.filter(order=order.pk, state=PaymentState.DUE.value).order_by("sequence").first()
 
 
-def asked_next(order: Order) -> Money:
-    """What the buyer is asked for now: the rest of the next part, or of the order where it is paid at once. One query at most."""
-    payment = None if order.kind == OrderKind.ONE_TIME else next_due(order)
-    return payment.rest if payment is not None else order.outstanding
+def part_asked_for(order: Order) -> Payment | None:
+    """The part that the buyer is asked for now; ``None`` where the order is paid at once. One query at most."""
+    return None if order.kind == OrderKind.ONE_TIME else next_due(order)

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
+from wagtail_kwiga.payments import provider_text
 from wagtail_kwiga.payments.provider import ReportedEvent
 from wagtail_kwiga.pricing.money import Money
 
@@ -36,20 +37,8 @@ def to_json(event: ReportedEvent) -> dict[str, Any]:
         "external_ids": dict(event.external_ids),
         "raw": dict(event.raw),
     }
-    plain: dict[str, Any] = _clean(json.loads(json.dumps(kept, default=str)))
+    plain: dict[str, Any] = provider_text.cleaned(json.loads(json.dumps(kept, default=str)))
     return plain
-
-
-def _clean(value: Any) -> Any:
-    """``value`` without what PostgreSQL takes into no JSON: the character zero, and halves of a character (a gateway has cut
-    a text in the middle of an emoji). By the texts themselves: in JSON as it is written a buyer may have typed the escape."""
-    if isinstance(value, dict):
-        return {_clean(key): _clean(each) for key, each in value.items()}
-    if isinstance(value, list):
-        return [_clean(each) for each in value]
-    if isinstance(value, str):
-        return value.replace("\x00", "").encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-    return value
 
 
 def from_json(kept: Mapping[str, Any]) -> ReportedEvent:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.utils.translation import gettext_lazy as _
 
 from wagtail_kwiga.journal import writing
 from wagtail_kwiga.payments import registry
+from wagtail_kwiga.payments.labels import FAILURE_LABELS
+from wagtail_kwiga.payments.statuses import FailureCode
 
 SENTENCES = {
     "payments.started": _("Went to pay %(amount)s by %(method)s"),
@@ -14,7 +18,7 @@ SENTENCES = {
     "payments.refunded": _("Given back: %(amount)s by %(method)s. %(reason)s"),
     "payments.refund_requested": _("Refund of %(amount)s by %(method)s requested. %(reason)s"),
     "payments.refund_pending": _("%(method)s has the refund of %(amount)s under way"),
-    "payments.refund_failed": _("The refund of %(amount)s by %(method)s failed. %(why)s"),
+    "payments.refund_failed": _("The refund of %(amount)s by %(method)s failed: %(code)s. %(why)s"),
     "payments.refund_unknown": _(
         "It is not known whether %(method)s has paid %(amount)s back. Please look there, and say here what became of it"
     ),
@@ -35,8 +39,9 @@ SENTENCES = {
         "A dispute about %(amount)s by %(method)s was decided for you (%(reference)s). No chargeback was booked for it"
     ),
     "payments.corrected": _("An entry of %(was)s was corrected to %(amount)s. %(reason)s"),
+    "payments.waived": _("Part %(number)s is waived: %(amount)s less to be paid. %(reason)s"),
     "payments.pending": _("%(method)s has the payment of %(amount)s under way"),
-    "payments.failed": _("The payment by %(method)s came to nothing. %(why)s"),
+    "payments.failed": _("The payment by %(method)s came to nothing: %(code)s. %(why)s"),
     "payments.abandoned": _("The payment by %(method)s was never finished"),
     "payments.other_amount": _("%(method)s brought %(amount)s where %(asked)s was asked for. Booked; please check"),
     "payments.twice": _("%(method)s brought money twice for one payment: %(amount)s more. Booked; please give it back"),
@@ -57,3 +62,11 @@ def register() -> None:
     """Make the sentences known. Called when Django is ready, so that every process has them."""
     writing.register_sentences(SENTENCES)
     writing.register_words("method", registry.label)
+    writing.register_words("code", _failure)
+
+
+def _failure(code: str) -> Any:
+    """A ``FailureCode`` in words. The provider's own words follow it, so *unknown* does not say that there are none."""
+    if code == FailureCode.UNKNOWN:
+        return _("reason not known")
+    return FAILURE_LABELS[FailureCode(code)] if code in FAILURE_LABELS else code

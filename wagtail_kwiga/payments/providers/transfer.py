@@ -8,7 +8,7 @@ from typing import Any
 from django.utils.translation import gettext_lazy as _
 
 from wagtail_kwiga.orders.models import Order
-from wagtail_kwiga.orders.statuses import PaymentKind
+from wagtail_kwiga.orders.statuses import OrderKind, PaymentKind
 from wagtail_kwiga.payments.models import PaymentAttempt
 from wagtail_kwiga.payments.provider import Instructions, Provider, Urls
 from wagtail_kwiga.pricing.money import Money
@@ -42,8 +42,11 @@ class TransferProvider(Provider):
                 "iban": grouped(bank.bank_iban),
                 "bic": bank.bank_bic.strip().upper(),
                 "bank": bank.bank_name,
-                "amount": Money(attempt.amount, attempt.currency),
+                # Some of it may have come by another way since it was announced.
+                "amount": payment.rest if payment.rest else Money(attempt.amount, attempt.currency),
                 "reference": payment.reference,
+                # The order's own end says nothing about the one part of it that is asked for now.
+                "due": payment.due_at if payment.order.kind == OrderKind.INSTALMENTS else None,
                 "until": payment.order.expires_at,
             },
         )
