@@ -29,7 +29,7 @@ def store(kind: str, language: str, title: str, text: str, now: dt.datetime, sou
 
 
 def find(kind: str, source: str) -> LegalText | None:
-    """What ``keep`` wrote for this source, with its text not read from the database before somebody asks. One query."""
+    """What ``store`` wrote for this source, with its text not read from the database before somebody asks. One query."""
     return LegalText.objects.only("kind", "language").filter(sources__key=_key(kind, source)).first()
 
 
