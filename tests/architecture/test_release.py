@@ -101,12 +101,14 @@ def test_pairings():
 
 def test_every_pairing_is_run():
     """``.ci/run`` takes the oldest row by its numbers, the newest as pip chooses it (and says so where that is another than
-    claimed), and the one between by its numbers; each has a stage."""
+    claimed), and the one between by its numbers; each has a stage, the one between beside the stage of the installed wheel."""
     script = (ROOT / ".ci" / "run").read_text()
     (_, old_django, old_wagtail, old_much), (_, django, wagtail, _), (*_, new_much) = PAIRINGS
     assert f'OLD=(PYTHON="$OLD_PYTHON" WAGTAIL={old_wagtail} DJANGO={old_django})' in script
     assert f'MIDDLE=(PYTHON="$MIDDLE_PYTHON" WAGTAIL={wagtail} DJANGO={django})' in script
     assert 'NEW=(PYTHON="$NEW_PYTHON")' in script
     assert old_much == new_much == "everything"
-    for stage in (r'full "\$OLD_ENV"', r'full "\$NEW_ENV"', r'pytest_on "\$MIDDLE_ENV"'):
+    for stage in (r'full "\$OLD_ENV"', r'full "\$NEW_ENV"', "installed$"):
         assert re.search(rf'^[^#]*stage "[^"]+" (\\\n\s+)?{stage}', script, re.MULTILINE), stage
+    beside = re.search(r"^installed\(\) \{.*?^ +beside .*?^beside\(\) \{(.*?)^\}", script, re.MULTILINE | re.DOTALL)
+    assert beside and '"$MIDDLE_ENV/bin/python" -m pytest' in beside[1]

@@ -72,7 +72,7 @@ MODULES: dict[str, Module] = {
             "payments.ledger",
             "tests/payments/test_ledger*.py",
             "tests/payments/test_transactions.py",
-            "tests/payments/test_parts.py",
+            "tests/payments/test_parts*.py",
             "tests/payments/test_provider_events*.py",
         ),
         _of_package(

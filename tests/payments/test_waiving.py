@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from decimal import Decimal
 
 import pytest
 
+from tests.payments.parts import MONTH, in_three_parts
 from tests.payments.shop import codes, flagged, new_attempt, new_order, pay_path, tell, text
 from tests.support import START, after
 from wagtail_kwiga import models as m
@@ -14,20 +14,14 @@ from wagtail_kwiga.exceptions import PaymentRefused
 from wagtail_kwiga.journal import writing
 from wagtail_kwiga.orders import transitions
 from wagtail_kwiga.payments import attempts, ledger, schedule
-from wagtail_kwiga.payments.schedule import PartDraft
 
 pytestmark = pytest.mark.django_db
-
-MONTH = dt.timedelta(days=30)
 
 
 @pytest.fixture
 def order():
     """Three parts of a hundred; access begins with the first."""
-    placed = new_order(amount="300.00")
-    drafts = [PartDraft(Decimal(100), START + number * MONTH, opens_access=not number) for number in range(3)]
-    schedule.plan_parts(placed, drafts, START)
-    return placed
+    return in_three_parts()
 
 
 @pytest.fixture
