@@ -141,3 +141,9 @@ def test_all_else_is_told_to_everybody(given):
     assert eligibility.discreet(verdict) is verdict
     unknown = check("NO SUCH CODE", make_offer(coupon_mode=ANY))
     assert eligibility.discreet(unknown) is unknown
+
+
+def test_a_percentage_takes_off_in_any_currency_whatever_its_row_still_says():
+    """Whoever made an amount into a percentage may have left the currency of the amount behind."""
+    coupon = make_coupon("TENTH", percent=10, currency="USD")
+    assert check(coupon.code, make_offer(coupon_mode=ANY, currency="EUR")).ok

@@ -110,6 +110,8 @@ MODULES: dict[str, Module] = {
             "tests/coupons/test_eligibility*.py",
             "tests/coupons/test_audience*.py",
             "tests/coupons/test_gates.py",
+            "tests/orders/test_coupon_passing.py",
+            "tests/mailing/sending/test_promises.py",
         ),
         _of_package("mailing.permission", "tests/mailing/test_permission.py"),
         _of_package(
