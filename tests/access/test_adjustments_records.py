@@ -45,7 +45,7 @@ def gift() -> m.AccessGrant:
     """Given by staff, without an order."""
     return m.AccessGrant.objects.create(
         contact=make_contact(), product=make_product("Oil"), source="staff:1", reason="staff",
-        terms=AccessTerms().to_json(), granted_at=START, starts_at=START,
+        terms=AccessTerms().to_json(), granted_at=START, starts_at=START, ends_at=after(days=30),
     )  # fmt: skip
 
 

@@ -140,6 +140,10 @@ def test_what_a_row_that_knows_its_purchase_can_ask(ada, course):
 # --- what a new order must reckon with --------------------------------------------------------------------------------
 
 
+def standing(contact: m.Contact, *products: m.Product, slot: str = "") -> purchases.Standing:
+    return purchases.standing(contact.pk, slot, offer_id=None, product_ids={product.pk for product in products})
+
+
 def test_what_stands_is_each_open_purchase_of_the_slot_with_what_it_is_about(ada, course, django_assert_num_queries):
     oil, ink = make_product("Oil"), make_product("Ink")
     for_both, for_oil, for_ink = make_offer(course, oil), make_offer(oil), make_offer(ink)
@@ -150,7 +154,7 @@ def test_what_stands_is_each_open_purchase_of_the_slot_with_what_it_is_about(ada
     order_for(make_contact(), for_ink, now=after(minutes=3))
     books_receive(order_for(ada, make_offer(), now=after(minutes=3)), "120", now=after(minutes=3))
     with locking.atomic_write(), django_assert_num_queries(1):
-        found = purchases.standing(ada.pk)
+        found = standing(ada, course, oil, ink)
     assert found.orders == (other, newer)
     assert set(found.purchases) == {
         OpenPurchase(newer.purchase_id, START, for_oil.pk, frozenset({oil.pk})),
@@ -158,8 +162,8 @@ def test_what_stands_is_each_open_purchase_of_the_slot_with_what_it_is_about(ada
     }
     books_receive(older, "20", now=after(minutes=4))  # from now on it is about what is paid in part, too
     with locking.atomic_write():
-        found = purchases.standing(ada.pk)
-        assert purchases.standing(ada.pk, "another slot") == purchases.Standing()
+        found = standing(ada, course, oil, ink)
+        assert standing(ada, course, oil, ink, slot="another slot") == purchases.Standing()
     assert found.orders == (other, newer, older)
     assert {one.id: one.product_ids for one in found.purchases} == {
         newer.purchase_id: {course.pk, oil.pk},
@@ -174,16 +178,16 @@ def test_a_closed_order_stands_while_it_is_the_newest_or_holds_a_coupon(ada, cou
     newest = order_for(ada, make_offer(course), vouch=lambda one: False, now=after(minutes=2))
     transitions.cancel(newest, now=after(minutes=3))
     with locking.atomic_write():
-        found = purchases.standing(ada.pk)
+        found = standing(ada, course)
     assert found.orders[0] == newest
     assert held.pk in {order.pk for order in found.orders}
     with django_assert_num_queries(0):
         assert {order.coupon_use.coupon.code for order in found.orders if order.coupon_use} == {"SPRING", "OTHER"}
 
 
-def test_where_nothing_stands_there_is_nothing_to_join(ada):
+def test_where_nothing_stands_there_is_nothing_to_join(ada, course):
     with locking.atomic_write():
-        assert purchases.standing(ada.pk) == purchases.Standing((), ())
+        assert standing(ada, course) == purchases.Standing((), ())
     assert purchases.Join() == purchases.Join(None, ())
     assert OpenPurchase(1, START, None) == OpenPurchase(1, START, None, frozenset())
 
