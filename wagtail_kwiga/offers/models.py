@@ -144,6 +144,15 @@ class OfferPageMixin(StaleDraftGuard):
         if faults:
             raise ValidationError(faults)
 
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        """An alias that is made a page of its own goes on selling, as an offer of its own: Wagtail has no signal for it."""
+        is_converted = publishing.is_conversion(self, kwargs.get("update_fields"))
+        if is_converted:
+            publishing.take_over(self)
+        super().save(*args, **kwargs)
+        if is_converted and self.live:
+            publishing.publish_terms(self)
+
     # --- revisions ----------------------------------------------------------------------------------------------------
 
     def serializable_data(self) -> dict[str, Any]:
