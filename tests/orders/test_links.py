@@ -23,6 +23,32 @@ def test_links_are_absolute_from_the_orders_site_in_its_language():
 
 
 @pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("port", "given", "root"),
+    [
+        (80, {}, "http://shop.example.com"),
+        (443, {}, "https://shop.example.com"),
+        (80, {"SECURE_SSL_REDIRECT": True}, "https://shop.example.com"),
+        (443, {"SECURE_SSL_REDIRECT": True}, "https://shop.example.com"),
+        (8000, {"SECURE_SSL_REDIRECT": True}, "https://shop.example.com:8000"),
+        (80, {"SECURE_SSL_REDIRECT": True, "SECURE_SSL_HOST": "safe.example.com"}, "https://safe.example.com"),
+    ],
+)
+def test_links_lead_where_the_site_sends_its_visitors_on_to(client, settings, port, given, root):
+    """A mail program that unsubscribes by one click follows no redirect."""
+    Site.objects.update(hostname="shop.example.com", port=port)
+    for name, value in given.items():
+        setattr(settings, name, value)
+    order = order_for(make_contact(), make_offer())
+    assert links.pay_url(order, START).startswith(f"{root}/shop/pay/")
+    assert links.site_root(None) == root
+    if given and port != 443:
+        settings.MIDDLEWARE = settings.MIDDLEWARE  # made anew with the settings of now
+        sent_on = client.get("/shop/", SERVER_NAME="shop.example.com", SERVER_PORT=port)
+        assert sent_on["Location"] == f"{root}/shop/"
+
+
+@pytest.mark.django_db
 def test_a_deleted_order_is_said_to_be_gone():
     token = signing.make(Purpose.ORDER, expires=after(days=1), order=10**9)
     with pytest.raises(BadToken) as refusal:

@@ -26,8 +26,27 @@ from wagtail_kwiga.signing import Purpose
 def site_root(site_id: int | None) -> str:
     """``https://host`` of a Wagtail site without a trailing slash; of the default site where ``None`` or gone.
 
+    It begins with ``https://`` where Django sends every visitor there, whatever port the site's record says: a mail program that
+    unsubscribes by one click (RFC 8058) sends a POST, and follows no redirect with it.
+
     Read from Wagtail's cached site paths: no query once warm.
     """
+    return _where_it_is_sent_on_to(_site_root(site_id))
+
+
+def redirects_to_https() -> bool:
+    """Whether Django itself sends on every request to HTTPS (``SECURE_SSL_REDIRECT``)."""
+    return bool(getattr(django_settings, "SECURE_SSL_REDIRECT", False))
+
+
+def _where_it_is_sent_on_to(root: str) -> str:
+    """As ``SecurityMiddleware`` answers a request to ``root``: the same host and port, or that of ``SECURE_SSL_HOST``."""
+    if not (redirects_to_https() and root.startswith("http://")):
+        return root
+    return f"https://{django_settings.SECURE_SSL_HOST or root.removeprefix('http://')}"
+
+
+def _site_root(site_id: int | None) -> str:
     paths = Site.get_site_root_paths()
     for path in paths:
         if path.site_id == site_id:
