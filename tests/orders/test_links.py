@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from django.test import RequestFactory
+from django.urls import get_script_prefix, set_script_prefix
 from wagtail.models import Site
 
 from tests.orders.shop import order_for
@@ -46,6 +47,21 @@ def test_links_lead_where_the_site_sends_its_visitors_on_to(client, settings, po
         settings.MIDDLEWARE = settings.MIDDLEWARE  # made anew with the settings of now
         sent_on = client.get("/shop/", SERVER_NAME="shop.example.com", SERVER_PORT=port)
         assert sent_on["Location"] == f"{root}/shop/"
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("name", ["/school", "/school/"])
+@pytest.mark.parametrize("given", ["/", "/school/"], ids=["a thread of a worker", "a thread of a request"])
+def test_a_site_below_a_prefix(settings, name, given):
+    """Django sets the prefix in each thread for itself, and in some it does not."""
+    settings.FORCE_SCRIPT_NAME = name
+    order = order_for(make_contact(), make_offer())
+    before = get_script_prefix()
+    set_script_prefix(given)
+    try:
+        assert links.pay_url(order, START).startswith("http://localhost/school/shop/pay/")
+    finally:
+        set_script_prefix(before)
 
 
 @pytest.mark.django_db

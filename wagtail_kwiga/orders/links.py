@@ -72,7 +72,14 @@ def absolute(name: str, token: str | int, *, site_id: int | None, language: str)
             raise ConfigurationFault(
                 "wagtail_kwiga.urls is not included in the site's URLs (see the README's lines)."
             ) from fault
-    return site_root(site_id) + path
+    return site_root(site_id) + _below_script_name(path)
+
+
+def _below_script_name(path: str) -> str:
+    """``path`` with the prefix that ``FORCE_SCRIPT_NAME`` puts before all of a site. Django keeps it for each thread, and sets it
+    in the first one and in those of requests; any other, a worker's say, would write links without it."""
+    prefix = (django_settings.FORCE_SCRIPT_NAME or "").rstrip("/")
+    return path if not prefix or path.startswith(f"{prefix}/") else prefix + path
 
 
 def from_here(request: HttpRequest, url: str) -> str:
