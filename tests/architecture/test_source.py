@@ -142,6 +142,14 @@ PRIVATE_PAPERS = re.compile(
 WRITTEN = {".cfg", ".css", ".html", ".js", ".md", ".mjml", ".py", ".sh", ".sql", ".toml", ".txt", ".yml", ".yaml"}
 
 
+@pytest.mark.parametrize(
+    "path", [each for each in TEMPLATES if not {"backoffice", "admin"} & set(each.parts)], ids=name
+)
+def test_short_words_for_visitors_say_what_they_mean(path):
+    """All apps of a site share one catalogue, and the first that has a bare word decides: *Order* may be that of a list there."""
+    assert not re.findall(r"""\{% translate ["'](\w+)["'] %\}""", path.read_text())
+
+
 def test_papers_are_found():
     cited = (
         "(spec kwiga 21.1)",

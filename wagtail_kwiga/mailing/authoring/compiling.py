@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.utils import translation
-from django.utils.translation import get_language_bidi, gettext
+from django.utils.translation import get_language_bidi, gettext, pgettext
 from mjml import mjml2html
 
 from wagtail_kwiga.exceptions import TemplateFault
@@ -96,7 +96,7 @@ def _footer(kind: str) -> tuple[str, str]:
     name, address, way_out = Token("seller.name"), Token("seller.address"), Token("unsubscribe_url")
     if kind == Kind.PROMOTION:
         why = gettext("You get this mail because you left your address with %(seller)s.") % {"seller": name}
-        label = gettext("Unsubscribe")
+        label = pgettext("link in a mail", "Unsubscribe")
         link = f'<a href="{way_out}" style="{styles.LINK}">{placeholder_syntax.to_html(label)}</a>'
         html = f"{placeholder_syntax.to_html(why)} {link}<br><br>{address}"
         return html, f"———\n{why}\n{label}: {way_out}\n\n{address}"
