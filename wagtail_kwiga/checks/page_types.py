@@ -50,7 +50,7 @@ def faults(kind: type[Page]) -> Iterator[CheckMessage]:
 
 
 def _without_panel(kind: type[Page]) -> list[str]:
-    fields = kind.get_edit_handler().get_form_options()["fields"]  # type: ignore[attr-defined]  # Wagtail adds it
+    fields = kind.get_edit_handler().get_form_options()["fields"]
     return [field for field in SOURCE_FIELDS if field not in fields]
 
 

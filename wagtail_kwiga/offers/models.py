@@ -153,7 +153,7 @@ class OfferPageMixin(StaleDraftGuard):
         if is_converted:
             publishing.take_over(self)
         super().save(*args, **kwargs)
-        if is_converted and self.live:
+        if is_converted and self.live:  # type: ignore[attr-defined]  # Wagtail's
             publishing.publish_terms(self)
 
     # --- revisions ----------------------------------------------------------------------------------------------------
