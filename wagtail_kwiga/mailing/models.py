@@ -53,10 +53,11 @@ class EmailTemplate(StaleDraftGuard, PreviewableMixin, DraftStateMixin, Revision
         return self.title
 
     def clean(self) -> None:
-        """Whatever saves a revision, and not only our form, meets what no version may have: placeholders that do not exist."""
+        """Whatever saves a revision of what is live, and not only our form, meets what no version may have: placeholders that do
+        not exist."""
         super().clean()
-        # By its path: what reads mails through stands above the models.
-        import_string("wagtail_kwiga.mailing.authoring.validation.refuse")(self)
+        if self.live:  # by its path: what reads mails through stands above the models
+            import_string("wagtail_kwiga.mailing.authoring.validation.refuse")(self)
 
     exclude_fields_in_copy = ["live_revision", "first_published_at", "last_published_at", "go_live_at", "expire_at"]
 

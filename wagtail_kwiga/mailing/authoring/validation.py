@@ -78,7 +78,7 @@ def read_through(template: Any) -> list[TemplateProblem]:
 
 
 def refuse(template: Any) -> None:
-    """Raise ``ValidationError``, field by field, for mistakes that no version of an ``EmailTemplate`` may have, a draft neither."""
+    """Raise ``ValidationError``, field by field, for mistakes that no version of an ``EmailTemplate`` may have."""
     found: dict[str, list[str]] = {}
     for name in ("subject", "preheader"):
         if mistakes := mistakes_in(getattr(template, name)):
