@@ -22,7 +22,7 @@ from wagtail_kwiga.mailing.models import (
     OutgoingEmail,
     Suppression,
 )
-from wagtail_kwiga.offers.models import OfferPage
+from wagtail_kwiga.offers.models import OfferPage, OfferPageMixin
 from wagtail_kwiga.orders.models import Order, OrderLine, OrderNote, Purchase
 from wagtail_kwiga.payments.models import Payment, PaymentAttempt, ProviderEvent, Refund, Transaction
 from wagtail_kwiga.site_settings import KwigaSettings
@@ -48,6 +48,7 @@ __all__ = [
     "Offer",
     "OfferAllowedCoupon",
     "OfferPage",
+    "OfferPageMixin",
     "OfferProduct",
     "Order",
     "OrderLine",

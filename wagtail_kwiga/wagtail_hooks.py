@@ -13,6 +13,7 @@ from wagtail.snippets.models import register_snippet
 from wagtail_kwiga.automations.models import Run
 from wagtail_kwiga.backoffice import deleting, homepage
 from wagtail_kwiga.backoffice.attention import AttentionViewSet
+from wagtail_kwiga.backoffice.catalogue import not_sold
 from wagtail_kwiga.backoffice.catalogue.offers import OfferViewSet
 from wagtail_kwiga.backoffice.coupons import gates
 from wagtail_kwiga.backoffice.lists import member_bulk
@@ -46,6 +47,7 @@ register_snippet(SalesGroup)
 hooks.register("before_delete_snippet", deleting.refuse_if_used)
 hooks.register("register_bulk_action", deleting.DeleteRows, order=1)  # after Wagtail's own, whose place it takes
 hooks.register("before_edit_page", gates.warn_on_page)
+hooks.register("before_edit_page", not_sold.warn_on_page)
 hooks.register("register_log_actions", gates.register_log_action)
 hooks.register("register_bulk_action", member_bulk.TakeOffBulkAction)
 hooks.register("register_permissions", policies.registered)

@@ -128,6 +128,14 @@ def test_templates_have_no_inline_script_or_style(path):
     assert not re.search(r"(src|href)=[\"'](https?:)?//(?!schema\.org/)", text), "nothing comes from a third party"
 
 
+@pytest.mark.parametrize(
+    "path", [each for each in TEMPLATES if not {"backoffice", "admin"} & set(each.parts)], ids=name
+)
+def test_short_words_for_visitors_say_what_they_mean(path):
+    """All apps of a site share one catalogue, and the first that has a bare word decides: *Order* may be that of a list there."""
+    assert not re.findall(r"""\{% translate ["'](\w+)["'] %\}""", path.read_text())
+
+
 #: How papers that only their authors have were cited: by file, by title and number, by a number of a list of tasks.
 PRIVATE_PAPERS = re.compile(
     r"\bspec[ /](?:kwiga|libraries|peers|performance|review|style|titles|verification|wagtail)\b"

@@ -15,7 +15,7 @@ from django.utils import translation
 
 import wagtail_kwiga
 from tests.automations import story
-from tests.mailing.making import queue_one
+from tests.mailing.making import make_template, queue_one
 from tests.orders.shop import books_receive, order_for
 from tests.support import START, after, make_contact, make_offer
 from wagtail_kwiga import background, conf
@@ -23,6 +23,7 @@ from wagtail_kwiga import models as m
 from wagtail_kwiga.backoffice import homepage
 from wagtail_kwiga.journal import writing
 from wagtail_kwiga.mailing import timeline
+from wagtail_kwiga.mailing.authoring import unsendable
 
 pytestmark = pytest.mark.django_db
 
@@ -54,6 +55,15 @@ def clerk(client):
     user.groups.add(group)
     client.force_login(user)
     return client
+
+
+def test_a_translation_that_cannot_be_sent_leads_to_its_editor(admin_client):
+    template = make_template(title="Come back")
+    words = {"title": "Come back", "language": "Deutsch", "problems": "subject: There is no placeholder “x”."}
+    writing.write(template, unsendable.CODE, now=START, attention=True, **words)
+    page = admin_client.get(INDEX).content.decode()
+    assert "in Deutsch cannot be sent" in page and "There is no placeholder" in page
+    assert reverse("wagtail_kwiga_emails:edit", args=[template.pk]) in page
 
 
 def may(*codes):

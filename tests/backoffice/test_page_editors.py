@@ -33,6 +33,20 @@ def editor(client) -> User:
     return user
 
 
+def test_a_live_page_that_sells_nothing_says_so_to_its_editor(client, editor):
+    """As an import does that sets *live* and does not publish."""
+    page = make_page(publish=False)
+    m.OfferPage.objects.filter(pk=page.pk).update(live=True)
+    url = reverse("wagtailadmin_pages:edit", args=[page.pk])
+    words = "nobody can order on it"
+    assert words in client.get(url).content.decode()
+    m.OfferPage.objects.get(pk=page.pk).save_revision().publish()
+    assert offer_of(page).state == "on_sale"
+    assert words not in client.get(url).content.decode()
+    draft = make_page("Draft", publish=False)
+    assert words not in client.get(reverse("wagtailadmin_pages:edit", args=[draft.pk])).content.decode()
+
+
 def add_url() -> str:
     return reverse("wagtailadmin_pages:add", args=["wagtail_kwiga", "offerpage", root().pk])
 

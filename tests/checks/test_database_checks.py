@@ -78,6 +78,33 @@ def test_localhost(settings):
 
 
 @pytest.mark.parametrize(
+    "given",
+    [
+        {"SESSION_COOKIE_SECURE": True},
+        {"CSRF_COOKIE_SECURE": True},
+        {"SECURE_PROXY_SSL_HEADER": ("HTTP_X_FORWARDED_PROTO", "https")},
+        {"SECURE_HSTS_SECONDS": 60},
+        {"WAGTAILADMIN_BASE_URL": "https://shop.example.com"},
+    ],
+    ids=lambda given: next(iter(given)),
+)
+def test_a_site_of_https_with_port_80(settings, given):
+    for name, value in given.items():
+        setattr(settings, name, value)
+    (message,) = databases.check_database(None, databases=["default"])
+    assert message.id == "wagtail_kwiga.W031"
+    assert "shop.example.com" in message.msg and "443" in message.hint
+    settings.SECURE_SSL_REDIRECT = True  # then links say https:// by themselves
+    assert found() == []
+    settings.SECURE_SSL_REDIRECT = False
+    settings.DEBUG = True
+    assert found() == []
+    settings.DEBUG = False
+    Site.objects.update(port=443)
+    assert found() == []
+
+
+@pytest.mark.parametrize(
     "row",
     [
         {"args": "order-17"},

@@ -160,7 +160,7 @@ class _Opened:
     """A stand-in for ``connections``: an alias and how it would be opened. No database is touched by these checks."""
 
     def __init__(self, vendor: str, **given):
-        self.vendor = vendor
+        self.vendor = self.display_name = vendor
         self.settings_dict = given
 
     def __getitem__(self, alias):
@@ -188,6 +188,31 @@ class TestDatabaseSettings:
         settings.Q_CLUSTER = {**{k: v for k, v in SAFE.items() if k != "orm"}, "redis": "redis://127.0.0.1:6379"}
         monkeypatch.setattr(databases, "connections", _Opened("postgresql", CONN_MAX_AGE=0))
         assert ids(databases.check_database_settings(None)) == []
+
+    @pytest.mark.parametrize(
+        ("opened", "expected"),
+        [
+            (_Opened("postgresql", PORT="6432"), ["W030"]),
+            (_Opened("postgresql", PORT=6432), ["W030"]),
+            (_Opened("postgresql", PORT="6432", DISABLE_SERVER_SIDE_CURSORS=True), []),
+            (_Opened("postgresql", PORT="5432"), []),
+            (_Opened("postgresql"), []),
+            (_Opened("sqlite", PORT="6432"), []),
+        ],
+    )
+    def test_pooled_connections_and_cursors_that_need_one(self, monkeypatch, opened, expected):
+        monkeypatch.setattr(databases, "connections", opened)
+        assert ids(databases.check_pooler(None)) == expected
+
+    @pytest.mark.parametrize(
+        ("vendor", "expected"),
+        [("postgresql", []), ("sqlite", []), ("mysql", ["E030"]), ("oracle", ["E030"]), ("microsoft", ["E030"])],
+    )
+    def test_databases_that_sell(self, monkeypatch, vendor, expected):
+        monkeypatch.setattr(databases, "connections", _Opened(vendor))
+        messages = databases.check_vendor(None)
+        assert ids(messages) == expected
+        assert all(message.is_serious() for message in messages)
 
     @pytest.mark.parametrize(
         ("given", "expected"), [({}, []), ({"ATOMIC_REQUESTS": False}, []), ({"ATOMIC_REQUESTS": True}, ["W014"])]

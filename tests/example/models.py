@@ -4,7 +4,7 @@ from django.db import models
 from wagtail.admin.panels import FieldPanel
 from wagtail.models import Page
 
-from wagtail_kwiga.offers.models import OfferPageMixin
+from wagtail_kwiga.models import OfferPageMixin
 
 
 class CoursePage(OfferPageMixin, Page):

@@ -163,3 +163,31 @@ def test_an_alias_in_another_language_follows_too(client, page):
     page.save_revision().publish()
     assert "99,00 €" in text_of(client.get(m.OfferPage.objects.get(pk=alias.pk).url))
     assert m.Offer.objects.count() == 1
+
+
+@pytest.mark.parametrize("language", ["", "de"], ids=["of the source", "of a translation"])
+def test_an_alias_made_a_page_of_its_own_goes_on_selling(admin_client, client, page, language):
+    original = translate(page, language, title="Aquarell") if language else page
+    alias = m.OfferPage.objects.get(pk=original.pk).create_alias(update_slug="again")
+    page.price = Decimal("99.00")
+    page.save_revision().publish()
+    admin_client.post(reverse("wagtailadmin_pages:convert_alias", args=[alias.pk]))
+    own = m.OfferPage.objects.get(pk=alias.pk)
+    assert own.alias_of_id is None
+    assert (offer_of(own).state, offer_of(own).amount) == ("on_sale", 99)
+    assert [row.coupon.code for row in offer_of(own).named_coupons.all()] == ["SPRING"]
+    assert own.get_latest_revision_as_object().price == 99
+    answer = client.get(own.url)
+    assert "99" in text_of(answer)
+    client.post(own.url, {**fields_of(answer), **BUYER})
+    assert m.Order.objects.get().offer == offer_of(own)
+    assert offer_of(page).state == "on_sale"
+
+
+def test_an_alias_of_a_page_that_is_not_live_becomes_no_sale(admin_client, page):
+    alias = page.create_alias(update_slug="again")
+    page.unpublish()
+    admin_client.post(reverse("wagtailadmin_pages:convert_alias", args=[alias.pk]))
+    own = m.OfferPage.objects.get(pk=alias.pk)
+    assert (own.alias_of_id, own.live) == (None, False)
+    assert not m.Offer.objects.filter(translation_key=own.translation_key).exists()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from django.test import RequestFactory
+from django.urls import get_script_prefix, set_script_prefix
 from wagtail.models import Site
 
 from tests.orders.shop import order_for
@@ -20,6 +21,47 @@ def test_links_are_absolute_from_the_orders_site_in_its_language():
     url = links.pay_url(order, START)
     assert url.startswith("http://localhost/shop/pay/")
     assert links.order_of(Purpose.PAY, url.rstrip("/").rsplit("/", 1)[1], START)[0] == order
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("port", "given", "root"),
+    [
+        (80, {}, "http://shop.example.com"),
+        (443, {}, "https://shop.example.com"),
+        (80, {"SECURE_SSL_REDIRECT": True}, "https://shop.example.com"),
+        (443, {"SECURE_SSL_REDIRECT": True}, "https://shop.example.com"),
+        (8000, {"SECURE_SSL_REDIRECT": True}, "https://shop.example.com:8000"),
+        (80, {"SECURE_SSL_REDIRECT": True, "SECURE_SSL_HOST": "safe.example.com"}, "https://safe.example.com"),
+    ],
+)
+def test_links_lead_where_the_site_sends_its_visitors_on_to(client, settings, port, given, root):
+    """A mail program that unsubscribes by one click follows no redirect."""
+    Site.objects.update(hostname="shop.example.com", port=port)
+    for name, value in given.items():
+        setattr(settings, name, value)
+    order = order_for(make_contact(), make_offer())
+    assert links.pay_url(order, START).startswith(f"{root}/shop/pay/")
+    assert links.site_root(None) == root
+    if given and port != 443:
+        settings.MIDDLEWARE = settings.MIDDLEWARE  # made anew with the settings of now
+        sent_on = client.get("/shop/", SERVER_NAME="shop.example.com", SERVER_PORT=port)
+        assert sent_on["Location"] == f"{root}/shop/"
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("name", ["/school", "/school/"])
+@pytest.mark.parametrize("given", ["/", "/school/"], ids=["a thread of a worker", "a thread of a request"])
+def test_a_site_below_a_prefix(settings, name, given):
+    """Django sets the prefix in each thread for itself, and in some it does not."""
+    settings.FORCE_SCRIPT_NAME = name
+    order = order_for(make_contact(), make_offer())
+    before = get_script_prefix()
+    set_script_prefix(given)
+    try:
+        assert links.pay_url(order, START).startswith("http://localhost/school/shop/pay/")
+    finally:
+        set_script_prefix(before)
 
 
 @pytest.mark.django_db

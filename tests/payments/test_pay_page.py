@@ -158,8 +158,23 @@ def test_a_price_that_ran_out_offers_todays(client, order):
     assert "http://localhost/shop/resume/" in page
     assert client.post(pay_path(order), {"method": "sandbox"}).status_code == 409
     assert not m.PaymentAttempt.objects.exists()
+    assert "still order" in page
     m.Offer.objects.update(state="withdrawn")
-    assert "/shop/resume/" not in text(client.get(pay_path(order)))
+    page = text(client.get(pay_path(order)))
+    assert "/shop/resume/" not in page
+    assert "still order" not in page  # there is no button for it
+    assert "The offer is not for sale at present." in page
+
+
+def test_an_expired_order_of_an_offer_that_is_no_longer_sold_promises_nothing(client, order):
+    clock.put(order.expires_at)
+    page = text(client.get(pay_path(order)))
+    assert "/shop/resume/" in page and "not for sale" not in page
+    m.Offer.objects.update(state="withdrawn")
+    page = text(client.get(pay_path(order)))
+    assert "/shop/resume/" not in page
+    assert "order it anew" not in page and "still order" not in page
+    assert "The offer is not for sale at present." in page
 
 
 def test_a_coupon_taken_by_somebody_else_meanwhile_is_told(client):

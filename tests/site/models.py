@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from django.db import models
+from django.http import HttpResponse
 from modelcluster.fields import ParentalKey
 from wagtail.blocks import CharBlock, ChoiceBlock, IntegerBlock, RichTextBlock, StaticBlock, StructBlock
+from wagtail.contrib.routable_page.models import RoutablePageMixin, path
 from wagtail.fields import RichTextField, StreamField
 from wagtail.models import Orderable, Page
+
+from wagtail_kwiga.models import OfferPageMixin
 
 
 class PriceBlock(StructBlock):
@@ -53,3 +57,25 @@ class Clause(Orderable):
 
     page = ParentalKey(TermsPage, on_delete=models.CASCADE, related_name="clauses")
     text = models.TextField()
+
+
+class WorkshopPage(OfferPageMixin, RoutablePageMixin, Page):
+    """An offer with routes of its own below it."""
+
+    is_creatable = False
+    template = "wagtail_kwiga/offers/offer_page.html"
+
+    @path("programme/", name="programme")
+    def programme(self, request):
+        return HttpResponse(f"{request.method}: the programme of {self.title}")
+
+
+class FairPage(OfferPageMixin, RoutablePageMixin, Page):
+    """An offer whose site writes the page itself as a route."""
+
+    is_creatable = False
+    template = "wagtail_kwiga/offers/offer_page.html"
+
+    @path("")
+    def stalls(self, request):
+        return self.render(request, context_overrides={"stalls": 3})

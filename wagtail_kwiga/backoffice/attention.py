@@ -27,7 +27,7 @@ from wagtail_kwiga.backoffice.parts.records import RecordIndexView, RecordViewSe
 from wagtail_kwiga.contacts.models import Contact
 from wagtail_kwiga.journal import writing
 from wagtail_kwiga.journal.models import TimelineEntry
-from wagtail_kwiga.mailing.models import OutgoingEmail
+from wagtail_kwiga.mailing.models import EmailTemplate, OutgoingEmail
 from wagtail_kwiga.orders.models import Order
 from wagtail_kwiga.payments import registry
 from wagtail_kwiga.payments.models import PaymentAttempt, ProviderEvent
@@ -76,8 +76,8 @@ def _topic(subject: Any, user: Any) -> Topic:
             return Topic(words, linking.address(Run, subject.pk, user))
         case Contact():
             return Topic(str(subject), linking.orders_of(subject) if policies.may(user, "view", Order) else "")
-        case Scenario():
-            return Topic(str(subject), linking.address(Scenario, subject.pk, user))
+        case Scenario() | EmailTemplate():
+            return Topic(str(subject), linking.address(type(subject), subject.pk, user))
     return Topic(str(subject))
 
 

@@ -4,6 +4,6 @@ The ids are stable: a site may silence one. Errors stop the site from starting, 
 give goods away; whatever has been in the database for a while is a warning, because ``migrate`` must still run.
 """
 
-from wagtail_kwiga.checks import addresses, base_template, databases, queue, site
+from wagtail_kwiga.checks import addresses, base_template, databases, page_types, queue, site
 
-__all__ = ["addresses", "base_template", "databases", "queue", "site"]
+__all__ = ["addresses", "base_template", "databases", "page_types", "queue", "site"]

@@ -16,6 +16,26 @@ from wagtail.models import Site
 from wagtail_kwiga import background, conf
 from wagtail_kwiga.checks.saying import error, warning
 from wagtail_kwiga.models import Order
+from wagtail_kwiga.orders import links
+
+#: What the locks, unique keys and upserts of the package are written for and tried on.
+_SUPPORTED = ("postgresql", "sqlite")
+
+
+@register("wagtail_kwiga")
+def check_vendor(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    """E030: a database on which everything installs and no order can be placed. Reads settings only."""
+    alias = router.db_for_write(apps.get_model("wagtail_kwiga", "Heartbeat"))
+    if connections[alias].vendor in _SUPPORTED:
+        return []
+    return [
+        error(
+            30,
+            f"DATABASES[{alias!r}] is {connections[alias].display_name}. Placing an order fails there, and unique keys that "
+            "promises rest on are left out when it is migrated.",
+            "Use PostgreSQL, or SQLite for a small site.",
+        )
+    ]
 
 
 @register("wagtail_kwiga")
@@ -67,20 +87,41 @@ def check_database_settings(app_configs: Any, **kwargs: Any) -> list[CheckMessag
             warning(
                 6,
                 f"{where} opens a connection for every task put into the queue, since CONN_MAX_AGE is 0.",
-                'Write "CONN_MAX_AGE": 600.',
+                'Write "CONN_MAX_AGE": 600, behind PgBouncer too.',
             )
         ]
     return []
 
 
+@register("wagtail_kwiga")
+def check_pooler(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    """W030: a pooler of connections in front of PostgreSQL, and cursors that live in one connection. Reads settings only.
+
+    Whether there is one shows in the port alone: PgBouncer's own is 6432.
+    """
+    alias = router.db_for_write(apps.get_model("wagtail_kwiga", "Heartbeat"))
+    given = connections[alias].settings_dict
+    is_pooled = connections[alias].vendor == "postgresql" and str(given.get("PORT") or "") == "6432"
+    if not is_pooled or given.get("DISABLE_SERVER_SIDE_CURSORS"):
+        return []
+    return [
+        warning(
+            30,
+            f"DATABASES[{alias!r}] is reached through PgBouncer (port 6432), and reads through cursors that its transaction "
+            "pooling takes away in the middle: spreadsheets come out with a part of their rows, or fail.",
+            'Write "DISABLE_SERVER_SIDE_CURSORS": True beside its PORT; with session pooling, silence this.',
+        )
+    ]
+
+
 @register(Tags.database)
 def check_database(app_configs: Any, databases: Sequence[str] | None = None, **kwargs: Any) -> list[CheckMessage]:
-    """E021, W008–W011: what only the database knows. Says nothing where it may not be read or is not migrated yet."""
+    """E021, W008–W011, W031: what only the database knows. Says nothing where it may not be read or is not migrated yet."""
     alias = router.db_for_read(apps.get_model("wagtail_kwiga", "Heartbeat"))
     if not databases or alias not in databases:
         return []
     found: list[CheckMessage] = []
-    for part in (_other_tables, _site_names, _broken_schedules, _missing_schedule, _silent_worker):
+    for part in (_other_tables, _site_names, _site_ports, _broken_schedules, _missing_schedule, _silent_worker):
         found.extend(_asked(part, alias))
     return found
 
@@ -123,6 +164,29 @@ def _site_names(alias: str) -> Iterator[CheckMessage]:
             f"A Wagtail site has the host name {hostname!r}; links in mails are made from it and lead nowhere.",
             "Set the real host name and port under Settings → Sites.",
         )
+
+
+def _site_ports(alias: str) -> Iterator[CheckMessage]:
+    """Links made with ``http://`` on a site that the settings call one of HTTPS.
+
+    Where Django redirects by itself, ``orders.links`` writes ``https://`` anyway; a proxy's redirect is not in our sight, so
+    what the settings say of cookies, of the proxy and of the admin's address is taken for it.
+    """
+    if django_settings.DEBUG or not _speaks_https() or links.redirects_to_https():
+        return
+    for hostname in Site.objects.using(alias).filter(port=80).values_list("hostname", flat=True):
+        yield warning(
+            31,
+            f"The Wagtail site {hostname!r} has port 80, so links in mails begin with http://, while the settings speak of HTTPS. "
+            "Where a proxy redirects them, the one click of a mail program's own unsubscribe button is lost.",
+            "Set port 443 under Settings → Sites.",
+        )
+
+
+def _speaks_https() -> bool:
+    marks = ("SESSION_COOKIE_SECURE", "CSRF_COOKIE_SECURE", "SECURE_PROXY_SSL_HEADER", "SECURE_HSTS_SECONDS")
+    admin = str(getattr(django_settings, "WAGTAILADMIN_BASE_URL", None) or "")
+    return admin.startswith("https://") or any(getattr(django_settings, name, None) for name in marks)
 
 
 def _broken_schedules(alias: str) -> Iterator[CheckMessage]:

@@ -52,6 +52,13 @@ class EmailTemplate(StaleDraftGuard, PreviewableMixin, DraftStateMixin, Revision
     def __str__(self) -> str:
         return self.title
 
+    def clean(self) -> None:
+        """Whatever saves a revision of what is live, and not only our form, meets what no version may have: placeholders that do
+        not exist."""
+        super().clean()
+        if self.live:  # by its path: what reads mails through stands above the models
+            import_string("wagtail_kwiga.mailing.authoring.validation.refuse")(self)
+
     exclude_fields_in_copy = ["live_revision", "first_published_at", "last_published_at", "go_live_at", "expire_at"]
 
     def copy_for_translation(self, locale: Any, exclude_fields: Any = None) -> Any:

@@ -49,6 +49,9 @@ SENTENCES = {
     "mailing.rebuilt": _("Mail rewritten with today's price and deadline, which are no longer as it said: “%(title)s”"),
     "mailing.cancelled": _("Mail not sent, no longer needed: “%(title)s”"),
     "mailing.bounced": _Explained(_("This mail came back: “%(title)s” (%(why)s)")),
+    "mailing.translation_unsendable": _(
+        "The e-mail “%(title)s” in %(language)s cannot be sent, so its readers get it in another language: %(problems)s"
+    ),
     "mailing.settled_sent": _("Counted as sent: “%(title)s”"),
     "mailing.settled_again": _("To be sent once more: “%(title)s”"),
 }

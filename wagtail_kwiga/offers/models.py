@@ -28,6 +28,9 @@ from wagtail_kwiga.pricing import currencies
 from wagtail_kwiga.pricing.money import precision
 from wagtail_kwiga.streams import OpenStreamField
 
+#: How a route of the page's own address may be written with ``RoutablePageMixin``, and the view that it has for it.
+_OWN_ROUTES, _OWN_VIEW = ("", "^$"), "RoutablePageMixin.index_route"
+
 
 class OfferPageMixin(StaleDraftGuard):
     """Everything that makes a page an offer. A site may put it on a page type of its own, before ``Page``.
@@ -144,6 +147,15 @@ class OfferPageMixin(StaleDraftGuard):
         if faults:
             raise ValidationError(faults)
 
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        """An alias that is made a page of its own goes on selling, as an offer of its own: Wagtail has no signal for it."""
+        is_converted = publishing.is_conversion(self, kwargs.get("update_fields"))
+        if is_converted:
+            publishing.take_over(self)
+        super().save(*args, **kwargs)
+        if is_converted and self.live:  # type: ignore[attr-defined]  # Wagtail's
+            publishing.publish_terms(self)
+
     # --- revisions ----------------------------------------------------------------------------------------------------
 
     def serializable_data(self) -> dict[str, Any]:
@@ -173,6 +185,10 @@ class OfferPageMixin(StaleDraftGuard):
             kept = request._kwiga_visit = Visit(self, request)  # type: ignore[attr-defined]  # our own mark
         return kept
 
+    def get_sitemap_urls(self, request: HttpRequest | None = None) -> list[dict[str, Any]]:
+        """As Wagtail's own; none for an offer that is not shown in the store: only who has its address shall find it."""
+        return super().get_sitemap_urls(request) if self.is_listed else []  # type: ignore[misc]  # that of the ``Page`` behind it
+
     def get_context(self, request: HttpRequest, *args: Any, **kwargs: Any) -> dict[str, Any]:
         visit = self.visit(request)
         with translation.override(visit.language):
@@ -180,15 +196,26 @@ class OfferPageMixin(StaleDraftGuard):
             return {**context, **visit.context()}
 
     def serve(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        """The page; a POST to it is the checkout."""
+        """The page; a POST to it is the checkout.
+
+        With Wagtail's ``RoutablePageMixin`` behind this one, ``args`` begin with the view of the route that was asked for: the
+        page's own address stays the checkout, and sub-routes are answered by their views.
+        """
         request.is_preview = getattr(request, "is_preview", False)  # type: ignore[attr-defined]  # Wagtail's
+        routed = getattr(request, "routable_resolver_match", None) if args and callable(args[0]) else None
+        page: Any = self  # a ``Page``, too
+        if routed is not None and routed.route not in _OWN_ROUTES:
+            return super().serve(request, *args, **kwargs)  # type: ignore[misc]  # Wagtail's
         visit = self.visit(request)
         if request.method == "POST":
             with translation.override(visit.language):
                 answer = submission.answer(visit)
             if answer is not None:
                 return self._marked(answer, visit)
-        page: Any = self  # a ``Page``, too
+        if routed is not None:
+            if args[0].__qualname__ != _OWN_VIEW:  # the site has put a view of its own in the place of the page
+                return self._marked(super().serve(request, *args, **kwargs), visit)  # type: ignore[misc]  # Wagtail's
+            args, kwargs = (), {}
         return self._rendered(
             request, page.get_template(request, *args, **kwargs), self.get_context(request, *args, **kwargs)
         )
@@ -210,6 +237,8 @@ class OfferPageMixin(StaleDraftGuard):
             response["Cache-Control"] = "private, no-store"
             response["X-Robots-Tag"] = "noindex"
             response["Referrer-Policy"] = "same-origin"
+        if not self.is_listed:
+            response["X-Robots-Tag"] = "noindex"
         if self.language_mode == LanguageMode.VISITOR:
             patch_vary_headers(response, ["Accept-Language", "Cookie"])
         if visit.retry_after:

@@ -115,6 +115,27 @@ def publish_terms(page: Any, *, by_id: Any = None, now: dt.datetime | None = Non
         return offer
 
 
+def is_conversion(page: Any, update_fields: Iterable[str] | None) -> bool:
+    """Whether saving ``page`` with these fields makes a page of its own of an alias, as Wagtail's *Convert alias* does."""
+    return page.alias_of_id is None and bool({"alias_of", "alias_of_id"} & set(update_fields or ()))
+
+
+def take_over(page: Any) -> None:
+    """Give an alias that becomes a page of its own what its original sells: it goes on selling that, as its own offer.
+
+    Called before the conversion is written. The original is live where the alias is, so its row has what was published.
+    """
+    row = page_model().objects.filter(pk=page.pk).select_related("alias_of").first()
+    while row is not None and row.alias_of is not None:
+        row = row.alias_of
+    if row is None or row.pk == page.pk or not is_offer_page(original := row.specific):
+        return
+    values = {name: getattr(original, name) for name in SOURCE_FIELDS}
+    for name, value in values.items():
+        setattr(page, name, value)
+    type(page)._default_manager.filter(pk=page.pk).update(**values)
+
+
 def prepare(page: Any) -> Offer | None:
     """Make the offer of a page that is still a draft, so that coupons, scenarios and staff can choose it already.
 
@@ -126,17 +147,19 @@ def prepare(page: Any) -> Offer | None:
         return _write(page, Offer.State.DRAFT, None, conf.now())
 
 
-def withdraw(translation_key: uuid.UUID, *, leaving: Iterable[int] = ()) -> bool:
+def withdraw(translation_key: uuid.UUID, *, leaving: Iterable[int] = (), only_on_sale: bool = False) -> bool:
     """Take an offer off sale unless a page of its key is still live; ``leaving`` are pages that are about to go.
 
-    The row stays, with its last terms: orders, coupons and staff go on referring to it. Returns whether it was withdrawn.
+    With ``only_on_sale`` an offer that is still a draft stays one. The row stays, with its last terms: orders, coupons and staff go on referring to it. Returns whether it was withdrawn.
     """
     live = page_model().objects.filter(translation_key=translation_key, live=True).exclude(pk__in=list(leaving))
     if live.exists():
         return False
-    on_sale = Offer.objects.filter(translation_key=translation_key).exclude(state=Offer.State.WITHDRAWN)
+    offers = Offer.objects.filter(translation_key=translation_key).exclude(state=Offer.State.WITHDRAWN)
+    if only_on_sale:
+        offers = offers.exclude(state=Offer.State.DRAFT)
     with locking.atomic_write():
-        return bool(on_sale.update(state=Offer.State.WITHDRAWN))
+        return bool(offers.update(state=Offer.State.WITHDRAWN))
 
 
 def page_for(offer: Offer, language: str, site: Site | None = None) -> Any | None:
@@ -161,8 +184,14 @@ def connect() -> None:
 
 
 def _on_published(instance: Any, revision: Any = None, **_kw: Any) -> None:
-    if is_offer_page(instance):
+    if not is_offer_page(instance):
+        return
+    if instance.live:
         publish_terms(instance, by_id=getattr(revision, "user_id", None))
+    elif not instance.alias_of_id:
+        # Wagtail also says *published* of a page that is only scheduled: nothing of that is sold yet, whichever other language
+        # is live. One that was live without a revision is taken down by it.
+        withdraw(instance.translation_key, only_on_sale=True)
 
 
 def _on_unpublished(instance: Any, **_kw: Any) -> None:

@@ -26,8 +26,27 @@ from wagtail_kwiga.signing import Purpose
 def site_root(site_id: int | None) -> str:
     """``https://host`` of a Wagtail site without a trailing slash; of the default site where ``None`` or gone.
 
+    It begins with ``https://`` where Django sends every visitor there, whatever port the site's record says: a mail program that
+    unsubscribes by one click (RFC 8058) sends a POST, and follows no redirect with it.
+
     Read from Wagtail's cached site paths: no query once warm.
     """
+    return _where_it_is_sent_on_to(_site_root(site_id))
+
+
+def redirects_to_https() -> bool:
+    """Whether Django itself sends on every request to HTTPS (``SECURE_SSL_REDIRECT``)."""
+    return bool(getattr(django_settings, "SECURE_SSL_REDIRECT", False))
+
+
+def _where_it_is_sent_on_to(root: str) -> str:
+    """As ``SecurityMiddleware`` answers a request to ``root``: the same host and port, or that of ``SECURE_SSL_HOST``."""
+    if not (redirects_to_https() and root.startswith("http://")):
+        return root
+    return f"https://{django_settings.SECURE_SSL_HOST or root.removeprefix('http://')}"
+
+
+def _site_root(site_id: int | None) -> str:
     paths = Site.get_site_root_paths()
     for path in paths:
         if path.site_id == site_id:
@@ -53,7 +72,14 @@ def absolute(name: str, token: str | int, *, site_id: int | None, language: str)
             raise ConfigurationFault(
                 "wagtail_kwiga.urls is not included in the site's URLs (see the README's lines)."
             ) from fault
-    return site_root(site_id) + path
+    return site_root(site_id) + _below_script_name(path)
+
+
+def _below_script_name(path: str) -> str:
+    """``path`` with the prefix that ``FORCE_SCRIPT_NAME`` puts before all of a site. Django keeps it for each thread, and sets it
+    in the first one and in those of requests; any other, a worker's say, would write links without it."""
+    prefix = (django_settings.FORCE_SCRIPT_NAME or "").rstrip("/")
+    return path if not prefix or path.startswith(f"{prefix}/") else prefix + path
 
 
 def from_here(request: HttpRequest, url: str) -> str:

@@ -98,13 +98,15 @@ def on_to_pay(started: attempts.StartedAttempt) -> dict[str, Any]:
 def not_payable(order: Order, refusal: KwigaError, now: dt.datetime) -> dict[str, Any]:
     """The page in place of the pay page where there is nothing to pay, or not at this price."""
     paid = order if refusal.code == "already_paid" else _paid_instead(order)
+    today = "" if paid else today_url(order, now)
     return {
         "kwiga_title": order.title,
         "order": order,
         "message": refusal.message,
         "code": "already_paid" if paid else refusal.code,
         "order_url": links.order_url(paid or order, now),
-        "today_url": "" if paid else today_url(order, now),
+        "today_url": today,
+        "not_for_sale": not paid and not today,
     }
 
 

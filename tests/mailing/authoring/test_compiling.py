@@ -186,6 +186,9 @@ def test_a_language_from_right_to_left():
     html = filled(language="ar").html
     assert 'dir="rtl"' in html
     assert "text-align:right" in html
+    assert "direction:ltr" not in html.replace(" ", "")  # MJML's own default, for every column
+    english = filled(language="en").html.replace(" ", "")
+    assert "direction:ltr" in english and "direction:rtl" not in english
 
 
 def test_the_packages_own_words_speak_the_language_of_the_mail(settings):

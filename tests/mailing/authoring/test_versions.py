@@ -5,14 +5,17 @@ from __future__ import annotations
 import threading
 
 import pytest
+from django.core.exceptions import ValidationError
 from django.db import connection
 from wagtail.images.models import Image
 from wagtail.images.tests.utils import get_test_image_file
 from wagtail.models import Locale
 
-from tests.mailing.making import make_template, situation_for
+from tests.mailing.making import make_template, situation_for, stream
+from tests.support import START
 from wagtail_kwiga import models as m
 from wagtail_kwiga.exceptions import TemplateFault
+from wagtail_kwiga.journal import writing
 from wagtail_kwiga.mailing import placeholders, rendering
 from wagtail_kwiga.mailing.authoring import compiling, versions
 
@@ -188,3 +191,61 @@ def test_a_fresh_translation_is_a_draft_and_reaches_nobody():
     assert versions.for_template(template, "de").subject == "Live words"
     copy.save_revision().publish()
     assert versions.for_template(template, "de").subject == "Secret draft"
+
+
+class TestATranslationThatCannotBeSent:
+    """As an app for translating publishes it that knows nothing of placeholders."""
+
+    @pytest.fixture
+    def template(self):
+        return make_template()
+
+    @pytest.fixture
+    def german(self, template):
+        german = _translated(template, "de", subject="Dein Platz ist noch frei")
+        m.EmailTemplate.objects.filter(pk=german.pk).update(subject="{{ contact.first_nmae }}, komm zurück")
+        return german
+
+    def test_its_readers_get_the_next_one_and_a_person_is_told_once(self, template, german):
+        for _time in range(2):
+            version = versions.for_template(template, "de", now=START)
+            assert (version.template, version.language) == (template, "en")
+        (entry,) = writing.open_attention()
+        assert entry.subject == german
+        said = writing.sentence(entry)
+        assert "Deutsch" in said and "first_nmae" in said and german.title in said
+
+    def test_once_mended_it_is_sent_and_nobody_need_look_any_more(self, template, german):
+        versions.for_template(template, "de", now=START)
+        m.EmailTemplate.objects.filter(pk=german.pk).update(subject="Komm zurück")
+        assert versions.for_template(template, "de", now=START).language == "de"
+        assert not writing.open_attention().exists()
+
+    def test_a_variant_serves_before_the_template_itself(self, template, german):
+        _translated(template, "de-at", subject="Dein Platz")
+        assert versions.for_template(template, "de", now=START).language == "de-at"
+
+    def test_others_of_the_batch_are_not_held_up(self, template, german):
+        other = make_template(title="Other")
+        made = versions.for_many([(template.pk, "de"), (other.pk, "en"), (template.pk, "en")], now=START)
+        assert {key: version.language for key, version in made.items()} == {
+            (template.pk, "de"): "en", (other.pk, "en"): "en", (template.pk, "en"): "en",
+        }  # fmt: skip
+
+    def test_a_mistake_in_the_template_itself_is_said(self, template, german):
+        m.EmailTemplate.objects.filter(pk=template.pk).update(subject="{{ contact.first_nmae }}")
+        with pytest.raises(TemplateFault):
+            versions.for_template(template, "de", now=START)
+
+    @pytest.mark.parametrize("field", ["subject", "preheader", "body"])
+    def test_no_revision_is_made_of_it(self, german, field):
+        """What wagtail-localize calls: it sets *live* and saves a revision."""
+        german = m.EmailTemplate.objects.get(pk=german.pk)
+        german.subject = "Komm zurück"
+        german.live = True
+        words = "Hallo {{ contact.first_nmae }}"
+        setattr(german, field, stream([("heading", {"text": words})]) if field == "body" else words)
+        with pytest.raises(ValidationError) as refusal:
+            german.save_revision()
+        assert list(refusal.value.error_dict) == [field]
+        assert "first_nmae" in str(refusal.value)

@@ -185,3 +185,14 @@ def test_a_page_costs_few_queries(client, contact, django_assert_max_num_queries
     client.get(url_of(contact))
     with django_assert_max_num_queries(5):
         client.get(url_of(contact))
+
+
+def test_one_click_reaches_a_site_that_sends_everybody_on_to_https(client, contact, settings):
+    """As a mail program does: one POST to the address of the header, following nothing."""
+    settings.SECURE_SSL_REDIRECT = True
+    url = link_building.unsubscribe_url(contact.token, to=contact.email, at=START, site_id=None, language="en")
+    scheme, address = url.split("://")
+    answer = client.post(f"/{address.split('/', 1)[1]}", {"List-Unsubscribe": "One-Click"}, secure=scheme == "https")
+    assert answer.status_code == 200
+    contact.refresh_from_db()
+    assert contact.unsubscribed_at is not None

@@ -118,7 +118,9 @@ def fix(fault: Conflict, *, by: AbstractBaseUser | None) -> None:
         offer = Offer.objects.get(pk=offer.pk)
         if not gates.taking(coupon).filter(pk=offer.pk).exists() and _still(fault):
             # The page names it already and the offer's terms lag behind: they are written again, from what is live.
-            publishing.publish_terms(publishing.page_model().objects.get(pk=page.pk).specific)
+            live = publishing.page_model().objects.filter(pk=page.pk, live=True).first()
+            if live is not None:
+                publishing.publish_terms(live.specific)
         data = gates.log_data(fault.remedy, offer)
         log(instance=coupon, action=gates.LOG_ACTION, user=by, content_changed=True, data=data)
 

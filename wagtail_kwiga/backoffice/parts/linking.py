@@ -14,7 +14,7 @@ from wagtail_kwiga.automations.models import Run, Scenario
 from wagtail_kwiga.backoffice.parts import policies
 from wagtail_kwiga.catalogue.models import Offer
 from wagtail_kwiga.coupons.models import Coupon
-from wagtail_kwiga.mailing.models import OutgoingEmail
+from wagtail_kwiga.mailing.models import EmailTemplate, OutgoingEmail
 from wagtail_kwiga.orders.models import Order
 
 #: Model → (the screen of one row, what somebody must be allowed to do to open it).
@@ -25,6 +25,7 @@ _SCREENS: dict[type, tuple[str, str]] = {
     Offer: ("wagtail_kwiga_offers:inspect", "view"),
     Coupon: ("wagtail_kwiga_coupons:edit", "change"),
     Scenario: ("wagtail_kwiga_scenarios:edit", "change"),
+    EmailTemplate: ("wagtail_kwiga_emails:edit", "change"),
 }
 
 

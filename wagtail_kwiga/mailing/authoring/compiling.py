@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.utils import translation
-from django.utils.translation import get_language_bidi, gettext
+from django.utils.translation import get_language_bidi, gettext, pgettext
 from mjml import mjml2html
 
 from wagtail_kwiga.exceptions import TemplateFault
@@ -17,7 +17,7 @@ from wagtail_kwiga.mailing.classification import Kind
 from wagtail_kwiga.mailing.placeholder_syntax import Token
 
 #: Raise it whenever the same blocks become another mail, so that stored versions are compiled anew.
-COMPILER = 1
+COMPILER = 2
 #: Gmail cuts a mail at about 102 kB, and with it the way to unsubscribe.
 MAX_BYTES = 90_000
 
@@ -96,7 +96,7 @@ def _footer(kind: str) -> tuple[str, str]:
     name, address, way_out = Token("seller.name"), Token("seller.address"), Token("unsubscribe_url")
     if kind == Kind.PROMOTION:
         why = gettext("You get this mail because you left your address with %(seller)s.") % {"seller": name}
-        label = gettext("Unsubscribe")
+        label = pgettext("link in a mail", "Unsubscribe")
         link = f'<a href="{way_out}" style="{styles.LINK}">{placeholder_syntax.to_html(label)}</a>'
         html = f"{placeholder_syntax.to_html(why)} {link}<br><br>{address}"
         return html, f"———\n{why}\n{label}: {way_out}\n\n{address}"
@@ -119,6 +119,8 @@ def _frame(*, language: str, title: str, preheader: str, content: str, foot: str
           <mj-all font-family="{styles.FONT}" />
           <mj-text font-size="16px" line-height="1.6" color="{styles.INK}" />
           <mj-section direction="{direction}" />
+          <mj-wrapper direction="{direction}" />
+          <mj-column direction="{direction}" />
           <mj-button background-color="{styles.ACCENT}" color="{styles.ON_ACCENT}" font-size="17px" font-weight="600" line-height="1.3"
             inner-padding="15px 28px" border-radius="8px" />
         </mj-attributes>

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any
 
+from django.core.exceptions import ValidationError
 from django.utils.translation import gettext as _
 
 from wagtail_kwiga.mailing import classification, placeholder_syntax, placeholders, richtext
@@ -74,6 +75,22 @@ def read_through(template: Any) -> list[TemplateProblem]:
         for text, is_rich in texts_of(child.block_type, child.value):
             found += _problems(where, mistakes_in_rich_text(text) if is_rich else mistakes_in(text))
     return found
+
+
+def refuse(template: Any) -> None:
+    """Raise ``ValidationError``, field by field, for mistakes that no version of an ``EmailTemplate`` may have."""
+    found: dict[str, list[str]] = {}
+    for name in ("subject", "preheader"):
+        if mistakes := mistakes_in(getattr(template, name)):
+            found[name] = [message for message, _name in mistakes]
+    for number, child in enumerate(template.body, start=1):
+        where = _("block %(number)d (%(kind)s)") % {"number": number, "kind": child.block.label}
+        for text, is_rich in texts_of(child.block_type, child.value):
+            problems = _problems(where, mistakes_in_rich_text(text) if is_rich else mistakes_in(text))
+            if problems:
+                found.setdefault("body", []).extend(str(problem) for problem in problems)
+    if found:
+        raise ValidationError(found)
 
 
 def hints(template: Any) -> list[str]:

@@ -19,8 +19,9 @@ from django.utils.translation import gettext
 from wagtail.images import get_image_model
 
 from wagtail_kwiga import __version__, conf
+from wagtail_kwiga.exceptions import TemplateFault
 from wagtail_kwiga.formatting import languages
-from wagtail_kwiga.mailing.authoring import compiling, validation
+from wagtail_kwiga.mailing.authoring import compiling, unsendable, validation
 from wagtail_kwiga.mailing.authoring.compiling import Block
 from wagtail_kwiga.mailing.classification import Kind
 from wagtail_kwiga.mailing.models import EmailTemplate, EmailTemplateVersion
@@ -67,9 +68,11 @@ def for_template(template: EmailTemplate, language: str, *, now: dt.datetime | N
 
 
 def for_many(wanted: Iterable[Wanted], *, now: dt.datetime | None = None) -> dict[Wanted, EmailTemplateVersion]:
-    """``for_template`` for a whole batch: three queries (two without pictures), plus two for each version not seen before.
+    """``for_template`` for a whole batch: three queries (two without pictures), plus three for each version not seen before.
 
-    Raises ``EmailTemplate.DoesNotExist`` for a key that is gone, ``TemplateFault`` for a mistake.
+    A translation that cannot be sent is passed over for the next one, and put on the list of what needs a person.
+
+    Raises ``EmailTemplate.DoesNotExist`` for a key that is gone, ``TemplateFault`` for a mistake in the template itself.
     """
     wanted = list(dict.fromkeys(wanted))
     ids = {pk for pk, _language in wanted}
@@ -78,14 +81,23 @@ def for_many(wanted: Iterable[Wanted], *, now: dt.datetime | None = None) -> dic
     ).select_related("locale")
     rows = list(translations.order_by("pk"))  # of two that are as near, the older serves
     by_id = {row.pk: row for row in rows}
-    chosen: dict[Wanted, EmailTemplate] = {}
-    for pk, language in wanted:
-        if pk not in by_id:
-            raise EmailTemplate.DoesNotExist(f"There is no e-mail template {pk}.")
-        chosen[pk, language] = _in_language(by_id[pk], rows, language)
-    contents = _contents(set(chosen.values()))
-    made = _versions(contents.values(), now)
-    return {key: made[contents[template.pk].checksum()] for key, template in chosen.items()}
+    for pk in ids - set(by_id):
+        raise EmailTemplate.DoesNotExist(f"There is no e-mail template {pk}.")
+    broken: list[EmailTemplate] = []
+    while True:
+        chosen = {(pk, language): _in_language(by_id[pk], rows, language) for pk, language in wanted}
+        contents = _contents(set(chosen.values()))
+        try:
+            made = _versions(contents.values(), now)
+        except TemplateFault:
+            faulty = [content.template for content in contents.values() if content.template and _is_broken(content)]
+            if not (passed_over := [template for template in faulty if template.pk not in ids]):
+                raise
+            broken += passed_over
+            rows = [row for row in rows if row not in passed_over]
+            continue
+        unsendable.tell(broken, now or conf.now())
+        return {key: made[contents[template.pk].checksum()] for key, template in chosen.items()}
 
 
 def builtin(name: str, language: str, *, now: dt.datetime | None = None) -> EmailTemplateVersion:
@@ -211,7 +223,17 @@ def _store(checksum: str, content: _Content, now: dt.datetime) -> EmailTemplateV
     )
     # Somebody else may have compiled it meanwhile: the same checksum is the same mail, so theirs will do.
     EmailTemplateVersion.objects.bulk_create([row], ignore_conflicts=True)
+    if content.template is not None:
+        unsendable.forget(content.template.pk, now)
     return EmailTemplateVersion.objects.get(checksum=checksum)
+
+
+def _is_broken(content: _Content) -> bool:
+    try:
+        _compile(content)
+    except TemplateFault:
+        return True
+    return False
 
 
 def _compile(content: _Content) -> compiling.Compiled:

@@ -52,6 +52,31 @@ def read_error(error: Exception) -> Reading | None:
     return Reading("permanent")
 
 
+def asked_too_much(error: Exception) -> bool:
+    """Whether a provider's interface has no room for something of the message. Nothing has left then."""
+    return exceptions is not None and isinstance(error, exceptions.AnymailUnsupportedFeature)
+
+
+def ask_for_less(message: Any, left_out: set[str]) -> bool:
+    """Take from ``message`` what is only for our own bookkeeping, one thing at a time, and note it in ``left_out``.
+
+    Returns whether there was anything. A report about a mail without metadata is joined to it by its message id.
+    """
+    for name in _EXTRAS:
+        if name not in left_out and hasattr(message, name):
+            left_out.add(name)
+            delattr(message, name)
+            return True
+    return False
+
+
+def leave_out(message: Any, names: set[str]) -> None:
+    """Take from ``message`` what a provider has been found to have no room for."""
+    for name in names:
+        if hasattr(message, name):
+            delattr(message, name)
+
+
 def read_status(message: Any) -> Status:
     """What ``message.anymail_status`` says after sending; an empty status with other backends."""
     given = getattr(message, "anymail_status", None)
@@ -71,14 +96,23 @@ def connect() -> None:
         tracking.connect(_on_event, dispatch_uid="wagtail_kwiga.mailing.sending.anymail_bridge")
 
 
+#: What Anymail reads of a message beside what is sent: metadata, which MailerSend, Postal and others have no room for; tags.
+_EXTRAS = ("metadata", "tags")
 #: Answers about the account, its key or the address of the interface, and so about every mail: keys are refused, bills are not
 #: paid, the sending domain does not exist there.
 _ABOUT_US = {401, 402, 403, 404, 405, 407}
 
 
 def _read_api_error(error: Any) -> Reading:
+    sdk = _code_of_sdk(error.__cause__)
+    if sdk in _ACCOUNT_CODES or (sdk == "MessageRejected" and "not verified" in str(error.__cause__)):
+        return Reading("configuration")
+    if sdk in _LIMIT_CODES:
+        return Reading("not_now")
     status = error.status_code or _status_of_sdk(error.__cause__)
     if status is None:
+        if _is_wrong_in_sdk(error.__cause__):
+            return Reading("permanent")
         if _never_began(error.__cause__):
             return Reading("configuration")
         return Reading("no_connection" if _never_connected(error.__cause__) else "unknown")
@@ -94,20 +128,54 @@ def _read_api_error(error: Any) -> Reading:
     return Reading("unknown")
 
 
-def _status_of_sdk(cause: Any) -> int | None:
-    """The HTTP status where a provider is spoken to through a library of its own (Amazon SES)."""
+#: Amazon SES. About the account: every mail gets this answer until somebody acts. (Of an identity that is not verified,
+#: which is the sending domain or, in its sandbox, everybody, it says *message rejected*.)
+_ACCOUNT_CODES = {
+    "AccountSuspendedException",
+    "SendingPausedException",
+    "MailFromDomainNotVerifiedException",
+    "ConfigurationSetDoesNotExistException",
+    "ConfigurationSetSendingPausedException",
+    "AccountSendingPausedException",
+}
+_LIMIT_CODES = {"Throttling", "ThrottlingException", "TooManyRequestsException", "LimitExceededException"}
+#: Errors of its library that come before the first byte of a mail leaves; by name, because a site need not have that library.
+_SDK_NOT_SET_UP = {
+    "NoCredentialsError", "PartialCredentialsError", "CredentialRetrievalError", "NoRegionError", "InvalidRegionError",
+    "ProfileNotFound", "TokenRetrievalError", "UnauthorizedSSOTokenError", "SSOTokenLoadError", "NoAuthTokenError",
+    "ConfigNotFound", "ConfigParseError", "InvalidEndpointConfigurationError", "InvalidProxiesConfigError",
+    "MetadataRetrievalError", "UnknownServiceError", "InfiniteLoopConfigError", "RefreshWithMFAUnsupportedError",
+}  # fmt: skip
+_SDK_NEVER_CONNECTED = {"EndpointConnectionError", "ConnectTimeoutError", "ProxyConnectionError"}
+_SDK_WRONG = {"ParamValidationError", "ValidationError"}
+
+
+def _names(error: Any) -> set[str]:
+    """The names of an error's class and of those it is made of, where they are of the library of Amazon."""
+    return {kind.__name__ for kind in type(error).__mro__ if kind.__module__.startswith("botocore.")}
+
+
+def _code_of_sdk(cause: Any) -> str:
+    """The word for what happened, where a provider is spoken to through a library of its own (Amazon SES)."""
     answer = getattr(cause, "response", None)
-    if isinstance(answer, dict):
-        status = (answer.get("ResponseMetadata") or {}).get("HTTPStatusCode")
-        throttled = (answer.get("Error") or {}).get("Code") in ("Throttling", "TooManyRequestsException")
-        return 429 if throttled else status
-    return None
+    return str((answer.get("Error") or {}).get("Code") or "") if isinstance(answer, dict) else ""
+
+
+def _status_of_sdk(cause: Any) -> int | None:
+    """The HTTP status there."""
+    answer = getattr(cause, "response", None)
+    return (answer.get("ResponseMetadata") or {}).get("HTTPStatusCode") if isinstance(answer, dict) else None
+
+
+def _is_wrong_in_sdk(cause: Any) -> bool:
+    """Whether the library found the mail itself to be wrong, and asked nobody."""
+    return bool(_names(cause) & _SDK_WRONG)
 
 
 def _never_began(cause: Any) -> bool:
     """Whether the request could not even be written: an address that is none, a key with a line break in it."""
     wrong = requests.exceptions
-    return isinstance(
+    return bool(_names(cause) & _SDK_NOT_SET_UP) or isinstance(
         cause,
         wrong.MissingSchema | wrong.InvalidSchema | wrong.InvalidURL | wrong.InvalidHeader | wrong.InvalidProxyURL,
     )
@@ -115,9 +183,12 @@ def _never_began(cause: Any) -> bool:
 
 def _never_connected(cause: Any) -> bool:
     """Whether a network error proves that no connection came about. A broken or timed-out one proves nothing."""
-    if isinstance(cause, requests.exceptions.ConnectTimeout | requests.exceptions.ProxyError):
+    ours = _names(cause)
+    if ours & _SDK_NEVER_CONNECTED or isinstance(
+        cause, requests.exceptions.ConnectTimeout | requests.exceptions.ProxyError
+    ):
         return True
-    if isinstance(cause, requests.exceptions.SSLError):
+    if isinstance(cause, requests.exceptions.SSLError) or "SSLError" in ours:
         return any(_while_greeting(error) for error in _chain(cause) if isinstance(error, ssl.SSLError))
     if not isinstance(cause, requests.exceptions.ConnectionError):
         return False
@@ -137,6 +208,7 @@ def _chain(error: Any) -> Iterator[BaseException]:
         seen.append(each)
         yield each
         waiting += [each.__cause__, each.__context__, getattr(each, "reason", None), *each.args]
+        waiting += list(getattr(each, "kwargs", {}).values())  # where Amazon's library keeps what it wraps
 
 
 def _while_greeting(error: ssl.SSLError) -> bool:

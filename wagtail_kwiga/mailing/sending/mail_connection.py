@@ -11,7 +11,7 @@ from wagtail_kwiga.mailing import link_building, rendering
 from wagtail_kwiga.mailing.classification import Kind
 from wagtail_kwiga.mailing.models import OutgoingEmail
 from wagtail_kwiga.mailing.sender import Sender, mailbox
-from wagtail_kwiga.mailing.sending import attachments, mailers, tracking
+from wagtail_kwiga.mailing.sending import anymail_bridge, attachments, mailers, tracking
 from wagtail_kwiga.mailing.sending.message import Message
 from wagtail_kwiga.mailing.sending.outcomes import DeliveryResult, Outcome, of_answer, of_connecting, of_sending
 
@@ -85,6 +85,8 @@ class MailConnection:
         self._faults = 0
         #: Of the mail being given: whether anything went over the line that we watch, and whether its end did.
         self._began = self._ended = False
+        #: What the provider has no room for, as found out in this batch.
+        self._left_out: set[str] = set()
 
     def __enter__(self) -> MailConnection:
         return self
@@ -116,10 +118,14 @@ class MailConnection:
         return None
 
     def give(self, message: Message) -> DeliveryResult:
-        """Hand ``message`` over, and say what came of it. Raises nothing."""
+        """Hand ``message`` over, and say what came of it. Raises nothing.
+
+        Where the provider has no room for our metadata or tags (``anymail_bridge.ask_for_less``), it goes without.
+        """
         self._began = self._ended = False
+        anymail_bridge.leave_out(message, self._left_out)
         try:
-            verdict = of_answer(self._connection.send_messages([message]), message)
+            verdict = of_answer(self._hand_over(message), message)
         except Exception as error:
             composing = error is message.fault or (isinstance(error, ValueError) and self._is_unsent)
             verdict = of_sending(error, composing=composing, untaken=self._began and not self._ended)
@@ -130,6 +136,14 @@ class MailConnection:
             self._drop()
             self._faults = self._faults + 1 if verdict.line_down else 0
         return verdict
+
+    def _hand_over(self, message: Message) -> object:
+        while True:
+            try:
+                return self._connection.send_messages([message])
+            except Exception as error:
+                if not (anymail_bridge.asked_too_much(error) and anymail_bridge.ask_for_less(message, self._left_out)):
+                    raise
 
     def _watch(self, line: Any) -> None:
         """Have an SMTP connection tell how far it came: a line that breaks before the end of a mail has left proves that the
