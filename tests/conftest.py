@@ -97,12 +97,21 @@ def find_chromium() -> str:
 _ONCE = (
     "tests/architecture/",
     "tests/attacks/test_permissions.py",
+    "tests/install/established_site/test_content_security.py",
+    "tests/install/established_site/test_own_base.py",
+    "tests/install/test_uninstall.py",
+    "tests/install/test_wheel.py",
+    "tests/install/tutorials/",
     "tests/journeys/test_axe_admin.py",
     "tests/journeys/test_axe_visitors.py",
     "tests/journeys/test_styles_browser.py",
     "tests/journeys/test_video_browser.py",
+    "tests/mutants/",
+    "tests/payments/test_contract_finds.py",
     "tests/pricing/",
+    "tests/sandbox/test_stopping.py",
     "tests/test_benchmarks.py",
+    "tests/test_migrated_database.py",
 )
 _ROOT = Path(__file__).resolve().parent.parent
 

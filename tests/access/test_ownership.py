@@ -74,6 +74,11 @@ def change(kind: str, day: int, days: int | None = None) -> Adjustment:
         pytest.param([bought(release=Release.every(7))], {"release": Release.every(7)}, False, id="the same calendar"),
         pytest.param([bought(release=Release.every(7))], {"release": Release.every(6)}, True, id="a faster calendar"),
         pytest.param(
+            [bought(change("freeze", 1, 1), release=Release.every(7))], {"release": Release.every(6)}, True,
+            id="a faster calendar, and a pause",
+        ),
+        pytest.param([bought(lessons=Lessons.chosen(["a"]))], {"lessons": Lessons.first(1)}, True, id="the first lesson"),
+        pytest.param(
             [bought(release=Release.every(7))],
             {"release": Release.every(6), "lessons": Lessons.first(6)}, False, id="faster, but not in five lessons",
         ),
@@ -112,6 +117,22 @@ def change(kind: str, day: int, days: int | None = None) -> Adjustment:
             id="as the course says, but sooner",
         ),
         pytest.param([bought()], {"release": Release()}, False, id="as the course says, where all are open"),
+        pytest.param(
+            [bought(change("freeze", 1, 2), release=Release())], {"release": Release()}, True,
+            id="as the course says, without the pause",
+        ),
+        pytest.param(
+            [bought(change("freeze", 1, 2), release=Release.after_previous())], {"release": Release.after_previous()},
+            False, id="one after the other, after a pause",
+        ),
+        pytest.param(
+            [bought(lessons=Lessons.first(1))], {"length": Length.days(7), "release": Release.every(7)}, False,
+            id="a lesson that would open as it ends",
+        ),
+        pytest.param(
+            [bought(lessons=Lessons.first(1))], {"length": Length.days(8), "release": Release.every(7)}, True,
+            id="a lesson that opens a day before it ends",
+        ),
         pytest.param(
             [bought(release=Release.after_previous())], {"release": Release.after_previous()}, False,
             id="one after the other",

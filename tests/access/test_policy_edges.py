@@ -7,7 +7,9 @@ import pytest
 from tests.support import START, after, make_contact, make_product
 from wagtail_kwiga import models as m
 from wagtail_kwiga.access import policy
-from wagtail_kwiga.access.policy import Answer, GrantView, decide
+from wagtail_kwiga.access.policy import Answer, GrantView, Lesson, decide
+from wagtail_kwiga.access.spans import Adjustment
+from wagtail_kwiga.catalogue.access_rules import Release
 from wagtail_kwiga.catalogue.terms import AccessTerms
 
 
@@ -22,6 +24,27 @@ def test_a_grant_of_which_only_the_start_is_known_never_ends():
 
 def test_an_answer_without_an_end_has_none():
     assert Answer(policy.NO, None, "nothing", "").until is None
+
+
+def test_a_lesson_that_waits_goes_on_waiting_after_a_freeze():
+    """And its access ends when the last of it does, not when the freeze began."""
+    freeze = Adjustment("freeze", after(days=5), 7)
+    terms = AccessTerms(release=Release.after_previous())
+    grant = GrantView(terms, START, after(days=30), None, (freeze,))
+    told = [decide([grant], Lesson("b", 1), after(days=day)) for day in (4, 20, 36.9, 37)]
+    assert [(answer.why, answer.when) for answer in told] == [
+        ("after_previous", None), ("after_previous", None), ("after_previous", None), ("ended", after(days=37)),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("ends", "revoked", "why"),
+    [(3, 2, "revoked"), (3, 3, "revoked"), (3, 4, "not_included"), (None, 5, "revoked"), (3, None, "not_included")],
+)
+def test_what_was_taken_away_before_it_ever_opened(ends, revoked, why):
+    """It would have begun on the fifth day. At its end and at the instant of taking away, taking away is said."""
+    grant = GrantView(AccessTerms(), after(days=5), ends and after(days=ends), revoked and after(days=revoked))
+    assert decide([grant], None, after(days=9)).why == why
 
 
 @pytest.mark.django_db

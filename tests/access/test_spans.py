@@ -63,6 +63,7 @@ def told(spans) -> list[tuple]:
         pytest.param(thirty("5 freeze 7", "8 freeze 7"), [(0, 5), (15, 40)], [(5, 15)], id="frozen while frozen"),
         pytest.param(thirty("5 freeze 7", "8 freeze 1"), [(0, 5), (12, 37)], [(5, 12)], id="a shorter freeze inside"),
         pytest.param(thirty("5 freeze 7", "8 freeze"), [(0, 5)], [(5, None)], id="then for the time being"),
+        pytest.param(thirty("5 freeze", "5 freeze =9"), [(0, 5)], [(5, None)], id="two freezes at one instant"),
         pytest.param(
             thirty("5 freeze 2", "10 freeze 3"), [(0, 5), (7, 10), (13, 35)], [(5, 7), (10, 13)], id="frozen twice"
         ),

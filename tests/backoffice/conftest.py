@@ -1,4 +1,4 @@
-"""An offer page, and somebody who may edit and publish it: for the screens of *Win back unpaid orders*."""
+"""An offer page and somebody who may edit and publish it, for *Win back unpaid orders*; a contact list and a contact."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from wagtail.models import GroupPagePermission
 
 from tests.offers import making
 from tests.offers.making import make_page, offer_of
+from tests.support import make_contact, make_list
 
 
 @pytest.fixture
@@ -36,3 +37,13 @@ def editor(client):
     user.groups.add(group, Group.objects.get(name="Kwiga: Editors"))
     client.force_login(user)
     return user
+
+
+@pytest.fixture
+def come_back(db):
+    return make_list("Come back")
+
+
+@pytest.fixture
+def ada(db):
+    return make_contact("ada@example.com", name="Ada")

@@ -10,6 +10,7 @@ from django.contrib.auth.models import Group, Permission
 from django.urls import reverse
 from wagtail.models import GroupPagePermission, Locale, Page
 
+from tests.backoffice.recovery_screens import counts, form_of, opened, send
 from tests.offers import making
 from tests.offers.making import fields_of, make_page, offer_of, text_of, translate
 from tests.support import after, make_coupon, make_offer
@@ -23,27 +24,6 @@ pytestmark = pytest.mark.django_db
 def _clock(settings):
     settings.WAGTAIL_KWIGA = {**settings.WAGTAIL_KWIGA, "CLOCK": "tests.offers.making.clock"}
     making.set_clock(after())
-
-
-def form_of(offer):
-    return reverse("wagtail_kwiga_offers:win_back", args=[offer.pk])
-
-
-def opened(client, offer, **typed):
-    """The form as it is opened, with what was typed; as a browser would send it."""
-    answer = client.get(form_of(offer))
-    assert answer.status_code == 200, answer.get("Location")
-    form = answer.context["form"]
-    hidden = {name: value for name, value in fields_of(answer).items() if name == "code"}
-    return {**{name: form[name].value() for name in form.fields}, **hidden, **typed}
-
-
-def send(client, offer, *, press="publish", data=None, **typed):
-    return client.post(form_of(offer), {**(data or opened(client, offer)), press: "1", **typed})
-
-
-def counts():
-    return [model.objects.count() for model in (m.ContactList, m.Coupon, m.EmailTemplate, m.Scenario)]
 
 
 # --- the form ---------------------------------------------------------------------------------------------------------------
@@ -222,91 +202,6 @@ def test_an_offer_that_is_won_back_has_a_link_instead_of_a_form(client, editor, 
     assert "won back already, by the scenario" in text_of(answer)
     assert "form" not in (answer.context_data or {})
     assert reverse("wagtail_kwiga_offers:win_back_made", args=[offer.pk, scenario.pk]) in answer.content.decode()
-
-
-# --- drafts -----------------------------------------------------------------------------------------------------------------
-
-
-def test_drafts_are_looked_at_then_published(client, editor, page, offer):
-    answer = send(client, offer, press="draft")
-    made = answer["Location"]
-    screen = client.get(made)
-    words = text_of(screen)
-    for told in ("These are drafts", "Nobody is written to yet", "not active", "30 minutes after an unpaid order"):
-        assert told in words, told
-    template, scenario = m.EmailTemplate.objects.get(), m.Scenario.objects.get()
-    html = screen.content.decode()
-    for model, name in ((template, "emails"), (scenario, "scenarios")):
-        assert reverse(f"wagtail_kwiga_{name}:edit", args=[model.pk]) in html
-    assert client.get(form_of(offer))["Location"] == made
-    assert not m.Scenario.objects.get().live and not m.Coupon.objects.get().is_active  # looking changes nothing
-    assert client.post(made).status_code == 302
-    assert m.Scenario.objects.get().live
-    assert "This is live" in text_of(client.get(made))
-
-
-def test_what_somebody_changed_meanwhile_is_looked_at_again_before_it_goes_live(client, editor, offer):
-    made = send(client, offer, press="draft")["Location"]
-    seen = {"seen": fields_of(client.get(made))["seen"]}
-    template = m.EmailTemplate.objects.get()
-    template.subject = "Half a sen"
-    template.save_revision()
-    answer = client.post(made, seen)
-    assert "Somebody has changed these drafts since you opened this page" in text_of(answer)
-    assert not m.Scenario.objects.get().live and not m.Coupon.objects.get().is_active
-    assert client.post(made, {"seen": fields_of(answer)["seen"]}).status_code == 302
-    assert m.Scenario.objects.get().live
-
-
-def test_an_old_tab_wakes_no_coupon_that_was_put_to_sleep_since(client, editor, offer):
-    made = send(client, offer, press="draft")["Location"]
-    client.post(made)
-    m.Coupon.objects.update(is_active=False)
-    assert client.post(made).status_code == 302
-    assert m.Scenario.objects.get().live and not m.Coupon.objects.get().is_active
-
-
-def test_what_an_editor_spoilt_is_told_and_nothing_is_published(client, editor, offer):
-    made = send(client, offer, press="draft")["Location"]
-    template = m.EmailTemplate.objects.get()
-    template.subject = "{{ nobody.knows }}"
-    template.save_revision()
-    assert "nobody.knows" in text_of(client.get(made))
-    answer = client.post(made)
-    assert "cannot be sent" in text_of(answer)
-    assert not m.Coupon.objects.get().is_active
-    scenario = m.Scenario.objects.get()
-    scenario.steps = scenario.steps.raw_data[:2]
-    scenario.save_revision()
-    assert client.get(made)["Location"] == reverse("wagtail_kwiga_scenarios:edit", args=[scenario.pk])
-
-
-def test_drafts_are_removed_after_asking(client, editor, offer):
-    made = send(client, offer, press="draft")["Location"]
-    remove = f"{made}remove/"
-    assert remove in client.get(made).content.decode()
-    asked = client.get(remove)
-    assert "This deletes, for good" in text_of(asked)
-    assert counts() == [1, 1, 1, 1]
-    answer = client.post(remove, follow=True)
-    assert "The drafts are gone." in text_of(answer)
-    assert counts() == [0, 0, 0, 0]
-
-
-def test_what_was_live_cannot_be_removed_here(client, editor, offer):
-    made = send(client, offer)["Location"]
-    assert client.post(f"{made}remove/").status_code == 404
-    m.Scenario.objects.get().unpublish()
-    assert "It was live once" in text_of(client.get(made))
-    assert client.post(f"{made}remove/").status_code == 404
-    assert counts() == [1, 1, 1, 1]
-
-
-def test_the_scenario_of_another_offer_is_not_shown_here(client, editor, offer):
-    send(client, offer)
-    other = offer_of(make_page("Ink"))
-    address = reverse("wagtail_kwiga_offers:win_back_made", args=[other.pk, m.Scenario.objects.get().pk])
-    assert client.get(address).status_code == 404
 
 
 # --- languages --------------------------------------------------------------------------------------------------------------

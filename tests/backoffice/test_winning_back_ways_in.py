@@ -7,7 +7,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from tests.backoffice.test_winning_back import form_of
+from tests.backoffice.recovery_screens import form_of
 from tests.offers import making
 from tests.offers.making import make_page, offer_of, translate
 from tests.support import after

@@ -247,8 +247,13 @@ def test_giving_back_a_set_of_uses():
     one, two = make_coupon(), make_coupon()
     rows = [hold(one), hold(one), hold(two), hold(two)]
     uses.redeem(rows[3], now=START)
-    assert uses.release_many([row.pk for row in rows], now=START) == 3
-    assert (used_count(one), used_count(two)) == (0, 1)
+    left_alone = hold(two)
+    assert uses.release_many([row.pk for row in rows], now=after(minutes=1)) == 3
+    assert (used_count(one), used_count(two)) == (0, 2)
+    for row in (*rows, left_alone):
+        row.refresh_from_db()
+    assert [(row.state, row.released_at) for row in rows[:3]] == [("released", after(minutes=1))] * 3
+    assert (rows[3].state, left_alone.state) == ("redeemed", "reserved")
     assert uses.release_many([row.pk for row in rows], now=START) == 0
     assert uses.release_many([], now=START) == 0
 
@@ -314,6 +319,31 @@ def test_expired_holds_come_back_under_a_lowered_limit_before_anybody_is_refused
     with pytest.raises(CouponRefused):
         hold(coupon, now=after(minutes=9))
     assert used_count(coupon) == places(coupon)
+
+
+def test_keeping_makes_a_hold_longer_never_shorter_and_revives_none():
+    coupon = make_coupon()
+    use, other = hold(coupon), hold(coupon)
+    uses.keep(use.pk, until=after(hours=3))
+    uses.keep(use.pk, until=after(hours=2))
+    use.refresh_from_db()
+    other.refresh_from_db()
+    assert (use.reserved_until, other.reserved_until) == (after(hours=3), after(hours=1))
+    uses.release(use, now=START)
+    uses.keep(use.pk, until=after(hours=9))
+    use.refresh_from_db()
+    assert (use.state, use.reserved_until, used_count(coupon)) == ("released", after(hours=3), 1)
+
+
+def test_only_a_hold_that_has_expired_frees_its_place_for_whoever_asks():
+    coupon = make_coupon()
+    uses.redeem(hold(coupon, until=after(minutes=1)), now=START)
+    uses.release(hold(coupon, until=after(minutes=1)), now=START)
+    hold(make_coupon(), until=after(minutes=1))
+    assert not uses.has_expired_reservation(coupon.pk, after(days=1))
+    hold(coupon, until=after(hours=2))
+    assert not uses.has_expired_reservation(coupon.pk, after(hours=2, microseconds=-1))
+    assert uses.has_expired_reservation(coupon.pk, after(hours=2))
 
 
 def test_counts():

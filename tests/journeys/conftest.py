@@ -1,4 +1,4 @@
-"""The browser and the desk that journeys in Chromium share."""
+"""The browser and the desk that journeys in Chromium share, and the school that is visited over HTTP."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from playwright.sync_api import Browser, sync_playwright
 from wagtail.models import Site
 
 from tests.journeys.desk import ARGUMENTS, Desk, make_editor
+from tests.journeys.http_visitor import at
+from tests.journeys.school import School, make_school
 from tests.offers import making
 from tests.support import after
 
@@ -38,3 +40,11 @@ def desk(browser, live_server) -> Iterator[Desk]:
     yield desk
     context.close()
     assert desk.complaints == []
+
+
+@pytest.fixture
+def school(db, settings) -> School:
+    """The shop of the story at its beginning; tests move its clock with ``http_visitor.at``."""
+    settings.WAGTAIL_KWIGA = {**settings.WAGTAIL_KWIGA, "CLOCK": "tests.offers.making.clock"}
+    at()
+    return make_school()

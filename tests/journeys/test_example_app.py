@@ -16,7 +16,7 @@ from wagtail.test.utils.form_data import nested_form_data, streamfield
 
 from tests.example.models import CoursePage
 from tests.example.scenarios import lesson_finished
-from tests.journeys.test_story_http import Visitor, at, order_of, part, received, says, work_at
+from tests.journeys.http_visitor import Visitor, at, order_of, part, received, says, work_at
 from tests.offers import making
 from tests.offers.making import BUYER, text_of
 from tests.support import after, make_contact, make_product

@@ -10,7 +10,7 @@ from django.test import Client
 
 from tests.example.harbour import CLOSED, SECRET, Harbour
 from tests.example.paying import HarbourProvider
-from tests.journeys.test_story_http import Visitor, at, order_of, work_at
+from tests.journeys.http_visitor import Visitor, at, order_of, work_at
 from tests.offers import making
 from tests.offers.making import BUYER
 from wagtail_kwiga import models as m

@@ -7,8 +7,7 @@ from decimal import Decimal
 
 import pytest
 
-from tests.journeys.school import School, make_school
-from tests.journeys.test_story_http import (
+from tests.journeys.http_visitor import (
     Visitor,
     at,
     order_of,
@@ -20,6 +19,7 @@ from tests.journeys.test_story_http import (
     work,
     work_at,
 )
+from tests.journeys.school import School
 from tests.offers.making import BUYER, fields_of, make_page, text_of
 from wagtail_kwiga import models as m
 from wagtail_kwiga.automations.editing import versions
@@ -29,17 +29,14 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
-def school(settings) -> School:
+def school(school) -> School:
     """The shop, whose scenario wins back orders of every offer."""
-    settings.WAGTAIL_KWIGA = {**settings.WAGTAIL_KWIGA, "CLOCK": "tests.offers.making.clock"}
-    at()
-    made = make_school()
-    start = made.scenario.start.get_prep_value()
+    start = school.scenario.start.get_prep_value()
     start[0]["value"]["offers"] = []
-    made.scenario.start = start
-    made.scenario.save()
-    versions.publish(made.scenario, now=None)
-    return made
+    school.scenario.start = start
+    school.scenario.save()
+    versions.publish(school.scenario, now=None)
+    return school
 
 
 @pytest.fixture

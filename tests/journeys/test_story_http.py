@@ -5,142 +5,40 @@ Nothing is called but the site's addresses and the worker's command; the clock i
 
 from __future__ import annotations
 
-import email
-import email.policy
 import re
-from collections.abc import Sequence
-from email.message import EmailMessage
 from html import unescape
-from io import StringIO
-from typing import Any
 from urllib.parse import urljoin
 
 import pytest
-from django.contrib.auth.models import User
-from django.core import mail
-from django.core.management import call_command
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
-from django.urls import reverse
 
-from tests.journeys.school import School, make_school
-from tests.offers import making
+from tests.journeys.http_visitor import (
+    HOST,
+    PHONE,
+    Visitor,
+    at,
+    hrefs,
+    left_unpaid,
+    order_of,
+    part,
+    purposes,
+    received,
+    resume_link,
+    says,
+    unsubscribe_link,
+    work,
+    work_at,
+)
 from tests.offers.making import BUYER, fields_of, text_of
 from tests.payments.shop import bank_data, snapshot
-from tests.support import after
 from wagtail_kwiga import models as m
 
 pytestmark = pytest.mark.django_db
 
-HOST = "http://localhost"
-PHONE = re.compile(r"600[\s\-]*100[\s\-]*200")
 #: Queries of an offer page and of a sent form, savepoints and the like left out.
 COST = (9, 27)
-
-
-@pytest.fixture
-def school(db, settings) -> School:
-    settings.WAGTAIL_KWIGA = {**settings.WAGTAIL_KWIGA, "CLOCK": "tests.offers.making.clock"}
-    at()
-    return make_school()
-
-
-def at(**span: float) -> None:
-    """Now it is so much later than the beginning of the story."""
-    making.set_clock(after(**span))
-
-
-def work() -> None:
-    """One pass of a worker, as cron would start it. Raises where a sweep failed."""
-    call_command("kwiga_work", stdout=StringIO())
-
-
-def work_at(**moments: Sequence[float]) -> None:
-    """A pass at each of these moments, such as ``minutes=(5, 30)``."""
-    for unit, amounts in moments.items():
-        for amount in amounts:
-            at(**{unit: amount})
-            work()
-
-
-class Visitor:
-    """A browser without JavaScript, with cookies of its own, whose forgeries are noticed."""
-
-    def __init__(self) -> None:
-        self.client = Client(enforce_csrf_checks=True, SERVER_NAME="localhost")
-
-    def open(self, url: str) -> Any:
-        """The page behind ``url``, redirects followed."""
-        response = self.client.get(url, follow=True)
-        assert response.status_code == 200, (url, response.status_code)
-        response.url = response.request["PATH_INFO"]
-        return response
-
-    def send(self, page: Any, **typed: str) -> Any:
-        """The form on ``page`` with these fields typed over what stands in it; redirects are not followed."""
-        return self.client.post(page.url, {**fields_of(page), **typed})
-
-    def pay(self, gateway: str, choice: str = "success") -> Any:
-        """Press a button of the bank; the page of the shop to which one is sent back."""
-        bank = self.open(gateway)
-        assert f'name="choice" value="{choice}"' in bank.content.decode()
-        return self.open(self.send(bank, choice=choice)["Location"])
-
-    def try_to_order(self, school: School, **typed: str) -> Any:
-        """Open the offer, fill in the form and send it; the answer."""
-        return self.send(self.open(school.page.url), **{**BUYER, **typed})
-
-    def order(self, school: School, **typed: str) -> str:
-        """The same with success: where one is sent to pay."""
-        response = self.try_to_order(school, **typed)
-        assert response.status_code == 302, text_of(response)
-        return response["Location"]
-
-
-def says(page: Any, *sentences: str) -> None:
-    assert [each for each in sentences if each not in text_of(page)] == [], text_of(page)
-
-
-def order_of(address: str = "ada@example.com") -> m.Order:
-    return m.Order.objects.filter(contact__email=address).latest("pk")
-
-
-def received() -> list[EmailMessage]:
-    """Every mail that went out, read from the bytes that went out."""
-    return [email.message_from_bytes(each.message().as_bytes(), policy=email.policy.default) for each in mail.outbox]
-
-
-def part(message: EmailMessage, kind: str) -> str:
-    body = message.get_body((kind,))
-    assert body is not None
-    return body.get_content().replace("\xa0", " ").replace("\u202f", " ")
-
-
-def purposes() -> list[str]:
-    sent = m.OutgoingEmail.objects.filter(status="sent").order_by("sent_at", "pk")
-    assert len(mail.outbox) == len(sent)
-    return [each.purpose for each in sent]
-
-
-def hrefs(html: str) -> list[str]:
-    return [unescape(href) for href in re.findall(r"<a\b[^>]*?\bhref=\"([^\"]*)\"", html)]
-
-
-def resume_link(message: EmailMessage) -> str:
-    (link,) = set(re.findall(rf"{HOST}/shop/resume/[^\s>\"]+", part(message, "plain")))
-    return link
-
-
-def unsubscribe_link(message: EmailMessage) -> str:
-    return message["List-Unsubscribe"].strip().strip("<>")
-
-
-def left_unpaid(school: School) -> EmailMessage:
-    """Ada orders and leaves; thirty minutes later she has mail."""
-    Visitor().order(school)
-    work_at(minutes=[30])
-    return received()[-1]
 
 
 # --- the main line ----------------------------------------------------------------------------------------------------
@@ -346,91 +244,6 @@ def test_paying_an_older_or_a_newer_order_of_the_purchase_means_no_mail_ever(sch
     work_at(minutes=(30, 40, 60, 60 * 48))
     assert purposes() == ["receipt"]
     assert m.Order.objects.filter(status="paid").count() == 1
-
-
-# --- the gateway's other buttons --------------------------------------------------------------------------------------
-
-
-def test_declined_and_paid_after_all(school):
-    ada = Visitor()
-    at(minutes=1)
-    page = ada.pay(ada.order(school), "decline")
-    says(page, "The payment did not go through")
-    assert order_of().status == "open"
-    (pay,) = [href for href in hrefs(page.content.decode()) if "/pay/" in href]
-    says(ada.open(pay), "€120.00")
-    at(minutes=5)
-    says(ada.pay(ada.send(ada.open(pay))["Location"]), "Paid. Thank you!")
-    assert (order_of().status, m.Order.objects.count()) == ("paid", 1)
-    work_at(hours=(0.6, 1, 25))
-    assert purposes() == ["receipt"]
-
-
-def test_pending_keeps_everybody_quiet_until_it_is_paid(school):
-    ada = Visitor()
-    gateway = ada.order(school)
-    at(minutes=1)
-    page = ada.pay(gateway, "pending")
-    says(page, "We are checking your payment", "The bank has your payment and has not confirmed it yet.")
-    assert order_of().status == "processing"
-    work_at(minutes=(5, 30, 40, 60, 180))
-    assert purposes() == []
-    at(hours=4)
-    says(ada.pay(gateway), "Paid. Thank you!")
-    work_at(hours=(4, 5, 30, 60))
-    assert purposes() == ["receipt"]
-    assert not m.Run.objects.filter(state__in=["active", "paused"]).exists()
-
-
-def test_a_payment_told_late_is_booked_by_the_sweep_and_nobody_is_chased(school):
-    ada = Visitor()
-    gateway = ada.order(school)
-    at(minutes=1)
-    page = ada.pay(gateway, "late")
-    work_at(minutes=(5, 12))
-    says(ada.open(page.url), "We are checking your payment")
-    says(ada.open(gateway), "The bank has your payment. It will tell the shop at March 1, 2027, 1:13 p.m.")
-    assert order_of().status == "open"
-    work_at(minutes=[13])
-    assert (order_of().status, order_of().paid_at) == ("paid", after(minutes=13))
-    says(ada.open(page.url), "Paid. Thank you!")
-    work_at(minutes=(30, 31), hours=(1, 25, 49))
-    assert purposes() == ["receipt"]
-    assert m.AccessGrant.objects.count() == 1
-
-
-# --- transfer ---------------------------------------------------------------------------------------------------------
-
-
-def test_a_transfer_is_paid_when_a_person_says_so(school):
-    bank_data()
-    ada = Visitor()
-    page = ada.open(ada.order(school, payment_method="transfer"))
-    order = order_of()
-    reference = m.Payment.objects.get(order=order).reference
-    assert page.url.startswith("/shop/order/")
-    says(page, "Waiting for your payment", "DE89", "COBADEFFXXX", "School Ltd", reference, "€120.00")
-    assert not PHONE.search(page.content.decode())
-    work_at(hours=(1, 25, 48))  # a transfer takes days: nobody is chased
-    assert received() == []
-
-    User.objects.create_superuser("anna", "anna@school.example", "brush")
-    clerk = Visitor()
-    card = reverse("wagtail_kwiga_orders:inspect", args=[order.pk])
-    login = clerk.open(card)
-    assert clerk.send(login, username="anna", password="brush", next=card).status_code == 302
-    shown = clerk.open(card)
-    (confirm,) = {href for href in hrefs(shown.content.decode()) if "money" in href}
-    form = clerk.open(confirm)
-    assert fields_of(form)["amount"] == "120.00"
-    assert order_of().status == "open"
-    assert clerk.send(form, reference="BANK-1").status_code == 302
-    assert (order_of().status, str(order_of().received)) == ("paid", "120.00 EUR")
-    assert m.AccessGrant.objects.get().contact == order.contact
-    work()
-    assert purposes() == ["receipt"]
-    says(ada.open(page.url), "Paid. Thank you!")
-    assert "DE89" not in text_of(ada.open(page.url))
 
 
 # --- unsubscribing ----------------------------------------------------------------------------------------------------

@@ -61,6 +61,27 @@ def test_who_has_unsubscribed(known, has_unsubscribed):
     assert permission.Recipient(**known).has_unsubscribed is has_unsubscribed
 
 
+def test_whom_nothing_is_known_of_and_the_team():
+    nobody = permission.Recipient(
+        is_placeholder=False, consented=False, unsubscribed=False, suppressed="", promotion_suppressed=""
+    )
+    assert permission.Recipient() == nobody
+    assert permission.refusal(permission.TEAM, kind="promotion", policy="consented") == "", "a trial goes to colleagues"
+
+
+@pytest.mark.parametrize(
+    ("scopes", "all_mail", "promotion"),
+    [
+        ({}, "", ""),
+        ({"all": "bounced"}, "bounced", ""),
+        ({"promotion": "complained"}, "", "complained"),
+        ({"all": "bounced", "promotion": "complained"}, "bounced", "complained"),
+    ],
+)
+def test_what_an_address_is_suppressed_for(scopes, all_mail, promotion):
+    assert permission.suppressions(scopes) == {"suppressed": all_mail, "promotion_suppressed": promotion}
+
+
 def test_the_words_are_those_of_the_database():
     assert Kind.PROMOTION.value == permission.PROMOTION
     assert PromoPolicy.EVERYBODY.value == permission.EVERYBODY

@@ -6,26 +6,11 @@ from decimal import Decimal
 
 import pytest
 
-from tests.orders.shop import books_receive, order_for
-from tests.support import START, after, make_contact, make_coupon, make_list, make_offer, make_product
+from tests.orders.shop import books_receive, fresh, nobody, order_for
+from tests.support import START, after, make_coupon, make_list, make_offer, make_product
 from wagtail_kwiga import models as m
 from wagtail_kwiga.contacts import lists
 from wagtail_kwiga.orders import placing, transitions
-
-
-@pytest.fixture
-def ada(db):
-    return make_contact("ada@example.com")
-
-
-@pytest.fixture
-def course(db):
-    return make_product("Watercolour")
-
-
-def fresh(row):
-    return type(row).objects.get(pk=row.pk)
-
 
 # --- coupons that are handed on ---------------------------------------------------------------------------------------
 
@@ -84,10 +69,6 @@ def test_a_reservation_protects_against_the_end_of_a_list(ada, course):
 
 
 # --- strangers --------------------------------------------------------------------------------------------------------
-
-
-def nobody(order: m.Order) -> bool:
-    return False
 
 
 @pytest.mark.parametrize("which", [0, 1])

@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from tests.orders.shop import order_for
 from tests.support import START, make_contact, make_coupon, make_offer, make_product
 from wagtail_kwiga import models as m
-from wagtail_kwiga.catalogue.terms import AccessTerms, Length
+from wagtail_kwiga.catalogue.terms import AccessTerms, Length, OfferTerms, ProductTerms
 from wagtail_kwiga.orders import placing
-from wagtail_kwiga.orders.drafts import LineDraft, Method, OrderDraft, price_lines
-from wagtail_kwiga.orders.statuses import OrderKind, PaymentKind
+from wagtail_kwiga.orders.drafts import Joining, LineDraft, Method, OrderDraft, price_lines
+from wagtail_kwiga.orders.statuses import OrderKind, Origin, PaymentKind
 from wagtail_kwiga.payments import registry
 from wagtail_kwiga.pricing.discounts import Fixed, Percent
 from wagtail_kwiga.pricing.money import Money
@@ -130,6 +130,57 @@ def test_lines_always_sum_to_the_quote_and_none_is_negative(data, currency):
 )
 def test_the_kind_of_payment_follows_from_the_method(method, price, kind):
     assert OrderDraft(contact=m.Contact(), quote=make_quote(eur(price)), method=method).payment_kind == kind
+
+
+def test_what_a_draft_and_its_lines_are_where_nothing_is_said():
+    ada, quote = m.Contact(), make_quote(eur(100))
+    draft = OrderDraft(contact=ada, quote=quote)
+    assert draft == OrderDraft(
+        contact=ada, quote=quote, offer=None, lines=(), method=None, kind=OrderKind.ONE_TIME, site=None, language="",
+        title="", origin=Origin.WEB, slot="", joins_purchase=Joining.AUTO, name="", phone="", agreed_terms=False,
+        accepted_terms=None, page_revision=None, answers={}, reserve_until=None,
+    )  # fmt: skip
+    assert LineDraft(product_id=1, title="Ink") == LineDraft(
+        product_id=1, title="Ink", access=AccessTerms(), offer_id=None, list_amount=None, share=Decimal(1), is_main=True
+    )
+
+
+def test_lines_are_kept_as_they_are_when_the_draft_is_made():
+    lines = [line(share=Decimal(1))]
+    draft = OrderDraft(contact=m.Contact(), quote=make_quote(eur(100)), lines=lines)
+    lines.clear()
+    assert draft.lines == (line(share=Decimal(1)),)
+
+
+def test_what_an_order_is_called():
+    """The title given; else the offer's; else those of the lines, as far as there is room."""
+    given = {"contact": m.Contact(), "quote": make_quote(eur(100))}
+    offer = m.Offer(title="Ink and paper")
+    lines = tuple(LineDraft(product_id=n, title=f"{n}" * 100) for n in (1, 2, 3))
+    assert OrderDraft(offer=offer, lines=lines, title="Tusche", **given).called == "Tusche"
+    assert OrderDraft(offer=offer, lines=lines, **given).called == "Ink and paper"
+    told = OrderDraft(lines=lines, **given).called
+    assert told == "1" * 100 + ", " + "2" * 100 + ", " + "3" * 51
+    assert len(told) == m.Order._meta.get_field("title").max_length
+
+
+def test_the_products_that_it_is_about():
+    lines = (line(product_id=1), line(product_id=2, is_main=False), line(product_id=3))
+    assert OrderDraft(contact=m.Contact(), quote=make_quote(eur(100)), lines=lines).main_products == {1, 3}
+
+
+def test_terms_that_are_at_hand_are_not_read_again():
+    """No database is needed for it; and what they say is sold, in their order and by their shares."""
+    month = AccessTerms(length=Length.months(1))
+    terms = OfferTerms(
+        (ProductTerms(7, "Ink", month, Decimal(80)), ProductTerms(5, "Paper", AccessTerms(), Decimal(20)))
+    )
+    draft = OrderDraft.for_offer(m.Offer(pk=3), terms, contact=m.Contact(), quote=make_quote(eur(100)), name="Ada")
+    assert draft.lines == (
+        LineDraft(product_id=7, title="Ink", access=month, offer_id=3, share=Decimal(80)),
+        LineDraft(product_id=5, title="Paper", access=AccessTerms(), offer_id=3, share=Decimal(20)),
+    )
+    assert draft.name == "Ada"
 
 
 # --- placed -----------------------------------------------------------------------------------------------------------

@@ -27,16 +27,6 @@ def offer_for(product: m.Product, access: AccessTerms, **given) -> m.Offer:
     return offer
 
 
-@pytest.fixture
-def ada():
-    return make_contact("ada@example.com")
-
-
-@pytest.fixture
-def course():
-    return make_product("Watercolour")
-
-
 def pay(order: m.Order, *, at: dt.datetime) -> m.Order:
     books_receive(order, str(order.total_amount), now=at)
     order.refresh_from_db()

@@ -197,6 +197,16 @@ def test_a_yes_is_kept_where_booking_fails(gateway, attempt, monkeypatch):
     assert (len(gateway.asked), standing(attempt.payment.order)[0]) == (1, "paid")
 
 
+def test_a_gateway_that_does_not_answer_is_asked_again_after_a_pause(gateway, attempt):
+    post(gateway, attempt)
+    gateway.says[attempt.token] = Answer.SILENT
+    assert provider_events.settle(event().pk, START).result == "failed"
+    assert event().detail.startswith("ProviderUnavailable: ")
+    assert (event().next_try_at, event().lease, event().leased_until) == (after(minutes=1), "", None)
+    gateway.says[attempt.token] = Answer.YES
+    assert provider_events.settle(event().pk, after(minutes=1)).result == "applied"
+
+
 def test_what_is_fetched_is_confirmed_as_well(gateway, attempt):
     gateway.paid[attempt.token] = gateway.told(said(attempt))
     assert polling.poll(attempt, after(minutes=5)) is True
@@ -225,7 +235,8 @@ def test_a_pass_that_has_no_time_left_gives_back_what_it_has_not_begun(gateway, 
         post(gateway, each)
     assert provider_events.settle_stored(START, seconds=0) == 1
     assert m.ProviderEvent.objects.filter(lease="", next_try_at=START, processed_at=None).count() == 3
-    assert provider_events.settle_stored(START) == 3
+    assert provider_events.settle_stored(START, batch=2) == 2
+    assert provider_events.settle_stored(START) == 1
 
 
 @pytest.mark.django_db(transaction=True)

@@ -117,6 +117,24 @@ def test_a_second_transfer_gets_its_own_row(order):
     assert m.Payment.objects.count() == 1
 
 
+def test_money_without_a_reference_goes_by_that_of_its_attempt_and_is_booked_once(order):
+    attempt = new_attempt(order)
+    receipt = receive(order, method="sandbox", attempt=attempt)
+    assert (receipt.attempt, m.Transaction.objects.get().reference) == (attempt, attempt.reference)
+    again = receive(order, method="sandbox", attempt=attempt, now=after(hours=2))
+    assert (again.new, again.attempt, order.received) == (False, attempt, eur("120"))
+    assert m.Transaction.objects.count() == 1
+
+
+def test_a_transfer_does_not_confirm_what_was_announced_for_another_order(order):
+    bank_data()
+    theirs, own = new_attempt(method="transfer"), new_attempt(order, method="transfer")
+    assert receive(order, "100", reference="bank-1").attempt == own
+    assert receive(order, "20", reference="bank-2").attempt not in (own, theirs)
+    theirs.refresh_from_db()
+    assert (theirs.state, order.status) == ("started", "paid")
+
+
 def test_money_by_hand_does_not_take_over_a_gateways_attempt(order):
     attempt = new_attempt(order)
     receive(order, reference="bank-1")
@@ -205,9 +223,10 @@ def test_a_refund_of_the_order_comes_out_of_the_latest_attempts_first(order):
 
 def test_the_same_refund_is_booked_once(order):
     attempt = receive(order).attempt
-    for _ in range(2):
-        repayment = ledger.record_refund(attempt=attempt, amount=eur("20"), reference="r-1", now=after(hours=2))
-    assert not repayment.new
+    first, again = (
+        ledger.record_refund(attempt=attempt, amount=eur("20"), reference="r-1", now=after(hours=2)) for _ in range(2)
+    )
+    assert (first.new, again.new, again.refunds) == (True, False, first.refunds)
     assert m.Refund.objects.count() == 1
     with pytest.raises(PaymentRefused) as refusal:
         ledger.record_refund(order=order, amount=eur("21"), reference="r-1", now=after(hours=2))

@@ -24,6 +24,7 @@ from wagtail_kwiga.payments.events import PaymentFailed
 from wagtail_kwiga.payments.provider import WebhookRequest
 from wagtail_kwiga.payments.providers.sandbox import SIGNATURE
 from wagtail_kwiga.payments.statuses import FailureCode
+from wagtail_kwiga.pricing.money import Money
 
 pytestmark = pytest.mark.django_db
 
@@ -321,6 +322,23 @@ def test_an_instant_of_its_own_comes_with_the_request(attempt):
     with pytest.raises(BadSignature):
         provider_events.receive("sandbox", timeless, START)
     assert provider_events.receive("sandbox", request)[0].event.received_at == after(hours=1)
+    assert provider_events.receive("sandbox", timeless, after(hours=1))[0].repeated, (
+        "read whole, at the caller's instant"
+    )
+
+
+def test_what_is_asked_for_and_comes_without_id_or_body_is_told_apart_by_its_words(attempt):
+    provider = registry.get("sandbox")
+    (told,) = provider.verify(signed(attempt, "pending"))
+    pending = dataclasses.replace(told, event_id="")
+    paid = dataclasses.replace(pending, outcome="confirmed", amount=Money(attempt.amount, attempt.currency))
+    outcomes = [provider_events.take(provider, [each], now=START)[0] for each in (pending, paid, paid)]
+    assert [(each.result, each.repeated) for each in outcomes] == [
+        ("applied", False), ("applied", False), ("applied", True),
+    ]  # fmt: skip
+    assert [each.event.body for each in outcomes] == ["", "", ""]
+    assert {each.event.processed_at for each in outcomes} == {START}
+    assert standing(attempt.payment.order) == ("paid", Decimal(120))
 
 
 def test_a_webhook_costs_the_same_however_often_somebody_tried_to_pay(django_assert_num_queries):

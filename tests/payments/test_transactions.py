@@ -152,6 +152,26 @@ def test_a_chargeback_without_a_handle_is_one_for_its_payment(paid, order):
     assert rows(order) == [("charge", 100), ("chargeback", -100)]
 
 
+def test_a_dispute_told_again_with_another_sum_is_for_a_person_and_changes_nothing(paid, order):
+    first = ledger.record_chargeback(attempt=paid, amount=Decimal(30), reference="dp_1", now=after(hours=1))
+    ledger.record_chargeback(attempt=paid, amount=Decimal(30), reference="dp_1", now=after(hours=2))
+    assert flagged(order) == ["payments.charged_back"]
+    again = ledger.record_chargeback(attempt=paid, amount=Decimal(50), reference="dp_1", now=after(hours=3))
+    assert (again.new, again.transaction) == (False, first.transaction)
+    assert rows(order) == [("charge", 100), ("chargeback", -30)]
+    assert flagged(order) == ["payments.charged_back", "payments.says_other_amount"]
+
+
+def test_two_orders_may_have_a_dispute_of_the_same_name(paid, order):
+    """Each is booked for its own: nobody promises that a handle is unique beyond its payment."""
+    other = new_order(amount="100.00")
+    theirs = new_attempt(other)
+    tell(theirs, now=START)
+    for attempt in (theirs, m.PaymentAttempt.objects.get(pk=paid.pk)):
+        assert ledger.record_chargeback(attempt=attempt, amount=Decimal(30), reference="dp_1", now=after(hours=1)).new
+    assert rows(order) == rows(other) == [("charge", 100), ("chargeback", -30)]
+
+
 def test_chargebacks_that_make_no_sense(paid):
     with pytest.raises(PaymentRefused) as refusal:
         ledger.record_chargeback(attempt=paid, amount=Decimal(0), reference="dp_1", now=START)

@@ -304,6 +304,7 @@ def test_a_port_that_is_none_is_told(tmp_path, port):
     assert "is no port" in done.stderr
 
 
+@pytest.mark.once
 def test_a_second_demo_from_the_first_start_to_the_last_process(tmp_path):
     """It listens on loopback only, can be emptied and filled again while it runs, and leaves nobody behind."""
     second = start_shop(tmp_path)

@@ -10,7 +10,7 @@ from django import forms
 from django.contrib import messages
 from django.contrib.contenttypes.prefetch import GenericPrefetch
 from django.core.exceptions import PermissionDenied
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.template.backends.utils import csrf_input
@@ -151,10 +151,10 @@ class AttentionFilterSet(WagtailFilterSet):
         model = TimelineEntry
         fields = ["state", "room", "at"]
 
-    def in_state(self, entries: Any, name: str, value: str) -> Any:
+    def in_state(self, entries: QuerySet[TimelineEntry], name: str, value: str) -> QuerySet[TimelineEntry]:
         return entries  # the view has asked already: without the filter only what is to do is shown
 
-    def of_rooms(self, entries: Any, name: str, value: list[str]) -> Any:
+    def of_rooms(self, entries: QuerySet[TimelineEntry], name: str, value: list[str]) -> QuerySet[TimelineEntry]:
         if not value:
             return entries
         rooms = {
@@ -178,9 +178,9 @@ class AttentionIndexView(RecordIndexView):
 
     @property
     def is_about_done(self) -> bool:
-        return self.request.GET.get("state") == DONE
+        return bool(self.request.GET.get("state") == DONE)
 
-    def get_base_queryset(self) -> Any:
+    def get_base_queryset(self) -> QuerySet[TimelineEntry]:
         entries = TimelineEntry.objects.filter(needs_attention=True, attended_at__isnull=not self.is_about_done)
         return entries.select_related("by", "attended_by").prefetch_related(
             "subject_type", GenericPrefetch("subject", SUBJECTS)
@@ -201,7 +201,8 @@ class AttentionIndexView(RecordIndexView):
         return [*columns, DoneColumn("done", label=gettext_lazy("Settled"))]
 
     def get_context_data(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
-        return super().get_context_data(*args, **kwargs) | {"elsewhere": self._elsewhere()}
+        context: dict[str, Any] = super().get_context_data(*args, **kwargs) | {"elsewhere": self._elsewhere()}
+        return context
 
     def _elsewhere(self) -> list[Topic]:
         """Mails in doubt and people held inside scenarios: each stays so until it is settled on its own list."""
@@ -225,7 +226,7 @@ class AttentionIndexView(RecordIndexView):
             found.append(Topic(words % {"number": number}, f"{people}?state=paused"))
         return found
 
-    def nothing_yet(self) -> Any:
+    def nothing_yet(self) -> str:
         return _(
             "Nothing needs you. What the shop cannot settle by itself, such as money paid twice, will be listed here."
         )

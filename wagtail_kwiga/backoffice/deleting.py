@@ -79,7 +79,8 @@ class DeleteRows(DeleteBulkAction):
         if not rows and not kept["items_with_no_access"]:
             messages.warning(request, _("There is nothing to delete: somebody has done it already."))
             return redirect(_list_of(self.model))
-        return super().dispatch(request, *args, **kwargs)
+        answer: HttpResponse = super().dispatch(request, *args, **kwargs)
+        return answer
 
     @classmethod
     def get_queryset(cls, model: Any, object_ids: Any) -> list[Any]:

@@ -35,13 +35,13 @@ class Figure:
     name: str
     model: type
     words: Promise
-    rows: Callable[[dt.datetime], QuerySet]
+    rows: Callable[[dt.datetime], QuerySet[Any]]
     icon: str
     screen: str
     query: Callable[[dt.datetime], str]
 
 
-def _waiting(now: dt.datetime) -> QuerySet:
+def _waiting(now: dt.datetime) -> QuerySet[Order]:
     return Order.objects.filter(status__in=sorted(PAYABLE))
 
 

@@ -246,4 +246,5 @@ class CheckoutForm(forms.Form):
 
 def form_class() -> type[CheckoutForm]:
     """The site's form, or ours."""
-    return hooks.transform("construct_kwiga_checkout_form", CheckoutForm)
+    chosen: type[CheckoutForm] = hooks.transform("construct_kwiga_checkout_form", CheckoutForm)
+    return chosen

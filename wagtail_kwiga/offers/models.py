@@ -148,7 +148,7 @@ class OfferPageMixin(StaleDraftGuard):
 
     def serializable_data(self) -> dict[str, Any]:
         """What a revision keeps. One of a translation leaves out what its source page decides. One query."""
-        data = super().serializable_data()  # type: ignore[misc]  # that of the ``Page`` behind it
+        data: dict[str, Any] = super().serializable_data()  # type: ignore[misc]  # that of the ``Page`` behind it
         if publishing.is_translation(self):
             for name in SOURCE_FIELDS:
                 data.pop(name, None)
@@ -166,9 +166,9 @@ class OfferPageMixin(StaleDraftGuard):
 
     # --- the way of a visitor -----------------------------------------------------------------------------------------
 
-    def visit(self, request: HttpRequest) -> Any:
+    def visit(self, request: HttpRequest) -> Visit:
         """The ``offers.page_context.Visit`` of this request, made once."""
-        kept = getattr(request, "_kwiga_visit", None)
+        kept: Visit | None = getattr(request, "_kwiga_visit", None)
         if kept is None or kept.page is not self:
             kept = request._kwiga_visit = Visit(self, request)  # type: ignore[attr-defined]  # our own mark
         return kept
@@ -204,7 +204,7 @@ class OfferPageMixin(StaleDraftGuard):
         response = SpokenResponse(request, template, context, language=visit.language, status=visit.status)
         return self._marked(response, visit)
 
-    def _marked(self, response: HttpResponse, visit: Any) -> HttpResponse:
+    def _marked(self, response: HttpResponse, visit: Visit) -> HttpResponse:
         """Headers: what is personal stays out of caches, search engines and other sites' logs."""
         if visit.is_personal:
             response["Cache-Control"] = "private, no-store"

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 from urllib.parse import urlencode, urljoin
 
-from django.http import HttpRequest
+from django.http import HttpRequest, QueryDict
 from django.utils import translation
 from django.utils.functional import cached_property
 from django.utils.translation import gettext as _
@@ -20,6 +21,7 @@ from wagtail_kwiga.catalogue import selling
 from wagtail_kwiga.catalogue.models import Offer
 from wagtail_kwiga.catalogue.terms import OfferTerms
 from wagtail_kwiga.contacts import directory, limits
+from wagtail_kwiga.contacts.models import Contact
 from wagtail_kwiga.coupons import discounts, eligibility
 from wagtail_kwiga.coupons.rules import Reason
 from wagtail_kwiga.exceptions import KwigaError
@@ -38,6 +40,7 @@ from wagtail_kwiga.offers import (
 )
 from wagtail_kwiga.orders import links, purchases
 from wagtail_kwiga.payments import registry
+from wagtail_kwiga.payments.provider import Provider
 from wagtail_kwiga.pricing.quotes import Quote
 from wagtail_kwiga.site_settings import KwigaSettings, PromoPolicy, sales_settings
 
@@ -95,7 +98,8 @@ class Visit:
     @property
     def picture_url(self) -> str:
         """Its absolute address on the site the visitor is on; Wagtail's ``full_url`` would be that of the admin."""
-        return urljoin(links.site_root(self.site.pk if self.site else None), self.picture.url)
+        url: str = urljoin(links.site_root(self.site.pk if self.site else None), self.picture.url)
+        return url
 
     @cached_property
     def site(self) -> Site | None:
@@ -138,7 +142,7 @@ class Visit:
     # --- who comes, and with what -------------------------------------------------------------------------------------
 
     @cached_property
-    def sent(self) -> Any:
+    def sent(self) -> QueryDict:
         return self.request.POST if self.request.method == "POST" else self.request.GET
 
     @cached_property
@@ -188,7 +192,7 @@ class Visit:
             return False
 
     @cached_property
-    def contact(self) -> Any:
+    def contact(self) -> Contact | None:
         """Whom the coupon is judged for: the address typed, or that of the link."""
         if self.request.method == "POST":
             try:
@@ -281,12 +285,12 @@ class Visit:
         return discounts.size_text(self.verdict.coupon, translation.get_language() or self.language)
 
     @cached_property
-    def offered(self) -> list[Any]:
+    def offered(self) -> list[Provider]:
         """Every way to pay that this offer and this site have."""
         return registry.available(self.offer, currency=self.offer.currency, site=self.site) if self.offer else []
 
     @property
-    def methods(self) -> list[Any]:
+    def methods(self) -> list[Provider]:
         """The ways to pay what it costs this visitor: none where it costs nothing."""
         return [] if self.quote is None or self.quote.is_free else self.offered
 
@@ -309,7 +313,7 @@ class Visit:
         return self.make_form(None, initial={**initial, **kept})
 
     def make_form(
-        self, data: Any, *, initial: dict[str, Any] | None = None, methods: list[Any] | None = None
+        self, data: QueryDict | None, *, initial: dict[str, Any] | None = None, methods: list[Provider] | None = None
     ) -> forms.CheckoutForm:
         return forms.form_class()(
             data,
@@ -332,7 +336,7 @@ class Visit:
             return ""
         return forms.seal(self.offer.uid, self.quote.total)
 
-    def _phone_mode(self, data: Any) -> str:
+    def _phone_mode(self, data: Mapping[str, Any] | None) -> str:
         """What is held already is neither asked nor shown, as long as the address stays that of the mail."""
         if self.resume and self.resume.phone and self.resume.is_of((data or {}).get("email", "")):
             return "no"

@@ -64,10 +64,11 @@ def method_choices(held: Any) -> list[tuple[str, Any]]:
 
 def in_its_currency(page: Any) -> Decimal:
     """The price with as many digits as its currency has; the column holds four."""
+    price: Decimal = page.price
     try:
-        return quantise(Decimal(page.price), page.currency or "EUR")
+        return quantise(Decimal(price), page.currency or "EUR")
     except (ArithmeticError, ValueError):
-        return page.price
+        return price
 
 
 class SourceFieldPanel(FieldPanel):

@@ -27,7 +27,8 @@ from wagtail_kwiga.site_settings import KwigaSettings
 
 def page_model() -> type[Page]:
     """Wagtail's base page model, also where a site has put its own in its place (Wagtail 8)."""
-    return Site._meta.get_field("root_page").related_model
+    model: type[Page] = Site._meta.get_field("root_page").related_model
+    return model
 
 
 def is_offer_page(page: Any) -> bool:
@@ -38,14 +39,16 @@ def is_offer_page(page: Any) -> bool:
 def source_id(translation_key: uuid.UUID) -> int | None:
     """The primary key of the page that owns the terms of this translation key. One query."""
     pages = page_model().objects.filter(translation_key=translation_key)
-    return pages.order_by("pk").values_list("pk", flat=True).first()
+    first: int | None = pages.order_by("pk").values_list("pk", flat=True).first()
+    return first
 
 
 def key_of(page: Any) -> uuid.UUID:
     """The translation key under which ``page`` sells: its own; for an alias that of the page it repeats (one query)."""
     while page.alias_of_id:
         page = page.alias_of
-    return page.translation_key
+    key: uuid.UUID = page.translation_key
+    return key
 
 
 def is_translation(page: Any) -> bool:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
 from urllib.parse import urlencode
+
+from django.http import HttpRequest
+from wagtail.models import Page
 
 from wagtail_kwiga.catalogue.models import Offer
 from wagtail_kwiga.coupons.models import Coupon
@@ -35,7 +38,7 @@ def share_url(offer: Offer, coupon: Coupon, language: str | None = None) -> str:
     return next((url for page in found if (url := _address(page, coupon, None))), "")
 
 
-def links(pairs: Iterable[tuple[Offer, Coupon]], request: Any = None) -> list[SharedLink]:
+def links(pairs: Iterable[tuple[Offer, Coupon]], request: HttpRequest | None = None) -> list[SharedLink]:
     """An address for each live page of each offer, in the order given; pages outside of every site have none.
 
     One query for the pages whatever their number.
@@ -52,9 +55,9 @@ def links(pairs: Iterable[tuple[Offer, Coupon]], request: Any = None) -> list[Sh
     return found
 
 
-def _live_pages(offers: Iterable[Offer]) -> dict[Any, list[Any]]:
+def _live_pages(offers: Iterable[Offer]) -> dict[uuid.UUID | None, list[Page]]:
     keys = {offer.translation_key for offer in offers if offer.translation_key is not None}
-    found: dict[Any, list[Any]] = {}
+    found: dict[uuid.UUID | None, list[Page]] = {}
     if keys:
         pages = publishing.page_model().objects.filter(translation_key__in=keys, live=True)
         for page in pages.select_related("locale").order_by("pk"):
@@ -62,6 +65,6 @@ def _live_pages(offers: Iterable[Offer]) -> dict[Any, list[Any]]:
     return found
 
 
-def _address(page: Any, coupon: Coupon, request: Any) -> str:
+def _address(page: Page, coupon: Coupon, request: HttpRequest | None) -> str:
     address = page.get_full_url(request)
     return f"{address}?{urlencode({'coupon': coupon.code})}" if address else ""

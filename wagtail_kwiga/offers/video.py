@@ -209,7 +209,7 @@ class VideoBlock(blocks.StructBlock):
         return value
 
     def get_context(self, value: Any, parent_context: Any = None) -> dict[str, Any]:
-        context = super().get_context(value, parent_context=parent_context)
+        context: dict[str, Any] = super().get_context(value, parent_context=parent_context)
         if value.get("url"):
             context["player"] = player_for(value["url"])
         elif value.get("file"):

@@ -96,9 +96,7 @@ def _cheapest_first(donors: Sequence[Any], quote: Quote) -> list[tuple[Order, Qu
     return sorted(found, key=lambda one: one[1].total.amount)
 
 
-def settle(
-    order: Order, passing: Passing, begun: uses.Reservation | None, until: dt.datetime, now: dt.datetime
-) -> None:
+def settle(passing: Passing, begun: uses.Reservation | None, until: dt.datetime, now: dt.datetime) -> None:
     """Write it, last of all, so that a hot coupon's row is locked as briefly as can be.
 
     Where one coupon is given back for another, their counters are taken in the order of their keys: two buyers who swap
@@ -110,15 +108,8 @@ def settle(
         moves.append((begun.use.coupon_id, begun.finish))
     if passing.use is not None and passing.may_renew:
         renewed = passing.use
-        moves.append((renewed.coupon_id, lambda: _renew(order, renewed, until, now)))
+        moves.append((renewed.coupon_id, lambda: uses.renew(renewed, until=until, now=now)))
     for use in passing.returned:
         moves.append((use.coupon_id, lambda use=use: uses.release(use, now=now)))  # type: ignore[misc]  # a default in a lambda
     for _coupon_id, move in sorted(moves, key=lambda move: move[0]):
         move()
-
-
-def _renew(order: Order, use: CouponUse, until: dt.datetime, now: dt.datetime) -> None:
-    renewed = uses.renew(use, until=until, now=now)
-    if renewed is not None and renewed.pk != order.coupon_use_id:
-        order.coupon_use = renewed
-        Order.objects.filter(pk=order.pk).update(coupon_use=renewed)

@@ -128,7 +128,7 @@ def place_order(
         events.publish(OrderPlaced(order.pk, contact.pk, offer_id, order.purchase_id, replaced, now, kept))
         if beside is not None:
             beside(order)
-        coupon_passing.settle(order, passing, begun, until, now)
+        coupon_passing.settle(passing, begun, until, now)
     return order
 
 

@@ -97,12 +97,9 @@ def reopen(order: Order, *, by: AbstractBaseUser | None = None, now: dt.datetime
         )
         if fresh.coupon_use_id:
             try:
-                use = uses.renew(fresh.coupon_use, until=fresh.expires_at, now=now)
+                uses.renew(fresh.coupon_use, until=fresh.expires_at, now=now)
             except CouponRefused as refusal:
                 raise InvalidTransition(refusal.message, code=refusal.code) from refusal
-            if use is not None and use.pk != fresh.coupon_use_id:
-                fresh.coupon_use = use
-                fresh.save(update_fields=["coupon_use"])
     return copy_columns(order, fresh)
 
 

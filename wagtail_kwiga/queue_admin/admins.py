@@ -36,7 +36,7 @@ class HowOftenFilter(SimpleListFilter):
         kinds = set(Schedule.objects.order_by().values_list("schedule_type", flat=True).distinct())
         return [(kind, label) for kind, label in Schedule.TYPE if kind in kinds]
 
-    def queryset(self, request: HttpRequest, queryset: QuerySet) -> QuerySet:
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Schedule]) -> QuerySet[Schedule]:
         return queryset.filter(schedule_type=self.value()) if self.value() else queryset
 
 
@@ -53,18 +53,20 @@ class ScheduleAdmin(LookedAt):
     ordering = ("next_run", "pk")
     empty = _("Nothing is scheduled. “manage.py kwiga_setup” makes the schedule of the sales worker.")
 
-    def get_queryset(self, request: HttpRequest) -> QuerySet:
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Schedule]:
         last = Task.objects.filter(pk=OuterRef("task"))
-        return (
+        schedules: QuerySet[Schedule] = (
             super()
             .get_queryset(request)
             .annotate(
                 last_success=Subquery(last.values("success")[:1]), last_stopped=Subquery(last.values("stopped")[:1])
             )
         )
+        return schedules
 
     def name_of(self, obj: Schedule) -> str:
-        return obj.name or obj.func
+        name: str = obj.name or obj.func
+        return name
 
     def notices(self) -> list[Any]:
         told = gettext(
@@ -125,7 +127,7 @@ class WaitingFilter(SimpleListFilter):
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
         return [("waiting", _("waiting")), ("taken", _("taken by a worker"))]
 
-    def queryset(self, request: HttpRequest, queryset: QuerySet) -> QuerySet:
+    def queryset(self, request: HttpRequest, queryset: QuerySet[OrmQ]) -> QuerySet[OrmQ]:
         now = conf.now()
         if self.value() == "waiting":
             return queryset.exclude(lock__gt=now)
@@ -146,9 +148,10 @@ class QueuedAdmin(LookedAt):
     ordering = ("pk",)
     empty = _("Nothing is waiting: the worker has done everything it was given.")
 
-    def get_queryset(self, request: HttpRequest) -> QuerySet:
+    def get_queryset(self, request: HttpRequest) -> QuerySet[OrmQ]:
         found = super().get_queryset(request)
-        return found.using(Conf.ORM) if Conf.ORM else found.none()
+        tasks: QuerySet[OrmQ] = found.using(Conf.ORM) if Conf.ORM else found.none()
+        return tasks
 
     def name_of(self, obj: OrmQ) -> str:
         return opened(obj).name or f"#{obj.pk}"
@@ -205,8 +208,9 @@ class TaskAdmin(LookedAt):
     search_fields = ("name", "func", "group", "id")
     ordering = ("-stopped", "pk")
 
-    def get_queryset(self, request: HttpRequest) -> QuerySet:
-        return super().get_queryset(request).defer("args", "kwargs")
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Task]:
+        tasks: QuerySet[Task] = super().get_queryset(request).defer("args", "kwargs")
+        return tasks
 
     def get_extra_class_names_for_field_col(self, obj: Task, field_name: str) -> list[str]:
         return ["w-text-end", "w-whitespace-nowrap"] if field_name in {"took", "tries"} else []
@@ -247,7 +251,7 @@ class SuccessAdmin(TaskAdmin):
     menu_icon = "circle-check"
     empty = _("No task that went well is kept. “save_limit” in Q_CLUSTER says how many are; -1 keeps none.")
 
-    def get_queryset(self, request: HttpRequest) -> QuerySet:
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Success]:
         return super().get_queryset(request).defer("args", "kwargs", "result")
 
 
@@ -268,7 +272,8 @@ class FailureAdmin(TaskAdmin):
 
     @display(description=_("Tries"), ordering="attempt_count")
     def tries(self, obj: Failure) -> int:
-        return obj.attempt_count
+        tries: int = obj.attempt_count
+        return tries
 
     @display(description=_("Action"))
     def again(self, obj: Failure) -> str:
@@ -288,7 +293,8 @@ class FailureAdmin(TaskAdmin):
 
     def run_again_view(self, request: HttpRequest, instance_pk: str) -> HttpResponse:
         """Ask, and on a POST put the task back into the queue."""
-        return views.RunAgainView.as_view(model_admin=self, instance_pk=instance_pk)(request)
+        answer: HttpResponse = views.RunAgainView.as_view(model_admin=self, instance_pk=instance_pk)(request)
+        return answer
 
 
 class QueueGroup(ModelAdminGroup):

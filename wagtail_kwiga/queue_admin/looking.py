@@ -26,7 +26,7 @@ class SuperusersLook(PermissionHelper):
     The arguments of a task may hold anything the site puts there, and running one again runs code.
     """
 
-    def get_all_model_permissions(self) -> QuerySet:
+    def get_all_model_permissions(self) -> QuerySet[Permission]:
         return Permission.objects.none()  # so that the form of a group offers none that would have no effect
 
     def user_can_list(self, user: Any) -> bool:

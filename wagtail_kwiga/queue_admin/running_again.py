@@ -43,6 +43,6 @@ def run_again(pk: str, *, by: AbstractBaseUser | None) -> str:
             )
         failure.delete()
         options = {"hook": failure.hook, "group": failure.group, "cluster": failure.cluster}
-        task_id = async_task(failure.func, *args, **{**kwargs, **options})
+        task_id: str = async_task(failure.func, *args, **{**kwargs, **options})
     logger.info("%s has put the failed task %s (%s) back into the queue as %s", by, pk, failure.func, task_id)
     return task_id

@@ -40,14 +40,15 @@ class ListView(Breadcrumbs, IndexView):
         if any("\x00" in word for words in request.GET.lists() for word in words[1]):
             return redirect(self.index_url)  # PostgreSQL looks for no text with NUL in it
         try:
-            return super().dispatch(request, *args, **kwargs)
+            answer: HttpResponse = super().dispatch(request, *args, **kwargs)
+            return answer
         except (IncorrectLookupParameters, ValidationError):
             return redirect(self.index_url)  # an address typed or kept, of a filter that is not there
 
-    def get_queryset(self, request: HttpRequest | None = None) -> models.QuerySet:
+    def get_queryset(self, request: HttpRequest | None = None) -> models.QuerySet[models.Model]:
         """Worked out once; modeladmin asks twice, and each time its filters ask the database for their choices."""
         if not hasattr(self, "_found"):
-            self._found = super().get_queryset(request)
+            self._found: models.QuerySet[models.Model] = super().get_queryset(request)
         return self._found
 
     def get_page_title(self) -> str:
@@ -55,7 +56,7 @@ class ListView(Breadcrumbs, IndexView):
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         items = [*self.trail[:-1], {"url": "", "label": self.model_admin.get_menu_label()}]
-        return super().get_context_data(
+        context: dict[str, Any] = super().get_context_data(
             breadcrumbs_items=items,
             header_title=self.get_page_title(),
             header_icon=self.header_icon,
@@ -63,6 +64,7 @@ class ListView(Breadcrumbs, IndexView):
             empty=self.model_admin.empty,
             **kwargs,
         )
+        return context
 
 
 class RecordView(Breadcrumbs, WMABaseView):
@@ -77,7 +79,8 @@ class RecordView(Breadcrumbs, WMABaseView):
         self.instance_pk = instance_pk
 
     def check_action_permitted(self, user: Any) -> bool:
-        return self.permission_helper.user_can_list(user)
+        allowed: bool = self.permission_helper.user_can_list(user)
+        return allowed
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         if not self.check_action_permitted(request.user):
@@ -86,11 +89,13 @@ class RecordView(Breadcrumbs, WMABaseView):
         if found is None:
             return self.gone(gettext("This task is not there any more."))
         self.instance = found
-        return super().dispatch(request, *args, **kwargs)
+        answer: HttpResponse = super().dispatch(request, *args, **kwargs)
+        return answer
 
     def _find(self, request: HttpRequest) -> models.Model | None:
         try:
-            return self.model_admin.get_queryset(request).filter(pk=self.instance_pk).first()
+            found: models.Model | None = self.model_admin.get_queryset(request).filter(pk=self.instance_pk).first()
+            return found
         except (ValueError, ValidationError):
             return None  # not a key at all
 
@@ -100,18 +105,20 @@ class RecordView(Breadcrumbs, WMABaseView):
 
     @cached_property
     def inspect_url(self) -> str:
-        return self.url_helper.get_action_url("inspect", self.instance_pk)
+        address: str = self.url_helper.get_action_url("inspect", self.instance_pk)
+        return address
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         name = self.model_admin.name_of(self.instance)
         title = capfirst(str(self.page_title))
-        return super().get_context_data(
+        context: dict[str, Any] = super().get_context_data(
             breadcrumbs_items=[*self.trail, *self.steps(name), {"url": "", "label": title, "sublabel": name}],
             header_title=f"{title}: {name}",
             header_icon=self.header_icon,
             instance=self.instance,
             **kwargs,
         )
+        return context
 
     def steps(self, name: str) -> list[dict[str, Any]]:
         return []

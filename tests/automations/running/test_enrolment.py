@@ -108,6 +108,7 @@ def test_a_newer_order_that_the_scenario_is_not_about_ends_the_run(story):
     story.place(ada, now=after(minutes=5), method="transfer")
     run = m.Run.objects.get()
     assert (run.state, run.reason, run.due_at) == ("left", "other_kind_of_order", None)
+    assert told(run) == [("run", "left", "other_kind_of_order")]
     assert engine.run_due(after(hours=1)) == engine.EngineSummary()
 
 

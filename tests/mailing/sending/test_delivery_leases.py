@@ -9,9 +9,10 @@ import pytest
 from django.core import mail as django_mail
 from wagtail import hooks
 
-from tests.mailing.making import queue_one, settings_of_default_site
+from tests.mailing.making import make_template, queue_one, settings_of_default_site
 from tests.support import START, after
 from tests.waiting import while_held
+from wagtail_kwiga import conf
 from wagtail_kwiga import models as m
 from wagtail_kwiga.contacts import consent
 from wagtail_kwiga.journal import writing
@@ -154,6 +155,39 @@ def test_a_hand_over_has_its_lease_from_the_moment_it_begins():
     assert delivery._claim(email, senders[email.site_id], START, 100.0) is None
     row = m.OutgoingEmail.objects.get()
     assert (row.status, row.leased_until) == (Status.SENDING, after(seconds=100 + 120))
+    assert (row.attempts, row.sending_at) == (email.attempts, email.sending_at) == (1, START)
+    # Whoever finds that it is no longer theirs is told so, and no status.
+    row.lease = "another"
+    assert delivery._claim(row, senders[email.site_id], START, 100.0) == ""
+
+
+def test_the_doubt_is_about_the_hand_over_that_was_found_and_no_later_one():
+    """Between finding two dead hand-overs and noting the second, somebody else began, and died, on that one."""
+    first, second = queue_one(), queue_one()
+    m.OutgoingEmail.objects.update(
+        status=Status.SENDING, lease="dead", leased_until=after(minutes=2), attempts=1, sending_at=START
+    )
+    tidying = delivery._tidy_up(LATER)
+    assert next(tidying) == Status.UNKNOWN
+    m.OutgoingEmail.objects.filter(pk=second.pk).update(lease="another")
+    assert list(tidying) == []
+    first.refresh_from_db()
+    second.refresh_from_db()
+    assert (first.status, second.status, second.lease) == (Status.UNKNOWN, Status.SENDING, "another")
+
+
+def test_a_receipt_in_doubt_waits_and_then_goes_back_to_the_queue_in_nobodys_hands():
+    row = queue_one(purpose="receipt", template=make_template([], kind="service"))
+    m.OutgoingEmail.objects.update(status=Status.UNKNOWN, lease="dead", sending_at=START)
+    minutes = conf.settings.RECEIPT_RETRY_MINUTES
+    list(delivery._tidy_up(after(minutes=minutes, seconds=-1)))
+    row.refresh_from_db()
+    assert (row.status, row.lease, row.settled_by) == (Status.UNKNOWN, "dead", "")
+    list(delivery._tidy_up(after(minutes=minutes)))
+    row.refresh_from_db()
+    assert (row.status, row.lease, row.leased_until, row.due_at, row.settled_by) == (
+        Status.QUEUED, "", None, after(minutes=minutes), outbox.BY_ITSELF,
+    )  # fmt: skip
 
 
 # --- the contact's lock -------------------------------------------------------------------------------------------------

@@ -68,7 +68,7 @@ def test_what_changed_after_queueing_counts(change, status, why, outgoing):
     healthy.refresh_from_db()
     assert healthy.status == Status.SENT
     assert [message.to for message in outgoing] == [[f'"Ada Lovelace" <{healthy.to_email}>']]
-    assert writing.timeline(row.order).filter(code=f"mailing.{status}").count() == 1
+    assert writing.timeline(row.order).get(code=f"mailing.{status}").at == after(minutes=1)
 
 
 def test_a_complaint_about_one_mail_stops_the_next_one_that_waits(outgoing):
@@ -180,7 +180,7 @@ def test_a_hand_over_by_a_dead_worker_is_uncertain(outgoing):
     assert deliver_due(after(minutes=1)) == DeliverySummary()
     assert deliver_due(after(minutes=2)) == DeliverySummary(unknown=1)
     row.refresh_from_db()
-    assert (row.status, row.why) == (Status.UNKNOWN, "worker_stopped")
+    assert (row.status, row.why, row.lease, row.leased_until) == (Status.UNKNOWN, "worker_stopped", "dead", None)
     assert [entry.code for entry in writing.open_attention()] == ["mailing.unknown"]
     assert deliver_due(after(days=1)) == DeliverySummary()
     assert outgoing == []
@@ -194,6 +194,8 @@ def test_a_worker_that_was_only_slow_can_still_tell_how_it_ended():
     assert deliver_due(after(minutes=2)) == DeliverySummary(unknown=1)
     row.refresh_from_db()
     assert delivery._book(row, DeliveryResult(Outcome.SENT), after(minutes=3), was=Status.SENDING) == Status.SENT
+    row.refresh_from_db()
+    assert (row.status, row.sent_at, row.lease, row.why) == (Status.SENT, after(minutes=3), "", "")
     assert not writing.open_attention().exists()
     # Once a person has settled it, nobody else does.
     other = queue_one()

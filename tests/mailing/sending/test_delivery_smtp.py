@@ -294,7 +294,9 @@ def test_a_site_may_change_a_mail_as_it_leaves(smtp):
     assert message["Subject"] == "Ada, your place is still free (School)"
     assert message["X-School"] == "yes"
     assert seen == [(row.pk, "en")]
-    assert [(event.email_id, event.purpose, event.at) for event in told] == [(row.pk, "recovery", START)]
+    assert [(event.email_id, event.contact_id, event.order_id, event.purpose, event.at) for event in told] == [
+        (row.pk, row.contact_id, row.order_id, "recovery", START)
+    ]
 
 
 def test_a_mail_that_cannot_be_composed_stops_no_other(smtp):

@@ -6,6 +6,7 @@ from typing import Any
 
 from django.http import HttpRequest
 from django.urls import reverse
+from django.utils.functional import Promise
 from django.utils.html import format_html
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
@@ -29,7 +30,7 @@ from wagtail_kwiga.orders.models import Order
 
 #: Coupons shown on a card; an offer that takes any coupon may take hundreds.
 MOST_COUPONS = 20
-_STATES: dict[str | None, Any] = {
+_STATES: dict[str | None, Promise] = {
     None: gettext_lazy("on sale"),
     selling.DRAFT: gettext_lazy("draft"),
     selling.WITHDRAWN: gettext_lazy("withdrawn"),
@@ -38,7 +39,7 @@ _STATES: dict[str | None, Any] = {
 }
 
 
-def state(offer: Offer) -> Any:
+def state(offer: Offer) -> Promise:
     """Whether visitors can buy it now, in two words: the window of its sale counts as well as its state."""
     return _STATES[selling.why_not_for_sale(offer, conf.now())]
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import Any
 
 from django.core.exceptions import PermissionDenied
-from django.db.models import Count, IntegerField, OuterRef, Subquery
+from django.db.models import Count, IntegerField, OuterRef, QuerySet, Subquery
 from django.db.models.functions import Coalesce
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.urls import path, reverse
 from django.utils.functional import cached_property
 from django.utils.translation import gettext
@@ -36,7 +37,7 @@ from wagtail_kwiga.orders.models import Order
 class OfferIndexView(GuidedIndexView):
     """All offers."""
 
-    def nothing_yet(self) -> Any:
+    def nothing_yet(self) -> str:
         return gettext(
             "Offers come from offer pages: make a page of the type “Offer page”, give it a price and publish it. "
             "There is none yet."
@@ -68,10 +69,11 @@ class AddOfferPageView(ReadableLocale, ChooseParentView):
 
     index_url_name = "wagtail_kwiga_offers:list"
 
-    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         if not self.get_valid_parent_pages(request.user).exists():
             raise PermissionDenied
-        return super().dispatch(request, *args, **kwargs)
+        answer: HttpResponse = super().dispatch(request, *args, **kwargs)
+        return answer
 
     def get_form(self) -> Any:
         """What is no key of a page is nothing chosen: the chooser's field would fall over it."""
@@ -103,7 +105,8 @@ class OfferInspectView(InspectView):
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         panels = offer_panels.cards(self.object, self.request)
-        return super().get_context_data(panels=panels, media=MediaContainer(panels).media, **kwargs)
+        context: dict[str, Any] = super().get_context_data(panels=panels, media=MediaContainer(panels).media, **kwargs)
+        return context
 
 
 class OfferURLFinder:
@@ -157,7 +160,7 @@ class OfferViewSet(SnippetViewSet):
             DateColumn("updated_at", label=_("Last published"), sort_key="updated_at"),
         ]  # fmt: skip
 
-    def get_queryset(self, request: Any) -> Any:
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Offer]:
         orders = Order.objects.filter(offer=OuterRef("pk")).order_by().values("offer")
         number = Subquery(orders.annotate(number=Count("pk")).values("number"), output_field=IntegerField())
         return Offer.objects.annotate(order_count=Coalesce(number, 0)).order_by("title")
@@ -171,9 +174,9 @@ class OfferViewSet(SnippetViewSet):
         return [*super().get_urlpatterns(), path("add-page/", add_page, name="add_page"), *winning_back.urlpatterns()]
 
 
-def _day(instant: Any) -> Any:
+def _day(instant: dt.datetime | None) -> dt.date | str:
     return instants.local_day(instant) if instant else ""
 
 
-def _last_day(end: Any) -> Any:
+def _last_day(end: dt.datetime | None) -> dt.date | str:
     return instants.local_day(instants.last_minute(end)) if end else ""

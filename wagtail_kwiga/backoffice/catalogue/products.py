@@ -7,6 +7,7 @@ from typing import Any, cast
 
 from django.core.exceptions import ValidationError
 from django.core.validators import URLValidator
+from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.text import slugify
@@ -56,7 +57,7 @@ class ProductForm(WagtailAdminModelForm):
         return self.cleaned_data["slug"] or own_slug(self.cleaned_data.get("title", ""), self.instance.pk)
 
     def clean_entry_url(self) -> str:
-        address = self.cleaned_data["entry_url"]
+        address: str = self.cleaned_data["entry_url"]
         if not address:
             return address
         words = _(
@@ -102,7 +103,7 @@ def offers(product: Product, request: HttpRequest) -> Component:
 class ProductIndexView(GuidedIndexView):
     """All products."""
 
-    def nothing_yet(self) -> Any:
+    def nothing_yet(self) -> str:
         return gettext(
             "A product is what buyers get access to: a course, a consultation, a membership, a download. Offers sell it. "
             "There is none yet."
@@ -133,7 +134,8 @@ class ProductInspectView(InspectView):
             Card(_("Product"), facts, "folder-open-inverse"),
             Card(_("Offers that sell it"), offers(product, self.request), "doc-full-inverse"),
         ]
-        return super().get_context_data(panels=panels, media=MediaContainer(panels).media, **kwargs)
+        context: dict[str, Any] = super().get_context_data(panels=panels, media=MediaContainer(panels).media, **kwargs)
+        return context
 
 
 class ProductViewSet(SnippetViewSet):
@@ -183,5 +185,5 @@ class ProductViewSet(SnippetViewSet):
             DateColumn("created_at", label=_("Made"), sort_key="created_at"),
         ]
 
-    def get_queryset(self, request: Any) -> Any:
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Product]:
         return Product.objects.prefetch_related("offer_products__offer").order_by("title")

@@ -30,7 +30,7 @@ def size(coupon: Coupon) -> str:
     return discounts.size_text(coupon, languages.active())
 
 
-def left(coupon: Coupon) -> Any:
+def left(coupon: Coupon) -> str | int:
     """How many uses are left, in figures or words."""
     return _("no limit") if coupon.limit_total is None else max(coupon.limit_total - coupon.used_count, 0)
 

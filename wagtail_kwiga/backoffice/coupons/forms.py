@@ -78,7 +78,7 @@ class CouponForm(WagtailAdminModelForm):
         return currency
 
     def _at_least_one(self, name: str) -> int | None:
-        limit = self.cleaned_data.get(name)
+        limit: int | None = self.cleaned_data.get(name)
         if limit == 0:
             raise ValidationError(_("At least 1. Leave it empty for no limit."))
         return limit
@@ -90,7 +90,7 @@ class CouponForm(WagtailAdminModelForm):
         return self._at_least_one("limit_per_contact")
 
     def clean(self) -> dict[str, Any]:
-        data = super().clean()
+        data: dict[str, Any] = super().clean()
         if data.get("kind") == Coupon.Kind.PERCENT:
             if not data.get("percent") and "percent" not in self.errors:
                 self.add_error("percent", _("How many percent does it take off?"))

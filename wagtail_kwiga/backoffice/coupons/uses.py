@@ -7,7 +7,8 @@ from typing import Any
 import django_filters
 from django import forms
 from django.core.exceptions import PermissionDenied
-from django.db.models import F
+from django.db.models import F, QuerySet
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
 from django.urls import reverse
 from django.utils.functional import cached_property
@@ -61,21 +62,22 @@ class CouponUsesView(RecordIndexView):
         "get_state_display": gettext_lazy("State"),
     }
 
-    def setup(self, request: Any, *args: Any, **kwargs: Any) -> None:
+    def setup(self, request: HttpRequest, *args: Any, **kwargs: Any) -> None:
         super().setup(request, *args, **kwargs)
         self.coupon = get_object_or_404(Coupon, pk=kwargs["pk"])
 
-    def dispatch(self, request: Any, *args: Any, **kwargs: Any) -> Any:
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         if not (policies.may(request.user, "view", Coupon) and policies.may(request.user, "view", Order)):
             raise PermissionDenied
-        return super().dispatch(request, *args, **kwargs)
+        answer: HttpResponse = super().dispatch(request, *args, **kwargs)
+        return answer
 
-    def get_base_queryset(self) -> Any:
+    def get_base_queryset(self) -> QuerySet[CouponUse]:
         uses = CouponUse.objects.filter(coupon=self.coupon).select_related("contact", "order")
         return uses.annotate(order_number=F("order__number"))
 
-    def order_queryset(self, queryset: Any) -> Any:
-        ordered = super().order_queryset(queryset)
+    def order_queryset(self, queryset: QuerySet[CouponUse]) -> QuerySet[CouponUse]:
+        ordered: QuerySet[CouponUse] = super().order_queryset(queryset)
         return ordered.order_by(*ordered.query.order_by, "-pk")
 
     def get_edit_url(self, instance: CouponUse) -> str | None:
@@ -103,7 +105,7 @@ class CouponUsesView(RecordIndexView):
             {"url": "", "label": self.get_page_title(), "sublabel": self.coupon.code},
         ]
 
-    def nothing_yet(self) -> Any:
+    def nothing_yet(self) -> str:
         return _("Nobody has ordered with this coupon yet. Each order with it will stand here.")
 
     @cached_property
@@ -135,5 +137,5 @@ def _order(use: CouponUse, user: Any) -> Any:
     return linking.linked(order, order.number, user) if order is not None else ""
 
 
-def _held_until(use: CouponUse) -> Any:
+def _held_until(use: CouponUse) -> str:
     return columns.coming(use.reserved_until if use.state == CouponUse.State.RESERVED else None)

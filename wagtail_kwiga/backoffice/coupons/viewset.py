@@ -11,7 +11,9 @@ from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 from django.db.models import Case, Count, F, IntegerField, OuterRef, Q, QuerySet, Subquery, When
 from django.db.models.functions import Coalesce, Greatest
+from django.http import HttpRequest, HttpResponse
 from django.urls import path, reverse
+from django.utils.functional import Promise
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from wagtail.admin import messages
@@ -69,7 +71,7 @@ class CouponFilterSet(WagtailFilterSet):
         model = Coupon
         fields = ["working", "is_active", "kind", "contact_lists", "offers"]
 
-    def by_working(self, coupons: QuerySet, name: str, value: str) -> QuerySet:
+    def by_working(self, coupons: QuerySet[Coupon], name: str, value: str) -> QuerySet[Coupon]:
         now = conf.now()
         over = Q(valid_until__lte=now)
         not_yet = Q(valid_from__gt=now)
@@ -83,7 +85,7 @@ class CouponFilterSet(WagtailFilterSet):
 class CouponIndexView(GuidedIndexView):
     """All coupons, with what a look at the list should answer: for whom, how much is left, until when."""
 
-    def nothing_yet(self) -> Any:
+    def nothing_yet(self) -> str:
         return gettext(
             "A coupon takes something off for everybody who types its code, or only for people on a list. There is none yet."
         )
@@ -111,8 +113,8 @@ class _Forewarned(_EditorView):
                 return self.form_invalid(form)
             raise
 
-    def save_action(self) -> Any:
-        response = super().save_action()
+    def save_action(self) -> HttpResponse:
+        response: HttpResponse = super().save_action()
         coupon = self.object
         look = [messages.button(self.get_edit_url(), gettext("Look at it"))]
         request = self.request
@@ -131,13 +133,13 @@ class CouponCopyView(CopyView):
     """A coupon like another one, under a code of its own. The form it shows is sent to the create view."""
 
     def get_initial_form_instance(self) -> Coupon:
-        original = self.get_object()
+        original: Coupon = self.get_object()
         self._chosen = {name: [row.pk for row in getattr(original, name).all()] for name in ("contact_lists", "offers")}
         original.pk, original.code, original._state.adding = None, "", True
         return original
 
     def get_form_kwargs(self) -> dict[str, Any]:
-        given = super().get_form_kwargs()
+        given: dict[str, Any] = super().get_form_kwargs()
         given["initial"] = {**given.get("initial", {}), **self._chosen}
         return given
 
@@ -164,7 +166,8 @@ class CouponInspectView(InspectView):
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         panels = coupon_panels.cards(self.object, self.request)
-        return super().get_context_data(panels=panels, media=MediaContainer(panels).media, **kwargs)
+        context: dict[str, Any] = super().get_context_data(panels=panels, media=MediaContainer(panels).media, **kwargs)
+        return context
 
 
 def _buttons(coupon: Coupon, user: Any) -> list[Any]:
@@ -276,7 +279,7 @@ class CouponViewSet(SnippetViewSet):
             BooleanColumn("is_active", label=_("Active"), sort_key="is_active"),
         ]
 
-    def get_queryset(self, request: Any) -> Any:
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Coupon]:
         return Coupon.objects.annotate(
             held_now=_number_of(Q(state=CouponUse.State.RESERVED, reserved_until__gt=conf.now())),
             spent_uses=_number_of(Q(state=CouponUse.State.REDEEMED)),
@@ -300,5 +303,5 @@ def _number_of(condition: Q) -> Coalesce:
     return Coalesce(Subquery(uses.annotate(number=Count("pk")).values("number"), output_field=IntegerField()), 0)
 
 
-def _limit(coupon: Coupon) -> Any:
+def _limit(coupon: Coupon) -> Promise | int:
     return _("no limit") if coupon.limit_total is None else coupon.limit_total

@@ -38,7 +38,7 @@ class _WordsFilterMixin(forms.Form):
         label=_("Search term"), widget=forms.TextInput(attrs={"placeholder": _("Search")}), required=False
     )
 
-    def filter(self, objects: QuerySet) -> QuerySet:
+    def filter(self, objects: QuerySet[EmailTemplate]) -> QuerySet[EmailTemplate]:
         objects = super().filter(objects)  # type: ignore[misc]  # that of Wagtail's form, which stands behind this one
         if words := self.cleaned_data.get("q"):
             self.is_searching, self.search_query = True, words
@@ -59,7 +59,7 @@ class _Choosing(_ChooserView):
 
     results_template_name = "wagtail_kwiga/backoffice/emails/chooser_results.html"
 
-    def get_object_list(self) -> QuerySet:
+    def get_object_list(self) -> QuerySet[EmailTemplate]:
         return with_schedule(EmailTemplate.objects.all())
 
     def get_filter_form_class(self) -> type[forms.Form]:
@@ -85,10 +85,11 @@ class EmailMakeView(SnippetCreateView):
     """A draft from a title and a subject. Its text is the starter, in the language of who makes it, to be edited later."""
 
     def save_form(self, form: NewEmailForm) -> EmailTemplate:
-        template = form.save(commit=False)
+        template: EmailTemplate = form.save(commit=False)
         template.locale = _own_locale()
         starter = default_content.win_back(template.locale.language_code)
-        template.preheader, template.body = starter.preheader, starter.body
+        template.preheader = starter.preheader
+        template.body = starter.body  # type: ignore[assignment]  # a StreamField takes a plain list of blocks
         template.live = False
         template.save()
         template.save_revision(user=self.request.user)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from django.http import HttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils.functional import cached_property
 from django.utils.html import format_html, format_html_join
@@ -42,13 +42,13 @@ class _Editor(_EditorView):
         return MediaContainer(sorted(panels, key=lambda one: one.order))
 
     def save_action(self) -> HttpResponse:
-        response = super().save_action()
+        response: HttpResponse = super().save_action()
         if not self.expects_json_response:
             advise(self.request, self.object)
         return response
 
 
-def advise(request: Any, template: EmailTemplate) -> None:
+def advise(request: HttpRequest, template: EmailTemplate) -> None:
     """Say what a mail with a coupon leaves open."""
     if hints := validation.hints(template):
         listed = format_html_join("", "<li>{}</li>", ([hint] for hint in hints))
@@ -69,7 +69,8 @@ class EmailCreateView(ReadableLocale, _Editor, snippets.CreateView):
 
     def get_preview_url(self) -> str | None:
         url = super().get_preview_url()
-        return self._set_locale_query_param(url) if url else url
+        address: str | None = self._set_locale_query_param(url) if url else url
+        return address
 
 
 class EmailCopyView(generic.CopyViewMixin, EmailCreateView):
@@ -111,7 +112,7 @@ class EmailPreviewOnCreateView(_PreviewsAnywhere, snippets.PreviewOnCreateView):
     """The e-mail that is not saved yet, in the language it is made for."""
 
     def get_object(self) -> EmailTemplate:
-        template = super().get_object()
+        template: EmailTemplate = super().get_object()
         wanted = Locale.objects.filter(language_code=self.request.GET.get("locale", "").replace("\x00", "")).first()
         template.locale = wanted or Locale.get_default()
         return template

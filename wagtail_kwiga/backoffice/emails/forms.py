@@ -18,8 +18,11 @@ from wagtail_kwiga.mailing.models import EmailTemplate
 # A class to be put before one of Wagtail's: to a type checker it stands on it already.
 if TYPE_CHECKING:
     from wagtail.admin.forms import WagtailAdminModelForm as _Form
+
+    _EmailForm = forms.ModelForm[EmailTemplate]
 else:
     _Form = object
+    _EmailForm = forms.ModelForm  # Django's names its model to a type checker only
 
 
 class _Words(_Form):
@@ -49,7 +52,7 @@ class EmailTemplateForm(_Words, WagtailAdminModelForm):
         return self._line("preheader")
 
     def clean(self) -> dict[str, Any]:
-        data = super().clean()
+        data: dict[str, Any] = super().clean()
         if not self.is_deferred_validation and not self.errors:
             names = ("title", "kind", "subject", "preheader", "body")
             locale = self.instance.locale if self.instance.locale_id else Locale.get_default()
@@ -60,7 +63,7 @@ class EmailTemplateForm(_Words, WagtailAdminModelForm):
         return data
 
 
-class NewEmailForm(_Words, forms.ModelForm):
+class NewEmailForm(_Words, _EmailForm):
     """What is asked of an e-mail that is made where one is to be chosen; the rest comes from the starter."""
 
     class Meta:

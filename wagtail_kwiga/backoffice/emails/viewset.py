@@ -50,7 +50,7 @@ class EmailTemplateFilterSet(WagtailFilterSet):
         model = EmailTemplate
         fields = ["kind", "live"]
 
-    def of_kind(self, rows: QuerySet, name: str, value: str) -> QuerySet:
+    def of_kind(self, rows: QuerySet[EmailTemplate], name: str, value: str) -> QuerySet[EmailTemplate]:
         """By the kind that counts, which the words settle where the editor has not. A site has dozens of mails, not more."""
         return rows.filter(pk__in=[one.pk for one in EmailTemplate.objects.all() if one.settled_kind == value])
 
@@ -60,7 +60,7 @@ class EmailTemplateIndexView(ReadableLocale, snippets.IndexView):
 
     table_classname = WIDE_LISTING
 
-    def get_base_queryset(self) -> QuerySet:
+    def get_base_queryset(self) -> QuerySet[EmailTemplate]:
         return with_schedule(super().get_base_queryset())
 
     @cached_property

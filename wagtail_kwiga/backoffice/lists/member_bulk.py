@@ -7,6 +7,7 @@ from typing import Any
 
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext_lazy as _
 from wagtail.admin.views.bulk_action import BulkAction
 
@@ -30,11 +31,12 @@ class TakeOffBulkAction(BulkAction):
     classes = {"serious"}
     models = [ListMembership]
 
-    def dispatch(self, request: Any, *args: Any, **kwargs: Any) -> Any:
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         if not policies.may(request.user, "change", ListMembership):
             raise PermissionDenied
         self.next_url = linking.back(request, request.path)
-        return super().dispatch(request, *args, **kwargs)
+        answer: HttpResponse = super().dispatch(request, *args, **kwargs)
+        return answer
 
     @classmethod
     def get_queryset(cls, model: type, object_ids: Any) -> list[ListMembership]:
@@ -45,7 +47,7 @@ class TakeOffBulkAction(BulkAction):
         """Those that the list showed: the same filters and words as in its address."""
         if not (list_id := keys([parent_id])):
             return []
-        grants: QuerySet = of_list(list_id[0]).filter(lists.holding(conf.now()))
+        grants: QuerySet[ListMembership] = of_list(list_id[0]).filter(lists.holding(conf.now()))
         data = self.request.GET.copy()
         data["state"] = "now"
         filters = MemberFilterSet(data, request=self.request, queryset=grants)
@@ -59,7 +61,7 @@ class TakeOffBulkAction(BulkAction):
         return policies.may(self.request.user, "change", ListMembership)
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        context = super().get_context_data(**kwargs)
+        context: dict[str, Any] = super().get_context_data(**kwargs)
         grants = [one["item"] for one in context["items"]]
         people = {grant.contact_id: grant.contact for grant in grants}
         context["people"] = list(people.values())

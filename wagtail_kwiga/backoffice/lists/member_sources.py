@@ -59,7 +59,8 @@ def _source(grant: Any, hands: dict[tuple[int, str, dt.datetime], Any]) -> str:
     if grant.source.startswith("run:"):
         return _("by a scenario")
     if grant.source:
-        return grant.source
+        words: str = grant.source
+        return words
     by = hands.get((grant.contact_id, "on", grant.added_at))
     return _("by hand (%(user)s)") % {"user": by} if by else _("by hand")
 

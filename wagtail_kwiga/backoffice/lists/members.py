@@ -5,6 +5,7 @@ A row is one grant: somebody may be on a list twice, by a scenario and by hand. 
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Iterator
 from typing import Any
 
@@ -13,6 +14,7 @@ from django import forms
 from django.core.exceptions import PermissionDenied
 from django.db.models import Case, F, Q, QuerySet, When
 from django.db.models.functions import Coalesce, Least
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
 from django.urls import reverse
 from django.utils.functional import cached_property
@@ -59,11 +61,11 @@ class MemberFilterSet(WagtailFilterSet):
         model = ListMembership
         fields = ["state", "source", "added_at"]
 
-    def by_state(self, grants: QuerySet, name: str, value: str) -> QuerySet:
+    def by_state(self, grants: QuerySet[ListMembership], name: str, value: str) -> QuerySet[ListMembership]:
         now = conf.now()
         return grants.filter(lists.ended(now) if value == ENDED else lists.holding(now))
 
-    def by_source(self, grants: QuerySet, name: str, value: str) -> QuerySet:
+    def by_source(self, grants: QuerySet[ListMembership], name: str, value: str) -> QuerySet[ListMembership]:
         return grants.filter(source="") if value == "hand" else grants.filter(source__startswith="run:")
 
 
@@ -93,19 +95,20 @@ class MembersView(RecordIndexView):
         "why_words": gettext_lazy("Why"),
     }
 
-    def setup(self, request: Any, *args: Any, **kwargs: Any) -> None:
+    def setup(self, request: HttpRequest, *args: Any, **kwargs: Any) -> None:
         super().setup(request, *args, **kwargs)
         self.contact_list = get_object_or_404(ContactList, pk=kwargs["pk"])
 
-    def dispatch(self, request: Any, *args: Any, **kwargs: Any) -> Any:
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         if not policies.may(request.user, "view", ListMembership):
             raise PermissionDenied
-        return super().dispatch(request, *args, **kwargs)
+        answer: HttpResponse = super().dispatch(request, *args, **kwargs)
+        return answer
 
     # --- what is asked for ---
 
     @cached_property
-    def now(self) -> Any:
+    def now(self) -> dt.datetime:
         return conf.now()
 
     def get_filterset_kwargs(self) -> dict[str, Any]:
@@ -122,17 +125,17 @@ class MembersView(RecordIndexView):
 
     @cached_property
     def shows_ended(self) -> bool:
-        return self.request.GET.get("state") == ENDED
+        return bool(self.request.GET.get("state") == ENDED)
 
     @property
     def default_ordering(self) -> str:
         return "-over_at" if self.shows_ended else "-added_at"
 
-    def get_base_queryset(self) -> QuerySet:
+    def get_base_queryset(self) -> QuerySet[ListMembership]:
         return of_list(self.contact_list.pk)
 
-    def order_queryset(self, queryset: QuerySet) -> QuerySet:
-        ordered = super().order_queryset(queryset)
+    def order_queryset(self, queryset: QuerySet[ListMembership]) -> QuerySet[ListMembership]:
+        ordered: QuerySet[ListMembership] = super().order_queryset(queryset)
         return ordered.order_by(*ordered.query.order_by, "-pk")  # or equal rows would change places between pages
 
     # --- what is shown ---
@@ -200,7 +203,7 @@ class MembersView(RecordIndexView):
         where = reverse("wagtail_kwiga_lists:add_member", args=[self.contact_list.pk])
         return [HeaderButton(label=_("Put somebody on it"), url=where, icon_name="plus")]
 
-    def nothing_yet(self) -> Any:
+    def nothing_yet(self) -> str:
         if self.shows_ended:
             return _("Nobody has left this list yet.")
         return _("Nobody is on this list. A scenario or you can put people on it.")
@@ -220,7 +223,7 @@ class MembersView(RecordIndexView):
         }]  # fmt: skip
 
     def get_context_data(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
-        context = super().get_context_data(*args, **kwargs)
+        context: dict[str, Any] = super().get_context_data(*args, **kwargs)
         context["contact_list"] = self.contact_list
         context["add_member_url"] = self.header_buttons[0].url if self.header_buttons else ""
         context["may_remove"] = not self.shows_ended and policies.may(self.request.user, "change", ListMembership)
@@ -231,14 +234,14 @@ class MembersView(RecordIndexView):
     def get_filename(self) -> str:
         return f"list-{self.contact_list.pk}-people"
 
-    def as_spreadsheet(self, queryset: QuerySet, spreadsheet_format: str) -> Any:
+    def as_spreadsheet(self, queryset: QuerySet[ListMembership], spreadsheet_format: str) -> Any:
         return super().as_spreadsheet(_Enriched(queryset, self.contact_list, self.now), spreadsheet_format)
 
 
 class _Enriched:
     """The rows of an export with their words, a thousand at a time, so that a long list fits into memory."""
 
-    def __init__(self, grants: QuerySet, contact_list: ContactList, now: Any) -> None:
+    def __init__(self, grants: QuerySet[ListMembership], contact_list: ContactList, now: dt.datetime) -> None:
         self.grants, self.contact_list, self.now = grants, contact_list, now
 
     def __iter__(self) -> Iterator[ListMembership]:
@@ -255,7 +258,7 @@ class _Enriched:
         return batch
 
 
-def of_list(list_id: int) -> QuerySet:
+def of_list(list_id: int) -> QuerySet[ListMembership]:
     """The grants of a list, with the instant at which each ended or will end (``over_at``)."""
     both = Q(removed_at__isnull=False, until__isnull=False)
     over = Case(
@@ -265,7 +268,7 @@ def of_list(list_id: int) -> QuerySet:
     return ListMembership.objects.filter(list_id=list_id).select_related("contact").annotate(over_at=over)
 
 
-def _until(grant: ListMembership) -> Any:
+def _until(grant: ListMembership) -> str:
     """An end, or that there is none."""
     return columns.ending(grant.until) or _("no end")
 

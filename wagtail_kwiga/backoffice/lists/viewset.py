@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.urls import path, reverse
 from django.utils.html import format_html
@@ -109,14 +110,14 @@ def _closed(coupons: Sequence[Coupon]) -> list[Coupon]:
 class ContactListIndexView(GuidedIndexView):
     """All lists: how many are on each now, and what that opens."""
 
-    def nothing_yet(self) -> Any:
+    def nothing_yet(self) -> str:
         return gettext(
             "A list holds exactly the people whom a scenario or you have put on it, and opens coupons for them. "
             "There is none yet."
         )
 
     def get_list_more_buttons(self, instance: ContactList) -> list[Any]:
-        buttons = super().get_list_more_buttons(instance)
+        buttons: list[Any] = super().get_list_more_buttons(instance)
         if policies.may(self.request.user, "view", ListMembership):
             where = reverse("wagtail_kwiga_lists:members", args=[instance.pk])
             buttons.append(MenuItem(_("People"), url=where, icon_name="group", priority=15))
@@ -155,7 +156,8 @@ class ContactListInspectView(_WithPeople, InspectView):
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         panels = _cards(self.object, self.request)
-        return super().get_context_data(panels=panels, media=MediaContainer(panels).media, **kwargs)
+        context: dict[str, Any] = super().get_context_data(panels=panels, media=MediaContainer(panels).media, **kwargs)
+        return context
 
 
 def _cards(contact_list: ContactList, request: HttpRequest) -> list[Component]:
@@ -212,7 +214,7 @@ class ContactListViewSet(SnippetViewSet):
             DateColumn("created_at", label=_("Made"), sort_key="created_at"),
         ]  # fmt: skip
 
-    def get_queryset(self, request: Any) -> Any:
+    def get_queryset(self, request: HttpRequest) -> QuerySet[ContactList]:
         lists = ContactList.objects.annotate(members_now=people_on(conf.now()))
         return lists.prefetch_related("coupons").order_by("title")
 

@@ -156,7 +156,7 @@ class Timeline(MailPanel):
         return timeline_card(email)
 
 
-def _mailbox(name: str, address: str) -> Any:
+def _mailbox(name: str, address: str) -> str:
     """Name and address, one below the other."""
     return format_html("{}<br>{}", name, breaking(address)) if name else breaking(address)
 

@@ -9,7 +9,7 @@ import django_filters
 from django import forms
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.template.response import TemplateResponse
@@ -77,13 +77,14 @@ class EmailIndexView(RecordIndexView):
             paginator.first = Q(status=Status.UNKNOWN)
         return paginator
 
-    def get_base_queryset(self) -> Any:
-        return super().get_base_queryset().select_related("order")
+    def get_base_queryset(self) -> QuerySet[OutgoingEmail]:
+        mails: QuerySet[OutgoingEmail] = super().get_base_queryset().select_related("order")
+        return mails
 
     def get_list_more_buttons(self, instance: OutgoingEmail) -> list[Any]:
         return [*super().get_list_more_buttons(instance), *_verdict_buttons(instance, self.request.user, Button)]
 
-    def nothing_yet(self) -> Any:
+    def nothing_yet(self) -> str:
         return format_html(
             '{} <a href="{}">{}</a>',
             _("No mail yet: a scenario or a receipt will be the first."),
@@ -119,14 +120,16 @@ class EmailInspectView(generic.InspectView):
         return get_object_or_404(mails, pk=self.pk)
 
     def get_page_subtitle(self) -> str:
-        return self.object.subject
+        subject: str = self.object.subject
+        return subject
 
     def get_fields(self) -> list[str]:
         return []
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         panels = mail_card.panels(self.object, self.request)
-        return super().get_context_data(panels=panels, media=MediaContainer(panels).media, **kwargs)
+        context: dict[str, Any] = super().get_context_data(panels=panels, media=MediaContainer(panels).media, **kwargs)
+        return context
 
 
 def settle(request: HttpRequest, pk: int, verdict: str) -> HttpResponse:
@@ -174,7 +177,7 @@ def settle(request: HttpRequest, pk: int, verdict: str) -> HttpResponse:
     )
 
 
-def _not_in_doubt(email: OutgoingEmail) -> Any:
+def _not_in_doubt(email: OutgoingEmail) -> str:
     return _("There is nothing to decide about “%(subject)s” any more: it is “%(status)s”.") % {
         "subject": email.subject,
         "status": email.get_status_display(),

@@ -63,7 +63,7 @@ def _flat(choices: Any) -> Iterator[tuple[str, Any]]:
             yield str(value), label
 
 
-def _titles(field: forms.ModelChoiceField, answer: Any) -> Iterator[str]:
+def _titles(field: forms.ModelChoiceField[Any], answer: Any) -> Iterator[str]:
     """The rows chosen, as they are called; one that is gone by its key."""
     try:
         found = {str(row.pk): str(row) for row in cast("QuerySet[Any]", field.queryset).filter(pk__in=_several(answer))}
@@ -78,4 +78,5 @@ def _moment(field: forms.Field, answer: Any) -> str:
     except ValidationError:
         return answers.text_of(answer)
     here = timezone.template_localtime(moment)  # type: ignore[attr-defined]  # the stubs have left it out
-    return formats.localize(here)
+    words: str = formats.localize(here)
+    return words

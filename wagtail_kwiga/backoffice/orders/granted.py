@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
-from typing import Any
 
+from django.utils.functional import Promise
 from django.utils.html import format_html
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
@@ -14,7 +14,7 @@ from wagtail_kwiga.access.models import AccessGrant
 from wagtail_kwiga.backoffice.parts.columns import exact, exact_end
 
 
-def state(grant: AccessGrant | None, now: dt.datetime) -> Any:
+def state(grant: AccessGrant | None, now: dt.datetime) -> Promise | str:
     """Whether it was given, and whether it holds at ``now``."""
     if grant is None:
         return _("not given: opens once the order is paid")
@@ -31,11 +31,11 @@ def state(grant: AccessGrant | None, now: dt.datetime) -> Any:
     return _("given")
 
 
-def end(grant: AccessGrant) -> Any:
+def end(grant: AccessGrant) -> Promise | str:
     """When it really ends, with what was sold beside it where that has changed."""
     times = grant_times.times_of(grant)
     if grant.revoked_at:
-        really: Any = exact(min(grant.revoked_at, grant.ends_at or grant.revoked_at))
+        really: Promise | str = exact(min(grant.revoked_at, grant.ends_at or grant.revoked_at))
     elif times is None or not grant.adjustments.all():
         return exact_end(grant.ends_at) or _("no end")
     elif times.frozen and times.frozen[-1][1] is None:

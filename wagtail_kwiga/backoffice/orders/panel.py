@@ -29,4 +29,5 @@ class OrderPanel(Component):
         raise NotImplementedError
 
     def render_html(self, parent_context: Any = None) -> str:
-        return self.card().render_html(parent_context)
+        shown: str = self.card().render_html(parent_context)
+        return shown

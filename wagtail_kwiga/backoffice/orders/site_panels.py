@@ -59,7 +59,8 @@ class SitePanel(Component):
     def render_html(self, parent_context: Any = None) -> str:
         if self.panel is not None:
             with self._minded():
-                return self.panel.render_html(parent_context)
+                shown: str = self.panel.render_html(parent_context)
+                return shown
         return format_html("<p>{}</p>", _("This panel could not be shown. The site's log says why."))
 
     def _minded(self) -> Any:

@@ -8,7 +8,7 @@ import django_filters
 from django import forms
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
-from django.db.models import Exists, OuterRef, Q
+from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import get_object_or_404, redirect
 from django.template.response import TemplateResponse
@@ -80,7 +80,7 @@ class OrderFilterSet(WagtailFilterSet):
         model = Order
         fields = ["status", "attention", "offer", "payment_method", "payment_kind", "origin", "placed_at"]
 
-    def needing_a_person(self, orders: Any, name: str, value: str) -> Any:
+    def needing_a_person(self, orders: QuerySet[Any], name: str, value: str) -> QuerySet[Any]:
         return orders.filter(needs_person=True) if value == "yes" else orders
 
 
@@ -93,11 +93,14 @@ class OrderIndexView(RecordIndexView):
     def beginnings(words: str) -> list[Q]:
         return [long_lists.by_order_number(words), *long_lists.by_contact(words), Q(coupon__code__iexact=words)]
 
-    def get_base_queryset(self) -> Any:
+    def get_base_queryset(self) -> QuerySet[Order]:
         of_order = writing.open_about(Order, OuterRef("pk"))
-        return super().get_base_queryset().select_related("contact").annotate(needs_person=Exists(of_order))
+        orders: QuerySet[Order] = (
+            super().get_base_queryset().select_related("contact").annotate(needs_person=Exists(of_order))
+        )
+        return orders
 
-    def nothing_yet(self) -> Any:
+    def nothing_yet(self) -> str:
         return format_html(
             '{} <a href="{}">{}</a>',
             _("No orders yet: publish an offer page, and each form that a buyer sends becomes an order here."),
@@ -145,7 +148,8 @@ class OrderInspectView(generic.InspectView):
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         panels = order_card.panels(self.object, self.request)
-        return super().get_context_data(panels=panels, media=MediaContainer(panels).media, **kwargs)
+        context: dict[str, Any] = super().get_context_data(panels=panels, media=MediaContainer(panels).media, **kwargs)
+        return context
 
 
 class MoneyForm(forms.Form):

@@ -21,7 +21,8 @@ class Card(Component):
         self.heading, self.content, self.icon = heading, content, icon
 
     def render_html(self, parent_context: Any = None) -> str:
-        return self.content.render_html(parent_context)
+        shown: str = self.content.render_html(parent_context)
+        return shown
 
 
 @dataclass(frozen=True)

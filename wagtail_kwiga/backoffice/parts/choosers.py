@@ -10,7 +10,7 @@ from django import forms
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.db.models import Q
-from django.http import Http404
+from django.http import Http404, HttpRequest
 from django.utils.translation import gettext_lazy as _
 from wagtail.admin.forms.choosers import BaseFilterForm
 from wagtail.admin.ui.tables import Column
@@ -90,19 +90,20 @@ def may_choose(user: Any) -> bool:
 
     Wagtail's own choosers of snippets are open to whoever may log in to the admin; codes of coupons are worth money.
     """
-    return user.has_module_perms("wagtail_kwiga") or PagePermissionPolicy().user_has_any_permission(
-        user, {"add", "change", "publish"}
+    return bool(
+        user.has_module_perms("wagtail_kwiga")
+        or PagePermissionPolicy().user_has_any_permission(user, {"add", "change", "publish"})
     )
 
 
 class GuardedChooser(chooser.SnippetChooserViewSet):
     """A chooser for those who ``may_choose``."""
 
-    def construct_view(self, view_class: Any, **kwargs: Any) -> Callable:
+    def construct_view(self, view_class: Any, **kwargs: Any) -> Callable[..., Any]:
         view = super().construct_view(view_class, **kwargs)
 
         @wraps(view)
-        def guarded(request: Any, *args: Any, **kwargs: Any) -> Any:
+        def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
             if not may_choose(request.user):
                 raise PermissionDenied
             # What is no key at all would reach the database, which cannot read it.
@@ -132,7 +133,10 @@ class RowChooser(GuardedChooser):
 
     def get_common_view_kwargs(self, **kwargs: Any) -> dict[str, Any]:
         form = type("SearchForm", (SearchForm,), {"searched": self.searched})
-        return super().get_common_view_kwargs(filter_form_class=form, more_columns=self.more_columns, **kwargs)
+        given: dict[str, Any] = super().get_common_view_kwargs(
+            filter_form_class=form, more_columns=self.more_columns, **kwargs
+        )
+        return given
 
 
 class CouponChooser(RowChooser):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import Any
 
 from django.utils.html import format_html
@@ -65,7 +66,7 @@ def person(contact: Any) -> SafeString:
     return format_html('{}<br><span class="kwiga-under">{}</span>', contact.name, breaking(contact.email))
 
 
-def coming(instant: Any) -> Any:
+def coming(instant: dt.datetime | None) -> str:
     """An instant that lies ahead, or may, to the minute; the exact one on hover. (Wagtail's own column knows only the past:
     it says *Just now* of next year.)"""
     if instant is None:
@@ -76,12 +77,12 @@ def coming(instant: Any) -> Any:
     )  # fmt: skip
 
 
-def exact_end(end: Any) -> str:
+def exact_end(end: dt.datetime | None) -> str:
     """``exact`` for an end: what ends with a day is told as its last minute."""
     return exact(instants.last_minute(end)) if end is not None else ""
 
 
-def ending(end: Any) -> Any:
+def ending(end: dt.datetime | None) -> str:
     """``coming`` for an end: what ends with a day is told as its last minute."""
     return coming(instants.last_minute(end)) if end is not None else ""
 
@@ -115,6 +116,6 @@ def _doer(entry: TimelineEntry) -> Any:
     return entry.by or ("" if entry.actor == Actor.SYSTEM else entry.get_actor_display())
 
 
-def exact(instant: Any) -> str:
+def exact(instant: dt.datetime | None) -> str:
     """An instant to the second, with its zone; nothing for none."""
     return instants.moment_to_the_second(instant) if instant is not None else ""

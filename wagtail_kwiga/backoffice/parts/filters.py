@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import django_filters
 from django import forms
@@ -13,6 +13,12 @@ from django_filters import fields
 from wagtail.admin.filters import DateRangePickerWidget
 
 from wagtail_kwiga.backoffice.parts import records
+
+# Django's field names the model of its rows to a type checker only.
+if TYPE_CHECKING:
+    _RowsField = forms.ModelMultipleChoiceField[Any]
+else:
+    _RowsField = forms.ModelMultipleChoiceField
 
 #: Far enough from both ends that a day begins and ends in every time zone.
 _DAYS: list[Any] = [MinValueValidator(dt.date(1900, 1, 1)), MaxValueValidator(dt.date(9998, 12, 31))]
@@ -66,7 +72,7 @@ class _Reachable:
         return super()._check_values(wanted)  # type: ignore[misc]  # Django's, private
 
 
-class RowsField(_Reachable, forms.ModelMultipleChoiceField):
+class RowsField(_Reachable, _RowsField):
     """Several rows, in a form."""
 
 

@@ -16,7 +16,7 @@ class GuidedIndexView(HarmlessExport, IndexView):
     table_classname = WIDE_LISTING
     results_template_name = "wagtail_kwiga/backoffice/listing_results.html"
 
-    def nothing_yet(self) -> Any:
+    def nothing_yet(self) -> str:
         """What this list is for and how the first row comes about."""
         return ""
 

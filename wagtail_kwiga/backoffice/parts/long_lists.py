@@ -14,7 +14,7 @@ from functools import reduce
 from typing import TYPE_CHECKING, Any
 
 from django.db import connections
-from django.db.models import Q, QuerySet
+from django.db.models import Model, Q, QuerySet
 from django.utils.formats import number_format
 from django.utils.functional import cached_property
 from django.utils.translation import gettext as _
@@ -65,7 +65,8 @@ class LongPaginator(WagtailPaginator):
     @cached_property
     def items_count_label(self) -> str:
         if not self.has_more:
-            return super().items_count_label
+            label: str = super().items_count_label
+            return label
         counted = number_format(self.most, force_grouping=True)
         return _("more than %(number)s %(things)s") % {"number": counted, "things": self.verbose_name_plural}
 
@@ -88,7 +89,7 @@ class LongPaginator(WagtailPaginator):
         return [*first[bottom:top], *others[max(0, bottom - len(first)) : max(0, top - len(first))]]
 
     @staticmethod
-    def _keys(rows: QuerySet) -> QuerySet:
+    def _keys(rows: QuerySet[Model]) -> QuerySet[Model, Any]:
         return rows.values_list("pk", flat=True)
 
 
@@ -111,13 +112,14 @@ class LongListMixin(_ListView):
         paginator.most = FOUND if self.is_searching and self.is_long else COUNTED
         return paginator
 
-    def search_queryset(self, queryset: QuerySet) -> QuerySet:
+    def search_queryset(self, queryset: QuerySet[Model]) -> QuerySet[Model]:
         if not (self.is_searching and self.is_long):
-            return super().search_queryset(queryset)
+            found: QuerySet[Model] = super().search_queryset(queryset)
+            return found
         newest = queryset.filter(pk__gt=self._key_after(READ))
         beginnings: Any = self.beginnings  # there are some: it is long
-        found = [super().search_queryset(newest), *map(queryset.filter, beginnings(self.search_query))]
-        keys = _united([rows.order_by().values_list("pk", flat=True) for rows in found], whole=self.is_export)
+        parts = [super().search_queryset(newest), *map(queryset.filter, beginnings(self.search_query))]
+        keys = _united([rows.order_by().values_list("pk", flat=True) for rows in parts], whole=self.is_export)
         return queryset.filter(pk__in=keys)
 
     def _key_after(self, number: int) -> Any:
@@ -134,14 +136,14 @@ class LongListMixin(_ListView):
 class _InChunks:
     """The rows of an export, a part of them in memory at a time."""
 
-    def __init__(self, rows: QuerySet) -> None:
+    def __init__(self, rows: QuerySet[Model]) -> None:
         self.rows, self.model = rows, rows.model
 
-    def __iter__(self) -> Iterator[Any]:
+    def __iter__(self) -> Iterator[Model]:
         return self.rows.iterator(chunk_size=CHUNK)
 
 
-def _united(keys: list[QuerySet], *, whole: bool) -> Any:
+def _united(keys: list[QuerySet[Model, Any]], *, whole: bool) -> Any:
     """The keys of all. Not ``whole``: found now and no more than a list shows, because a database that meets them in a
     subquery guesses wrong how many there are, and may go through everything to put the few in order."""
     if not whole and connections[keys[0].db].features.supports_slicing_ordering_in_compound:

@@ -26,7 +26,8 @@ class RecordPolicy(ModelPermissionPolicy):
             return False
         if action == "view":
             return any(super(RecordPolicy, self).user_has_permission(user, word) for word in ("view", "change"))
-        return super().user_has_permission(user, action)
+        allowed: bool = super().user_has_permission(user, action)
+        return allowed
 
     def user_has_any_permission(self, user: Any, actions: Any) -> bool:
         return any(self.user_has_permission(user, action) for action in actions)
@@ -55,7 +56,7 @@ def _verbs() -> frozenset[str]:
     return frozenset(codename for model in models for codename, _name in model._meta.permissions)
 
 
-def registered() -> QuerySet:
+def registered() -> QuerySet[Permission]:
     """``register_permissions``: every verb of ours, for Wagtail's form of a group. Their names there are translated: the form
     looks up the English one, which the database has, in the catalogue that holds it for ``Meta.permissions``."""
     codenames = {*_verbs(), *_WITHOUT_A_SCREEN}

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse
 from django.urls import path
 from django.utils.functional import cached_property
 from wagtail.admin.views import generic
@@ -59,10 +60,11 @@ class RecordIndexView(LongListMixin, HarmlessExport, generic.IndexView):
     #: What a spreadsheet holds in columns that are no attribute of the row: name → function of the row.
     exported: dict[str, Callable[[Any], Any]] = {}
 
-    def dispatch(self, request: Any, *args: Any, **kwargs: Any) -> Any:
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         if self.is_export and not policies.can(request.user, "export_contacts"):
             raise PermissionDenied
-        return super().dispatch(request, *args, **kwargs)
+        answer: HttpResponse = super().dispatch(request, *args, **kwargs)
+        return answer
 
     @cached_property
     def show_export_buttons(self) -> bool:
@@ -92,7 +94,7 @@ class RecordIndexView(LongListMixin, HarmlessExport, generic.IndexView):
         paginator.verbose_name, paginator.verbose_name_plural = self.verbose_name, self.verbose_name_plural
         return paginator
 
-    def nothing_yet(self) -> Any:
+    def nothing_yet(self) -> str:
         """What to say, and where to go, where there is nothing at all."""
         return ""
 

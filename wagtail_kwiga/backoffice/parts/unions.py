@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any, TypeVar
 
 from django.db.models import QuerySet
 
+#: Rows, or values of them.
+_Rows = TypeVar("_Rows", bound="QuerySet[Any, Any]")
 
-def united(parts: Sequence[QuerySet], *, doubles: bool = False) -> QuerySet:
+
+def united(parts: Sequence[_Rows], *, doubles: bool = False) -> _Rows:
     """The rows of all ``parts`` in no order, ``doubles`` and all or each once; to be put in order as a whole, if at all.
 
     Since Django 6.1 a union takes on the ordering of its model again, which a database refuses in a union of unions and

@@ -119,7 +119,7 @@ class WinBackForm(forms.Form):
         )
 
     def _proofread(self, name: str, mistakes: Callable[[str], list[tuple[str, str]]]) -> str:
-        words = self.cleaned_data[name]
+        words: str = self.cleaned_data[name]
         if found := mistakes(words):
             raise ValidationError([message for message, _name in found])
         return words

@@ -38,7 +38,8 @@ class Row:
 
     @property
     def pk(self) -> int:
-        return self.instance.pk
+        key: int = self.instance.pk
+        return key
 
 
 def table(drafted: DraftedRecovery) -> Table:

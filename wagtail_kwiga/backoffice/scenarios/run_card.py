@@ -86,5 +86,5 @@ def _decisions(run: Run, records: list[StepRecord], told: Retelling, user: Any) 
     )
 
 
-def _lines(words: list[str]) -> Any:
+def _lines(words: list[str]) -> str:
     return format_html_join("", "<div>{}</div>", ([one] for one in words))

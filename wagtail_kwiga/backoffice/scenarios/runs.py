@@ -6,7 +6,7 @@ from typing import Any
 
 import django_filters
 from django import forms
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.shortcuts import get_object_or_404
 from django.urls import path
 from django.utils.functional import cached_property
@@ -60,8 +60,8 @@ class RunIndexView(RecordIndexView):
     def beginnings(words: str) -> list[Q]:
         return [long_lists.by_order_number(words, "order__number"), *long_lists.by_contact(words)]
 
-    def get_base_queryset(self) -> Any:
-        rows = super().get_base_queryset().select_related("contact", "scenario", "order", "version")
+    def get_base_queryset(self) -> QuerySet[Run]:
+        rows: QuerySet[Run] = super().get_base_queryset().select_related("contact", "scenario", "order", "version")
         return rows.defer("scenario__start", "scenario__steps")
 
     def get_table(self, object_list: Any) -> Any:
@@ -122,7 +122,7 @@ class RunIndexView(RecordIndexView):
         context = super().get_context_data(*args, **kwargs)
         return {**context, "may_stop": can(self.request.user, "stop_runs"), "app_label": Run._meta.app_label}
 
-    def nothing_yet(self) -> Any:
+    def nothing_yet(self) -> str:
         return format_html(
             '{} <a href="{}">{}</a>',
             _("Nobody yet: publish a scenario, and whoever leaves an order it is about is listed here."),
@@ -149,7 +149,8 @@ class RunInspectView(generic.InspectView):
         return stopping.buttons(self.object, self.request.user, HeaderButton)
 
     def get_page_subtitle(self) -> str:
-        return self.object.contact.name or self.object.contact.email
+        name: str = self.object.contact.name or self.object.contact.email
+        return name
 
     def get_breadcrumbs_items(self) -> list[dict[str, Any]]:
         return [
@@ -163,7 +164,8 @@ class RunInspectView(generic.InspectView):
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         panels = run_card.panels(self.object, self.request.user)
-        return super().get_context_data(panels=panels, media=MediaContainer(panels).media, **kwargs)
+        context: dict[str, Any] = super().get_context_data(panels=panels, media=MediaContainer(panels).media, **kwargs)
+        return context
 
 
 class RunViewSet(RecordViewSet):

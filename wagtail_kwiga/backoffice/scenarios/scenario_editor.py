@@ -47,9 +47,9 @@ class ScenarioForm(WagtailAdminModelForm):
     """A draft may be anything; what is published must be able to run."""
 
     def clean(self) -> dict[str, Any]:
-        data = super().clean()
+        data: dict[str, Any] = super().clean()
         if not self.is_deferred_validation and not self.errors:
-            given = {name: data[name] for name in ("title", "start", "steps") if name in data}
+            given: dict[str, Any] = {name: data[name] for name in ("title", "start", "steps") if name in data}
             self._place(compiling.read(Scenario(pk=self.instance.pk, **given)).found, given)
         return data
 
@@ -80,7 +80,10 @@ def _at_blocks(problems: list[ScenarioProblem], stream: StreamValue) -> StreamBl
 
 def _in_block(words: list[str], block: Any) -> ValidationError:
     if isinstance(block, StructBlock):
-        return StructBlockValidationError(non_block_errors=ErrorList([ValidationError(one) for one in words]))
+        fault: ValidationError = StructBlockValidationError(
+            non_block_errors=ErrorList([ValidationError(one) for one in words])
+        )
+        return fault
     return ValidationError(words)
 
 
@@ -97,9 +100,11 @@ class _KnownOnly(_EditorView):
         if unknown is None and (revision := getattr(self, "revision", None)):
             unknown = compiling.unknown_problem(self.object, revision)
         if unknown is None:
-            return super().run_before_hook()
+            answer: HttpResponse | None = super().run_before_hook()
+            return answer
         if self.expects_json_response:
-            return self.json_error_response("unknown_steps", str(unknown))
+            refusal: HttpResponse = self.json_error_response("unknown_steps", str(unknown))
+            return refusal
         words = _("“%(scenario)s” cannot be opened. %(why)s")
         messages.error(self.request, words % {"scenario": self.object, "why": unknown})
         return redirect("wagtail_kwiga_scenarios:list")
@@ -119,7 +124,8 @@ class _Publishing(_EditorView):
     def publish_action(self) -> HttpResponse | None:
         """The form has refused what cannot run; a coupon or a mail may have changed since it was looked at."""
         try:
-            return super().publish_action()
+            answer: HttpResponse | None = super().publish_action()
+            return answer
         except ScenarioFault as fault:
             words = _("The scenario could not be published. It is saved as a draft.")
             _say(self.request, django_messages.ERROR, words, fault.facts.get("problems") or [str(fault)])
@@ -127,7 +133,8 @@ class _Publishing(_EditorView):
 
     def get_success_message(self, instance: Scenario | None = None) -> str:
         if not self.is_published_now:
-            return super().get_success_message(instance)
+            message: str = super().get_success_message(instance)
+            return message
         scenario = Scenario.objects.select_related("version").get(pk=(instance or self.object).pk)
         definitions = run_history.readable([scenario.version] if scenario.version else [])
         told = {
@@ -144,7 +151,7 @@ class _Publishing(_EditorView):
         )
 
     def save_action(self) -> HttpResponse:
-        response = super().save_action()
+        response: HttpResponse = super().save_action()
         if self.is_published_now and (found := editor_warnings.warnings(Scenario.objects.get(pk=self.object.pk))):
             _say(self.request, django_messages.WARNING, _("Published, and worth a look:"), found)
         return response
@@ -180,7 +187,7 @@ class ScenarioEditView(_KnownOnly, _Publishing, snippets.EditView):
         return [*super().header_more_buttons, *buttons(self.object, self.request.user)]
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        context = super().get_context_data(**kwargs)
+        context: dict[str, Any] = super().get_context_data(**kwargs)
         if context.get("is_partial"):
             context |= {
                 "summary": scenario_summary.Summary(self.object),
@@ -198,7 +205,8 @@ class ScenarioUnpublishView(snippets.UnpublishView):
         inside = Run.objects.filter(scenario=self.object, state__in=stopping.INSIDE).count()
         stop_all = reverse("wagtail_kwiga_scenarios:stop_all", args=[self.object.pk])
         told = {"inside": inside, "stop_all_url": stop_all if can(self.request.user, "stop_runs") else ""}
-        return super().get_context_data(**kwargs) | told
+        context: dict[str, Any] = super().get_context_data(**kwargs) | told
+        return context
 
 
 def people_of(scenario: Scenario, *states: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.db.models import Count, Q
+from django.db.models import Count, Q, QuerySet
 from django.urls import reverse
 from django.utils.functional import cached_property
 from django.utils.translation import gettext_lazy as _
@@ -44,7 +44,7 @@ class ScenarioVersionsView(PermissionCheckedMixin, BaseObjectMixin, BaseListingV
     def get_index_url(self) -> str:
         return reverse(self.versions_url_name, args=[self.object.pk])
 
-    def get_base_queryset(self) -> Any:
+    def get_base_queryset(self) -> QuerySet[ScenarioVersion]:
         inside = Count("runs", filter=Q(runs__state__in=INSIDE))
         versions = ScenarioVersion.objects.filter(scenario=self.object).select_related("published_by")
         return versions.annotate(inside=inside).order_by("-number")

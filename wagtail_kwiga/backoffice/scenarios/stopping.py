@@ -234,7 +234,8 @@ class StopRuns(BulkAction):
         if not can(request.user, "stop_runs"):
             raise PermissionDenied
         self.next_url = linking.back(request, request.path)
-        return super().dispatch(request, *args, **kwargs)
+        answer: HttpResponse = super().dispatch(request, *args, **kwargs)
+        return answer
 
     @classmethod
     def get_queryset(cls, model: Any, object_ids: Any) -> list[Run]:
@@ -249,7 +250,8 @@ class StopRuns(BulkAction):
 
     def form_valid(self, form: forms.Form) -> HttpResponse:
         with locking.atomic_write():
-            return super().form_valid(form)
+            answer: HttpResponse = super().form_valid(form)
+            return answer
 
     def get_execution_context(self) -> dict[str, Any]:
         return {**super().get_execution_context(), "user": self.request.user}

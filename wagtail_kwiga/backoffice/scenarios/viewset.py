@@ -129,7 +129,10 @@ class ScenarioIndexView(snippets.IndexView):
         return [*super().get_list_more_buttons(instance), *scenario_editor.buttons(instance, self.request.user)]
 
     def get_context_data(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
-        return super().get_context_data(*args, **kwargs) | {"offers_url": linking.url("wagtail_kwiga_offers:list")}
+        context: dict[str, Any] = super().get_context_data(*args, **kwargs) | {
+            "offers_url": linking.url("wagtail_kwiga_offers:list")
+        }
+        return context
 
 
 class ScenarioViewSet(snippets.SnippetViewSet):
