@@ -7,11 +7,13 @@ from typing import Any
 
 from django import forms
 from django.conf import settings
+from django.core.exceptions import ValidationError
 from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
 from wagtail.admin.forms import WagtailAdminPageForm
 from wagtail.admin.panels import FieldPanel, FieldRowPanel, MultiFieldPanel, ObjectList, Panel, TabbedInterface
 
+from wagtail_kwiga.catalogue.amount_field import AmountField, refuse_smaller_parts
 from wagtail_kwiga.catalogue.end_field import EndField
 from wagtail_kwiga.exceptions import ConfigurationFault
 from wagtail_kwiga.offers import choices, publishing
@@ -41,12 +43,24 @@ class OfferPageForm(WagtailAdminPageForm):
             )
         if "sales_until" in self.fields:
             self.fields["sales_until"] = EndField.instead_of(self.fields["sales_until"])
-        if "price" in self.fields and self.instance.price is not None:
-            self.initial["price"] = in_its_currency(self.instance)
+        if "price" in self.fields:
+            currency = self.instance.currency or publishing.default_currency(self.instance, self.parent_page)
+            self.fields["price"] = AmountField.instead_of(self.fields["price"], currency=currency)
         self.is_translation = publishing.is_translation(self.instance)
         if self.is_translation:
             for name in choices.SOURCE_FIELDS:
                 self.fields.pop(name, None)
+
+    def clean(self) -> dict[str, Any]:
+        data: dict[str, Any] = super().clean()
+        price = data.get("price")
+        if price is not None and "price" in self.fields and "currency" not in self.errors:
+            currency = data.get("currency") or publishing.default_currency(self.instance, self.parent_page)
+            try:
+                refuse_smaller_parts(price, currency)
+            except ValidationError as refusal:
+                self.add_error("price", refusal)
+        return data
 
 
 def method_choices(held: Any) -> list[tuple[str, Any]]:

@@ -22,7 +22,7 @@ from wagtail_kwiga.coupons import gates
 from wagtail_kwiga.formatting import instants, languages
 from wagtail_kwiga.offers.choices import SOURCE_FIELDS
 from wagtail_kwiga.pricing.money import Money
-from wagtail_kwiga.site_settings import KwigaSettings
+from wagtail_kwiga.site_settings import sales_settings
 
 
 def page_model() -> type[Page]:
@@ -77,7 +77,7 @@ def terms_of(page: Any) -> OfferTerms:
 
 def fields_of(page: Any) -> dict[str, Any]:
     """What ``page`` says about its ``catalogue.Offer``, field by field."""
-    currency = page.currency or _default_currency(page)
+    currency = page.currency or default_currency(page)
     return {
         "title": page.title,
         "amount": Money(page.price, currency).amount,
@@ -227,10 +227,11 @@ def _list_products(offer: Offer, terms: OfferTerms) -> None:
         OfferProduct.objects.bulk_create(OfferProduct(offer=offer, **row) for row in wanted)
 
 
-def _default_currency(page: Any) -> str:
-    site = page.get_site() if page.pk else None
-    settings = KwigaSettings.for_site(site) if site else KwigaSettings()
-    return settings.default_currency
+def default_currency(page: Any, parent: Any = None) -> str:
+    """What the site of ``page`` sells in where nothing else is said; that of ``parent`` for a page that has no place yet, and
+    of the default site for one outside of every site."""
+    place = page if page.url_path else parent
+    return sales_settings(place.get_site() if place is not None else None).default_currency
 
 
 def _distance(page: Any, language: str, site: Site | None) -> tuple[bool, bool, int, int]:
