@@ -19,7 +19,7 @@ from wagtail.search import index
 from wagtail_kwiga.catalogue.models import Offer
 from wagtail_kwiga.currency_validator import validate_currency
 from wagtail_kwiga.drafts import StaleDraftGuard
-from wagtail_kwiga.offers import localize, publishing, submission
+from wagtail_kwiga.offers import localize, page_currency, publishing, submission
 from wagtail_kwiga.offers.choices import SOURCE_FIELDS, LanguageMode, PhoneMode
 from wagtail_kwiga.offers.languages import SpokenResponse
 from wagtail_kwiga.offers.page_context import Visit
@@ -55,7 +55,7 @@ class OfferPageMixin(StaleDraftGuard):
         max_length=3,
         blank=True,
         validators=[validate_currency],
-        help_text=_("Left empty: the site's default currency."),
+        help_text=_("Left empty: the site's default currency of today, written here once the offer has a price."),
     )
     #: Aliases of ``PAYMENT_PROVIDERS``; empty: all.
     payment_methods = models.JSONField(
@@ -116,6 +116,8 @@ class OfferPageMixin(StaleDraftGuard):
 
     def clean(self) -> None:
         super().clean()
+        if not self.currency and self.price is not None:
+            self.currency = page_currency.currency_of(self)
         faults: dict[str, Any] = {}
         if (
             self.price
@@ -162,6 +164,7 @@ class OfferPageMixin(StaleDraftGuard):
         for name in SOURCE_FIELDS:
             if follows or name not in content:  # not there: it was a translation when the revision was made
                 setattr(page, name, getattr(self, name))
+        page.currency = page.currency or self.currency  # a revision of before it was written into the page
         return page
 
     # --- the way of a visitor -----------------------------------------------------------------------------------------

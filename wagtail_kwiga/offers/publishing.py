@@ -20,9 +20,9 @@ from wagtail_kwiga.catalogue.models import Offer, OfferProduct, PriceRecord
 from wagtail_kwiga.catalogue.terms import OfferTerms, ProductTerms
 from wagtail_kwiga.coupons import gates
 from wagtail_kwiga.formatting import instants, languages
+from wagtail_kwiga.offers import page_currency
 from wagtail_kwiga.offers.choices import SOURCE_FIELDS
 from wagtail_kwiga.pricing.money import Money
-from wagtail_kwiga.site_settings import sales_settings
 
 
 def page_model() -> type[Page]:
@@ -77,7 +77,7 @@ def terms_of(page: Any) -> OfferTerms:
 
 def fields_of(page: Any) -> dict[str, Any]:
     """What ``page`` says about its ``catalogue.Offer``, field by field."""
-    currency = page.currency or default_currency(page)
+    currency = page_currency.currency_of(page)
     return {
         "title": page.title,
         "amount": Money(page.price, currency).amount,
@@ -154,6 +154,7 @@ def page_for(offer: Offer, language: str, site: Site | None = None) -> Any | Non
 
 def connect() -> None:
     """Listen to Wagtail. Safe to call twice."""
+    page_currency.connect()
     page_published.connect(_on_published, dispatch_uid="wagtail_kwiga.offers.published")
     page_unpublished.connect(_on_unpublished, dispatch_uid="wagtail_kwiga.offers.unpublished")
     # With a sender: without one, Django would have to load every row that anybody deletes anywhere.
@@ -225,13 +226,6 @@ def _list_products(offer: Offer, terms: OfferTerms) -> None:
         if listed:
             rows.delete()
         OfferProduct.objects.bulk_create(OfferProduct(offer=offer, **row) for row in wanted)
-
-
-def default_currency(page: Any, parent: Any = None) -> str:
-    """What the site of ``page`` sells in where nothing else is said; that of ``parent`` for a page that has no place yet, and
-    of the default site for one outside of every site."""
-    place = page if page.url_path else parent
-    return sales_settings(place.get_site() if place is not None else None).default_currency
 
 
 def _distance(page: Any, language: str, site: Site | None) -> tuple[bool, bool, int, int]:
