@@ -83,7 +83,7 @@ def test_a_page_is_made_and_published_in_the_editor(admin_client, seller):
 def test_groups_and_help_stand_in_the_editor(admin_client, seller):
     page = make_page()
     words = text_of(admin_client.get(reverse("wagtailadmin_pages:edit", args=[page.pk])))
-    for said in ("Selling", "Access", "Coupons", "Language of this page", "0 makes a free offer", "both must agree"):
+    for said in ("Selling", "Access", "Coupons", "Language of this page", "This offer is free", "both must agree"):
         assert said in words
     assert "This page is a translation" not in words
 

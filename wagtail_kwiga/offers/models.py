@@ -46,9 +46,9 @@ class OfferPageMixin(StaleDraftGuard):
         _("price"),
         max_digits=14,
         decimal_places=4,
-        default=0,
+        # Null only on a draft: nobody has said yet what it costs, and so it is not free either.
+        null=True,
         validators=[MinValueValidator(0)],
-        help_text=_("0 makes a free offer: no payment step, access at once."),
     )
     currency = models.CharField(
         _("currency"),

@@ -123,7 +123,8 @@ class Visit:
     def _sold(self) -> tuple[Offer | None, OfferTerms]:
         offer, terms = selling.offer_of_page(publishing.key_of(self.page))
         if self.is_preview and not (offer and publishing.is_translation(self.page)):
-            drafted = Offer(state=Offer.State.ON_SALE, **publishing.fields_of(self.page))
+            state = Offer.State.DRAFT if self.page.price is None else Offer.State.ON_SALE
+            drafted = Offer(state=state, **publishing.fields_of(self.page))
             drafted.pk = offer.pk if offer else None
             return drafted, publishing.terms_of(self.page)
         return offer, terms

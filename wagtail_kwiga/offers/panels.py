@@ -27,8 +27,15 @@ from wagtail_kwiga.pricing.money import Money
 class OfferPageForm(WagtailAdminPageForm):
     """Leaves out what the source page decides, so that no translation can change it, whatever is posted.
 
-    A price is typed in the reader's own notation. A currency that changes is asked about.
+    A price is typed in the reader's own notation. A currency that changes is asked about, and an offer is free only where
+    somebody says so.
     """
+
+    is_free = forms.BooleanField(
+        required=False,
+        label=_("This offer is free"),
+        help_text=_("No payment step, access at once. The price stays empty."),
+    )
 
     currency_confirmed = forms.BooleanField(required=False, label=_("Yes, the price is in this other currency"))
     #: Whether the currency is about to change, known once the form was sent.
@@ -58,11 +65,14 @@ class OfferPageForm(WagtailAdminPageForm):
             self.priced_in = page_currency.currency_of(self.instance) if self._is_priced() else ""
             shown = self.priced_in or page_currency.default_currency(self.instance, self.parent_page)
             self.fields["price"] = AmountField.instead_of(self.fields["price"], currency=shown)
+            self.initial["is_free"] = self.instance.price is not None and not self.instance.price
+            if self.initial["is_free"] and not self.is_bound:
+                self.initial["price"] = None
             if self.priced_in and "currency" in self.fields:
                 self.initial["currency"] = self.priced_in
         self.is_translation = publishing.is_translation(self.instance)
         if self.is_translation:
-            for name in (*choices.SOURCE_FIELDS, "currency_confirmed"):
+            for name in (*choices.SOURCE_FIELDS, "currency_confirmed", "is_free"):
                 self.fields.pop(name, None)
 
     def _is_priced(self) -> bool:
@@ -70,9 +80,22 @@ class OfferPageForm(WagtailAdminPageForm):
 
     def clean(self) -> dict[str, Any]:
         data: dict[str, Any] = super().clean()
+        if "price" in self.fields:
+            self._clean_free(data)
         if "price" in self.fields and "currency" in data and data.get("price") is not None:
             self._clean_money(data)
         return data
+
+    def _clean_free(self, data: dict[str, Any]) -> None:
+        """Free is what was said to be free, and nothing becomes so by leaving a field alone."""
+        price, is_free = data.get("price"), data.get("is_free")
+        if is_free and not self.data.get(self.add_prefix("price"), "").strip():
+            self.errors.pop("price", None)
+            data["price"] = Decimal(0)
+        elif is_free and price:
+            self.add_error("price", _("A free offer has no price. Leave this empty, or untick “This offer is free”."))
+        elif price == 0 and not is_free:
+            self.add_error("price", _("Please tick “This offer is free” if it shall cost nothing, or give a price."))
 
     def _clean_money(self, data: dict[str, Any]) -> None:
         """The price in its currency, which is written down from now on and is not changed by the way."""
@@ -86,7 +109,7 @@ class OfferPageForm(WagtailAdminPageForm):
             self.add_error("price", refusal)
             return
         self.asks_currency = bool(self.priced_in) and currency != self.priced_in
-        if self.asks_currency and not data.get("currency_confirmed"):
+        if self.asks_currency and not data.get("currency_confirmed", "is_free"):
             words = _(
                 "This page is priced in %(before)s so far. Is %(price)s the right price? Please confirm it below."
             )
@@ -151,6 +174,14 @@ class CurrencyQuestionPanel(FieldPanel):
             return bool(getattr(self.form, "asks_currency", False)) and super().is_shown()
 
 
+class SourceOnlyPanel(FieldPanel):
+    """A field of the form, not of the page, that the source page alone has."""
+
+    class BoundPanel(FieldPanel.BoundPanel):
+        def is_shown(self) -> bool:
+            return self.bound_field is not None and super().is_shown()
+
+
 class SourceNotePanel(Panel):
     """On a translation: where the selling fields are edited. Nothing on the source page."""
 
@@ -186,6 +217,7 @@ def selling_panels() -> list[Panel]:
                 SourceNotePanel(),
                 FieldRowPanel([SourceFieldPanel("price"), SourceFieldPanel("currency")]),
                 CurrencyQuestionPanel("currency_confirmed"),
+                SourceOnlyPanel("is_free"),
                 FieldRowPanel([SourceFieldPanel("sales_from"), SourceFieldPanel("sales_until")]),
                 SourceFieldPanel("is_listed"),
                 FieldPanel("ask_phone"),

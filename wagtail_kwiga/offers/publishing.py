@@ -9,9 +9,11 @@ from __future__ import annotations
 import datetime as dt
 import uuid
 from collections.abc import Iterable
+from decimal import Decimal
 from typing import Any
 
 from django.db.models.signals import post_delete
+from django.utils.translation import gettext_lazy as _
 from wagtail.models import Page, Site
 from wagtail.signals import page_published, page_unpublished
 
@@ -20,9 +22,14 @@ from wagtail_kwiga.catalogue.models import Offer, OfferProduct, PriceRecord
 from wagtail_kwiga.catalogue.terms import OfferTerms, ProductTerms
 from wagtail_kwiga.coupons import gates
 from wagtail_kwiga.formatting import instants, languages
+from wagtail_kwiga.journal import writing
 from wagtail_kwiga.offers import page_currency
 from wagtail_kwiga.offers.choices import SOURCE_FIELDS
 from wagtail_kwiga.pricing.money import Money
+
+writing.register_sentences(
+    {"offers.no_price": _("The page “%(page)s” was published without a price. Nobody can buy it before it has one.")}
+)
 
 
 def page_model() -> type[Page]:
@@ -76,11 +83,12 @@ def terms_of(page: Any) -> OfferTerms:
 
 
 def fields_of(page: Any) -> dict[str, Any]:
-    """What ``page`` says about its ``catalogue.Offer``, field by field."""
+    """What ``page`` says about its ``catalogue.Offer``, field by field. A page without a price is none that is for sale;
+    whoever asks for its fields all the same gets 0."""
     currency = page_currency.currency_of(page)
     return {
         "title": page.title,
-        "amount": Money(page.price, currency).amount,
+        "amount": Money(page.price or Decimal(0), currency).amount,
         "currency": currency,
         "payment_methods": list(page.payment_methods),
         "coupon_mode": page.coupon_mode,
@@ -104,11 +112,15 @@ def publish_terms(page: Any, *, by_id: Any = None, now: dt.datetime | None = Non
     with locking.atomic_write():
         if owner in (None, page.pk):
             _hand_down(page)
+            if page.price is None:
+                return _without_price(page, now)
             return _write(page, Offer.State.ON_SALE, by_id, now)
         offer = locking.locked(Offer.objects.filter(translation_key=key, tariff_key="")).first()
         if offer is None or offer.state == Offer.State.DRAFT:
             source = page_model().objects.get(pk=owner).specific
-            return _write(source, Offer.State.ON_SALE, by_id, now) if source.live and is_offer_page(source) else None
+            if not source.live or not is_offer_page(source) or source.price is None:
+                return None
+            return _write(source, Offer.State.ON_SALE, by_id, now)
         if offer.state != Offer.State.ON_SALE:
             offer.state = Offer.State.ON_SALE
             offer.save(update_fields=["state", "updated_at"])
@@ -118,8 +130,11 @@ def publish_terms(page: Any, *, by_id: Any = None, now: dt.datetime | None = Non
 def prepare(page: Any) -> Offer | None:
     """Make the offer of a page that is still a draft, so that coupons, scenarios and staff can choose it already.
 
-    Only where there is none; an offer that exists keeps the terms of its last publication.
+    Only where there is none; an offer that exists keeps the terms of its last publication. And only once the page has a
+    price: what has none could be given away by mistake.
     """
+    if page.price is None:
+        return None
     if Offer.objects.filter(translation_key=page.translation_key).exists() or is_translation(page):
         return None
     with locking.atomic_write():
@@ -194,6 +209,24 @@ def _write(page: Any, state: str, by_id: Any, now: dt.datetime) -> Offer:
     _list_products(offer, terms_of(page))
     gates.name_coupons(offer, [block.value.pk for block in page.coupons if block.value is not None])
     return offer
+
+
+def _without_price(page: Any, now: dt.datetime) -> Offer | None:
+    """Code, or a schedule, has published a page that says no price (the editor's form refuses it): it sells nothing, and its
+    editors are told."""
+    offer = locking.locked(Offer.objects.filter(translation_key=page.translation_key, tariff_key="")).first()
+    if offer is not None and offer.state != Offer.State.WITHDRAWN:
+        offer.state = Offer.State.WITHDRAWN
+        offer.save(update_fields=["state", "updated_at"])
+    _tell(page, "offers.no_price", now)
+    return offer
+
+
+def _tell(page: Any, code: str, now: dt.datetime) -> None:
+    """Put ``page`` on the list of what needs a person; once, until it is settled."""
+    subject = (page_model(), page.pk)
+    if not writing.timeline(subject).filter(code=code, needs_attention=True, attended_at=None).exists():
+        writing.write(subject, code, now=now, attention=True, page=page.title)
 
 
 def _hand_down(page: Any) -> None:
