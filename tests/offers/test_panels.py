@@ -34,6 +34,7 @@ def sent(**given):
             "price": "120.00",
             "currency": "EUR",
             "is_listed": "on",
+            "sells_no_access": "on",  # most of these tests are not about products
             "coupon_mode": "none",
             "ask_phone": "optional",
             "language_mode": "page",

@@ -70,6 +70,13 @@ class OfferPageMixin(StaleDraftGuard):
         verbose_name=_("products"),
         help_text=_("What buyers get access to."),
     )
+    sells_no_access = models.BooleanField(
+        _("sells no access"),
+        default=False,
+        help_text=_(
+            "Ticked: it is sold without any product, and buyers get nothing opened on this site for their money."
+        ),
+    )
     coupon_mode = models.CharField(
         _("coupons"), max_length=8, choices=Offer.CouponMode.choices, default=Offer.CouponMode.NONE
     )

@@ -134,7 +134,8 @@ class Visit:
         """Why nothing can be ordered here, as a code of ``catalogue.selling``; ``None`` where it can."""
         if self.offer is None:
             return selling.DRAFT
-        return selling.why_not_for_sale(self.offer, self.now)
+        why = selling.why_not_for_sale(self.offer, self.now)
+        return selling.NOTHING if why is None and selling.sells_nothing(self.offer, self.terms.products) else why
 
     @property
     def can_order(self) -> bool:

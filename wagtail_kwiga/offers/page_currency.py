@@ -50,10 +50,13 @@ def _on_settings(instance: KwigaSettings, raw: bool = False, **_given: Any) -> N
 
 def _without_currency(site: Site) -> Iterator[Any]:
     """Priced pages of ``site`` in which no currency is written; those outside of every site belong to the default one."""
-    for kind in get_page_models():
-        if kind is Page or not getattr(kind, "is_kwiga_offer", False):
-            continue
+    for kind in page_kinds():
         for page in kind._default_manager.filter(currency="", price__isnull=False):
             place = page.get_site()
             if place == site or (place is None and site.is_default_site):
                 yield page
+
+
+def page_kinds() -> list[Any]:
+    """Every type of offer page that this site has."""
+    return [kind for kind in get_page_models() if kind is not Page and getattr(kind, "is_kwiga_offer", False)]

@@ -82,6 +82,10 @@ class OfferPageForm(WagtailAdminPageForm):
         data: dict[str, Any] = super().clean()
         if "price" in self.fields:
             self._clean_free(data)
+        # On a draft Wagtail asks for nothing that is needed only where it is published.
+        is_draft = getattr(self, "is_deferred_validation", False)
+        if not is_draft and "products" in data and not data["products"] and not data.get("sells_no_access"):
+            self.add_error("products", _("Buyers would get nothing. Choose a product, or tick “sells no access”."))
         if "price" in self.fields and "currency" in data and data.get("price") is not None:
             self._clean_money(data)
         return data
@@ -226,7 +230,9 @@ def selling_panels() -> list[Panel]:
             icon="tag",
         ),
         MultiFieldPanel([SourceFieldPanel("payment_methods")], heading=_("Payment"), icon="download"),
-        MultiFieldPanel([SourceFieldPanel("products")], heading=_("Access"), icon="key"),
+        MultiFieldPanel(
+            [SourceFieldPanel("products"), SourceFieldPanel("sells_no_access")], heading=_("Access"), icon="key"
+        ),
         MultiFieldPanel(
             [
                 SourceFieldPanel("coupon_mode", heading=_("Which coupons")),

@@ -18,17 +18,26 @@ from wagtail.models import Page, Site
 from wagtail.signals import page_published, page_unpublished
 
 from wagtail_kwiga import conf, locking
+from wagtail_kwiga.catalogue import selling
 from wagtail_kwiga.catalogue.models import Offer, OfferProduct, PriceRecord
 from wagtail_kwiga.catalogue.terms import OfferTerms, ProductTerms
 from wagtail_kwiga.coupons import gates
 from wagtail_kwiga.formatting import instants, languages
 from wagtail_kwiga.journal import writing
-from wagtail_kwiga.offers import page_currency
+from wagtail_kwiga.offers import drafted_products, page_currency
 from wagtail_kwiga.offers.choices import SOURCE_FIELDS
 from wagtail_kwiga.pricing.money import Money
 
 writing.register_sentences(
-    {"offers.no_price": _("The page “%(page)s” was published without a price. Nobody can buy it before it has one.")}
+    {
+        "offers.no_price": _("The page “%(page)s” was published without a price. Nobody can buy it before it has one."),
+        "offers.sells_nothing": _(
+            "The page “%(page)s” was published with nothing in it. Nobody can buy it before it has a product."
+        ),
+        "offers.product_gone": _(
+            "The page “%(page)s” was published, and a product that it names is deleted. It is sold without it."
+        ),
+    }
 )
 
 
@@ -92,6 +101,7 @@ def fields_of(page: Any) -> dict[str, Any]:
         "currency": currency,
         "payment_methods": list(page.payment_methods),
         "coupon_mode": page.coupon_mode,
+        "sells_no_access": page.sells_no_access,
         "is_listed": page.is_listed,
         "sales_from": page.sales_from,
         "sales_until": page.sales_until,
@@ -114,15 +124,16 @@ def publish_terms(page: Any, *, by_id: Any = None, now: dt.datetime | None = Non
             _hand_down(page)
             if page.price is None:
                 return _without_price(page, now)
-            return _write(page, Offer.State.ON_SALE, by_id, now)
+            return _publish(page, by_id, now)
         offer = locking.locked(Offer.objects.filter(translation_key=key, tariff_key="")).first()
         if offer is None or offer.state == Offer.State.DRAFT:
             source = page_model().objects.get(pk=owner).specific
             if not source.live or not is_offer_page(source) or source.price is None:
                 return None
-            return _write(source, Offer.State.ON_SALE, by_id, now)
-        if offer.state != Offer.State.ON_SALE:
-            offer.state = Offer.State.ON_SALE
+            return _publish(source, by_id, now)
+        if offer.state == Offer.State.WITHDRAWN:
+            is_empty = selling.sells_nothing(offer, selling.terms_of(offer).products)
+            offer.state = Offer.State.EMPTY if is_empty else Offer.State.ON_SALE
             offer.save(update_fields=["state", "updated_at"])
         return offer
 
@@ -170,6 +181,7 @@ def page_for(offer: Offer, language: str, site: Site | None = None) -> Any | Non
 def connect() -> None:
     """Listen to Wagtail. Safe to call twice."""
     page_currency.connect()
+    drafted_products.connect()
     page_published.connect(_on_published, dispatch_uid="wagtail_kwiga.offers.published")
     page_unpublished.connect(_on_unpublished, dispatch_uid="wagtail_kwiga.offers.unpublished")
     # With a sender: without one, Django would have to load every row that anybody deletes anywhere.
@@ -208,6 +220,18 @@ def _write(page: Any, state: str, by_id: Any, now: dt.datetime) -> Offer:
         )
     _list_products(offer, terms_of(page))
     gates.name_coupons(offer, [block.value.pk for block in page.coupons if block.value is not None])
+    return offer
+
+
+def _publish(page: Any, by_id: Any, now: dt.datetime) -> Offer:
+    """Write a page that has a price. What of it cannot be sold, because code or a schedule has published it (the editor's form
+    refuses it), is told."""
+    is_empty = not page.sells_no_access and not terms_of(page).products
+    offer = _write(page, Offer.State.EMPTY if is_empty else Offer.State.ON_SALE, by_id, now)
+    if is_empty:
+        _tell(page, "offers.sells_nothing", now)
+    elif any(block.value.get("product") is None for block in page.products):
+        _tell(page, "offers.product_gone", now)
     return offer
 
 
