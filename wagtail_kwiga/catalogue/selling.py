@@ -56,6 +56,11 @@ def sells_nothing(offer: Offer, products: Collection[object]) -> bool:
     return not products and not offer.sells_no_access
 
 
+def why_empty(offer: Offer, products: Collection[object]) -> str | None:
+    """``nothing`` where ``sells_nothing``, else ``None``; for whoever has asked ``why_not_for_sale`` already."""
+    return NOTHING if sells_nothing(offer, products) else None
+
+
 def message(code: str, offer: Offer) -> str:
     """A sentence for the visitor, in the active language, for a code of ``why_not_for_sale``."""
     if code == NOT_YET and offer.sales_from is not None:

@@ -108,6 +108,14 @@ def fields_of(page: Any) -> dict[str, Any]:
     }
 
 
+def state_of(page: Any) -> str:
+    """What becomes of the offer of ``page`` where it is published: what has no price is not on sale yet, and what sells nothing
+    is empty unless its editor said that it sells no access."""
+    if page.price is None:
+        return Offer.State.DRAFT
+    return Offer.State.ON_SALE if page.sells_no_access or terms_of(page).products else Offer.State.EMPTY
+
+
 def publish_terms(page: Any, *, by_id: Any = None, now: dt.datetime | None = None) -> Offer | None:
     """Write the terms of a page that has just been published, and put the offer on sale.
 
@@ -226,9 +234,8 @@ def _write(page: Any, state: str, by_id: Any, now: dt.datetime) -> Offer:
 def _publish(page: Any, by_id: Any, now: dt.datetime) -> Offer:
     """Write a page that has a price. What of it cannot be sold, because code or a schedule has published it (the editor's form
     refuses it), is told."""
-    is_empty = not page.sells_no_access and not terms_of(page).products
-    offer = _write(page, Offer.State.EMPTY if is_empty else Offer.State.ON_SALE, by_id, now)
-    if is_empty:
+    offer = _write(page, state_of(page), by_id, now)
+    if offer.state == Offer.State.EMPTY:
         _tell(page, "offers.sells_nothing", now)
     elif any(block.value.get("product") is None for block in page.products):
         _tell(page, "offers.product_gone", now)
