@@ -51,7 +51,10 @@ def _note_bought_twice(event: OrderPaid | PaymentSettled) -> None:
 
 
 def _grant_access(event: OrderPaid) -> None:
-    grants.grant_for_order(Order.objects.get(pk=event.order_id), now=event.at, again=event.again)
+    order = Order.objects.select_related("offer").get(pk=event.order_id)
+    given = grants.grant_for_order(order, now=event.at, again=event.again)
+    if not given and not (order.offer is not None and order.offer.sells_no_access):
+        writing.write(order, "order.opens_nothing", now=event.at, attention=True)
 
 
 def _close_owned(event: OrderPaid) -> None:

@@ -68,6 +68,7 @@ def _names_that_others_expect() -> list[Any]:
 
 
 @hooks.register("after_create_page")
+@hooks.register("after_edit_page")
 def _prepare_new_offer(request: HttpRequest, page: Page) -> None:
     """A drafted offer can be chosen in coupons and scenarios before its page is published."""
     publishing.prepare(page)

@@ -26,7 +26,7 @@ RULES = {
     "babel.dates": ({"formatting/instants.py", "formatting/durations.py"}, "formatting"),
     "babel": (
         {
-            "formatting/instants.py", "formatting/durations.py", "formatting/languages.py", "formatting/money.py",
+            "formatting/instants.py", "formatting/durations.py", "formatting/languages.py", "formatting/money.py", "formatting/typed_amounts.py",
         },
         "formatting",
     ),

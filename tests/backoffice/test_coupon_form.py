@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import datetime as dt
 import re
+from decimal import Decimal
 from zoneinfo import ZoneInfo
 
 import pytest
 from django.urls import reverse
 from wagtail.admin.widgets import AdminDateTimeInput
+from wagtail.users.models import UserProfile
 
 from tests.backoffice.coupon_screens import ADD, LIST, edit, inspect, typed
 from tests.backoffice.screens import (
@@ -196,3 +198,28 @@ def test_the_form_costs_the_same_for_one_and_for_many(admin_client):
     assert cost(admin_client, edit(coupon)) == one <= 40
     # The card has no form, so it costs less.
     assert cost(admin_client, inspect(coupon)) <= 30
+
+
+@pytest.mark.parametrize(
+    ("language", "amount", "currency", "kept"),
+    [
+        ("de", "1.234,50", "EUR", "1234.5"),
+        ("en", "1,234.50", "EUR", "1234.5"),
+        ("de", "12.5", "EUR", None),
+        ("en", "12,5", "EUR", None),
+        ("en", "120.50", "JPY", None),
+    ],
+)
+def test_a_fixed_discount_is_kept_as_its_reader_typed_it_or_not_at_all(
+    client, admin_user, language, amount, currency, kept
+):
+    UserProfile.get_for_user(admin_user)
+    UserProfile.objects.filter(user=admin_user).update(preferred_language=language)
+    client.force_login(admin_user)
+    answer = client.post(ADD, typed(kind="fixed", percent="", amount=amount, currency=currency))
+    assert answer.status_code == (200 if kept is None else 302)
+    assert list(m.Coupon.objects.values_list("amount", flat=True)) == ([] if kept is None else [Decimal(kept)])
+    if kept is not None:
+        assert 'name="amount" value="' + amount.replace("." if language == "de" else ",", "") in html_of(
+            client, edit(m.Coupon.objects.get())
+        )

@@ -11,6 +11,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from openpyxl import load_workbook
+from wagtail.users.models import UserProfile
 
 from tests.orders.shop import books_receive, order_for
 from tests.support import START, after, make_contact, make_coupon, make_offer
@@ -115,6 +116,44 @@ def test_nonsense_is_refused_and_nothing_is_booked(admin_client, order, amount):
     assert answer.status_code == 200
     order.refresh_from_db()
     assert (order.status, order.paid_amount) == (Status.OPEN, 0)
+
+
+@pytest.mark.parametrize(
+    ("currency", "language", "typed", "booked"),
+    [
+        ("EUR", "en", "1,234.50", "1234.50"),
+        ("EUR", "de", "1.234,50", "1234.50"),
+        ("EUR", "de", "1.234", "1234.00"),
+        ("EUR", "en", "1.234", None),
+        ("EUR", "de", "120.50", None),
+        ("JPY", "en", "120.50", None),
+        ("JPY", "en", "1,200", "1200"),
+        ("JPY", "en", "120.00", "120"),
+        ("KWD", "en", "1.234", "1.234"),
+    ],
+)
+def test_money_is_booked_as_its_reader_typed_it_or_not_at_all(client, admin_user, currency, language, typed, booked):
+    placed = order_for(make_contact(), make_offer(amount="5000", currency=currency), method="transfer")
+    UserProfile.get_for_user(admin_user)
+    UserProfile.objects.filter(user=admin_user).update(preferred_language=language)
+    client.force_login(admin_user)
+    answer = client.post(url("money_arrived", placed), {"amount": typed, "reference": "B-1"})
+    placed.refresh_from_db()
+    if booked is None:
+        assert answer.status_code == 200
+        assert placed.received.amount == 0
+        assert f'value="{typed}"' in answer.content.decode()  # to be put right, not to be typed again
+    else:
+        assert answer.status_code == 302
+        assert str(placed.received) == f"{booked} {currency}"
+
+
+def test_what_is_to_be_paid_is_shown_as_the_reader_types_it(client, admin_user, order):
+    UserProfile.get_for_user(admin_user)
+    UserProfile.objects.filter(user=admin_user).update(preferred_language="de")
+    client.force_login(admin_user)
+    form = client.get(url("money_arrived", order)).content.decode()
+    assert '<input type="text" name="amount" value="102,00" inputmode="decimal"' in form
 
 
 def test_a_reference_used_for_other_money_is_refused_in_words(admin_client, order):

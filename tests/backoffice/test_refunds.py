@@ -207,3 +207,11 @@ def test_the_card_costs_the_same_for_one_refund_and_for_many(admin_client, order
     for minute in range(2, 8):
         ledger.record_refund(order=order, amount=Decimal(1), now=after(minutes=minute))
     assert cost() == one
+
+
+@pytest.mark.parametrize("way", ["provider", "by_hand"])
+def test_more_digits_than_the_currency_has_give_nothing_back(admin_client, order, way):
+    answer = admin_client.post(url("refund", order), {"amount": "10.005", "way": way})
+    assert "2 digits behind the decimal separator" in answer.content.decode()
+    assert not m.Refund.objects.exists()
+    assert standing(order)[1:] == (120, 0)

@@ -11,6 +11,7 @@ import pytest
 from django.core.exceptions import ValidationError
 from django.urls import reverse
 from wagtail.test.utils.form_data import nested_form_data, rich_text, streamfield
+from wagtail.users.models import UserProfile
 
 from tests.offers.making import make_page, offer_of, root, text_of, translate
 from tests.support import make_coupon, make_product
@@ -33,6 +34,7 @@ def sent(**given):
             "price": "120.00",
             "currency": "EUR",
             "is_listed": "on",
+            "sells_no_access": "on",  # most of these tests are not about products
             "coupon_mode": "none",
             "ask_phone": "optional",
             "language_mode": "page",
@@ -82,7 +84,7 @@ def test_a_page_is_made_and_published_in_the_editor(admin_client, seller):
 def test_groups_and_help_stand_in_the_editor(admin_client, seller):
     page = make_page()
     words = text_of(admin_client.get(reverse("wagtailadmin_pages:edit", args=[page.pk])))
-    for said in ("Selling", "Access", "Coupons", "Language of this page", "0 makes a free offer", "both must agree"):
+    for said in ("Selling", "Access", "Coupons", "Language of this page", "This offer is free", "both must agree"):
         assert said in words
     assert "This page is a translation" not in words
 
@@ -120,6 +122,38 @@ def test_a_price_has_the_digits_of_its_currency(admin_client, seller):
         assert f'name="price" value="{shown}"' in html
 
 
+@pytest.mark.parametrize(
+    ("language", "price", "currency", "kept"),
+    [
+        ("de", "1.234,50", "EUR", "1234.50"),
+        ("en", "1,234.50", "EUR", "1234.50"),
+        ("pl", "1 234,50", "PLN", "1234.50"),
+        ("de", "499.00", "EUR", None),
+        ("en", "1.234", "EUR", None),
+        ("en", "120.50", "JPY", None),
+    ],
+)
+def test_a_price_is_kept_as_its_reader_typed_it_or_not_at_all(
+    client, admin_user, seller, language, price, currency, kept
+):
+    UserProfile.get_for_user(admin_user)
+    UserProfile.objects.filter(user=admin_user).update(preferred_language=language)
+    client.force_login(admin_user)
+    page = make_page(currency=currency)
+    answer = client.post(edit_of(page), sent(price=price, currency=currency))
+    assert answer.status_code == (200 if kept is None else 302)
+    assert offer_of(page).amount == (120 if kept is None else Decimal(kept))
+
+
+def test_a_price_has_the_digits_of_the_default_currency_too(admin_client, seller):
+    seller.default_currency = "JPY"
+    seller.save()
+    url = reverse("wagtailadmin_pages:add", args=["wagtail_kwiga", "offerpage", root().pk])
+    data = sent(price="120.50", currency="", products=streamfield([("product", product_row(make_product()))]))
+    assert "JPY has no smaller parts" in text_of(admin_client.post(url, data))
+    assert not m.OfferPage.objects.exists()
+
+
 def test_a_translation_shows_what_its_source_decides(admin_client, seller):
     page = make_page(coupons=[make_coupon("SPRING")], coupon_mode="only", price=Decimal("77.00"))
     german = translate(page, "de", title="Aquarell")
@@ -154,7 +188,7 @@ def test_mistakes_are_told_in_the_editor(admin_client, seller):
     words = text_of(response)
     assert response.status_code == 200
     assert "Please choose the language." in words
-    assert "Please round the price." in words
+    assert "2 digits behind the decimal separator" in words
     assert offer_of(page).amount == 120
 
 

@@ -22,12 +22,14 @@ from wagtail.admin.filters import WagtailFilterSet
 from wagtail.admin.ui.tables import Column, DateColumn, TitleColumn
 
 from wagtail_kwiga.automations.models import Run, Scenario
+from wagtail_kwiga.backoffice.coupons import gates
 from wagtail_kwiga.backoffice.parts import filters, linking, policies
 from wagtail_kwiga.backoffice.parts.records import RecordIndexView, RecordViewSet
 from wagtail_kwiga.contacts.models import Contact
 from wagtail_kwiga.journal import writing
 from wagtail_kwiga.journal.models import TimelineEntry
 from wagtail_kwiga.mailing.models import EmailTemplate, OutgoingEmail
+from wagtail_kwiga.offers import publishing
 from wagtail_kwiga.orders.models import Order
 from wagtail_kwiga.payments import registry
 from wagtail_kwiga.payments.models import PaymentAttempt, ProviderEvent
@@ -78,6 +80,9 @@ def _topic(subject: Any, user: Any) -> Topic:
             return Topic(str(subject), linking.orders_of(subject) if policies.may(user, "view", Order) else "")
         case Scenario() | EmailTemplate():
             return Topic(str(subject), linking.address(type(subject), subject.pk, user))
+        case _ if isinstance(subject, publishing.page_model()):
+            url, _label = gates.page_button(subject, user)
+            return Topic(subject.get_admin_display_title(), url)
     return Topic(str(subject))
 
 

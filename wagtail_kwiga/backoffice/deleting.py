@@ -28,12 +28,15 @@ from wagtail_kwiga.catalogue.models import Offer, Product
 from wagtail_kwiga.contacts.models import ContactList
 from wagtail_kwiga.coupons.models import Coupon
 from wagtail_kwiga.mailing.models import EmailTemplate
+from wagtail_kwiga.offers import drafted_products, publishing
 
 GUARDED = (Coupon, ContactList, Product, Offer, EmailTemplate, Scenario)
 
 
 def users_of(instances: list[Any]) -> list[Any]:
-    """The rows that keep ``instances`` from being deleted."""
+    """The rows that keep ``instances`` from being deleted: products, also the pages whose drafts sell them."""
+    if isinstance(instances[0], Product) and (pages := drafted_products.pages_naming([one.pk for one in instances])):
+        return list(pages)
     collector = Collector(using=router.db_for_write(type(instances[0])), origin=instances[0])
     try:
         collector.collect(instances)
@@ -53,7 +56,7 @@ def refuse_if_used(request: HttpRequest, instances: Any) -> HttpResponse | None:
         return redirect(_list_of(type(instances[0])))
     if not instances or not isinstance(instances[0], GUARDED) or not (used_by := users_of(instances)):
         return None
-    kinds = sorted({str(type(row)._meta.verbose_name_plural) for row in used_by})
+    kinds = sorted({_kind(row) for row in used_by})
     names = ", ".join(_("“%(title)s”") % {"title": instance} for instance in instances[:5])
     messages.error(
         request,
@@ -63,6 +66,13 @@ def refuse_if_used(request: HttpRequest, instances: Any) -> HttpResponse | None:
         ),
     )
     return redirect(_list_of(type(instances[0])))
+
+
+def _kind(row: Any) -> str:
+    """What uses it; a page by its name, because that is where to go."""
+    if isinstance(row, publishing.page_model()):
+        return _("page “%(title)s”") % {"title": row.get_admin_display_title()}
+    return str(type(row)._meta.verbose_name_plural)
 
 
 class DeleteRows(DeleteBulkAction):

@@ -75,6 +75,8 @@ class Offer(models.Model):
         DRAFT = "draft", _("draft")
         ON_SALE = "on_sale", _("on sale")
         WITHDRAWN = "withdrawn", _("withdrawn")
+        #: Published, and there is nothing in it: no product, and nobody said that it sells no access.
+        EMPTY = "empty", _("nothing in it")
 
     class CouponMode(models.TextChoices):
         """The offer's own gate for coupons: the coupon's own limits come on top."""
@@ -94,6 +96,8 @@ class Offer(models.Model):
     amount = models.DecimalField(_("price"), max_digits=14, decimal_places=4)
     currency = models.CharField(_("currency"), max_length=3)
     coupon_mode = models.CharField(_("coupons"), max_length=8, choices=CouponMode.choices, default=CouponMode.NONE)
+    #: Said on purpose: buyers pay for something that this site opens no access to.
+    sells_no_access = models.BooleanField(_("sells no access"), default=False)
     is_listed = models.BooleanField(_("shown in the store"), default=True)
     sales_from = models.DateTimeField(_("sold from"), null=True, blank=True)
     sales_until = models.DateTimeField(_("sold until"), null=True, blank=True)

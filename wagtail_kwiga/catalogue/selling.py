@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import uuid
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from django.db.models import QuerySet
 from django.utils.translation import gettext as _
@@ -19,10 +19,14 @@ DRAFT = "draft"
 WITHDRAWN = "withdrawn"
 NOT_YET = "not_yet"
 OVER = "over"
+NOTHING = "nothing"
 
 
 def why_not_for_sale(offer: Offer, now: dt.datetime | None = None) -> str | None:
-    """``None`` while visitors may buy it, else ``draft``, ``withdrawn``, ``not_yet`` or ``over``.
+    """``None`` while visitors may buy it, else ``draft``, ``withdrawn``, ``nothing``, ``not_yet`` or ``over``.
+
+    ``nothing``: there is nothing in it (``sells_nothing`` asks it of the rows; here the row of the offer says it, which costs
+    no query).
 
     Sales run from ``sales_from`` (that instant included) to ``sales_until`` (that instant no more). Staff may sell an
     offer by hand whatever the answer is.
@@ -30,6 +34,8 @@ def why_not_for_sale(offer: Offer, now: dt.datetime | None = None) -> str | None
     now = now or conf.now()
     if offer.state == Offer.State.DRAFT:
         return DRAFT
+    if offer.state == Offer.State.EMPTY:
+        return NOTHING
     if offer.state != Offer.State.ON_SALE:
         return WITHDRAWN
     if offer.sales_until is not None and now >= offer.sales_until:
@@ -44,13 +50,24 @@ def is_for_sale(offer: Offer, now: dt.datetime | None = None) -> bool:
     return why_not_for_sale(offer, now) is None
 
 
+def sells_nothing(offer: Offer, products: Collection[object]) -> bool:
+    """Whether buyers of ``offer`` would get nothing for their money: no ``products`` (or lines made of them), and nobody said
+    on purpose that it sells no access. For an offer that code has made, whose row says *on sale* all the same."""
+    return not products and not offer.sells_no_access
+
+
+def why_empty(offer: Offer, products: Collection[object]) -> str | None:
+    """``nothing`` where ``sells_nothing``, else ``None``; for whoever has asked ``why_not_for_sale`` already."""
+    return NOTHING if sells_nothing(offer, products) else None
+
+
 def message(code: str, offer: Offer) -> str:
     """A sentence for the visitor, in the active language, for a code of ``why_not_for_sale``."""
     if code == NOT_YET and offer.sales_from is not None:
         return _("Not on sale yet. Sales begin on %(when)s.") % {"when": instants.moment(offer.sales_from)}
     if code == OVER and offer.sales_until is not None:
         return _("Sales have ended: this was on offer until %(when)s.") % {"when": instants.until(offer.sales_until)}
-    if code == DRAFT:
+    if code in (DRAFT, NOTHING):
         return _("This is not on sale yet.")
     return _("This is no longer on sale.")
 

@@ -12,6 +12,7 @@ SOURCE_FIELDS = (
     "currency",
     "payment_methods",
     "products",
+    "sells_no_access",
     "coupon_mode",
     "coupons",
     "is_listed",

@@ -19,7 +19,7 @@ from wagtail.search import index
 from wagtail_kwiga.catalogue.models import Offer
 from wagtail_kwiga.currency_validator import validate_currency
 from wagtail_kwiga.drafts import StaleDraftGuard
-from wagtail_kwiga.offers import localize, publishing, submission
+from wagtail_kwiga.offers import localize, page_currency, publishing, submission
 from wagtail_kwiga.offers.choices import SOURCE_FIELDS, LanguageMode, PhoneMode
 from wagtail_kwiga.offers.languages import SpokenResponse
 from wagtail_kwiga.offers.page_context import Visit
@@ -49,16 +49,16 @@ class OfferPageMixin(StaleDraftGuard):
         _("price"),
         max_digits=14,
         decimal_places=4,
-        default=0,
+        # Null only on a draft: nobody has said yet what it costs, and so it is not free either.
+        null=True,
         validators=[MinValueValidator(0)],
-        help_text=_("0 makes a free offer: no payment step, access at once."),
     )
     currency = models.CharField(
         _("currency"),
         max_length=3,
         blank=True,
         validators=[validate_currency],
-        help_text=_("Left empty: the site's default currency."),
+        help_text=_("Left empty: the site's default currency of today, written here once the offer has a price."),
     )
     #: Aliases of ``PAYMENT_PROVIDERS``; empty: all.
     payment_methods = models.JSONField(
@@ -72,6 +72,13 @@ class OfferPageMixin(StaleDraftGuard):
         blank=True,
         verbose_name=_("products"),
         help_text=_("What buyers get access to."),
+    )
+    sells_no_access = models.BooleanField(
+        _("sells no access"),
+        default=False,
+        help_text=_(
+            "Ticked: it is sold without any product, and buyers get nothing opened on this site for their money."
+        ),
     )
     coupon_mode = models.CharField(
         _("coupons"), max_length=8, choices=Offer.CouponMode.choices, default=Offer.CouponMode.NONE
@@ -119,6 +126,8 @@ class OfferPageMixin(StaleDraftGuard):
 
     def clean(self) -> None:
         super().clean()
+        if not self.currency and self.price is not None:
+            self.currency = page_currency.currency_of(self)
         faults: dict[str, Any] = {}
         if (
             self.price
@@ -174,6 +183,7 @@ class OfferPageMixin(StaleDraftGuard):
         for name in SOURCE_FIELDS:
             if follows or name not in content:  # not there: it was a translation when the revision was made
                 setattr(page, name, getattr(self, name))
+        page.currency = page.currency or self.currency  # a revision of before it was written into the page
         return page
 
     # --- the way of a visitor -----------------------------------------------------------------------------------------

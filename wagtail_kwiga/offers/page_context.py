@@ -123,7 +123,7 @@ class Visit:
     def _sold(self) -> tuple[Offer | None, OfferTerms]:
         offer, terms = selling.offer_of_page(publishing.key_of(self.page))
         if self.is_preview and not (offer and publishing.is_translation(self.page)):
-            drafted = Offer(state=Offer.State.ON_SALE, **publishing.fields_of(self.page))
+            drafted = Offer(state=publishing.state_of(self.page), **publishing.fields_of(self.page))
             drafted.pk = offer.pk if offer else None
             return drafted, publishing.terms_of(self.page)
         return offer, terms
@@ -133,7 +133,7 @@ class Visit:
         """Why nothing can be ordered here, as a code of ``catalogue.selling``; ``None`` where it can."""
         if self.offer is None:
             return selling.DRAFT
-        return selling.why_not_for_sale(self.offer, self.now)
+        return selling.why_not_for_sale(self.offer, self.now) or selling.why_empty(self.offer, self.terms.products)
 
     @property
     def can_order(self) -> bool:

@@ -7,20 +7,39 @@ from typing import Any
 
 from django import forms
 from django.conf import settings
+from django.core.exceptions import ValidationError
 from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
 from wagtail.admin.forms import WagtailAdminPageForm
 from wagtail.admin.panels import FieldPanel, FieldRowPanel, MultiFieldPanel, ObjectList, Panel, TabbedInterface
 
+from wagtail_kwiga.catalogue.amount_field import AmountField, is_known, refuse_smaller_parts
 from wagtail_kwiga.catalogue.end_field import EndField
 from wagtail_kwiga.exceptions import ConfigurationFault
-from wagtail_kwiga.offers import choices, publishing
+from wagtail_kwiga.formatting import languages, typed_amounts
+from wagtail_kwiga.formatting.money import money_for_reader
+from wagtail_kwiga.offers import choices, page_currency, publishing
 from wagtail_kwiga.payments import registry
-from wagtail_kwiga.pricing.money import quantise
+from wagtail_kwiga.pricing import currencies
+from wagtail_kwiga.pricing.money import Money
 
 
 class OfferPageForm(WagtailAdminPageForm):
-    """Leaves out what the source page decides, so that no translation can change it, whatever is posted."""
+    """Leaves out what the source page decides, so that no translation can change it, whatever is posted.
+
+    A price is typed in the reader's own notation. A currency that changes is asked about, and an offer is free only where
+    somebody says so.
+    """
+
+    is_free = forms.BooleanField(
+        required=False,
+        label=_("This offer is free"),
+        help_text=_("No payment step, access at once. The price stays empty."),
+    )
+
+    currency_confirmed = forms.BooleanField(required=False, label=_("Yes, the price is in this other currency"))
+    #: Whether the currency is about to change, known once the form was sent.
+    asks_currency = False
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -41,12 +60,65 @@ class OfferPageForm(WagtailAdminPageForm):
             )
         if "sales_until" in self.fields:
             self.fields["sales_until"] = EndField.instead_of(self.fields["sales_until"])
-        if "price" in self.fields and self.instance.price is not None:
-            self.initial["price"] = in_its_currency(self.instance)
+        if "price" in self.fields:
+            #: What it is priced in so far; empty for a page that has no price yet.
+            self.priced_in = page_currency.currency_of(self.instance) if self._is_priced() else ""
+            shown = self.priced_in or page_currency.default_currency(self.instance, self.parent_page)
+            self.fields["price"] = AmountField.instead_of(self.fields["price"], currency=shown)
+            self.initial["is_free"] = self.instance.price is not None and not self.instance.price
+            if self.initial["is_free"] and not self.is_bound:
+                self.initial["price"] = None
+            if self.priced_in and "currency" in self.fields:
+                self.initial["currency"] = self.priced_in
         self.is_translation = publishing.is_translation(self.instance)
         if self.is_translation:
-            for name in choices.SOURCE_FIELDS:
+            for name in (*choices.SOURCE_FIELDS, "currency_confirmed", "is_free"):
                 self.fields.pop(name, None)
+
+    def _is_priced(self) -> bool:
+        return self.instance.pk is not None and self.instance.price is not None
+
+    def clean(self) -> dict[str, Any]:
+        data: dict[str, Any] = super().clean()
+        if "price" in self.fields:
+            self._clean_free(data)
+        # On a draft Wagtail asks for nothing that is needed only where it is published.
+        is_draft = getattr(self, "is_deferred_validation", False)
+        if not is_draft and "products" in data and not data["products"] and not data.get("sells_no_access"):
+            self.add_error("products", _("Buyers would get nothing. Choose a product, or tick “sells no access”."))
+        if "price" in self.fields and "currency" in data and data.get("price") is not None:
+            self._clean_money(data)
+        return data
+
+    def _clean_free(self, data: dict[str, Any]) -> None:
+        """Free is what was said to be free, and nothing becomes so by leaving a field alone."""
+        price, is_free = data.get("price"), data.get("is_free")
+        if is_free and not self.data.get(self.add_prefix("price"), "").strip():
+            self.errors.pop("price", None)
+            data["price"] = Decimal(0)
+        elif is_free and price:
+            self.add_error("price", _("A free offer has no price. Leave this empty, or untick “This offer is free”."))
+        elif price == 0 and not is_free:
+            self.add_error("price", _("Please tick “This offer is free” if it shall cost nothing, or give a price."))
+
+    def _clean_money(self, data: dict[str, Any]) -> None:
+        """The price in its currency, which is written down from now on and is not changed by the way."""
+        default = self.priced_in or page_currency.default_currency(self.instance, self.parent_page)
+        currency = data["currency"] = data["currency"] or default
+        if not currencies.is_active(currency):  # its own validator says so
+            return
+        try:
+            refuse_smaller_parts(data["price"], currency)
+        except ValidationError as refusal:
+            self.add_error("price", refusal)
+            return
+        self.asks_currency = bool(self.priced_in) and currency != self.priced_in
+        if self.asks_currency and not data.get("currency_confirmed", "is_free"):
+            words = _(
+                "This page is priced in %(before)s so far. Is %(price)s the right price? Please confirm it below."
+            )
+            price = money_for_reader(Money(data["price"], currency))
+            self.add_error("currency", words % {"before": self.priced_in, "price": price})
 
 
 def method_choices(held: Any) -> list[tuple[str, Any]]:
@@ -62,13 +134,12 @@ def method_choices(held: Any) -> list[tuple[str, Any]]:
     return [*found.items(), *((alias, _("%(alias)s (not set up)") % {"alias": alias}) for alias in gone)]
 
 
-def in_its_currency(page: Any) -> Decimal:
-    """The price with as many digits as its currency has; the column holds four."""
-    price: Decimal = page.price
-    try:
-        return quantise(Decimal(price), page.currency or "EUR")
-    except (ArithmeticError, ValueError):
-        return price
+def in_its_currency(page: Any) -> str:
+    """The price as its reader types it, with the digits of its currency; the column holds four."""
+    if page.price is None:
+        return ""
+    currency = page_currency.currency_of(page)
+    return typed_amounts.write_amount(Decimal(page.price), currency if is_known(currency) else "", languages.active())
 
 
 class SourceFieldPanel(FieldPanel):
@@ -97,6 +168,22 @@ class SourceFieldPanel(FieldPanel):
         def value_from_instance(self) -> Any:
             page = _source_of(self) or self.instance
             return in_its_currency(page) if self.field_name == "price" else getattr(page, self.field_name)
+
+
+class CurrencyQuestionPanel(FieldPanel):
+    """The box that confirms another currency. There only once somebody has typed one."""
+
+    class BoundPanel(FieldPanel.BoundPanel):
+        def is_shown(self) -> bool:
+            return bool(getattr(self.form, "asks_currency", False)) and super().is_shown()
+
+
+class SourceOnlyPanel(FieldPanel):
+    """A field of the form, not of the page, that the source page alone has."""
+
+    class BoundPanel(FieldPanel.BoundPanel):
+        def is_shown(self) -> bool:
+            return self.bound_field is not None and super().is_shown()
 
 
 class SourceNotePanel(Panel):
@@ -133,6 +220,8 @@ def selling_panels() -> list[Panel]:
             [
                 SourceNotePanel(),
                 FieldRowPanel([SourceFieldPanel("price"), SourceFieldPanel("currency")]),
+                CurrencyQuestionPanel("currency_confirmed"),
+                SourceOnlyPanel("is_free"),
                 FieldRowPanel([SourceFieldPanel("sales_from"), SourceFieldPanel("sales_until")]),
                 SourceFieldPanel("is_listed"),
                 FieldPanel("ask_phone"),
@@ -141,7 +230,9 @@ def selling_panels() -> list[Panel]:
             icon="tag",
         ),
         MultiFieldPanel([SourceFieldPanel("payment_methods")], heading=_("Payment"), icon="download"),
-        MultiFieldPanel([SourceFieldPanel("products")], heading=_("Access"), icon="key"),
+        MultiFieldPanel(
+            [SourceFieldPanel("products"), SourceFieldPanel("sells_no_access")], heading=_("Access"), icon="key"
+        ),
         MultiFieldPanel(
             [
                 SourceFieldPanel("coupon_mode", heading=_("Which coupons")),

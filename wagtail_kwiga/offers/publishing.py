@@ -9,20 +9,36 @@ from __future__ import annotations
 import datetime as dt
 import uuid
 from collections.abc import Iterable
+from decimal import Decimal
 from typing import Any
 
 from django.db.models.signals import post_delete
+from django.utils.translation import gettext_lazy as _
 from wagtail.models import Page, Site
 from wagtail.signals import page_published, page_unpublished
 
 from wagtail_kwiga import conf, locking
+from wagtail_kwiga.catalogue import selling
 from wagtail_kwiga.catalogue.models import Offer, OfferProduct, PriceRecord
 from wagtail_kwiga.catalogue.terms import OfferTerms, ProductTerms
 from wagtail_kwiga.coupons import gates
 from wagtail_kwiga.formatting import instants, languages
+from wagtail_kwiga.journal import writing
+from wagtail_kwiga.offers import drafted_products, page_currency
 from wagtail_kwiga.offers.choices import SOURCE_FIELDS
 from wagtail_kwiga.pricing.money import Money
-from wagtail_kwiga.site_settings import KwigaSettings
+
+writing.register_sentences(
+    {
+        "offers.no_price": _("The page “%(page)s” was published without a price. Nobody can buy it before it has one."),
+        "offers.sells_nothing": _(
+            "The page “%(page)s” was published with nothing in it. Nobody can buy it before it has a product."
+        ),
+        "offers.product_gone": _(
+            "The page “%(page)s” was published, and a product that it names is deleted. It is sold without it."
+        ),
+    }
+)
 
 
 def page_model() -> type[Page]:
@@ -76,18 +92,28 @@ def terms_of(page: Any) -> OfferTerms:
 
 
 def fields_of(page: Any) -> dict[str, Any]:
-    """What ``page`` says about its ``catalogue.Offer``, field by field."""
-    currency = page.currency or _default_currency(page)
+    """What ``page`` says about its ``catalogue.Offer``, field by field. A page without a price is none that is for sale;
+    whoever asks for its fields all the same gets 0."""
+    currency = page_currency.currency_of(page)
     return {
         "title": page.title,
-        "amount": Money(page.price, currency).amount,
+        "amount": Money(page.price or Decimal(0), currency).amount,
         "currency": currency,
         "payment_methods": list(page.payment_methods),
         "coupon_mode": page.coupon_mode,
+        "sells_no_access": page.sells_no_access,
         "is_listed": page.is_listed,
         "sales_from": page.sales_from,
         "sales_until": page.sales_until,
     }
+
+
+def state_of(page: Any) -> str:
+    """What becomes of the offer of ``page`` where it is published: what has no price is not on sale yet, and what sells nothing
+    is empty unless its editor said that it sells no access."""
+    if page.price is None:
+        return Offer.State.DRAFT
+    return Offer.State.ON_SALE if page.sells_no_access or terms_of(page).products else Offer.State.EMPTY
 
 
 def publish_terms(page: Any, *, by_id: Any = None, now: dt.datetime | None = None) -> Offer | None:
@@ -104,13 +130,18 @@ def publish_terms(page: Any, *, by_id: Any = None, now: dt.datetime | None = Non
     with locking.atomic_write():
         if owner in (None, page.pk):
             _hand_down(page)
-            return _write(page, Offer.State.ON_SALE, by_id, now)
+            if page.price is None:
+                return _without_price(page, now)
+            return _publish(page, by_id, now)
         offer = locking.locked(Offer.objects.filter(translation_key=key, tariff_key="")).first()
         if offer is None or offer.state == Offer.State.DRAFT:
             source = page_model().objects.get(pk=owner).specific
-            return _write(source, Offer.State.ON_SALE, by_id, now) if source.live and is_offer_page(source) else None
-        if offer.state != Offer.State.ON_SALE:
-            offer.state = Offer.State.ON_SALE
+            if not source.live or not is_offer_page(source) or source.price is None:
+                return None
+            return _publish(source, by_id, now)
+        if offer.state == Offer.State.WITHDRAWN:
+            is_empty = selling.sells_nothing(offer, selling.terms_of(offer).products)
+            offer.state = Offer.State.EMPTY if is_empty else Offer.State.ON_SALE
             offer.save(update_fields=["state", "updated_at"])
         return offer
 
@@ -139,8 +170,11 @@ def take_over(page: Any) -> None:
 def prepare(page: Any) -> Offer | None:
     """Make the offer of a page that is still a draft, so that coupons, scenarios and staff can choose it already.
 
-    Only where there is none; an offer that exists keeps the terms of its last publication.
+    Only where there is none; an offer that exists keeps the terms of its last publication. And only once the page has a
+    price: what has none could be given away by mistake.
     """
+    if page.price is None:
+        return None
     if Offer.objects.filter(translation_key=page.translation_key).exists() or is_translation(page):
         return None
     with locking.atomic_write():
@@ -177,6 +211,8 @@ def page_for(offer: Offer, language: str, site: Site | None = None) -> Any | Non
 
 def connect() -> None:
     """Listen to Wagtail. Safe to call twice."""
+    page_currency.connect()
+    drafted_products.connect()
     page_published.connect(_on_published, dispatch_uid="wagtail_kwiga.offers.published")
     page_unpublished.connect(_on_unpublished, dispatch_uid="wagtail_kwiga.offers.unpublished")
     # With a sender: without one, Django would have to load every row that anybody deletes anywhere.
@@ -224,6 +260,35 @@ def _write(page: Any, state: str, by_id: Any, now: dt.datetime) -> Offer:
     return offer
 
 
+def _publish(page: Any, by_id: Any, now: dt.datetime) -> Offer:
+    """Write a page that has a price. What of it cannot be sold, because code or a schedule has published it (the editor's form
+    refuses it), is told."""
+    offer = _write(page, state_of(page), by_id, now)
+    if offer.state == Offer.State.EMPTY:
+        _tell(page, "offers.sells_nothing", now)
+    elif any(block.value.get("product") is None for block in page.products):
+        _tell(page, "offers.product_gone", now)
+    return offer
+
+
+def _without_price(page: Any, now: dt.datetime) -> Offer | None:
+    """Code, or a schedule, has published a page that says no price (the editor's form refuses it): it sells nothing, and its
+    editors are told."""
+    offer = locking.locked(Offer.objects.filter(translation_key=page.translation_key, tariff_key="")).first()
+    if offer is not None and offer.state != Offer.State.WITHDRAWN:
+        offer.state = Offer.State.WITHDRAWN
+        offer.save(update_fields=["state", "updated_at"])
+    _tell(page, "offers.no_price", now)
+    return offer
+
+
+def _tell(page: Any, code: str, now: dt.datetime) -> None:
+    """Put ``page`` on the list of what needs a person; once, until it is settled."""
+    subject = (page_model(), page.pk)
+    if not writing.timeline(subject).filter(code=code, needs_attention=True, attended_at=None).exists():
+        writing.write(subject, code, now=now, attention=True, page=page.title)
+
+
 def _hand_down(page: Any) -> None:
     """Write what the source decides into the rows of its translations as well. Their revisions hold nothing of it.
 
@@ -254,12 +319,6 @@ def _list_products(offer: Offer, terms: OfferTerms) -> None:
         if listed:
             rows.delete()
         OfferProduct.objects.bulk_create(OfferProduct(offer=offer, **row) for row in wanted)
-
-
-def _default_currency(page: Any) -> str:
-    site = page.get_site() if page.pk else None
-    settings = KwigaSettings.for_site(site) if site else KwigaSettings()
-    return settings.default_currency
 
 
 def _distance(page: Any, language: str, site: Site | None) -> tuple[bool, bool, int, int]:

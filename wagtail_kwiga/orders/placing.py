@@ -69,7 +69,11 @@ def place_order(
         hooks.permit(
             "before_kwiga_place_order", PlaceOrder(contact, offer, draft.quote, draft.site, draft.origin, kept)
         )
-        if offer is not None and draft.origin == Origin.WEB and (why := selling.why_not_for_sale(offer, now)):
+        if (
+            offer is not None
+            and draft.origin == Origin.WEB
+            and (why := selling.why_not_for_sale(offer, now) or selling.why_empty(offer, draft.lines))
+        ):
             raise OrderRefused(selling.message(why, offer), code=why)
         slot, join, standing = _look_round(draft, contact, vouch, now)
         older = [order for order in standing if order.status in UNSETTLED]

@@ -22,7 +22,7 @@ from wagtail_kwiga.payments import allocation
 from wagtail_kwiga.payments.events import PaymentSettled
 from wagtail_kwiga.payments.models import Payment, PaymentAttempt, Refund, Transaction
 from wagtail_kwiga.payments.statuses import OPEN_REFUNDS, PaymentState, TransactionKind
-from wagtail_kwiga.pricing.money import Money
+from wagtail_kwiga.pricing.money import Money, fits
 
 if TYPE_CHECKING:
     from django.contrib.auth.base_user import AbstractBaseUser
@@ -135,7 +135,14 @@ def order_of(attempt: PaymentAttempt) -> Order:
 
 
 def in_currency_of(order: Order, amount: Money | Decimal) -> Money:
-    """``amount`` as money of the order's currency. Raises ``MoneyMismatch`` where it is of another one."""
+    """``amount`` as money of the order's currency. Raises ``MoneyMismatch`` where it is of another one, ``PaymentRefused``
+    (``smaller_parts``) for a number with more digits than the currency has: nothing is rounded without a word."""
+    if not isinstance(amount, Money) and not fits(amount, order.currency):
+        raise PaymentRefused(
+            _("%(currency)s has no parts as small as those of %(amount)s.")
+            % {"currency": order.currency, "amount": amount},
+            code="smaller_parts",
+        )
     money = amount if isinstance(amount, Money) else Money(amount, order.currency)
     if money.currency != order.currency:
         raise MoneyMismatch(

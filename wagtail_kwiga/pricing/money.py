@@ -98,6 +98,14 @@ def precision(currency: str) -> int:
     return currencies.digits(currency)
 
 
+def fits(amount: Decimal, currency: str) -> bool:
+    """Whether a currency has as many digits behind the point as ``amount`` needs; zeros at the end do not count.
+
+    Raises ``ValueError`` for a currency that does not exist, NaN and infinities.
+    """
+    return quantise(amount, currency) == amount
+
+
 def quantise(amount: Decimal, currency: str) -> Decimal:
     """``amount`` rounded half up to the currency's precision, never a negative zero.
 

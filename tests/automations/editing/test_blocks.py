@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import ClassVar
 
 import pytest
+from django.core.exceptions import ValidationError
+from django.utils import translation
 from wagtail import hooks
-from wagtail.blocks import IntegerBlock, StreamBlockValidationError
+from wagtail.blocks import IntegerBlock, StreamBlockValidationError, StructBlockValidationError
 
 from tests.automations.story import stream, told, write
 from tests.support import START, after, make_contact, make_offer
@@ -18,6 +21,7 @@ from wagtail_kwiga.automations.core.intents import Intent
 from wagtail_kwiga.automations.core.steps import Step, StepResult
 from wagtail_kwiga.automations.editing import blocks, compiling, versions
 from wagtail_kwiga.automations.editing.blocks import StepBlock
+from wagtail_kwiga.automations.editing.condition_blocks import OrderTotalBlock
 from wagtail_kwiga.automations.running import engine
 from wagtail_kwiga.automations.wording import descriptions
 from wagtail_kwiga.automations.wording.run_history import Retelling
@@ -106,6 +110,21 @@ def test_every_condition_becomes_a_step(story):
         {"kind": "bought_before", "expected": True},
         {"kind": "order_total", "amount": "99.50", "currency": "EUR"},
     ]
+
+
+@pytest.mark.parametrize(("currency", "typed"), [("JPY", "120.50"), ("EUR", "1.234"), ("EUR", "12,5")])
+def test_a_total_that_no_order_can_have_is_refused(currency, typed):
+    block = OrderTotalBlock()
+    field = block.child_blocks["amount"].field
+    with pytest.raises((ValidationError, StructBlockValidationError)):
+        block.clean(block.to_python({"amount": field.clean(typed), "currency": currency}))
+
+
+def test_the_total_of_a_condition_is_typed_as_its_reader_writes_it():
+    amount = OrderTotalBlock().child_blocks["amount"]
+    with translation.override("de"):
+        assert amount.field.clean("1.234,50") == Decimal("1234.50")
+        assert amount.get_form_state(Decimal("1234.50")) == "1234,5"
 
 
 # --- a site's own step ----------------------------------------------------------------------------------------------------------

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.core.exceptions import ValidationError
 from django.core.validators import RegexValidator
 from django.utils.translation import gettext_lazy as _
-from wagtail.blocks import CharBlock, ChoiceBlock, DecimalBlock, StructValue
+from wagtail.blocks import CharBlock, ChoiceBlock, DecimalBlock, StructBlockValidationError, StructValue
 from wagtail.snippets.blocks import SnippetChooserBlock
 
 from wagtail_kwiga.automations.editing.blocks import ConditionBlock
+from wagtail_kwiga.catalogue.amount_field import AmountField, refuse_smaller_parts
 
 
 class OnListBlock(ConditionBlock):
@@ -49,10 +51,18 @@ class BoughtBeforeBlock(ConditionBlock):
         return {"expected": value["expected"] != "no"}
 
 
+class AmountBlock(DecimalBlock):
+    """An amount of money, read and shown in the reader's own notation."""
+
+    def __init__(self, **given: Any) -> None:
+        super().__init__(**given)
+        self.field = AmountField.instead_of(self.field, min_value=self.field.min_value)
+
+
 class OrderTotalBlock(ConditionBlock):
     """A large enough order."""
 
-    amount = DecimalBlock(label=_("At least"), min_value=0, decimal_places=4, max_digits=14)
+    amount = AmountBlock(label=_("At least"), min_value=0, decimal_places=4, max_digits=14)
     currency = CharBlock(
         label=_("Currency"),
         max_length=3,
@@ -66,6 +76,14 @@ class OrderTotalBlock(ConditionBlock):
         label = _("Total of the order")
         description = _("Whether the order comes to at least a sum.")
         preview_words = _("Only orders of at least €50.00")
+
+    def clean(self, value: StructValue) -> StructValue:
+        cleaned: StructValue = super().clean(value)
+        try:
+            refuse_smaller_parts(cleaned["amount"], cleaned["currency"])
+        except ValidationError as refusal:
+            raise StructBlockValidationError(block_errors={"amount": refusal}) from None
+        return cleaned
 
     def coded(self, value: StructValue) -> dict[str, Any]:
         return {"amount": str(value["amount"]), "currency": value["currency"]}

@@ -34,6 +34,7 @@ _STATES: dict[str | None, Promise] = {
     None: gettext_lazy("on sale"),
     selling.DRAFT: gettext_lazy("draft"),
     selling.WITHDRAWN: gettext_lazy("withdrawn"),
+    selling.NOTHING: gettext_lazy("nothing in it"),
     selling.NOT_YET: gettext_lazy("not yet on sale"),
     selling.OVER: gettext_lazy("sale is over"),
 }
@@ -58,6 +59,8 @@ def state_sentence(offer: Offer) -> str:
         return _("A draft: visitors cannot buy it before its page is published.")
     if code == selling.WITHDRAWN:
         return _("Withdrawn: visitors cannot buy it before its page is published again.")
+    if code == selling.NOTHING:
+        return _("Nothing in it: choose a product on its page, or tick “sells no access” there, and publish it.")
     return selling.message(code, offer)
 
 
@@ -158,7 +161,12 @@ def _products(offer: Offer, request: HttpRequest) -> TableCard:
         Column("product", label=_("Product"), accessor=title),
         Column("access", label=_("Access"), accessor=lambda row: "; ".join(terms_text.access_in_words(row.access))),
     ]
-    return TableCard(columns, list(rows), _("It sells no product yet: choose one on its page."))
+    none = (
+        _("It sells no access, and says so.")
+        if offer.sells_no_access
+        else _("It sells no product yet: choose one on its page.")
+    )
+    return TableCard(columns, list(rows), none)
 
 
 class _Several(Component):

@@ -16,6 +16,7 @@ from wagtail.admin.forms import WagtailAdminModelForm
 
 from wagtail_kwiga.backoffice.parts import calendar_bounds
 from wagtail_kwiga.backoffice.parts.filters import RowsField
+from wagtail_kwiga.catalogue.amount_field import AmountField
 from wagtail_kwiga.catalogue.end_field import EndField
 from wagtail_kwiga.catalogue.models import Offer
 from wagtail_kwiga.coupons import codes
@@ -45,10 +46,11 @@ class CouponForm(WagtailAdminModelForm):
             self.initial["code"] = codes.generate()
         if not self.instance.pk and not self.is_bound and not self.initial.get("currency"):
             self.initial["currency"] = sales_settings(None).default_currency
-        for name in {"percent", "amount"} & set(self.fields):
-            size = self.initial.get(name)
-            if isinstance(size, Decimal):  # 10, not 10.0000
-                self.initial[name] = format(size.normalize(), "f")
+        size = self.initial.get("percent")
+        if isinstance(size, Decimal):  # 10, not 10.0000
+            self.initial["percent"] = format(size.normalize(), "f")
+        if "amount" in self.fields:
+            self.fields["amount"] = AmountField.instead_of(self.fields["amount"], currency=self.instance.currency)
         if "offers" in self.fields:
             self.fields["offers"].label_from_instance = _offer_label
         if "valid_until" in self.fields:

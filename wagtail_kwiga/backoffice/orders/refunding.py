@@ -20,6 +20,7 @@ from django.utils.translation import gettext_lazy as _
 from wagtail_kwiga import conf, locking
 from wagtail_kwiga.backoffice.parts import policies
 from wagtail_kwiga.backoffice.parts.columns import exact
+from wagtail_kwiga.catalogue.amount_field import AmountField
 from wagtail_kwiga.contacts import directory
 from wagtail_kwiga.exceptions import KwigaError, PaymentRefused
 from wagtail_kwiga.formatting.money import money_for_reader
@@ -49,7 +50,7 @@ _SAID: dict[str, tuple[Any, Any]] = {
 class RefundForm(forms.Form):
     """How much goes back, and who moves the money."""
 
-    amount = forms.DecimalField(label=_("Amount"), min_value=0, max_digits=14, decimal_places=4)
+    amount = AmountField(label=_("Amount"), min_value=0)
     way = forms.ChoiceField(label=_("How"), widget=forms.RadioSelect, choices=[])
     reference = forms.CharField(
         label=_("Reference"),
@@ -63,8 +64,9 @@ class RefundForm(forms.Form):
     #: What had been asked back when the form was opened: by it a form that is sent twice is told.
     known = forms.CharField(max_length=40, required=False, widget=forms.HiddenInput)
 
-    def __init__(self, *args: Any, ways: list[tuple[str, Any]], **kwargs: Any) -> None:
+    def __init__(self, *args: Any, currency: str, ways: list[tuple[str, Any]], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        cast(AmountField, self.fields["amount"]).currency = currency
         cast(forms.ChoiceField, self.fields["way"]).choices = ways
         self.fields["way"].initial = ways[0][0]
 
@@ -78,7 +80,7 @@ def refund(request: HttpRequest, pk: int) -> HttpResponse:
     card = reverse("wagtail_kwiga_orders:inspect", args=[order.pk])
     left = _left(order)
     initial = {"amount": _suggested(order, left).amount, "known": str(_asked_back(order))}
-    form = RefundForm(request.POST or None, initial=initial, ways=_ways(order))
+    form = RefundForm(request.POST or None, initial=initial, currency=order.currency, ways=_ways(order))
     if request.method == "POST" and form.is_valid():
         try:
             made = _give_back(order, form.cleaned_data, request.user)

@@ -26,6 +26,7 @@ from wagtail_kwiga.backoffice.orders import answers, order_card, refunding
 from wagtail_kwiga.backoffice.parts import filters, linking, long_lists, policies
 from wagtail_kwiga.backoffice.parts.columns import MoneyColumn, person
 from wagtail_kwiga.backoffice.parts.records import RecordIndexView, RecordViewSet
+from wagtail_kwiga.catalogue.amount_field import AmountField
 from wagtail_kwiga.catalogue.models import Offer
 from wagtail_kwiga.contacts import directory
 from wagtail_kwiga.exceptions import ConfigurationFault, KwigaError
@@ -155,7 +156,7 @@ class OrderInspectView(generic.InspectView):
 class MoneyForm(forms.Form):
     """What arrived."""
 
-    amount = forms.DecimalField(label=_("Amount"), min_value=0, max_digits=14, decimal_places=4)
+    amount = AmountField(label=_("Amount"), min_value=0)
     reference = forms.CharField(
         label=_("Reference"),
         max_length=200,
@@ -164,6 +165,10 @@ class MoneyForm(forms.Form):
     )
     #: What had been received when the form was opened: by it a form without a reference that is sent twice is told.
     known = forms.CharField(max_length=40, required=False, widget=forms.HiddenInput)
+
+    def __init__(self, *args: Any, currency: str, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        cast(AmountField, self.fields["amount"]).currency = currency
 
 
 def _method_for(order: Order) -> str:
@@ -191,7 +196,8 @@ def money_arrived(request: HttpRequest, pk: int) -> HttpResponse:
         raise PermissionDenied
     order = get_object_or_404(Order.objects.select_related("contact"), pk=pk)
     card = reverse("wagtail_kwiga_orders:inspect", args=[order.pk])
-    form = MoneyForm(request.POST or None, initial={"amount": order.outstanding.amount, "known": order.received.amount})
+    initial = {"amount": order.outstanding.amount, "known": order.received.amount}
+    form = MoneyForm(request.POST or None, initial=initial, currency=order.currency)
     if request.method == "POST" and form.is_valid():
         try:
             receipt = _book(order, form.cleaned_data, request.user)
