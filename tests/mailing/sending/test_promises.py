@@ -38,11 +38,18 @@ def outgoing():
 
 @pytest.fixture
 def promised():
-    """15 % off 120.00 EUR for a day, by a membership that ends with it."""
+    """15 % off 120.00 EUR for a day, by a membership that ends with it. The order that it is about binds to no price any more
+    (one that does is in ``test_standing_price``)."""
     come_back, contact = make_list(), make_contact(name="Ada Lovelace")
     coupon = make_coupon(lists=[come_back])
     lists.add(come_back, contact, until=DAY, source="run:1", now=START)
-    return queue_one(contact, coupon=coupon, not_after=after(hours=12))
+    mail = queue_one(contact, coupon=coupon, not_after=after(hours=12))
+    bind_no_longer()
+    return mail
+
+
+def bind_no_longer():
+    m.Order.objects.update(price_holds_until=START)
 
 
 def rebuilt(mail):
@@ -177,6 +184,7 @@ def test_a_mail_without_a_coupon_is_asked_too(outgoing):
     ]
     template = make_template(blocks, preheader="", subject="Hello")
     withdrawn, dearer = queue_one(template=template), queue_one(template=template)
+    bind_no_longer()
     for mail, total in ((withdrawn, 120), (dearer, 120)):
         m.OutgoingEmail.objects.filter(pk=mail.pk).update(
             promised_coupon=None, promised_total=total, promised_until=None
