@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime as dt
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import TYPE_CHECKING, Any
 
 from django.utils.translation import gettext as _
@@ -18,7 +19,7 @@ from wagtail_kwiga.formatting import languages
 from wagtail_kwiga.journal import writing
 from wagtail_kwiga.journal.models import TimelineEntry
 from wagtail_kwiga.orders import answers as order_answers
-from wagtail_kwiga.orders import binding, coupon_passing, numbers, purchases
+from wagtail_kwiga.orders import binding, correcting, coupon_passing, numbers, purchases
 from wagtail_kwiga.orders.drafts import Joining, OrderDraft, PricedLine, price_lines
 from wagtail_kwiga.orders.events import OrderPlaced, PlaceOrder
 from wagtail_kwiga.orders.models import Order, OrderLine
@@ -53,6 +54,7 @@ def place_order(
     by: AbstractBaseUser | None = None,
     vouch: Callable[[Order], bool] | None = None,
     beside: Callable[[Order], None] | None = None,
+    corrects: Collection[int] = (),
     now: dt.datetime | None = None,
 ) -> Order:
     """Place the order that ``draft`` describes and return it.
@@ -89,6 +91,10 @@ def place_order(
         quote = passing.quote
         if vouch is not None:
             _mind_price(older, offer, quote.total, vouch, now)
+        mistyped = correcting.lock_mistyped(corrects, draft)
+        passing = dataclasses.replace(
+            passing, returned=(*passing.returned, *(one.coupon_use for one in mistyped if one.coupon_use))
+        )
         told = close_superseded(older, hand_on=passing.donor, now=now, by=by)
         into = join.into or purchases.begin(
             contact_id=contact.pk, offer_id=offer.pk if offer else None, slot=slot, now=now
@@ -136,6 +142,7 @@ def place_order(
         if older:
             Order.objects.filter(pk__in=[each.pk for each in older]).update(superseded_by=order)
         told += _told_of(order, older, join, quote.coupon_code, by=by, now=now)
+        told += correcting.close(mistyped, order, now)
         writing.write_many(told)
         replaced = tuple(each.pk for each in older)
         offer_id = offer.pk if offer else None
