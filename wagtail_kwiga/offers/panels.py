@@ -12,15 +12,20 @@ from django.utils.translation import gettext_lazy as _
 from wagtail.admin.forms import WagtailAdminPageForm
 from wagtail.admin.panels import FieldPanel, FieldRowPanel, MultiFieldPanel, ObjectList, Panel, TabbedInterface
 
+from wagtail_kwiga import conf
 from wagtail_kwiga.catalogue.end_field import EndField
 from wagtail_kwiga.exceptions import ConfigurationFault
+from wagtail_kwiga.mailing.sending.unexpired_promises import BrokenPromises
 from wagtail_kwiga.offers import choices, publishing
+from wagtail_kwiga.offers.promise_panel import AsksAboutPromises, PromisesPanel
 from wagtail_kwiga.payments import registry
 from wagtail_kwiga.pricing.money import quantise
 
 
-class OfferPageForm(WagtailAdminPageForm):
-    """Leaves out what the source page decides, so that no translation can change it, whatever is posted."""
+class OfferPageForm(AsksAboutPromises, WagtailAdminPageForm):
+    """Leaves out what the source page decides, so that no translation can change it, whatever is posted. Publishing at once what
+    breaks promises is asked about; a draft breaks none, and what is published later cannot be asked about any more
+    (``publishing`` then puts it on a person's list)."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -47,6 +52,12 @@ class OfferPageForm(WagtailAdminPageForm):
         if self.is_translation:
             for name in choices.SOURCE_FIELDS:
                 self.fields.pop(name, None)
+
+    def promises_to_break(self) -> BrokenPromises:
+        now = conf.now()
+        page = self.instance
+        publishes = "action-publish" in self.data and not (page.go_live_at and page.go_live_at > now)
+        return publishing.promises_broken_by(page, now=now) if publishes else BrokenPromises()
 
 
 def method_choices(held: Any) -> list[tuple[str, Any]]:
@@ -130,6 +141,7 @@ def selling_panels() -> list[Panel]:
     return [
         MultiFieldPanel(
             [
+                PromisesPanel(),
                 SourceNotePanel(),
                 FieldRowPanel([SourceFieldPanel("price"), SourceFieldPanel("currency")]),
                 FieldRowPanel([SourceFieldPanel("sales_from"), SourceFieldPanel("sales_until")]),

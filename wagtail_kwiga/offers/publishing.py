@@ -11,6 +11,7 @@ import uuid
 from collections.abc import Iterable
 from typing import Any
 
+from django.contrib.auth import get_user_model
 from django.db.models.signals import post_delete
 from wagtail.models import Page, Site
 from wagtail.signals import page_published, page_unpublished
@@ -20,6 +21,9 @@ from wagtail_kwiga.catalogue.models import Offer, OfferProduct, PriceRecord
 from wagtail_kwiga.catalogue.terms import OfferTerms, ProductTerms
 from wagtail_kwiga.coupons import gates
 from wagtail_kwiga.formatting import instants, languages
+from wagtail_kwiga.journal import writing
+from wagtail_kwiga.mailing.sending import unexpired_promises
+from wagtail_kwiga.mailing.sending.unexpired_promises import BrokenPromises, OfferState
 from wagtail_kwiga.offers.choices import SOURCE_FIELDS
 from wagtail_kwiga.pricing.money import Money
 from wagtail_kwiga.site_settings import KwigaSettings
@@ -112,6 +116,39 @@ def publish_terms(page: Any, *, by_id: Any = None, now: dt.datetime | None = Non
         return offer
 
 
+def promises_broken_by(page: Any, *, now: dt.datetime) -> BrokenPromises:
+    """The unexpired promises of mail that publishing ``page`` as it stands in memory would break. Two queries; the more where
+    it breaks any."""
+    if is_translation(page) or page.alias_of_id:
+        return BrokenPromises()
+    offer = Offer.objects.filter(translation_key=page.translation_key, tariff_key="").first()
+    return _broken_by(page, offer, now) if offer is not None else BrokenPromises()
+
+
+def promises_broken_without(page: Any, *, now: dt.datetime) -> BrokenPromises:
+    """The same for taking ``page`` down: none as long as another page of its key stays live."""
+    others = page_model().objects.filter(translation_key=page.translation_key, live=True).exclude(pk=page.pk)
+    offer = Offer.objects.filter(translation_key=page.translation_key, tariff_key="").first()
+    if offer is None or not page.live or others.exists():
+        return BrokenPromises()
+    return unexpired_promises.of_offer(OfferState.saved(offer), None, now)
+
+
+def _broken_by(page: Any, offer: Offer, now: dt.datetime) -> BrokenPromises:
+    becomes = Offer(pk=offer.pk, translation_key=offer.translation_key, state=Offer.State.ON_SALE, **fields_of(page))
+    named = frozenset(block.value.pk for block in page.coupons if block.value is not None)
+    return unexpired_promises.of_offer(OfferState.saved(offer), OfferState(becomes, named), now)
+
+
+def _end_unasked(broken: BrokenPromises, offer: Offer, by_id: Any, now: dt.datetime) -> None:
+    """Nobody could be asked (a scheduled publication, a workflow, the site's own code): the promises end, and a person is told."""
+    if broken:
+        by = get_user_model()._default_manager.filter(pk=by_id).first() if by_id else None
+        broken.end(by=by, now=now)
+        facts = {"title": offer.title, "people": broken.people, "until": broken.until}
+        writing.write(offer, "mailing.promises_ended", now=now, by=by, attention=True, **facts)
+
+
 def prepare(page: Any) -> Offer | None:
     """Make the offer of a page that is still a draft, so that coupons, scenarios and staff can choose it already.
 
@@ -123,16 +160,20 @@ def prepare(page: Any) -> Offer | None:
         return _write(page, Offer.State.DRAFT, None, conf.now())
 
 
-def withdraw(translation_key: uuid.UUID, *, leaving: Iterable[int] = ()) -> bool:
-    """Take an offer off sale unless a page of its key is still live; ``leaving`` are pages that are about to go.
+def withdraw(translation_key: uuid.UUID, *, leaving: Iterable[int] = (), now: dt.datetime | None = None) -> bool:
+    """Take an offer off sale unless a page of its key is still live; ``leaving`` are pages that are about to go. Promises that
+    nobody has ended knowingly before end with it.
 
     The row stays, with its last terms: orders, coupons and staff go on referring to it. Returns whether it was withdrawn.
     """
     live = page_model().objects.filter(translation_key=translation_key, live=True).exclude(pk__in=list(leaving))
     if live.exists():
         return False
+    now = now or conf.now()
     on_sale = Offer.objects.filter(translation_key=translation_key).exclude(state=Offer.State.WITHDRAWN)
     with locking.atomic_write():
+        for offer in on_sale:
+            _end_unasked(unexpired_promises.of_offer(OfferState.saved(offer), None, now), offer, None, now)
         return bool(on_sale.update(state=Offer.State.WITHDRAWN))
 
 
@@ -180,6 +221,8 @@ def _write(page: Any, state: str, by_id: Any, now: dt.datetime) -> Offer:
     if not is_new:
         offer = locking.locked(Offer.objects.filter(pk=offer.pk)).get()
         before = offer.price if offer.state != Offer.State.DRAFT else None
+        if state == Offer.State.ON_SALE:
+            _end_unasked(_broken_by(page, offer, now), offer, by_id, now)
         for name, value in values.items():
             setattr(offer, name, value)
         offer.save(update_fields=[*values, "updated_at"])

@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING
 from wagtail_kwiga import quoting, signing
 from wagtail_kwiga.catalogue import selling
 from wagtail_kwiga.contacts import directory
+from wagtail_kwiga.coupons import eligibility
 from wagtail_kwiga.coupons.models import Coupon
 from wagtail_kwiga.exceptions import BadToken, CouponRefused, KwigaError
+from wagtail_kwiga.mailing.sending import unexpired_promises
 from wagtail_kwiga.orders import binding, links
 from wagtail_kwiga.orders.models import Order
 from wagtail_kwiga.orders.statuses import UNSETTLED
@@ -27,11 +29,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Resume:
-    """Somebody follows the link of a mail about ``order``; ``coupon`` is what the mail promised."""
+    """Somebody follows the link of a mail about ``order``; ``coupon`` is what the mail promised, ``is_coupon_gone`` says that it
+    promised one that was deleted."""
 
     token: str
     order: Order
     coupon: Coupon | None
+    is_coupon_gone: bool = False
 
     @property
     def email(self) -> str:
@@ -58,7 +62,7 @@ def read(token: str, now: dt.datetime) -> Resume:
     """What a resume token stands for. Two queries. Raises ``BadToken``."""
     order, payload = links.order_of(Purpose.RESUME, token, now)
     coupon = signing.with_handle(Coupon.objects.all(), payload.get("coupon")).first()
-    return Resume(token, order, coupon)
+    return Resume(token, order, coupon, is_coupon_gone=coupon is None and bool(payload.get("coupon")))
 
 
 def read_for(offer: Offer, token: str, now: dt.datetime) -> Resume | None:
@@ -68,6 +72,15 @@ def read_for(offer: Offer, token: str, now: dt.datetime) -> Resume | None:
     except BadToken:
         return None
     return resume if resume.order.offer_id == offer.pk else None
+
+
+def is_promise_broken(resume: Resume, verdict: eligibility.Verdict | None, now: dt.datetime) -> bool:
+    """Whether what the mail promised was ended by the team, or its coupon is gone or no longer works; ``verdict`` is what is
+    said to the coupon. One query at most."""
+    if resume.is_coupon_gone or (resume.coupon is not None and verdict is not None and not verdict.ok):
+        return True
+    offer_id = resume.order.offer_id
+    return offer_id is not None and unexpired_promises.was_ended(resume.order.contact_id, offer_id, now)
 
 
 def better_order(resume: Resume, now: dt.datetime) -> Order | None:

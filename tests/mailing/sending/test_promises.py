@@ -255,3 +255,13 @@ def test_what_a_promise_costs():
             assert deliver_due(START).sent == 1
         costs.append(len([query for query in captured if "SAVEPOINT" not in query["sql"]]))
     assert costs[1] == costs[0] + 2
+
+
+# --- what a mail says beside the price ---------------------------------------------------------------------------------------------
+
+
+def test_a_code_that_was_renamed_is_told_as_it_is(promised, outgoing):
+    told = promised.context["coupon.code"]
+    _coupon(code="SPRING")(promised)
+    assert deliver_due(after(minutes=1)) == DeliverySummary(sent=1, later=1)
+    assert "SPRING" in outgoing[0].body and told not in outgoing[0].body

@@ -258,6 +258,8 @@ _DEFAULTS = {
         "esp_status",
         "settled_by",
         "rebuilt_at",
+        "promise_ended_at",
+        "promise_ended_by_id",
     )
 }
 

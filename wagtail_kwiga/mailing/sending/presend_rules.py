@@ -88,7 +88,10 @@ def _broken_promise(
                 )  # its button leads to that order, and not to what it speaks of
             standing = found.standing
             total = standing.total
-    judgement = promises.judge(email, not_for_sale=not_for_sale or "", coupon=found.verdict, total=total, now=now)
+    code = found.coupon.code if found.coupon is not None else ""
+    judgement = promises.judge(
+        email, not_for_sale=not_for_sale or "", coupon=found.verdict, total=total, code=code, now=now
+    )
     if judgement.kept:
         return "", ""
     if not judgement.is_worse:
