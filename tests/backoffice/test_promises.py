@@ -202,7 +202,9 @@ def test_a_scheduled_price_goes_through_and_is_put_on_a_persons_list(admin_clien
     assert answer.status_code == 302, "scheduling is not asked about"
     assert (offer_of(page).amount, ended()) == (120, {None})
     revision = m.OfferPage.objects.get(pk=page.pk).scheduled_revision
-    type(revision).objects.filter(pk=revision.pk).update(approved_go_live_at=timezone.now() - dt.timedelta(minutes=1))
+    due = timezone.now() - dt.timedelta(minutes=1)  # an hour has passed
+    revision.approved_go_live_at, revision.content["go_live_at"] = due, due.isoformat()
+    revision.save()
     call_command("publish_scheduled")
     assert offer_of(page).amount == 200
     assert m.OutgoingEmail.objects.filter(promise_ended_at=None).count() == 0

@@ -141,8 +141,8 @@ class Machine(RuleBasedStateMachine):
                     m.ContactList(pk=self.shop.lists[0], title="Come back"), [order.contact_id], by=None, now=now
                 )
             case "deactivate":
-                self.promises.meddled_at = now
-                m.Coupon.objects.filter(pk=self.shop.coupons[0]).update(is_active=False)
+                self.promises.edited_at = now
+                self.shop.edit_coupon(0, {"is_active": False}, now)
             case "stop all":
                 endings.stop_all(m.Scenario.objects.get(pk=self.shop.scenarios[0]), now=now)
             case "expire":

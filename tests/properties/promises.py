@@ -12,12 +12,14 @@ from wagtail_kwiga.access import ownership
 from wagtail_kwiga.catalogue import selling
 from wagtail_kwiga.coupons import eligibility
 from wagtail_kwiga.formatting.money import format_money
-from wagtail_kwiga.mailing import sender
+from wagtail_kwiga.mailing import classification, sender
 from wagtail_kwiga.offers import quoting
-from wagtail_kwiga.orders import purchases
+from wagtail_kwiga.orders import binding, purchases
 
 ORDER, EMAIL, RUN, USE = (f"wagtail_kwiga_{name}" for name in ("order", "outgoingemail", "run", "couponuse"))
 PURCHASE = "wagtail_kwiga_purchase"
+_OF_COUPON = "id, code, used_count, percent, amount, currency, is_active, valid_from, valid_until, limit_total, limit_per_contact"
+_OF_OFFER = "id, amount, currency, coupon_mode, state, sales_from, sales_until"
 #: A purchase that a new order may join.
 _OPEN = "{0}.paid_at IS NULL AND {0}.closed_at IS NULL AND {0}.joined_into_id IS NULL AND {0}.set_aside_at IS NULL"
 
@@ -38,8 +40,10 @@ class Promises:
         self.statuses: dict[int, str] = {}
         #: Coupon → places taken when last seen.
         self.taken: dict[int, int] = {}
-        #: Since when staff have changed something that a promised discount depends on.
+        #: Since when staff have put people on lists of coupons, or taken them off.
         self.meddled_at: dt.datetime | None = None
+        #: Since when they have edited coupons or offers: what they made better may hold for longer and cost less than was told.
+        self.edited_at: dt.datetime | None = None
         #: What the answer about told deadlines depended on when it was last asked.
         self.last_seen: Any = None
 
@@ -331,10 +335,22 @@ class Promises:
             until = verdict.until
         if email.promised_until is not None:
             assert until is None or until >= email.promised_until, "promised for longer than it holds"
+        if coupon is not None:
+            assert coupon.code == email.context.get("coupon.code", coupon.code), "told a code that is no more"
+        total = quoting.make(offer, coupon, email.contact, now).total
+        standing = self._standing(email, now)
+        if standing is not None and binding.is_better(standing.total, total):  # where the button leads to
+            told = coupon is not None and classification.speaks_of_coupon(email.version.placeholders)
+            assert not told, "told of a discount that is dearer than what stands"
+            total = standing.total
         if email.promised_total is not None:
-            total = quoting.make(offer, coupon, email.contact, now).total
             assert total.currency == email.promised_currency, "promised in another currency"
             assert total.amount <= email.promised_total, "promised for less than it costs"
+
+    def _standing(self, email: m.OutgoingEmail, now: dt.datetime) -> m.Order | None:
+        """The order that whoever follows the mail has placed already, for the very offer."""
+        orders = m.Order.objects.filter(purchase=email.purchase_id, offer=email.promised_offer_id)
+        return next((order for order in orders if binding.binds(order, now)), None)
 
     def _after_thirty_quiet_minutes(self, email: m.OutgoingEmail) -> None:
         """The shortest wait that any scenario here has, from the last order before the first message was decided.
@@ -356,6 +372,7 @@ class Promises:
         told = self.stage.rows(
             f"SELECT e.id, e.contact_id, e.promised_coupon_id, e.promised_until FROM {EMAIL} e"
             f" WHERE e.id IN ({marks or 0}) AND e.purpose = 'recovery' AND e.promised_until IS NOT NULL"
+            " AND e.promise_ended_at IS NULL"
         )
         if not told or (seen := self._seen(told, now)) == self.last_seen:
             return
@@ -372,7 +389,10 @@ class Promises:
         return (
             [(pk, now < instant(until)) for pk, *_, until in told],
             self.stage.rows("SELECT id, until, removed_at FROM wagtail_kwiga_listmembership"),
-            self.stage.rows("SELECT id, used_count FROM wagtail_kwiga_coupon"),
+            self.stage.rows(f"SELECT {_OF_COUPON} FROM wagtail_kwiga_coupon"),
+            self.stage.rows(f"SELECT {_OF_OFFER} FROM wagtail_kwiga_offer"),
+            self.stage.rows("SELECT offer_id, coupon_id FROM wagtail_kwiga_offerallowedcoupon"),
+            self.stage.rows("SELECT offer_id, coupon_id FROM wagtail_kwiga_couponofferlimit"),
             self.stage.rows(f"SELECT id, state FROM {USE}"),
             self.stage.rows(f"SELECT id FROM {ORDER} WHERE paid_at IS NOT NULL"),
         )
@@ -388,10 +408,16 @@ class Promises:
                 f"told until {until}, but the checkout then says {check.reason}"
             )
             if check.ok:
+                assert selling.is_for_sale(email.order.offer, moment), "told of what is not sold any more"
                 total = quoting.make(email.order.offer, check.coupon, email.contact, moment).total
                 price = email.context.get("price.after", "")
-                assert not price or format_money(total, email.language) == price, "another price than told"
-        if is_last:
+                told = format_money(total, email.language)
+                if self.edited_at is None:
+                    assert not price or told == price, "another price than told"
+                elif email.promised_total is not None:
+                    assert total.currency == email.promised_currency, "another currency than told"
+                    assert total.amount <= email.promised_total, "dearer than told"
+        if is_last and self.edited_at is None:
             late = eligibility.check_coupon(**given, now=max(until, now))
             assert not late.ok or self._on_by_other_means(email, until), "honoured after the deadline told"
 

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
+from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
+from django.db import transaction
+from django.db.models import ProtectedError
 from hypothesis import strategies as st
 from hypothesis.stateful import rule
 
@@ -237,19 +241,54 @@ class StaffMachine(ShopMachine):
         which=st.integers(0, 3),
         change=st.sampled_from([
             {"is_active": False}, {"is_active": True}, {"limit_total": 1}, {"limit_total": None}, {"percent": Decimal(30)},
-            {"valid_until": 0}, {"valid_until": 3600}, {"valid_until": None}, {"limit_per_contact": 1},
+            {"percent": Decimal(5)}, {"amount": Decimal(5)}, {"currency": "PLN"}, {"code": "RENAMED"}, {"offers": [2]}, {"offers": []},
+            {"valid_until": 0}, {"valid_until": 3600}, {"valid_until": None}, {"valid_from": 3600}, {"limit_per_contact": 1},
         ]),
+        trouble=TROUBLES,
     )  # fmt: skip
-    def staff_edit_a_coupon(self, which, change):
-        coupon = m.Coupon.objects.get(pk=self.shop.coupons[which])
-        self.promises.meddled_at = self.now
-        for name, value in change.items():
-            if name == "percent" and coupon.kind == "fixed":
-                continue
-            if name == "valid_until" and value is not None:
-                value = self.now + dt.timedelta(seconds=value)
-            setattr(coupon, name, value)
-        coupon.save()
+    def staff_edit_a_coupon(self, which, change, trouble=None):
+        coupon = m.Coupon.objects.filter(pk=self.shop.coupons[which]).first()
+        of_another_kind = {"percent": "fixed", "amount": "percent", "currency": "percent"}
+        if coupon is None or any(coupon.kind == of_another_kind.get(name) for name in change):
+            return
+        self.promises.edited_at = self.now
+        given = self._in_time(change)
+        self.do(lambda: self._at_once(lambda: self.shop.edit_coupon(which, dict(given), self.now)), trouble)
+
+    @rule(which=st.integers(0, 3))
+    def staff_delete_a_coupon(self, which):
+        if (
+            m.Coupon.objects.filter(pk=self.shop.coupons[which]).exists() and which != 0
+        ):  # the machine hands out links with that
+            self.promises.edited_at = self.now
+            with contextlib.suppress(ProtectedError):
+                self._at_once(lambda: self.shop.delete_coupon(which, self.now))
+
+    @rule(
+        which=OFFER,
+        change=st.sampled_from([
+            {"amount": Decimal(200)}, {"amount": Decimal(100)}, {"amount": Decimal("30.01")}, {"currency": "PLN"}, {"currency": "EUR"},
+            {"coupon_mode": "none"}, {"coupon_mode": "only", "coupons": [1]}, {"coupon_mode": "only", "coupons": [0, 3]},
+            {"coupon_mode": "any"}, {"sales_until": 0}, {"sales_until": 3600}, {"sales_until": None}, {"sales_from": 3600},
+            {"sales_from": None}, {"state": "withdrawn"}, {"state": "on_sale"},
+        ]),
+        trouble=TROUBLES,
+    )  # fmt: skip
+    def staff_publish_an_offer_anew(self, which, change, trouble=None):
+        self.promises.edited_at = self.now
+        given = self._in_time(change)
+        self.do(lambda: self._at_once(lambda: self.shop.edit_offer(which, dict(given), self.now)), trouble)
+
+    def _in_time(self, change: dict[str, Any]) -> dict[str, Any]:
+        ends = ("valid_until", "valid_from", "sales_until", "sales_from")
+        return {
+            name: self.now + dt.timedelta(seconds=value) if name in ends and value is not None else value
+            for name, value in change.items()
+        }
+
+    def _at_once(self, edit: Callable[[], None]) -> None:
+        with transaction.atomic():  # as Wagtail's views save a form
+            edit()
 
     @rule(
         which=st.integers(0, 2),
