@@ -37,10 +37,10 @@ TROUBLES = st.one_of(
 AGAIN = st.booleans()
 WHO, OFFER, WHICH = st.integers(0, 1), st.integers(0, 2), st.integers(0, 3)
 BATCH = st.sampled_from([50, 1, 2])
-#: Moments at which something falls due, in any table.
+#: Moments at which something falls due, in any table. (A mail in doubt keeps the name of its lease, and has no end of it.)
 _MOMENTS = (
     f"SELECT due_at FROM {RUN} WHERE due_at IS NOT NULL UNION SELECT leased_until FROM {RUN} WHERE lease <> ''"
-    f" UNION SELECT due_at FROM {EMAIL} WHERE status = 'queued' UNION SELECT leased_until FROM {EMAIL} WHERE lease <> ''"
+    f" UNION SELECT due_at FROM {EMAIL} WHERE status = 'queued' UNION SELECT leased_until FROM {EMAIL} WHERE leased_until IS NOT NULL"
     f" UNION SELECT expires_at FROM {ORDER} UNION SELECT price_holds_until FROM {ORDER}"
     " UNION SELECT reserved_until FROM wagtail_kwiga_couponuse WHERE state = 'reserved'"
     " UNION SELECT until FROM wagtail_kwiga_listmembership WHERE until IS NOT NULL"

@@ -16,7 +16,7 @@ from django.utils.translation import gettext_lazy, ngettext
 from wagtail.log_actions import LogFormatter
 
 from wagtail_kwiga import conf
-from wagtail_kwiga.backoffice.parts import linking
+from wagtail_kwiga.backoffice.parts import linking, policies
 from wagtail_kwiga.coupons.models import Coupon
 from wagtail_kwiga.mailing.sending import unexpired_promises
 from wagtail_kwiga.mailing.sending.unexpired_promises import BrokenPromises, CouponState
@@ -40,7 +40,9 @@ def before_publish_page(request: HttpRequest, page: Any) -> None:
     """Wagtail's hook: its form has asked already (``OfferPageForm``), so what breaks now is broken knowingly."""
     now = conf.now()
     if publishing.is_offer_page(page) and not (page.go_live_at and page.go_live_at > now):
-        promise_panel.end(publishing.promises_broken_by(page, now=now), history_of=page, by=request.user, now=now)
+        promise_panel.end(
+            publishing.promises_broken_by(page, now=now), history_of=page, by=policies.user_of(request), now=now
+        )
 
 
 def before_unpublish_page(request: HttpRequest, page: Any) -> HttpResponse | None:
@@ -82,7 +84,7 @@ def _ask(request: HttpRequest, found: _Broken, yes: str) -> HttpResponse | None:
         return None
     if request.POST.get(promise_panel.CONFIRMED):
         for row, promises in broken:
-            promise_panel.end(promises, history_of=row, by=request.user)
+            promise_panel.end(promises, history_of=row, by=policies.user_of(request))
         return None
     sent = [(name, value) for name, values in request.POST.lists() for value in values if name != "csrfmiddlewaretoken"]
     context = {

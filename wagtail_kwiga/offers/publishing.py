@@ -145,7 +145,7 @@ def _end_unasked(broken: BrokenPromises, offer: Offer, by_id: Any, now: dt.datet
     if broken:
         by = get_user_model()._default_manager.filter(pk=by_id).first() if by_id else None
         broken.end(by=by, now=now)
-        facts = {"title": offer.title, "people": broken.people, "until": broken.until}
+        facts: dict[str, Any] = {"title": offer.title, "people": broken.people, "until": broken.until}
         writing.write(offer, "mailing.promises_ended", now=now, by=by, attention=True, **facts)
 
 

@@ -89,22 +89,22 @@ def better_order(resume: Resume, now: dt.datetime) -> Order | None:
 
     No query for a link about the order that stands, unless that is cheaper than the offer without any coupon.
     """
-    order = resume.order
-    if order.offer is None or selling.why_not_for_sale(order.offer, now):
+    order, offer = resume.order, resume.order.offer
+    if offer is None or selling.why_not_for_sale(offer, now):
         return None
-    standing = _standing(order, now)
+    standing = _standing(order, offer, now)
     # A coupon makes nothing dearer: it is judged only where the normal price is not as good as what stands.
-    if standing is None or not binding.is_better(standing.total, _today(order, order.offer, None, now)):
+    if standing is None or not binding.is_better(standing.total, _today(order, offer, None, now)):
         return None
-    if resume.coupon is None or binding.is_better(standing.total, _today(order, order.offer, resume.coupon, now)):
+    if resume.coupon is None or binding.is_better(standing.total, _today(order, offer, resume.coupon, now)):
         return standing
     return None
 
 
-def _standing(order: Order, now: dt.datetime) -> Order | None:
+def _standing(order: Order, offer: Offer, now: dt.datetime) -> Order | None:
     if order.status in UNSETTLED:  # there is one at a time (promise 2)
         return order if binding.binds(order, now) else None
-    orders = Order.objects.filter(purchase_id=order.purchase_id, offer_id=order.offer_id)
+    orders = Order.objects.filter(purchase_id=order.purchase_id, offer=offer)
     return binding.binding(orders, now).select_related("contact").first()
 
 

@@ -198,7 +198,8 @@ def close_superseded(
     the timeline entries that this returns, together with its own.
 
     ``hand_on`` is the order whose coupon use is let go of for the new one to take; it may have been closed before. The uses of
-    the others stay as they are: ``placing`` gives them back, in its turn. A fixed number of queries.
+    the others stay as they are: ``placing`` gives them back, in its turn. ``code`` and ``facts`` are what their timelines say.
+    A fixed number of queries.
     """
     if hand_on is not None:
         hand_on.coupon_use = None

@@ -320,5 +320,5 @@ def _offer_refuses(state: OfferState, now: dt.datetime) -> Q:
     return refuses
 
 
-def _false(found: Exists) -> ExpressionWrapper:
+def _false(found: Exists) -> ExpressionWrapper[Any]:
     return ExpressionWrapper(~found, output_field=BooleanField())
