@@ -15,9 +15,9 @@ from hypothesis.stateful import rule
 
 from tests.properties.machine import MEANWHILE, Machine
 from tests.properties.post import OFFICE, WAYS
-from tests.properties.promises import EMAIL, ORDER, RUN, instant
 from tests.properties.shop import CODES, METHODS, PEOPLE, TEXTS
 from tests.properties.stage import Trouble
+from tests.properties.told import EMAIL, ORDER, RUN, instant
 from wagtail_kwiga import models as m
 from wagtail_kwiga.automations.running import endings
 from wagtail_kwiga.contacts import lists
@@ -238,7 +238,7 @@ class StaffMachine(ShopMachine):
             self.do(lambda: lists.staff_remove(row, [contact.pk], by=None, now=self.now))
 
     @rule(
-        which=st.integers(0, 3),
+        which=st.sampled_from([0, 0, 0, 1, 2, 3]),  # mostly the one that mails speak of
         change=st.sampled_from([
             {"is_active": False}, {"is_active": True}, {"limit_total": 1}, {"limit_total": None}, {"percent": Decimal(30)},
             {"percent": Decimal(5)}, {"amount": Decimal(5)}, {"currency": "PLN"}, {"code": "RENAMED"}, {"offers": [2]}, {"offers": []},
@@ -265,7 +265,7 @@ class StaffMachine(ShopMachine):
                 self._at_once(lambda: self.shop.delete_coupon(which, self.now))
 
     @rule(
-        which=OFFER,
+        which=st.sampled_from([0, 0, 1, 2]),
         change=st.sampled_from([
             {"amount": Decimal(200)}, {"amount": Decimal(100)}, {"amount": Decimal("30.01")}, {"currency": "PLN"}, {"currency": "EUR"},
             {"coupon_mode": "none"}, {"coupon_mode": "only", "coupons": [1]}, {"coupon_mode": "only", "coupons": [0, 3]},

@@ -53,6 +53,8 @@ class OfferPageForm(AsksAboutPromises, WagtailAdminPageForm):
             for name in choices.SOURCE_FIELDS:
                 self.fields.pop(name, None)
 
+    where_the_box_is = _("Tick the box on the tab “Selling” to publish it all the same.")
+
     def promises_to_break(self) -> BrokenPromises:
         now = conf.now()
         page = self.instance

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 from wagtail.admin.panels import Panel
 from wagtail.log_actions import log
 
@@ -27,11 +28,6 @@ CONFIRMED = "kwiga_ends_promises"
 LOG_ACTION = "wagtail_kwiga.end_promises"
 
 
-def question(broken: BrokenPromises) -> str:
-    """What is said before it is saved, in the active language."""
-    return _("This breaks what people were told by mail and could still use. %(told)s") % {"told": broken.sentences()}
-
-
 def end(
     broken: BrokenPromises, *, history_of: Any, by: AbstractBaseUser | None, now: dt.datetime | None = None
 ) -> None:
@@ -46,6 +42,8 @@ class AsksAboutPromises:
     """For an admin form: refuses once to break promises, and remembers which it would break."""
 
     broken: BrokenPromises | None = None
+    #: Where the box is, for whoever reads on top of the screen why nothing was saved.
+    where_the_box_is: Any = gettext_lazy("Tick the box below to save it all the same.")
     data: Any
     errors: Any
 
@@ -61,7 +59,9 @@ class AsksAboutPromises:
         if broken := self.promises_to_break():
             self.broken = broken
             if not self.data.get(CONFIRMED):
-                self.add_error(None, ValidationError(question(broken), code="breaks_promises"))  # type: ignore[attr-defined]
+                words = _("This breaks what people were told by mail and could still use. %(told)s %(where)s")
+                words %= {"told": broken.sentences(), "where": self.where_the_box_is}
+                self.add_error(None, ValidationError(words, code="breaks_promises"))  # type: ignore[attr-defined]
 
 
 class PromisesPanel(Panel):
