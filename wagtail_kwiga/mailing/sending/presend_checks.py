@@ -39,7 +39,8 @@ from wagtail_kwiga.mailing import permission, suppression
 from wagtail_kwiga.mailing.models import OutgoingEmail, Suppression
 from wagtail_kwiga.orders import binding, purchases
 from wagtail_kwiga.orders.models import Order
-from wagtail_kwiga.orders.statuses import Status
+from wagtail_kwiga.orders.statuses import UNSETTLED, PaymentKind, Status
+from wagtail_kwiga.payments.models import PaymentAttempt
 from wagtail_kwiga.pricing.money import Money
 from wagtail_kwiga.site_settings import KwigaSettings
 
@@ -80,6 +81,8 @@ class PreSendCheck:
     promo_policy: str | None
     #: The person has access to something that the offer sells: worth asking whether they own all of it.
     may_own: bool
+    #: Since the mail was queued its reader has chosen to pay what waits in the purchase by bank transfer, which takes days.
+    chose_transfer: bool
     #: The offer that the mail is about, and the coupon that it promises, as they are now; only where it promises something.
     offer: Offer | None = None
     coupon: Coupon | None = None
@@ -206,13 +209,27 @@ def _about_the_mail() -> dict[str, Any]:
                 product__offer_products__offer_id=OuterRef("order__offer_id"),
             )
         ),
+        "chose_transfer": _chose_transfer(),
     }
+
+
+def _chose_transfer() -> Exists:
+    """With a newer order, or on the pay page of the one that waits."""
+    by_transfer = Order.objects.filter(
+        purchase_id=OuterRef("purchase_id"), status__in=sorted(UNSETTLED), payment_kind=PaymentKind.TRANSFER
+    )
+    announced = PaymentAttempt.objects.filter(
+        payment__order_id=OuterRef("pk"),
+        method=OuterRef("payment_method"),
+        started_at__gt=OuterRef(OuterRef("queued_at")),
+    )
+    return Exists(by_transfer.filter(Q(placed_at__gt=OuterRef("queued_at")) | Exists(announced)))
 
 
 #: What every mail is asked, in the order of the columns.
 _MAIL_FACTS = (
     "purchase_waits", "purchase_partly_paid", "purchase_paid", "order_is_over", "suppressed", "promotion_suppressed",
-    "recovery_on", "promo_policy", "may_own",
+    "recovery_on", "promo_policy", "may_own", "chose_transfer",
 )  # fmt: skip
 #: The columns of coupon and offer that their rules, and the price, ask about.
 _OF_COUPON = (

@@ -40,6 +40,8 @@ def objection(email: OutgoingEmail, by: sender.Sender, now: dt.datetime) -> tupl
     if email.purpose == Purpose.RECOVERY:
         if email.purchase_id and not found.is_waiting:
             return Status.CANCELLED, Why.PAID if found.purchase_paid else Why.NOT_WAITING
+        if found.chose_transfer:
+            return Status.CANCELLED, Why.TRANSFER_CHOSEN
         if found.recovery_on is False:
             return Status.CANCELLED, Why.RECOVERY_OFF
         if found.may_own and _owns_all(email, now):
