@@ -265,3 +265,56 @@ def test_a_code_that_was_renamed_is_told_as_it_is(promised, outgoing):
     _coupon(code="SPRING")(promised)
     assert deliver_due(after(minutes=1)) == DeliverySummary(sent=1, later=1)
     assert "SPRING" in outgoing[0].body and told not in outgoing[0].body
+
+
+# --- whatever changed, and however the mail comes to be handed over -------------------------------------------------------------------
+
+
+def _limited_to_another_offer(mail):
+    mail.promised_coupon.offers.set([make_offer()])
+
+
+def _taken_off_the_list(mail):
+    m.ListMembership.objects.update(removed_at=after(minutes=1))
+
+
+def _given_back(mail):
+    """A worker died over its lease."""
+    m.OutgoingEmail.objects.update(status="leased", lease="dead", leased_until=after(minutes=2))
+
+
+def _tried_again(mail):
+    """The mail server asked to come back later."""
+    m.OutgoingEmail.objects.update(attempts=2, why="not_now", due_at=after(minutes=5))
+
+
+def _sent_again(mail):
+    m.OutgoingEmail.objects.update(status="unknown", sending_at=START)
+    outbox.settle(m.OutgoingEmail.objects.get(pk=mail.pk), "send_again", now=after(minutes=5))
+
+
+@pytest.mark.parametrize("way", [lambda mail: None, _given_back, _tried_again, _sent_again],
+                         ids=["for the first time", "lease taken over", "tried again", "sent again"])  # fmt: skip
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        (lambda mail: mail.promised_coupon.delete(), "coupon_unknown"),
+        (_coupon(is_active=False), "coupon_inactive"),
+        (_coupon(valid_from=after(hours=1)), "coupon_not_yet"),
+        (_coupon(valid_until=after(minutes=1)), "coupon_expired"),
+        (_coupon(limit_total=1, used_count=1), "coupon_used_up"),
+        (_limited_to_another_offer, "coupon_wrong_offer"),
+        (_taken_off_the_list, "coupon_ended_for_you"),
+        (_offer(coupon_mode="none"), "coupon_offer_takes_none"),
+        (_offer(coupon_mode="only"), "coupon_offer_takes_others"),
+        (_offer(state="withdrawn"), "not_for_sale"),
+        (_offer(sales_until=after(minutes=1)), "not_for_sale"),
+        (_offer(sales_from=after(hours=1)), "not_for_sale"),
+    ],
+)
+def test_what_no_longer_holds_is_not_told(promised, change, why, way, outgoing):
+    change(promised)
+    way(promised)
+    assert deliver_due(after(minutes=5)) == DeliverySummary(missed=1)
+    promised.refresh_from_db()
+    assert (promised.why, outgoing) == (f"promise_over: {why}", [])
