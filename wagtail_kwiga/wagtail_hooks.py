@@ -11,7 +11,7 @@ from wagtail.models import Page
 from wagtail.snippets.models import register_snippet
 
 from wagtail_kwiga.automations.models import Run
-from wagtail_kwiga.backoffice import deleting, homepage
+from wagtail_kwiga.backoffice import deleting, homepage, promises
 from wagtail_kwiga.backoffice.attention import AttentionViewSet
 from wagtail_kwiga.backoffice.catalogue import not_sold
 from wagtail_kwiga.backoffice.catalogue.offers import OfferViewSet
@@ -45,6 +45,12 @@ if apps.is_installed("wagtail.contrib.settings"):  # else a check asks for it
 showing.register()  # the optional extra [modeladmin]
 register_snippet(SalesGroup)
 hooks.register("before_delete_snippet", deleting.refuse_if_used)
+hooks.register("before_delete_snippet", promises.before_delete_snippet, order=1)  # after what refuses outright
+hooks.register("before_publish_page", promises.before_publish_page)
+hooks.register("before_unpublish_page", promises.before_unpublish_page)
+hooks.register("before_delete_page", promises.before_delete_page)
+hooks.register("before_bulk_action", promises.before_bulk_action)
+hooks.register("register_log_actions", promises.register_log_action)
 hooks.register("register_bulk_action", deleting.DeleteRows, order=1)  # after Wagtail's own, whose place it takes
 hooks.register("before_edit_page", gates.warn_on_page)
 hooks.register("before_edit_page", not_sold.warn_on_page)

@@ -141,8 +141,8 @@ class Machine(RuleBasedStateMachine):
                     m.ContactList(pk=self.shop.lists[0], title="Come back"), [order.contact_id], by=None, now=now
                 )
             case "deactivate":
-                self.promises.meddled_at = now
-                m.Coupon.objects.filter(pk=self.shop.coupons[0]).update(is_active=False)
+                self.promises.edited_at = now
+                self.shop.edit_coupon(0, {"is_active": False}, now)
             case "stop all":
                 endings.stop_all(m.Scenario.objects.get(pk=self.shop.scenarios[0]), now=now)
             case "expire":
@@ -185,13 +185,14 @@ class Machine(RuleBasedStateMachine):
         elif key not in self.money:
             # What a dead worker may have booked under this handle already is what counts.
             self.money[key] = next(
-                ((o, a) for k, o, a in self.perhaps if k == key and self._has(k, a)), (order, amount)
+                ((o, a) for k, o, a in self.perhaps if k == key and self._has(k, o, a)), (order, amount)
             )
         if answer is not None:
             self.perhaps = [one for one in self.perhaps if one[0] != key]
 
-    def _has(self, key: tuple[str, str], amount: Decimal) -> bool:
+    def _has(self, key: tuple[str, str], order: int, amount: Decimal) -> bool:
         rows = m.PaymentAttempt.objects.filter(method=key[0], state="confirmed", confirmed_amount=amount)
+        rows = rows.filter(payment__order=order)  # the bank may have used its reference for another order since
         return rows.filter(pk=int(key[1])).exists() if key[0] == "nameless" else rows.filter(reference=key[1]).exists()
 
     def _bank(self, order, amount, reference, trouble=None, again=False):

@@ -7,27 +7,18 @@ from decimal import Decimal
 from typing import Any
 
 from tests.properties.stage import Stage
+from tests.properties.told import EMAIL, ORDER, PURCHASE, RUN, USE, ToldPromises
 from wagtail_kwiga import models as m
 from wagtail_kwiga.access import ownership
-from wagtail_kwiga.catalogue import selling
 from wagtail_kwiga.coupons import eligibility
-from wagtail_kwiga.formatting.money import format_money
 from wagtail_kwiga.mailing import sender
-from wagtail_kwiga.offers import quoting
 from wagtail_kwiga.orders import purchases
 
-ORDER, EMAIL, RUN, USE = (f"wagtail_kwiga_{name}" for name in ("order", "outgoingemail", "run", "couponuse"))
-PURCHASE = "wagtail_kwiga_purchase"
 #: A purchase that a new order may join.
 _OPEN = "{0}.paid_at IS NULL AND {0}.closed_at IS NULL AND {0}.joined_into_id IS NULL AND {0}.set_aside_at IS NULL"
 
 
-def instant(told: str | dt.datetime) -> dt.datetime:
-    """A moment as SQLite, or Django's converter of it, tells it."""
-    return (told if isinstance(told, dt.datetime) else dt.datetime.fromisoformat(told)).replace(tzinfo=dt.UTC)
-
-
-class Promises:
+class Promises(ToldPromises):
     """The small memory that some promises need: what was agreed, what was told, and what staff changed since."""
 
     def __init__(self, stage: Stage) -> None:
@@ -38,8 +29,10 @@ class Promises:
         self.statuses: dict[int, str] = {}
         #: Coupon → places taken when last seen.
         self.taken: dict[int, int] = {}
-        #: Since when staff have changed something that a promised discount depends on.
+        #: Since when staff have put people on lists of coupons, or taken them off.
         self.meddled_at: dt.datetime | None = None
+        #: Since when they have edited coupons or offers: what they made better may hold for longer and cost less than was told.
+        self.edited_at: dt.datetime | None = None
         #: What the answer about told deadlines depended on when it was last asked.
         self.last_seen: Any = None
 
@@ -318,24 +311,6 @@ class Promises:
             assert verdict.ok, f"told of a discount: {verdict.reason}"
             assert now < until, "told of a time that is over"
 
-    def _the_promise(self, email: m.OutgoingEmail, now: dt.datetime) -> None:
-        """What its columns say is what the checkout says, also after staff have changed things."""
-        if email.promised_offer_id is None:
-            return
-        offer, coupon, until = m.Offer.objects.get(pk=email.promised_offer_id), None, None
-        assert selling.is_for_sale(offer, now), "led to what is not for sale"
-        if email.promised_coupon_id is not None:
-            coupon = m.Coupon.objects.get(pk=email.promised_coupon_id)
-            verdict = eligibility.check_coupon(coupon, offer=offer, contact=email.contact, now=now)
-            assert verdict.ok, f"promised a coupon: {verdict.reason}"
-            until = verdict.until
-        if email.promised_until is not None:
-            assert until is None or until >= email.promised_until, "promised for longer than it holds"
-        if email.promised_total is not None:
-            total = quoting.make(offer, coupon, email.contact, now).total
-            assert total.currency == email.promised_currency, "promised in another currency"
-            assert total.amount <= email.promised_total, "promised for less than it costs"
-
     def _after_thirty_quiet_minutes(self, email: m.OutgoingEmail) -> None:
         """The shortest wait that any scenario here has, from the last order before the first message was decided.
 
@@ -346,63 +321,3 @@ class Promises:
             earlier = m.Order.objects.filter(purchase_id=email.purchase_id, placed_at__lt=email.queued_at)
             placed = earlier.latest("placed_at").placed_at
             assert email.queued_at - placed >= dt.timedelta(minutes=30), "a mail while somebody was still busy"
-
-    # 5
-    def the_deadline_told(self, now: dt.datetime, taken: Any) -> None:
-        """Just before the instant that a mail has told, the checkout gives the discount; from then on, none."""
-        if self.meddled_at is not None or not taken:
-            return
-        marks = ",".join(str(pk) for pk in taken if taken[pk])
-        told = self.stage.rows(
-            f"SELECT e.id, e.contact_id, e.promised_coupon_id, e.promised_until FROM {EMAIL} e"
-            f" WHERE e.id IN ({marks or 0}) AND e.purpose = 'recovery' AND e.promised_until IS NOT NULL"
-        )
-        if not told or (seen := self._seen(told, now)) == self.last_seen:
-            return
-        self.last_seen = seen
-        mails = m.OutgoingEmail.objects.select_related("order__offer", "contact").in_bulk([pk for pk, *_ in told])
-        last: dict[tuple[int, int], str] = {}
-        for _, contact, coupon, until in told:
-            last[contact, coupon] = max(until, last.get((contact, coupon), until))
-        for pk, contact, coupon, until in told:
-            self._the_deadline_of(mails[pk], coupon, instant(until), now, is_last=until == last[contact, coupon])
-
-    def _seen(self, told: Any, now: dt.datetime) -> Any:
-        """All that the answer depends on: while it stays the same, so does the answer."""
-        return (
-            [(pk, now < instant(until)) for pk, *_, until in told],
-            self.stage.rows("SELECT id, until, removed_at FROM wagtail_kwiga_listmembership"),
-            self.stage.rows("SELECT id, used_count FROM wagtail_kwiga_coupon"),
-            self.stage.rows(f"SELECT id, state FROM {USE}"),
-            self.stage.rows(f"SELECT id FROM {ORDER} WHERE paid_at IS NOT NULL"),
-        )
-
-    def _the_deadline_of(
-        self, email: m.OutgoingEmail, coupon: int, until: dt.datetime, now: dt.datetime, *, is_last: bool
-    ) -> None:
-        given: Any = {"coupon": m.Coupon(pk=coupon), "offer": email.order.offer, "contact": email.contact}
-        moment = until - dt.timedelta(seconds=1)
-        if now < until and not purchases.is_paid(email.purchase_id):
-            check = eligibility.check_coupon(**given, now=moment)
-            assert check.ok or check.reason in ("used_up", "used_by_you"), (
-                f"told until {until}, but the checkout then says {check.reason}"
-            )
-            if check.ok:
-                total = quoting.make(email.order.offer, check.coupon, email.contact, moment).total
-                price = email.context.get("price.after", "")
-                assert not price or format_money(total, email.language) == price, "another price than told"
-        if is_last:
-            late = eligibility.check_coupon(**given, now=max(until, now))
-            assert not late.ok or self._on_by_other_means(email, until), "honoured after the deadline told"
-
-    def _told(self, email: m.OutgoingEmail) -> tuple[m.Coupon, dt.datetime] | None:
-        record = email.step_records.filter(outcome="acted").first()
-        facts = record.facts if record is not None else {}
-        if not facts.get("until") or "coupon.code" not in email.context:
-            return None
-        return m.Coupon.objects.get(pk=facts["coupon"]), dt.datetime.fromisoformat(facts["until"])
-
-    def _on_by_other_means(self, email: m.OutgoingEmail, until: dt.datetime) -> bool:
-        """A later grant whose mail was never taken: the person has more than any mail told them."""
-        rows = m.ListMembership.objects.filter(contact=email.contact_id)
-        return rows.filter(until__gt=until).exists() or rows.filter(until=None).exists()

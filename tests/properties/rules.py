@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
+from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
+from django.db import transaction
+from django.db.models import ProtectedError
 from hypothesis import strategies as st
 from hypothesis.stateful import rule
 
 from tests.properties.machine import MEANWHILE, Machine
 from tests.properties.post import OFFICE, WAYS
-from tests.properties.promises import EMAIL, ORDER, RUN, instant
 from tests.properties.shop import CODES, METHODS, PEOPLE, TEXTS
 from tests.properties.stage import Trouble
+from tests.properties.told import EMAIL, ORDER, RUN, instant
 from wagtail_kwiga import models as m
 from wagtail_kwiga.automations.running import endings
 from wagtail_kwiga.contacts import lists
@@ -33,10 +37,10 @@ TROUBLES = st.one_of(
 AGAIN = st.booleans()
 WHO, OFFER, WHICH = st.integers(0, 1), st.integers(0, 2), st.integers(0, 3)
 BATCH = st.sampled_from([50, 1, 2])
-#: Moments at which something falls due, in any table.
+#: Moments at which something falls due, in any table. (A mail in doubt keeps the name of its lease, and has no end of it.)
 _MOMENTS = (
     f"SELECT due_at FROM {RUN} WHERE due_at IS NOT NULL UNION SELECT leased_until FROM {RUN} WHERE lease <> ''"
-    f" UNION SELECT due_at FROM {EMAIL} WHERE status = 'queued' UNION SELECT leased_until FROM {EMAIL} WHERE lease <> ''"
+    f" UNION SELECT due_at FROM {EMAIL} WHERE status = 'queued' UNION SELECT leased_until FROM {EMAIL} WHERE leased_until IS NOT NULL"
     f" UNION SELECT expires_at FROM {ORDER} UNION SELECT price_holds_until FROM {ORDER}"
     " UNION SELECT reserved_until FROM wagtail_kwiga_couponuse WHERE state = 'reserved'"
     " UNION SELECT until FROM wagtail_kwiga_listmembership WHERE until IS NOT NULL"
@@ -234,22 +238,57 @@ class StaffMachine(ShopMachine):
             self.do(lambda: lists.staff_remove(row, [contact.pk], by=None, now=self.now))
 
     @rule(
-        which=st.integers(0, 3),
+        which=st.sampled_from([0, 0, 0, 1, 2, 3]),  # mostly the one that mails speak of
         change=st.sampled_from([
             {"is_active": False}, {"is_active": True}, {"limit_total": 1}, {"limit_total": None}, {"percent": Decimal(30)},
-            {"valid_until": 0}, {"valid_until": 3600}, {"valid_until": None}, {"limit_per_contact": 1},
+            {"percent": Decimal(5)}, {"amount": Decimal(5)}, {"currency": "PLN"}, {"code": "RENAMED"}, {"offers": [2]}, {"offers": []},
+            {"valid_until": 0}, {"valid_until": 3600}, {"valid_until": None}, {"valid_from": 3600}, {"limit_per_contact": 1},
         ]),
+        trouble=TROUBLES,
     )  # fmt: skip
-    def staff_edit_a_coupon(self, which, change):
-        coupon = m.Coupon.objects.get(pk=self.shop.coupons[which])
-        self.promises.meddled_at = self.now
-        for name, value in change.items():
-            if name == "percent" and coupon.kind == "fixed":
-                continue
-            if name == "valid_until" and value is not None:
-                value = self.now + dt.timedelta(seconds=value)
-            setattr(coupon, name, value)
-        coupon.save()
+    def staff_edit_a_coupon(self, which, change, trouble=None):
+        coupon = m.Coupon.objects.filter(pk=self.shop.coupons[which]).first()
+        of_another_kind = {"percent": "fixed", "amount": "percent", "currency": "percent"}
+        if coupon is None or any(coupon.kind == of_another_kind.get(name) for name in change):
+            return
+        self.promises.edited_at = self.now
+        given = self._in_time(change)
+        self.do(lambda: self._at_once(lambda: self.shop.edit_coupon(which, dict(given), self.now)), trouble)
+
+    @rule(which=st.integers(0, 3))
+    def staff_delete_a_coupon(self, which):
+        if (
+            m.Coupon.objects.filter(pk=self.shop.coupons[which]).exists() and which != 0
+        ):  # the machine hands out links with that
+            self.promises.edited_at = self.now
+            with contextlib.suppress(ProtectedError):
+                self._at_once(lambda: self.shop.delete_coupon(which, self.now))
+
+    @rule(
+        which=st.sampled_from([0, 0, 1, 2]),
+        change=st.sampled_from([
+            {"amount": Decimal(200)}, {"amount": Decimal(100)}, {"amount": Decimal("30.01")}, {"currency": "PLN"}, {"currency": "EUR"},
+            {"coupon_mode": "none"}, {"coupon_mode": "only", "coupons": [1]}, {"coupon_mode": "only", "coupons": [0, 3]},
+            {"coupon_mode": "any"}, {"sales_until": 0}, {"sales_until": 3600}, {"sales_until": None}, {"sales_from": 3600},
+            {"sales_from": None}, {"state": "withdrawn"}, {"state": "on_sale"},
+        ]),
+        trouble=TROUBLES,
+    )  # fmt: skip
+    def staff_publish_an_offer_anew(self, which, change, trouble=None):
+        self.promises.edited_at = self.now
+        given = self._in_time(change)
+        self.do(lambda: self._at_once(lambda: self.shop.edit_offer(which, dict(given), self.now)), trouble)
+
+    def _in_time(self, change: dict[str, Any]) -> dict[str, Any]:
+        ends = ("valid_until", "valid_from", "sales_until", "sales_from")
+        return {
+            name: self.now + dt.timedelta(seconds=value) if name in ends and value is not None else value
+            for name, value in change.items()
+        }
+
+    def _at_once(self, edit: Callable[[], None]) -> None:
+        with transaction.atomic():  # as Wagtail's views save a form
+            edit()
 
     @rule(
         which=st.integers(0, 2),

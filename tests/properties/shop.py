@@ -20,10 +20,11 @@ from wagtail_kwiga.contacts import directory
 from wagtail_kwiga.coupons import gates
 from wagtail_kwiga.exceptions import BadSignature, CouponRefused
 from wagtail_kwiga.mailing.authoring import versions as mail_versions
-from wagtail_kwiga.mailing.sending import delivery, outbox
+from wagtail_kwiga.mailing.sending import delivery, outbox, unexpired_promises
+from wagtail_kwiga.mailing.sending.unexpired_promises import CouponState, OfferState
 from wagtail_kwiga.offers import checkout, resuming
-from wagtail_kwiga.orders import expiry, links
-from wagtail_kwiga.payments import ledger, polling, provider_events, registry
+from wagtail_kwiga.orders import binding, expiry, links
+from wagtail_kwiga.payments import attempts, ledger, polling, provider_events, registry
 from wagtail_kwiga.payments.provider import WebhookRequest
 
 #: Friday before the night in which Warsaw, the site's zone, puts its clocks forward (2027-03-28, 02:00 → 03:00).
@@ -138,9 +139,22 @@ class Shop:
         return result
 
     def come_back(self, order: m.Order, coupon: str | None, method: str, now: dt.datetime) -> checkout.CheckoutResult:
-        """The button of the mail, the filled-in form, and off it goes, with the coupon of the link if it still holds."""
+        """The button of the mail, the filled-in form, and off it goes, with the coupon of the link if it still holds; or on to
+        paying the order that stands, where that is cheaper. Whichever it is, nobody pays more than that order binds them to."""
         token = links.resume_url(order, coupon, now).rstrip("/").rpartition("/")[2]
         resume = resuming.read(token, now)
+        waiting = m.Order.objects.filter(purchase=order.purchase_id, offer=order.offer_id)
+        bound = binding.binding(waiting, now).first()
+        if (better := resuming.better_order(resume, now)) is not None:
+            assert bound == better, "led to an order that does not stand"
+            return checkout.CheckoutResult(better, attempts.start(better, method=method, now=now))
+        result = self._order_by_link(resume, method, now)
+        if bound is not None:
+            assert not binding.is_better(bound.total, result.order.total), "following the mail made it dearer"
+        return result
+
+    def _order_by_link(self, resume: resuming.Resume, method: str, now: dt.datetime) -> checkout.CheckoutResult:
+        order = resume.order
         who, offer = PEOPLE.index(order.contact.email), self.offers.index(order.offer_id)
         code = resume.coupon.code if resume.coupon else ""
         try:
@@ -205,6 +219,34 @@ class Shop:
         scenario.live = True
         scenario.save()
         versions.publish(scenario, now=now)
+
+    def edit_coupon(self, which: int, changes: dict[str, Any], now: dt.datetime) -> None:
+        """The coupon's form, saved knowingly: the promises that it breaks are ended. ``offers`` are those it is limited to."""
+        before = CouponState.saved(self.coupons[which])
+        coupon, offers = m.Coupon.objects.get(pk=self.coupons[which]), changes.pop("offers", None)
+        for name, value in changes.items():
+            setattr(coupon, name, value)
+        tied = before.offer_ids if offers is None else frozenset(self.offers[one] for one in offers)
+        unexpired_promises.of_coupon(before, CouponState(coupon, before.list_ids, tied), now).end(by=None, now=now)
+        coupon.save()
+        coupon.offers.set(tied)
+
+    def delete_coupon(self, which: int, now: dt.datetime) -> None:
+        """Refused where anything refers to it; what was told of it ends."""
+        before = CouponState.saved(self.coupons[which])
+        unexpired_promises.of_coupon(before, None, now).end(by=None, now=now)
+        before.coupon.delete()
+
+    def edit_offer(self, which: int, changes: dict[str, Any], now: dt.datetime) -> None:
+        """The offer's page, published knowingly. ``coupons`` are those that its gate names."""
+        offer = m.Offer.objects.get(pk=self.offers[which])
+        before, named = OfferState.saved(m.Offer.objects.get(pk=offer.pk)), changes.pop("coupons", None)
+        for name, value in changes.items():
+            setattr(offer, name, value)
+        coupons = before.coupon_ids if named is None else frozenset(self.coupons[one] for one in named)
+        unexpired_promises.of_offer(before, OfferState(offer, coupons), now).end(by=None, now=now)
+        offer.save()
+        gates.name_coupons(offer, list(coupons))
 
     def settle(self, email: m.OutgoingEmail, verdict: str, now: dt.datetime) -> None:
         outbox.settle(email, verdict, now=now)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import datetime as dt
+
 import pytest
 
 from tests.properties.playing import StaffMachine, a_few, opened_shop, play, play_shard
@@ -14,6 +16,20 @@ def test_any_history_keeps_the_promises(record_property):
         number = play(StaffMachine, histories=a_few(120), steps=12)
     record_property("histories", number)
     assert number >= a_few(120)
+
+
+def test_the_clock_goes_on_beside_a_mail_in_doubt():
+    """Its lease has a name and no end, so nothing is waited for there."""
+    with opened_shop() as stage:
+        machine = StaffMachine()
+        machine.begin(StaffMachine.beginnings["a mail waits"])
+        machine.mail_is_delivered(ways=["not taken, killed"])
+        machine.later(dt.timedelta(minutes=5))
+        machine.mail_is_delivered()
+        assert stage.rows("SELECT status, leased_until FROM wagtail_kwiga_outgoingemail") == [("unknown", None)]
+        before = machine.now
+        machine.the_moment_comes(0)
+        assert machine.now > before
 
 
 @pytest.mark.long

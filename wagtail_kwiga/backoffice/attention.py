@@ -25,6 +25,7 @@ from wagtail_kwiga.automations.models import Run, Scenario
 from wagtail_kwiga.backoffice.coupons import gates
 from wagtail_kwiga.backoffice.parts import filters, linking, policies
 from wagtail_kwiga.backoffice.parts.records import RecordIndexView, RecordViewSet
+from wagtail_kwiga.catalogue.models import Offer
 from wagtail_kwiga.contacts.models import Contact
 from wagtail_kwiga.journal import writing
 from wagtail_kwiga.journal.models import TimelineEntry
@@ -41,6 +42,7 @@ SUBJECTS = [
     PaymentAttempt.objects.select_related("payment__order__contact"),
     ProviderEvent.objects.select_related("attempt__payment__order__contact"),
     OutgoingEmail.objects.select_related("order__contact"),
+    Offer.objects.all(),
 ]
 OPEN, DONE = "open", "done"
 
@@ -76,6 +78,8 @@ def _topic(subject: Any, user: Any) -> Topic:
         case Run():
             words = _("%(person)s in “%(scenario)s”") % {"person": subject.contact, "scenario": subject.scenario}
             return Topic(words, linking.address(Run, subject.pk, user))
+        case Offer():
+            return Topic(str(subject), linking.address(Offer, subject.pk, user))
         case Contact():
             return Topic(str(subject), linking.orders_of(subject) if policies.may(user, "view", Order) else "")
         case Scenario() | EmailTemplate():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.conf import settings
 from django.db import models
 from django.http import HttpRequest
 from django.utils.module_loading import import_string
@@ -192,6 +193,11 @@ class OutgoingEmail(models.Model):
     promised_until = models.DateTimeField(null=True, blank=True)
     #: When it was rewritten with the facts of that moment, because what it said had become worse. That happens once.
     rebuilt_at = models.DateTimeField(null=True, blank=True)
+    #: When and by whom a promise that was told was ended knowingly, by making worse what it depends on.
+    promise_ended_at = models.DateTimeField(null=True, blank=True)
+    promise_ended_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True, db_index=False, related_name="+"
+    )
     #: Whether files go along (``attachments``): a sweep asks for them only then.
     has_attachments = models.BooleanField(default=False)
     queued_at = models.DateTimeField(_("queued"))

@@ -48,6 +48,10 @@ SENTENCES = {
     "mailing.missed": _Explained(_("Mail not sent: “%(title)s” (%(why)s)")),
     "mailing.rebuilt": _("Mail rewritten with today's price and deadline, which are no longer as it said: “%(title)s”"),
     "mailing.cancelled": _("Mail not sent, no longer needed: “%(title)s”"),
+    "mailing.promises_ended": _(
+        "“%(title)s” was changed where nobody could be asked. That ended what people were told by mail and could have used "
+        "until %(until)s. People: %(people)s"
+    ),
     "mailing.bounced": _Explained(_("This mail came back: “%(title)s” (%(why)s)")),
     "mailing.translation_unsendable": _(
         "The e-mail “%(title)s” in %(language)s cannot be sent, so its readers get it in another language: %(problems)s"

@@ -18,7 +18,7 @@ from wagtail_kwiga.coupons import eligibility
 from wagtail_kwiga.exceptions import KwigaError, OrderRefused, TooManyAttempts
 from wagtail_kwiga.journal.acting import Actor, acting_as
 from wagtail_kwiga.offers import browser_proof, client_address, order_reminder, quoting
-from wagtail_kwiga.orders import placing, purchases
+from wagtail_kwiga.orders import correcting, placing, purchases
 from wagtail_kwiga.orders.drafts import OrderDraft
 from wagtail_kwiga.payments import attempts, ledger, registry
 from wagtail_kwiga.payments.provider import NextAction, Provider
@@ -123,6 +123,7 @@ def submit(
             order_reminder.tell_the_owner(order, now)
 
     with locking.atomic_write():
+        corrects = correcting.lock_people(own_orders, email) if known is None and not another else ()
         contact, is_new = directory.find_or_make(
             email=email,
             name=form_data["name"],
@@ -171,7 +172,7 @@ def submit(
             answers=answers or {},
             reserve_until=attempts.reserve_until(provider, now) if provider else None,
         )
-        order = placing.place_order(draft, vouch=proof.covers, beside=write_beside, now=now)
+        order = placing.place_order(draft, vouch=proof.covers, beside=write_beside, corrects=corrects, now=now)
         if provider is None or not order.total_amount:
             # In the same transaction: a free order is never left waiting for a payment that nobody will make.
             return CheckoutResult(ledger.complete_free(order, now).order)

@@ -1,5 +1,5 @@
-"""Somebody orders with the address of a purchase that money is on its way to, or of somebody who has it all already, and
-nobody knows whether it is the buyer.
+"""Somebody orders with the address of a purchase that money is on its way to, that stands at a better price than today's, or of
+somebody who has it all already, and nobody knows whether it is the buyer.
 
 So the page tells nothing, and whoever reads that address's mail is told where the order is, or the way in. A stranger who
 types it neither sees what somebody owns nor replaces what somebody is paying, and brings at most one mail a day.
@@ -21,7 +21,11 @@ from wagtail_kwiga.orders.models import Order
 from wagtail_kwiga.orders.statuses import Status
 
 #: The built-in mail for each state of an order in which somebody may be kept waiting at the door.
-_MAILS = {Status.PARTLY_PAID: "waiting_rest", Status.PROCESSING: "waiting_payment"}
+_MAILS = {
+    Status.OPEN: "waiting_price",
+    Status.PARTLY_PAID: "waiting_rest",
+    Status.PROCESSING: "waiting_payment",
+}
 _ONE_EVERY = dt.timedelta(hours=24)
 
 

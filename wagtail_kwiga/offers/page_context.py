@@ -369,7 +369,11 @@ class Visit:
         """The sentences for somebody who came by a link with a coupon."""
         if self.request.method == "POST" or self.why_not or self.bought is not None:
             return
-        if self.verdict:
+        is_too_late = self.verdict is not None and self.verdict.reason in _TOO_LATE
+        if self.resume and not is_too_late and resuming.is_promise_broken(self.resume, self.verdict, self.now):
+            words = _("What our mail offered you has changed since, and we are sorry for that.")
+            self.notes.append(PageMessage(words, "", _("You are welcome to order at the price that you see here.")))
+        elif self.verdict:
             self.say_verdict()
 
     def say_verdict(self) -> None:

@@ -13,22 +13,26 @@ from django.utils.translation import gettext_lazy as _
 from wagtail.admin.forms import WagtailAdminPageForm
 from wagtail.admin.panels import FieldPanel, FieldRowPanel, MultiFieldPanel, ObjectList, Panel, TabbedInterface
 
+from wagtail_kwiga import conf
 from wagtail_kwiga.catalogue.amount_field import AmountField, is_known, refuse_smaller_parts
 from wagtail_kwiga.catalogue.end_field import EndField
 from wagtail_kwiga.exceptions import ConfigurationFault
 from wagtail_kwiga.formatting import languages, typed_amounts
 from wagtail_kwiga.formatting.money import money_for_reader
+from wagtail_kwiga.mailing.sending.unexpired_promises import BrokenPromises
 from wagtail_kwiga.offers import choices, page_currency, publishing
+from wagtail_kwiga.offers.promise_panel import AsksAboutPromises, PromisesPanel
 from wagtail_kwiga.payments import registry
 from wagtail_kwiga.pricing import currencies
 from wagtail_kwiga.pricing.money import Money
 
 
-class OfferPageForm(WagtailAdminPageForm):
+class OfferPageForm(AsksAboutPromises, WagtailAdminPageForm):
     """Leaves out what the source page decides, so that no translation can change it, whatever is posted.
 
     A price is typed in the reader's own notation. A currency that changes is asked about, and an offer is free only where
-    somebody says so.
+    somebody says so. Publishing at once what breaks promises is asked about; a draft breaks none, and what is published later
+    cannot be asked about any more (``publishing`` then puts it on a person's list).
     """
 
     is_free = forms.BooleanField(
@@ -119,6 +123,14 @@ class OfferPageForm(WagtailAdminPageForm):
             )
             price = money_for_reader(Money(data["price"], currency))
             self.add_error("currency", words % {"before": self.priced_in, "price": price})
+
+    where_the_box_is = _("Tick the box on the tab “Selling” to publish it all the same.")
+
+    def promises_to_break(self) -> BrokenPromises:
+        now = conf.now()
+        page = self.instance
+        publishes = "action-publish" in self.data and not (page.go_live_at and page.go_live_at > now)
+        return publishing.promises_broken_by(page, now=now) if publishes else BrokenPromises()
 
 
 def method_choices(held: Any) -> list[tuple[str, Any]]:
@@ -218,6 +230,7 @@ def selling_panels() -> list[Panel]:
     return [
         MultiFieldPanel(
             [
+                PromisesPanel(),
                 SourceNotePanel(),
                 FieldRowPanel([SourceFieldPanel("price"), SourceFieldPanel("currency")]),
                 CurrencyQuestionPanel("currency_confirmed"),

@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from decimal import Decimal
 from typing import Any
 
+from django.contrib.auth import get_user_model
 from django.db.models.signals import post_delete
 from django.utils.translation import gettext_lazy as _
 from wagtail.models import Page, Site
@@ -24,6 +25,8 @@ from wagtail_kwiga.catalogue.terms import OfferTerms, ProductTerms
 from wagtail_kwiga.coupons import gates
 from wagtail_kwiga.formatting import instants, languages
 from wagtail_kwiga.journal import writing
+from wagtail_kwiga.mailing.sending import unexpired_promises
+from wagtail_kwiga.mailing.sending.unexpired_promises import BrokenPromises, OfferState
 from wagtail_kwiga.offers import drafted_products, page_currency
 from wagtail_kwiga.offers.choices import SOURCE_FIELDS
 from wagtail_kwiga.pricing.money import Money
@@ -167,6 +170,39 @@ def take_over(page: Any) -> None:
     type(page)._default_manager.filter(pk=page.pk).update(**values)
 
 
+def promises_broken_by(page: Any, *, now: dt.datetime) -> BrokenPromises:
+    """The unexpired promises of mail that publishing ``page`` as it stands in memory would break. Two queries; the more where
+    it breaks any."""
+    if is_translation(page) or page.alias_of_id:
+        return BrokenPromises()
+    offer = Offer.objects.filter(translation_key=page.translation_key, tariff_key="").first()
+    return _broken_by(page, offer, now) if offer is not None else BrokenPromises()
+
+
+def promises_broken_without(page: Any, *, now: dt.datetime) -> BrokenPromises:
+    """The same for taking ``page`` down: none as long as another page of its key stays live."""
+    others = page_model().objects.filter(translation_key=page.translation_key, live=True).exclude(pk=page.pk)
+    offer = Offer.objects.filter(translation_key=page.translation_key, tariff_key="").first()
+    if offer is None or not page.live or others.exists():
+        return BrokenPromises()
+    return unexpired_promises.of_offer(OfferState.saved(offer), None, now)
+
+
+def _broken_by(page: Any, offer: Offer, now: dt.datetime) -> BrokenPromises:
+    becomes = Offer(pk=offer.pk, translation_key=offer.translation_key, state=Offer.State.ON_SALE, **fields_of(page))
+    named = frozenset(block.value.pk for block in page.coupons if block.value is not None)
+    return unexpired_promises.of_offer(OfferState.saved(offer), OfferState(becomes, named), now)
+
+
+def _end_unasked(broken: BrokenPromises, offer: Offer, by_id: Any, now: dt.datetime) -> None:
+    """Nobody could be asked (a scheduled publication, a workflow, the site's own code): the promises end, and a person is told."""
+    if broken:
+        by = get_user_model()._default_manager.filter(pk=by_id).first() if by_id else None
+        broken.end(by=by, now=now)
+        facts: dict[str, Any] = {"title": offer.title, "people": broken.people, "until": broken.until}
+        writing.write(offer, "mailing.promises_ended", now=now, by=by, attention=True, **facts)
+
+
 def prepare(page: Any) -> Offer | None:
     """Make the offer of a page that is still a draft, so that coupons, scenarios and staff can choose it already.
 
@@ -181,18 +217,30 @@ def prepare(page: Any) -> Offer | None:
         return _write(page, Offer.State.DRAFT, None, conf.now())
 
 
-def withdraw(translation_key: uuid.UUID, *, leaving: Iterable[int] = (), only_on_sale: bool = False) -> bool:
-    """Take an offer off sale unless a page of its key is still live; ``leaving`` are pages that are about to go.
+def withdraw(
+    translation_key: uuid.UUID,
+    *,
+    leaving: Iterable[int] = (),
+    only_on_sale: bool = False,
+    now: dt.datetime | None = None,
+) -> bool:
+    """Take an offer off sale unless a page of its key is still live; ``leaving`` are pages that are about to go. Promises that
+    nobody has ended knowingly before end with it.
 
-    With ``only_on_sale`` an offer that is still a draft stays one. The row stays, with its last terms: orders, coupons and staff go on referring to it. Returns whether it was withdrawn.
+    With ``only_on_sale`` an offer that is still a draft stays one.
+
+    The row stays, with its last terms: orders, coupons and staff go on referring to it. Returns whether it was withdrawn.
     """
     live = page_model().objects.filter(translation_key=translation_key, live=True).exclude(pk__in=list(leaving))
     if live.exists():
         return False
+    now = now or conf.now()
     offers = Offer.objects.filter(translation_key=translation_key).exclude(state=Offer.State.WITHDRAWN)
     if only_on_sale:
         offers = offers.exclude(state=Offer.State.DRAFT)
     with locking.atomic_write():
+        for offer in offers:
+            _end_unasked(unexpired_promises.of_offer(OfferState.saved(offer), None, now), offer, None, now)
         return bool(offers.update(state=Offer.State.WITHDRAWN))
 
 
@@ -248,6 +296,8 @@ def _write(page: Any, state: str, by_id: Any, now: dt.datetime) -> Offer:
     if not is_new:
         offer = locking.locked(Offer.objects.filter(pk=offer.pk)).get()
         before = offer.price if offer.state != Offer.State.DRAFT else None
+        if state == Offer.State.ON_SALE:
+            _end_unasked(_broken_by(page, offer, now), offer, by_id, now)
         for name, value in values.items():
             setattr(offer, name, value)
         offer.save(update_fields=[*values, "updated_at"])

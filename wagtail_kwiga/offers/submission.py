@@ -17,7 +17,7 @@ from wagtail_kwiga.offers import browser_proof, checkout, forms, order_reminder,
 from wagtail_kwiga.offers.page_context import KEEPS_CODE, PageMessage, Visit
 from wagtail_kwiga.orders import links, purchases
 from wagtail_kwiga.orders.models import Order
-from wagtail_kwiga.orders.placing import OrderUnderWay
+from wagtail_kwiga.orders.placing import CheaperOrderStands, OrderUnderWay
 from wagtail_kwiga.payments import views as payment_views
 from wagtail_kwiga.pricing.money import Money
 
@@ -121,6 +121,10 @@ class _Sent:
             return None
         except AlreadyPartlyPaid as refusal:
             return self._sent_on(links.pay_url(Order.objects.get(pk=refusal.facts["order"]), self.visit.now))
+        except CheaperOrderStands as refusal:
+            return self._sent_on(
+                payment_views.url_of_better(Order.objects.get(pk=refusal.facts["order"]), self.visit.now)
+            )
         except CouponRefused as refusal:
             self._refuse_code(refusal)
             return None

@@ -17,14 +17,21 @@ from wagtail_kwiga import conf
 from wagtail_kwiga.catalogue.models import Offer
 from wagtail_kwiga.exceptions import BadToken
 from wagtail_kwiga.offers import publishing, resuming
+from wagtail_kwiga.orders import links
 from wagtail_kwiga.payments import pages
+from wagtail_kwiga.payments import views as payment_views
 
 
 @pages.private
 @require_safe
 def resume(request: HttpRequest, token: str) -> HttpResponse:
-    """Back to the offer at the form. Only a redirect: what the link may show, the page decides each time it is opened."""
-    order = resuming.read(token, conf.now()).order
+    """Back to the offer at the form, or on to paying the order that stands where that is cheaper. Only a redirect: what the link
+    may show, the page decides each time it is opened."""
+    now = conf.now()
+    resumed = resuming.read(token, now)
+    if (better := resuming.better_order(resumed, now)) is not None:
+        return HttpResponseRedirect(links.from_here(request, payment_views.url_of_better(better, now)))
+    order = resumed.order
     page = publishing.page_for(order.offer, order.language, order.site) if order.offer else None
     address = page.get_url(request) if page is not None else None
     if not address:

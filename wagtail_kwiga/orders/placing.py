@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime as dt
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import TYPE_CHECKING, Any
 
 from django.utils.translation import gettext as _
@@ -18,7 +19,7 @@ from wagtail_kwiga.formatting import languages
 from wagtail_kwiga.journal import writing
 from wagtail_kwiga.journal.models import TimelineEntry
 from wagtail_kwiga.orders import answers as order_answers
-from wagtail_kwiga.orders import coupon_passing, numbers, purchases
+from wagtail_kwiga.orders import binding, correcting, coupon_passing, numbers, purchases
 from wagtail_kwiga.orders.drafts import Joining, OrderDraft, PricedLine, price_lines
 from wagtail_kwiga.orders.events import OrderPlaced, PlaceOrder
 from wagtail_kwiga.orders.models import Order, OrderLine
@@ -29,12 +30,22 @@ from wagtail_kwiga.orders.transitions import close_superseded
 if TYPE_CHECKING:
     from django.contrib.auth.base_user import AbstractBaseUser
 
+    from wagtail_kwiga.catalogue.models import Offer
+    from wagtail_kwiga.pricing.money import Money
+
 
 class OrderUnderWay(OrderRefused):
-    """Money is on its way to an earlier order, or a part of it is there, and nobody vouches that it is the same person
-    who orders again. ``facts["order"]`` is the earlier order."""
+    """Money is on its way to an earlier order, a part of it is there, or it stands at a better price, and nobody vouches that it
+    is the same person who orders again. ``facts["order"]`` is the earlier order."""
 
     code = "under_way"
+
+
+class CheaperOrderStands(OrderRefused):
+    """An earlier order for the same offer can still be paid, at a better price than a new one would have: it is not superseded
+    unasked (promise 3). ``facts["order"]`` is the earlier order."""
+
+    code = "cheaper_order"
 
 
 def place_order(
@@ -43,6 +54,7 @@ def place_order(
     by: AbstractBaseUser | None = None,
     vouch: Callable[[Order], bool] | None = None,
     beside: Callable[[Order], None] | None = None,
+    corrects: Collection[int] = (),
     now: dt.datetime | None = None,
 ) -> Order:
     """Place the order that ``draft`` describes and return it.
@@ -54,13 +66,15 @@ def place_order(
 
     ``vouch`` is the web door's question, put under the contact's lock: whether whoever types this address has shown to be
     the buyer of a standing order. Without it nobody asks (staff, the site's own code); with it money on its way to such an
-    order refuses the new one, a coupon that cannot be handed on stays held for its buyer, and the order carries name and
-    phone as they were given, and nothing that is known of the contact. ``beside`` is called with the order where more is to
+    order refuses the new one, and so does an order for the same offer whose better price still binds; a coupon that cannot
+    be handed on stays held for its buyer, and the order carries name and phone as they were given, and nothing that is
+    known of the contact. ``beside`` is called with the order where more is to
     be written in the same transaction, before a coupon's counter is locked.
 
     Raises ``OrderRefused`` (not for sale, a site's veto, or ``purchase_closed`` for a purchase named that takes no order),
-    ``AlreadyPartlyPaid`` (``facts["order"]`` is to be finished), ``OrderUnderWay`` (``vouch`` said no), ``CouponRefused`` (the
-    coupon of the quote has no use left); then nothing was written.
+    ``AlreadyPartlyPaid`` (``facts["order"]`` is to be finished), ``CheaperOrderStands``, ``OrderUnderWay`` (``vouch`` said no to
+    one of the orders of which these speak), ``CouponRefused`` (the coupon of the quote has no use left); then nothing was
+    written.
     """
     now = now or conf.now()
     kept = order_answers.as_json(draft.answers)
@@ -79,6 +93,12 @@ def place_order(
         older = [order for order in standing if order.status in UNSETTLED]
         passing = coupon_passing.choose(standing, draft.quote, offer, contact, vouch, now)
         quote = passing.quote
+        if vouch is not None:
+            _mind_price(older, offer, quote.total, vouch, now)
+        mistyped = correcting.lock_mistyped(corrects, draft)
+        passing = dataclasses.replace(
+            passing, returned=(*passing.returned, *(one.coupon_use for one in mistyped if one.coupon_use))
+        )
         told = close_superseded(older, hand_on=passing.donor, now=now, by=by)
         into = join.into or purchases.begin(
             contact_id=contact.pk, offer_id=offer.pk if offer else None, slot=slot, now=now
@@ -126,6 +146,7 @@ def place_order(
         if older:
             Order.objects.filter(pk__in=[each.pk for each in older]).update(superseded_by=order)
         told += _told_of(order, older, join, quote.coupon_code, by=by, now=now)
+        told += correcting.close(mistyped, order, now)
         writing.write_many(told)
         replaced = tuple(each.pk for each in older)
         offer_id = offer.pk if offer else None
@@ -178,6 +199,22 @@ def _mind_money(standing: list[Order], vouch: Callable[[Order], bool] | None) ->
             raise AlreadyPartlyPaid(
                 _("A part of your earlier order %(number)s is paid already. Please pay the rest of it instead.")
                 % {"number": order.number},
+                order=order.pk,
+            )
+
+
+def _mind_price(
+    older: Sequence[Order], offer: Offer | None, today: Money, vouch: Callable[[Order], bool], now: dt.datetime
+) -> None:
+    """Raise where an order that would be superseded is for the very same offer, and cheaper. Another offer is another choice."""
+    for order in older:
+        if offer is None or order.offer_id != offer.pk or not binding.binds(order, now):
+            continue
+        if binding.is_better(order.total, today):
+            if not vouch(order):
+                raise OrderUnderWay(_("An order for this address is under way."), order=order.pk)
+            raise CheaperOrderStands(
+                _("Your earlier order %(number)s still stands, at a better price.") % {"number": order.number},
                 order=order.pk,
             )
 

@@ -12,6 +12,8 @@ SENTENCES = {
     "order.processing": _("A payment is under way"),
     "order.waiting_again": _("The payment came to nothing; the order waits for another"),
     "order.superseded": _("Replaced by a newer order of the same buyer"),
+    "order.corrected": _("Replaced by order %(number)s, placed from the same browser with another address"),
+    "order.corrects": _("Takes the place of %(numbers)s, placed from the same browser with another address"),
     "order.cancelled": _("Cancelled"),
     "order.expired": _("Expired unpaid"),
     "order.reopened": _("Opened again"),

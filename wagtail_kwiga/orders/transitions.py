@@ -186,18 +186,25 @@ def apply_totals(
 
 
 def close_superseded(
-    orders: Sequence[Order], *, hand_on: Order | None = None, now: dt.datetime, by: AbstractBaseUser | None = None
+    orders: Sequence[Order],
+    *,
+    hand_on: Order | None = None,
+    code: str = "order.superseded",
+    now: dt.datetime,
+    by: AbstractBaseUser | None = None,
+    **facts: Any,
 ) -> list[TimelineEntry]:
     """Close locked ``orders`` for the one about to be placed. For ``orders.placing``, which holds the locks, and which writes
     the timeline entries that this returns, together with its own.
 
     ``hand_on`` is the order whose coupon use is let go of for the new one to take; it may have been closed before. The uses of
-    the others stay as they are: ``placing`` gives them back, in its turn. A fixed number of queries.
+    the others stay as they are: ``placing`` gives them back, in its turn. ``code`` and ``facts`` are what their timelines say.
+    A fixed number of queries.
     """
     if hand_on is not None:
         hand_on.coupon_use = None
         Order.objects.filter(pk=hand_on.pk).update(coupon_use=None)
-    return _close_as(orders, Status.SUPERSEDED, "order.superseded", now=now, by=by)
+    return _close_as(orders, Status.SUPERSEDED, code, now=now, by=by, **facts)
 
 
 def close_owned(

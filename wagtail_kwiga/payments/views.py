@@ -64,7 +64,13 @@ def pay(request: HttpRequest, token: str) -> HttpResponse:
             return _not_payable(request, order, refusal, now)
         if request.method == "POST":
             return _start(request, order, request.POST.get("method", ""), now)
-        return _pay_page(request, order, now, instead_of=payload.get("instead"))
+        return _pay_page(request, order, now, instead_of=payload.get("instead"), is_better=bool(payload.get("better")))
+
+
+def url_of_better(order: Order, now: dt.datetime) -> str:
+    """The pay page of ``order`` for somebody who was about to order at today's price, which is worse: the page says so."""
+    token = links.token_for(Purpose.PAY, order, now, better=1)
+    return links.absolute("pay", token, site_id=order.site_id, language=order.language)
 
 
 def _pay_url_instead(newest: Order, earlier: str, now: dt.datetime) -> str:
@@ -117,9 +123,14 @@ def _pay_page(
     *,
     error: KwigaError | None = None,
     instead_of: str | None = None,
+    is_better: bool = False,
     status: int = 200,
 ) -> HttpResponse:
-    context = {**presentation.to_pay(order, now, instead_of=instead_of), "error": error.message if error else ""}
+    context = {
+        **presentation.to_pay(order, now, instead_of=instead_of),
+        "is_better": is_better,
+        "error": error.message if error else "",
+    }
     return pages.page(request, "pay", context, site_id=order.site_id, status=status)
 
 

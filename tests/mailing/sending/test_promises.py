@@ -38,11 +38,18 @@ def outgoing():
 
 @pytest.fixture
 def promised():
-    """15 % off 120.00 EUR for a day, by a membership that ends with it."""
+    """15 % off 120.00 EUR for a day, by a membership that ends with it. The order that it is about binds to no price any more
+    (one that does is in ``test_standing_price``)."""
     come_back, contact = make_list(), make_contact(name="Ada Lovelace")
     coupon = make_coupon(lists=[come_back])
     lists.add(come_back, contact, until=DAY, source="run:1", now=START)
-    return queue_one(contact, coupon=coupon, not_after=after(hours=12))
+    mail = queue_one(contact, coupon=coupon, not_after=after(hours=12))
+    bind_no_longer()
+    return mail
+
+
+def bind_no_longer():
+    m.Order.objects.update(price_holds_until=START)
 
 
 def rebuilt(mail):
@@ -177,6 +184,7 @@ def test_a_mail_without_a_coupon_is_asked_too(outgoing):
     ]
     template = make_template(blocks, preheader="", subject="Hello")
     withdrawn, dearer = queue_one(template=template), queue_one(template=template)
+    bind_no_longer()
     for mail, total in ((withdrawn, 120), (dearer, 120)):
         m.OutgoingEmail.objects.filter(pk=mail.pk).update(
             promised_coupon=None, promised_total=total, promised_until=None
@@ -247,3 +255,66 @@ def test_what_a_promise_costs():
             assert deliver_due(START).sent == 1
         costs.append(len([query for query in captured if "SAVEPOINT" not in query["sql"]]))
     assert costs[1] == costs[0] + 2
+
+
+# --- what a mail says beside the price ---------------------------------------------------------------------------------------------
+
+
+def test_a_code_that_was_renamed_is_told_as_it_is(promised, outgoing):
+    told = promised.context["coupon.code"]
+    _coupon(code="SPRING")(promised)
+    assert deliver_due(after(minutes=1)) == DeliverySummary(sent=1, later=1)
+    assert "SPRING" in outgoing[0].body and told not in outgoing[0].body
+
+
+# --- whatever changed, and however the mail comes to be handed over -------------------------------------------------------------------
+
+
+def _limited_to_another_offer(mail):
+    mail.promised_coupon.offers.set([make_offer()])
+
+
+def _taken_off_the_list(mail):
+    m.ListMembership.objects.update(removed_at=after(minutes=1))
+
+
+def _given_back(mail):
+    """A worker died over its lease."""
+    m.OutgoingEmail.objects.update(status="leased", lease="dead", leased_until=after(minutes=2))
+
+
+def _tried_again(mail):
+    """The mail server asked to come back later."""
+    m.OutgoingEmail.objects.update(attempts=2, why="not_now", due_at=after(minutes=5))
+
+
+def _sent_again(mail):
+    m.OutgoingEmail.objects.update(status="unknown", sending_at=START)
+    outbox.settle(m.OutgoingEmail.objects.get(pk=mail.pk), "send_again", now=after(minutes=5))
+
+
+@pytest.mark.parametrize("way", [lambda mail: None, _given_back, _tried_again, _sent_again],
+                         ids=["for the first time", "lease taken over", "tried again", "sent again"])  # fmt: skip
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        (lambda mail: mail.promised_coupon.delete(), "coupon_unknown"),
+        (_coupon(is_active=False), "coupon_inactive"),
+        (_coupon(valid_from=after(hours=1)), "coupon_not_yet"),
+        (_coupon(valid_until=after(minutes=1)), "coupon_expired"),
+        (_coupon(limit_total=1, used_count=1), "coupon_used_up"),
+        (_limited_to_another_offer, "coupon_wrong_offer"),
+        (_taken_off_the_list, "coupon_ended_for_you"),
+        (_offer(coupon_mode="none"), "coupon_offer_takes_none"),
+        (_offer(coupon_mode="only"), "coupon_offer_takes_others"),
+        (_offer(state="withdrawn"), "not_for_sale"),
+        (_offer(sales_until=after(minutes=1)), "not_for_sale"),
+        (_offer(sales_from=after(hours=1)), "not_for_sale"),
+    ],
+)
+def test_what_no_longer_holds_is_not_told(promised, change, why, way, outgoing):
+    change(promised)
+    way(promised)
+    assert deliver_due(after(minutes=5)) == DeliverySummary(missed=1)
+    promised.refresh_from_db()
+    assert (promised.why, outgoing) == (f"promise_over: {why}", [])

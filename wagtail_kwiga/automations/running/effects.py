@@ -27,7 +27,9 @@ from wagtail_kwiga.journal import writing
 from wagtail_kwiga.mailing.models import OutgoingEmail
 from wagtail_kwiga.mailing.placeholders import Situation
 from wagtail_kwiga.mailing.sending import outbox
+from wagtail_kwiga.orders import binding
 from wagtail_kwiga.orders.models import Order
+from wagtail_kwiga.pricing.money import Money
 from wagtail_kwiga.pricing.quotes import Quote
 
 #: Kinds carried out here; any other class brings its own ``apply_all``.
@@ -107,25 +109,40 @@ def _quote(offer: Offer, coupon: Coupon | None, contact: Contact, now: dt.dateti
     return quotes[key]
 
 
-def _leads_to_a_new_order(batch: Batch, run: Run, order: Order | None) -> bool:
-    """Whether the price of a mail without a coupon is today's: what its button leads to is ordered at that. An order that holds
-    a coupon hands it on, so there the order's own price is told; and a paid order was paid at its own."""
-    if order is None:
-        return True
-    return _definition(batch, run.pk).event.purpose == registry.RECOVERY and order.coupon_use_id is None
+def _prices(
+    batch: Batch,
+    run: Run,
+    order: Order | None,
+    offer: Offer | None,
+    coupon: Coupon | None,
+    now: dt.datetime,
+    quotes: Quotes,
+) -> tuple[Money | None, Money | None]:
+    """List price and total that a mail tells; ``None`` for those of its order, as for one that is paid.
+
+    They are today's, because the button leads to a new order at today's terms. Where the standing order is cheaper, the button
+    of a mail without a coupon leads to that one (promise 3); and one that holds a coupon hands it on, so its own price is told.
+    """
+    is_recovery = _definition(batch, run.pk).event.purpose == registry.RECOVERY
+    if offer is None or (coupon is None and order is not None and not is_recovery):
+        return None, None
+    quote = _quote(offer, coupon, batch.contacts[run.contact_id], now, quotes)
+    if coupon is None and order is not None:
+        if binding.binds(order, now) and binding.is_better(order.total, quote.total):
+            return order.list_price, order.total
+        if order.coupon_use_id is not None:
+            return None, None
+    return quote.list_price, quote.total
 
 
 def _situation(batch: Batch, decision: Decision, mail: QueueEmail, now: dt.datetime, quotes: Quotes) -> Situation:
-    """What the mail is about. Its prices are today's: the button leads to a new order at today's terms."""
+    """What the mail is about."""
     run = batch.runs[decision.run_id]
     order = batch.orders.get(decision.order_id) if decision.order_id else None
     offer_id = order.offer_id if order else mail.offer_id
     offer = batch.offers.get(offer_id) if offer_id else None
     coupon = batch.coupons.get(mail.coupon_id) if mail.coupon_id else None
-    before = after = None
-    if offer is not None and (coupon is not None or _leads_to_a_new_order(batch, run, order)):
-        quote = _quote(offer, coupon, batch.contacts[run.contact_id], now, quotes)
-        before, after = quote.list_price, quote.total
+    before, after = _prices(batch, run, order, offer, coupon, now, quotes)
     return Situation(
         contact=batch.contacts[run.contact_id],
         order=order,

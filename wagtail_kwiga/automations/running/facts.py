@@ -164,6 +164,7 @@ class _World:
         purchase_ids = {run.purchase_id for run in self.runs if run.purchase_id}
         ids = {run.order_id for run in self.runs if run.order_id}
         rows = Order.objects.filter(Q(purchase_id__in=purchase_ids) | Q(pk__in=ids)).order_by("pk")
+        rows = rows.select_related("coupon_use")  # whether the price of the order still binds depends on it
         self.batch.orders = {order.pk: order for order in rows} if purchase_ids or ids else {}
         # A shop has a handful of sites: one object each, and not one an order.
         wanted = {order.site_id for order in self.batch.orders.values()} | {run.site_id for run in self.runs}

@@ -14,6 +14,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from wagtail.admin.forms import WagtailAdminModelForm
 
+from wagtail_kwiga import conf
 from wagtail_kwiga.backoffice.parts import calendar_bounds
 from wagtail_kwiga.backoffice.parts.filters import RowsField
 from wagtail_kwiga.catalogue.amount_field import AmountField
@@ -22,6 +23,10 @@ from wagtail_kwiga.catalogue.models import Offer
 from wagtail_kwiga.coupons import codes
 from wagtail_kwiga.coupons.models import Coupon
 from wagtail_kwiga.currency_validator import validate_currency
+from wagtail_kwiga.mailing.sending import unexpired_promises
+from wagtail_kwiga.mailing.sending.unexpired_promises import BrokenPromises, CouponState
+from wagtail_kwiga.offers import promise_panel
+from wagtail_kwiga.offers.promise_panel import AsksAboutPromises
 from wagtail_kwiga.site_settings import sales_settings
 
 
@@ -31,8 +36,8 @@ def same_code(code: str) -> Q:
     return Q(folded_code=Upper(Value(code))) | Q(code__in=casings)
 
 
-class CouponForm(WagtailAdminModelForm):
-    """A coupon's size must fit its kind; a new one brings a code that may be replaced.
+class CouponForm(AsksAboutPromises, WagtailAdminModelForm):
+    """A coupon's size must fit its kind; a new one brings a code that may be replaced. What breaks promises is asked about.
 
     What does not belong to the kind is dropped, so that no forgotten amount comes back when the kind is changed again.
     """
@@ -108,6 +113,19 @@ class CouponForm(WagtailAdminModelForm):
         if start and end and end <= start:
             self.add_error("valid_until", ValidationError(_("This is before it begins.")))
         return data
+
+    def promises_to_break(self) -> BrokenPromises:
+        if not self.instance.pk or not {"contact_lists", "offers"} <= set(self.fields):
+            return BrokenPromises()
+        before = CouponState.saved(self.instance.pk)
+        chosen = (frozenset(row.pk for row in self.cleaned_data[name]) for name in ("contact_lists", "offers"))
+        self.instance.used_count = before.coupon.used_count  # as it is now, and not as it was when the form was opened
+        return unexpired_promises.of_coupon(before, CouponState(self.instance, *chosen), conf.now())
+
+    def save(self, commit: bool = True) -> Any:
+        if self.broken:
+            promise_panel.end(self.broken, history_of=self.instance, by=self.for_user)
+        return super().save(commit)
 
     def _drop(self, name: str, empty: Any) -> None:
         if name not in self.fields:

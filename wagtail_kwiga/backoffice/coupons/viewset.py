@@ -39,6 +39,7 @@ from wagtail_kwiga.contacts.models import ContactList
 from wagtail_kwiga.coupons import audience
 from wagtail_kwiga.coupons.gates import conflicts
 from wagtail_kwiga.coupons.models import Coupon, CouponUse
+from wagtail_kwiga.offers.promise_panel import PromisesPanel
 from wagtail_kwiga.orders.models import Order
 
 # A class to be put before one of Wagtail's: to a type checker it stands on it already.
@@ -210,6 +211,7 @@ class CouponViewSet(SnippetViewSet):
     }  # fmt: skip
     edit_handler = ObjectList(
         [
+            PromisesPanel(heading=_("What people were told"), icon="warning"),
             LivePanel(coupon_panels.present, heading=_("At present"), icon="info-circle"),
             LivePanel(coupon_panels.disagreements, heading=_("What does not fit"), icon="warning"),
             FieldPanel("code", icon="tag"),

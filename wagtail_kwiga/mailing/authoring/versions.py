@@ -287,6 +287,12 @@ def _waiting_payment() -> tuple[str, str, list[Block]]:
     return _waiting(news, Block("button", {"label": gettext("See your order"), "where": "order", "url": ""}))
 
 
+def _waiting_price() -> tuple[str, str, list[Block]]:
+    """The same where the order waits unpaid, at a better price than a new one would have."""
+    news = gettext("Your order still holds its price, which is better than today's. Here is the link to pay it.")
+    return _waiting(news, Block("button", {"label": gettext("Pay the order"), "where": "pay", "url": ""}))
+
+
 def _waiting(news: str, button: Block) -> tuple[str, str, list[Block]]:
     why = gettext(
         "You get this mail because somebody has just filled in the order form with your e-mail address. "
@@ -332,6 +338,7 @@ BUILTINS = {
     "receipt": _receipt,
     "waiting_rest": _waiting_rest,
     "waiting_payment": _waiting_payment,
+    "waiting_price": _waiting_price,
     "already_owned": _already_owned,
 }
 

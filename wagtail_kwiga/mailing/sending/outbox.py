@@ -35,6 +35,8 @@ from wagtail_kwiga.orders.models import Order, OrderLine
 if TYPE_CHECKING:
     from django.contrib.auth.base_user import AbstractBaseUser
 
+    from wagtail_kwiga.pricing.money import Money
+
 Status = OutgoingEmail.Status
 Purpose = OutgoingEmail.Purpose
 
@@ -128,20 +130,28 @@ def cancel_recovery(purchase_id: int, *, now: dt.datetime | None = None, why: st
 
 
 def rebuild(
-    email: OutgoingEmail, contact: Contact, verdict: rules.Verdict | None, *, now: dt.datetime
+    email: OutgoingEmail,
+    contact: Contact,
+    verdict: rules.Verdict | None,
+    *,
+    prices: tuple[Money, Money] | None = None,
+    now: dt.datetime,
 ) -> OutgoingEmail | None:
     """Write a leased mail anew with today's price and deadline, and queue it again; ``None`` where its lease was lost.
 
     Called under the contact's lock, once for a mail. ``verdict``: the checkout's answer about the promised coupon, which holds.
+    ``prices``: list price and total of a standing order that the mail leads to, because it is cheaper than today's.
     """
     order, site = email.order, email.site
     offer = Offer.objects.get(pk=cast(int, email.promised_offer_id))
     coupon = Coupon.objects.get(pk=email.promised_coupon_id) if email.promised_coupon_id else None
     until = verdict.until if verdict is not None else None
-    quote = quoting.make(offer, coupon, contact, now)
+    if prices is None:
+        quote = quoting.make(offer, coupon, contact, now)
+        prices = quote.list_price, quote.total
     situation = Situation(
         contact=contact, order=order, site=site, language=email.language, now=now, coupon=coupon, coupon_until=until,
-        offer=offer, quote_before=quote.list_price, quote_after=quote.total,
+        offer=offer, quote_before=prices[0], quote_after=prices[1],
         seller=sender.for_site(email.site_id),
     )  # fmt: skip
     texts, links = placeholders.Writer().build(email.version.placeholders, situation)
@@ -248,6 +258,8 @@ _DEFAULTS = {
         "esp_status",
         "settled_by",
         "rebuilt_at",
+        "promise_ended_at",
+        "promise_ended_by_id",
     )
 }
 

@@ -19,11 +19,13 @@ from django.db.models import (
     DateTimeField,
     Exists,
     OuterRef,
+    Q,
     QuerySet,
     Subquery,
     Value,
 )
 from django.db.models.functions import Coalesce, Least
+from django.db.models.lookups import IsNull
 
 from wagtail_kwiga import locking
 from wagtail_kwiga.access.models import AccessGrant
@@ -35,9 +37,11 @@ from wagtail_kwiga.coupons.models import Coupon, CouponListLimit, CouponOfferLim
 from wagtail_kwiga.coupons.rules import Verdict
 from wagtail_kwiga.mailing import permission, suppression
 from wagtail_kwiga.mailing.models import OutgoingEmail, Suppression
-from wagtail_kwiga.orders import purchases
+from wagtail_kwiga.orders import binding, purchases
 from wagtail_kwiga.orders.models import Order
-from wagtail_kwiga.orders.statuses import Status
+from wagtail_kwiga.orders.statuses import UNSETTLED, PaymentKind, Status
+from wagtail_kwiga.payments.models import PaymentAttempt
+from wagtail_kwiga.pricing.money import Money
 from wagtail_kwiga.site_settings import KwigaSettings
 
 #: Later than any end, for comparing with those that have none.
@@ -51,6 +55,14 @@ def lock_contact(contact_id: int) -> Contact:
     if row is None:
         raise Contact.DoesNotExist(f"There is no contact {contact_id}.")
     return Contact.from_db(router.db_for_write(Contact), _CONTACT, row)
+
+
+@dataclass(frozen=True)
+class StandingPrice:
+    """What an order of the reader binds to, which whoever follows the mail is led to where it is cheaper (promise 3)."""
+
+    list_price: Money
+    total: Money
 
 
 @dataclass(frozen=True)
@@ -69,11 +81,15 @@ class PreSendCheck:
     promo_policy: str | None
     #: The person has access to something that the offer sells: worth asking whether they own all of it.
     may_own: bool
+    #: Since the mail was queued its reader has chosen to pay what waits in the purchase by bank transfer, which takes days.
+    chose_transfer: bool
     #: The offer that the mail is about, and the coupon that it promises, as they are now; only where it promises something.
     offer: Offer | None = None
     coupon: Coupon | None = None
     #: What the checkout would say about that coupon; ``None`` where none is promised.
     verdict: Verdict | None = None
+    #: What an order for that very offer, in the purchase that the mail is about, can still be paid at.
+    standing: StandingPrice | None = None
 
     @property
     def is_waiting(self) -> bool:
@@ -112,8 +128,14 @@ def pre_send_check(
     if found["code"] is not None:
         coupon = Coupon(pk=coupon_id, **{name: found[name] for name in _OF_COUPON})
     verdict = None if coupon_id is None else _verdict(coupon, offer, found, now)
-    # What mypy cannot know: the slice fills the fields before these three.
-    return PreSendCheck(*row[:split], offer=offer, coupon=coupon, verdict=verdict)  # type: ignore[misc]
+    standing = None
+    if found["standing_total"] is not None:
+        currency = found["standing_currency"]
+        standing = StandingPrice(
+            Money(found["standing_list_price"], currency), Money(found["standing_total"], currency)
+        )
+    # What mypy cannot know: the slice fills the fields before these four.
+    return PreSendCheck(*row[:split], offer=offer, coupon=coupon, verdict=verdict, standing=standing)  # type: ignore[misc]
 
 
 def recipient(contact: Contact | None, found: PreSendCheck) -> permission.Recipient:
@@ -158,9 +180,10 @@ def _standing() -> QuerySet[Any]:
 
 def _standing_with(offer: str) -> QuerySet[Any]:
     """``offer``: the path to the offer that the mail is about."""
-    mail, coupon = _about_the_mail(), _about_the_coupon(offer)
+    mail, coupon, order = _about_the_mail(), _about_the_coupon(offer), _about_the_standing_order(offer)
     of_offer = [f"{offer}_id", *(f"{offer}__{name}" for name in _OF_OFFER)]
-    standing: QuerySet[Any] = _this_mail().annotate(**mail, **coupon).values_list(*mail, *coupon, *of_offer)
+    asked = {**mail, **coupon, **order}
+    standing: QuerySet[Any] = _this_mail().annotate(**asked).values_list(*asked, *of_offer)
     return standing
 
 
@@ -186,13 +209,27 @@ def _about_the_mail() -> dict[str, Any]:
                 product__offer_products__offer_id=OuterRef("order__offer_id"),
             )
         ),
+        "chose_transfer": _chose_transfer(),
     }
+
+
+def _chose_transfer() -> Exists:
+    """With a newer order, or on the pay page of the one that waits."""
+    by_transfer = Order.objects.filter(
+        purchase_id=OuterRef("purchase_id"), status__in=sorted(UNSETTLED), payment_kind=PaymentKind.TRANSFER
+    )
+    announced = PaymentAttempt.objects.filter(
+        payment__order_id=OuterRef("pk"),
+        method=OuterRef("payment_method"),
+        started_at__gt=OuterRef(OuterRef("queued_at")),
+    )
+    return Exists(by_transfer.filter(Q(placed_at__gt=OuterRef("queued_at")) | Exists(announced)))
 
 
 #: What every mail is asked, in the order of the columns.
 _MAIL_FACTS = (
     "purchase_waits", "purchase_partly_paid", "purchase_paid", "order_is_over", "suppressed", "promotion_suppressed",
-    "recovery_on", "promo_policy", "may_own",
+    "recovery_on", "promo_policy", "may_own", "chose_transfer",
 )  # fmt: skip
 #: The columns of coupon and offer that their rules, and the price, ask about.
 _OF_COUPON = (
@@ -203,7 +240,7 @@ _OF_OFFER = ("currency", "coupon_mode", "state", "sales_from", "sales_until", "a
 #: What is known of a promise, in the order of the columns.
 _PROMISE_FACTS = (
     *_OF_COUPON, "has_lists", "has_offers", "is_for_offer", "is_named", "has_expired_reservation", "has_reservation", "redeemed",
-    "was_member", "member_until", "removed_at", "offer_id", *(f"offer_{name}" for name in _OF_OFFER),
+    "was_member", "member_until", "removed_at", "standing_list_price", "standing_total", "standing_currency", "offer_id", *(f"offer_{name}" for name in _OF_OFFER),
 )  # fmt: skip
 
 
@@ -230,6 +267,15 @@ def _about_the_coupon(of_offer: str) -> dict[str, Any]:
         "member_until": Subquery(last.values("until")[:1]),
         "removed_at": Subquery(last.values("removed_at")[:1]),
     }
+
+
+def _about_the_standing_order(of_offer: str) -> dict[str, Any]:
+    """The order that waits in the mail's purchase; for a mail about none, in the reader's web purchases. At most one waits."""
+    orders = Order.objects.filter(contact_id=OuterRef("contact_id"), offer_id=OuterRef(f"{of_offer}_id"))
+    of_purchase = Q(purchase_id=OuterRef("purchase_id")) | Q(IsNull(OuterRef("purchase_id"), True), purchase__slot="")
+    binds = binding.binding(orders.filter(of_purchase), Param("now", DateTimeField()))
+    columns = {"list_price": "list_amount", "total": "total_amount", "currency": "currency"}
+    return {f"standing_{name}": _one(binds, column) for name, column in columns.items()}
 
 
 def _one(queryset: QuerySet[Any], field: str) -> Subquery:

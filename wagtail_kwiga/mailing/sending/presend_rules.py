@@ -15,10 +15,11 @@ from wagtail_kwiga.catalogue.models import Offer
 from wagtail_kwiga.contacts.models import Contact
 from wagtail_kwiga.coupons import eligibility
 from wagtail_kwiga.coupons.models import Coupon
-from wagtail_kwiga.mailing import permission, sender
+from wagtail_kwiga.mailing import classification, permission, sender
 from wagtail_kwiga.mailing.models import OutgoingEmail
 from wagtail_kwiga.mailing.reasons import Why
 from wagtail_kwiga.mailing.sending import outbox, presend_checks, promises
+from wagtail_kwiga.orders import binding
 
 Status = OutgoingEmail.Status
 Purpose = OutgoingEmail.Purpose
@@ -39,6 +40,8 @@ def objection(email: OutgoingEmail, by: sender.Sender, now: dt.datetime) -> tupl
     if email.purpose == Purpose.RECOVERY:
         if email.purchase_id and not found.is_waiting:
             return Status.CANCELLED, Why.PAID if found.purchase_paid else Why.NOT_WAITING
+        if found.chose_transfer:
+            return Status.CANCELLED, Why.TRANSFER_CHOSEN
         if found.recovery_on is False:
             return Status.CANCELLED, Why.RECOVERY_OFF
         if found.may_own and _owns_all(email, now):
@@ -75,18 +78,30 @@ def _broken_promise(
         offer = Offer.objects.get(pk=offer.pk)
         coupon = Coupon.objects.filter(pk=coupon.pk).first() if coupon is not None else None
     not_for_sale = selling.why_not_for_sale(offer, now) if offer is not None else "gone"
-    quote = None
-    if offer is not None and email.promised_total is not None and (found.verdict is None or found.verdict.ok):
-        quote = quoting.make(offer, coupon, contact, now)
-    total = quote.total if quote else None
-    judgement = promises.judge(email, not_for_sale=not_for_sale or "", coupon=found.verdict, total=total, now=now)
+    total = standing = None
+    tells_price = email.promised_total is not None
+    if offer is not None and (tells_price or found.standing) and (found.verdict is None or found.verdict.ok):
+        total = quoting.make(offer, coupon, contact, now).total
+        if found.standing is not None and binding.is_better(found.standing.total, total):
+            if email.promised_coupon_id is not None and classification.speaks_of_coupon(email.version.placeholders):
+                return (
+                    Status.CANCELLED,
+                    Why.CHEAPER_ORDER,
+                )  # its button leads to that order, and not to what it speaks of
+            standing = found.standing
+            total = standing.total
+    code = found.coupon.code if found.coupon is not None else ""
+    judgement = promises.judge(
+        email, not_for_sale=not_for_sale or "", coupon=found.verdict, total=total, code=code, now=now
+    )
     if judgement.kept:
         return "", ""
     if not judgement.is_worse:
         return Status.MISSED, judgement.why
     if email.rebuilt_at is not None:
         return Status.MISSED, Why.WORSE_AGAIN
-    return (Status.QUEUED, "") if outbox.rebuild(email, contact, found.verdict, now=now) else ("", "")
+    prices = (standing.list_price, standing.total) if standing is not None else None
+    return (Status.QUEUED, "") if outbox.rebuild(email, contact, found.verdict, prices=prices, now=now) else ("", "")
 
 
 def _coupon_in_links(email: OutgoingEmail) -> int | None:

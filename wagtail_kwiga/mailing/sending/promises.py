@@ -53,11 +53,17 @@ class Judgement:
 
 
 def judge(
-    email: OutgoingEmail, *, not_for_sale: str, coupon: Verdict | None, total: Money | None, now: dt.datetime
+    email: OutgoingEmail,
+    *,
+    not_for_sale: str,
+    coupon: Verdict | None,
+    total: Money | None,
+    code: str = "",
+    now: dt.datetime,
 ) -> Judgement:
     """Compare what ``email`` promises with what the checkout would say at ``now``. Pure.
 
-    ``coupon``: its verdict where one is promised; ``total``: today's price with it.
+    ``coupon``: its verdict where one is promised; ``code``: what buyers type for it by now; ``total``: today's price with it.
     """
     if not_for_sale:
         return Judgement(told(Why.PROMISE_OVER, "not_for_sale"))
@@ -68,6 +74,8 @@ def judge(
         # With less than half of the time left that was to be told, it is too late to tell of it.
         if until - now < (email.promised_until - email.queued_at) / 2:
             return Judgement(Why.TOO_LATE)
+        return Judgement(is_worse=True)
+    if code and email.context.get("coupon.code", code) != code:
         return Judgement(is_worse=True)
     if email.promised_total is None or total is None:
         return Judgement()
