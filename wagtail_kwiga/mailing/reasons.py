@@ -45,6 +45,8 @@ class Why(StrEnum):
     #: With what has become of it behind: ``promise_over: coupon_used_up``.
     PROMISE_OVER = "promise_over"
     WORSE_AGAIN = "worse_again"
+    MARKETING_CAP = "marketing_cap"
+    MONEY_BACK = "money_back"
 
 
 #: Why a coupon takes nothing off for somebody, as staff read it: ``coupon_`` and the reason of ``coupons.rules``.
@@ -92,6 +94,8 @@ _SENTENCES: dict[str, Any] = {
     Why.OWNED: _("The person already owns everything this offer includes."),
     Why.PROMISE_OVER: _("What it promises no longer holds."),
     Why.WORSE_AGAIN: _("It was rewritten once, and the price or the deadline has become worse again."),
+    Why.MONEY_BACK: _("All of the money was given back."),
+    Why.MARKETING_CAP: _("The person has got as much promotional mail today as the site allows."),
     "not_for_sale": _("The offer is not for sale at present."),
     **COUPON_REFUSED,
 }

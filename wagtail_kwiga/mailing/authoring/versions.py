@@ -10,7 +10,7 @@ import datetime as dt
 import hashlib
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from django.db.models import Model
@@ -20,13 +20,15 @@ from wagtail.images import get_image_model
 
 from wagtail_kwiga import __version__, conf
 from wagtail_kwiga.formatting import languages
+from wagtail_kwiga.mailing import classification
 from wagtail_kwiga.mailing.authoring import compiling, validation
 from wagtail_kwiga.mailing.authoring.compiling import Block
 from wagtail_kwiga.mailing.classification import Kind
 from wagtail_kwiga.mailing.models import EmailTemplate, EmailTemplateVersion
 
-#: Which template in which language, by the template's key and a language code.
-Wanted = tuple[int, str]
+#: Which template in which language, by the template's key and a language code; and whether it is marketing there unless it says
+#: itself that it is not (see ``classification.settled_kind``).
+Wanted = tuple[int, str] | tuple[int, str, bool]
 
 
 @dataclass(frozen=True)
@@ -72,20 +74,27 @@ def for_many(wanted: Iterable[Wanted], *, now: dt.datetime | None = None) -> dic
     Raises ``EmailTemplate.DoesNotExist`` for a key that is gone, ``TemplateFault`` for a mistake.
     """
     wanted = list(dict.fromkeys(wanted))
-    ids = {pk for pk, _language in wanted}
+    ids = {one[0] for one in wanted}
     translations = EmailTemplate.objects.filter(
         translation_key__in=EmailTemplate.objects.filter(pk__in=ids).values("translation_key")
     ).select_related("locale")
     rows = list(translations.order_by("pk"))  # of two that are as near, the older serves
     by_id = {row.pk: row for row in rows}
     chosen: dict[Wanted, EmailTemplate] = {}
-    for pk, language in wanted:
-        if pk not in by_id:
-            raise EmailTemplate.DoesNotExist(f"There is no e-mail template {pk}.")
-        chosen[pk, language] = _in_language(by_id[pk], rows, language)
-    contents = _contents(set(chosen.values()))
+    for one in wanted:
+        if one[0] not in by_id:
+            raise EmailTemplate.DoesNotExist(f"There is no e-mail template {one[0]}.")
+        chosen[one] = _in_language(by_id[one[0]], rows, one[1])
+    as_they_are = _contents(set(chosen.values()))
+    contents = {}
+    for one, template in chosen.items():
+        kind = classification.settled_kind(template, is_marketing=len(one) > 2 and bool(one[-1]))
+        contents[one] = replace(as_they_are[template.pk], kind=kind)
     made = _versions(contents.values(), now)
-    return {key: made[contents[template.pk].checksum()] for key, template in chosen.items()}
+    found = {one: made[content.checksum()] for one, content in contents.items()}
+    for one, version in found.items():
+        version.template = chosen[one]  # at hand already, and asked whether it is published
+    return found
 
 
 def builtin(name: str, language: str, *, now: dt.datetime | None = None) -> EmailTemplateVersion:
