@@ -136,7 +136,8 @@ def _decide_all(runs: list[Run], contacts: Mapping[int, Contact], now: dt.dateti
         if case.definition is None:
             decisions.append(paused(case.run, case.fault, "definition"))
             continue
-        known = case.facts.with_marketing(marketing[case.run.contact_id])
+        more = marketing[case.run.contact_id]
+        known = case.facts.with_marketing(more) if more else case.facts
         decision = decide(case.definition, case.run, known, now, rules)
         marketing[case.run.contact_id] += sum(known.is_promotion(mail.template_id) for mail in decision.mails)
         decisions.append(decision)
