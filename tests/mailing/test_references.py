@@ -129,6 +129,7 @@ def test_the_address_of_a_picture_outlives_renditions_and_folders(outgoing, sett
             settings.MEDIA_URL = "https://cdn.example/elsewhere/"
         response = Client().get(path)
         assert response.status_code == 200 and response["Content-Type"] == "image/png"
+        assert response["Cache-Control"] == "public, max-age=86400" and response["X-Robots-Tag"] == "noindex"
         shown = Picture.open(io.BytesIO(b"".join(response.streaming_content)))
         assert shown.format == "PNG" and shown.width == 1068
 
