@@ -149,12 +149,12 @@ class _Reader:
         template = self.around.templates.get(step.template_id)
         if template is None:
             return
-        names = classification.names_used(template)
+        used = classification.names_used(template)
         if (
             coupon is not None
             and len(coupon.list_ids) > 1
             and coupon.valid_until is None
-            and classification.tells_end(names)
+            and classification.tells_end(used)
         ):
             words = _(
                 "The coupon %(coupon)s is for people on several lists. Whoever is on one of the others for good has no end to be told, "
