@@ -79,7 +79,7 @@ def test_pages_mails_and_the_order_page_agree(address):
     from tests.mailing.making import situation_for
     from tests.orders.shop import order_for
     from wagtail_kwiga.mailing import link_building
-    from wagtail_kwiga.mailing.models import OutgoingEmail
+    from wagtail_kwiga.mailing.models import EmailTemplateVersion, OutgoingEmail
     from wagtail_kwiga.mailing.placeholders import build_context
     from wagtail_kwiga.offers import presentation as offer_words
     from wagtail_kwiga.orders import links
@@ -94,7 +94,9 @@ def test_pages_mails_and_the_order_page_agree(address):
     assert built == {
         "access_url": {"order": order.pk, "at": int(START.timestamp())}
     }  # the order page, which lists none
-    stored = OutgoingEmail(links={"access_url": {"to": address}}, site_id=order.site_id)  # queued before the rule
+    version = EmailTemplateVersion(placeholders=["access_url"])
+    # queued before the rule
+    stored = OutgoingEmail(links={"access_url": {"to": address}}, site_id=order.site_id, version=version)
     assert link_building.of(stored) == {"access_url": links.site_root(order.site_id)}
     with pytest.raises(ValueError, match="web address"):
         Redirect(address)

@@ -129,7 +129,7 @@ TABLE: dict[type, tuple[Callable[[Any], None], ...]] = {
         _hook("after_kwiga_order_paid"),
     ),
     OrdersClosed: (enrolment.on_orders_closed, _tell_each_closed),
-    OrderRefunded: (_end_access, _hook("after_kwiga_order_refunded")),
+    OrderRefunded: (_end_access, enrolment.on_order_refunded, _hook("after_kwiga_order_refunded")),
     PaymentSettled: (_grant_access_for_part, _hook("after_kwiga_payment_settled")),
     PaymentFailed: (_hook("after_kwiga_payment_failed"),),
     AccessGranted: (_hook("after_kwiga_access_granted"),),

@@ -47,6 +47,8 @@ class Purpose(StrEnum):
     UNSUBSCRIBE = "unsubscribe"
     #: The cookie by which a browser is known for orders it has placed; no link takes it.
     BROWSER = "browser"
+    #: A picture in a mail, shown for as long as the mail is kept (``seal``).
+    PICTURE = "picture"
     #: The total that an order form shows (``seal``).
     SHOWN_TOTAL = "offers.shown"
     #: The address that a link was written to (``address_digest``); no link takes it.

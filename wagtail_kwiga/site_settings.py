@@ -69,6 +69,15 @@ class KwigaSettings(BaseSiteSetting):
     promo_policy = models.CharField(
         _("promotional mail goes to"), max_length=20, choices=PromoPolicy.choices, default=PromoPolicy.EVERYBODY
     )
+    promo_mails_per_day = models.PositiveSmallIntegerField(
+        _("promotional mails per person and day"),
+        default=1,
+        db_default=1,  # for processes of an older release that do not know the column yet
+        help_text=_(
+            "At most so many promotional mails of scenarios reach one person on one day. Whatever is more waits until the next day, "
+            "and its deadline counts from then. Receipts and mail about an order are not counted. 0: no limit."
+        ),
+    )
     recovery_on = models.BooleanField(
         _("win back unpaid orders"),
         default=True,

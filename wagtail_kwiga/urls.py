@@ -35,6 +35,7 @@ if apps.is_installed("wagtail_kwiga"):
         *payment_views.urlpatterns,
         *offer_views.urlpatterns,
         path("unsubscribe/<str:token>/", mailing_views.UnsubscribeView.as_view(), name="unsubscribe"),
+        path("picture/<str:sealed>/", mailing_views.PictureView.as_view(), name="picture"),
     ]
 else:
     urlpatterns = [_Nowhere(RoutePattern("kwiga/", is_endpoint=True), _nobody)]

@@ -338,6 +338,7 @@ def test_taking_off_ends_the_discount_of_an_order_form_that_is_open_already(clie
     [
         ("=1+1", "'=1+1"), ("\t=1", "'\t=1"), ("Ada;=cmd|' /C calc'!A0", "Ada;'=cmd|' /C calc'!A0"),
         ("Ada; @SUM(A1)", "Ada;' @SUM(A1)"), ("a\n-2", "a\n'-2"), ("+48 600 100 200", "+48 600 100 200"),
+        ("＝1+1", "'＝1+1"), ("＋1", "'＋1"), ("－1", "'－1"), ("＠SUM(A1)", "'＠SUM(A1)"), ("Ada；＝1", "Ada；'＝1"),
         ("-12.50", "-12.50"), ("Ada; Berlin", "Ada; Berlin"), ("\x07Ada", "Ada"),
     ],
 )  # fmt: skip

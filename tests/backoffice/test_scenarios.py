@@ -10,12 +10,15 @@ from django.urls import reverse
 
 from tests.automations.story import make_template, stream, tell
 from tests.backoffice.scenario_screens import LIST, page_of, says, url
+from tests.mailing.making import settings_of_default_site
 from tests.orders.shop import books_receive
 from tests.support import START, after, make_contact, make_coupon, make_list, make_offer
 from wagtail_kwiga import models as m
+from wagtail_kwiga.automations import counting
 from wagtail_kwiga.automations.editing import versions
 from wagtail_kwiga.automations.running import engine
 from wagtail_kwiga.coupons import gates
+from wagtail_kwiga.mailing.sending import delivery
 
 pytestmark = pytest.mark.django_db
 
@@ -36,19 +39,89 @@ def test_the_list_counts_who_is_inside_was_written_to_and_paid(admin_client, sto
     paid_late, paid_at_once, unpaid = (story.place(make_contact()) for _ in range(3))
     books_receive(paid_at_once, "120.00", now=after(minutes=5))
     engine.run_due(after(minutes=30))
+    counted = counting.with_counts(m.Scenario.objects.all()).get()
+    assert (counted.inside_now, counted.mailed, counted.paid_afterwards) == (2, 0, 0)  # nothing has left yet
+    delivery.deliver_due(after(minutes=31))
     books_receive(paid_late, "120.00", now=after(hours=2))
     page = page_of(admin_client, reverse(LIST))
     row = page[page.index("Win back") :]
     says(row, "15% for 24 hours, one e-mail")
     people = reverse("wagtail_kwiga_runs:index") + f"?scenario={story.scenario.pk}&amp;state=active&amp;state=paused"
     assert f'<a href="{people}">1</a>' in row
-    from wagtail_kwiga.backoffice.scenarios.viewset import with_counts
-
-    counted = with_counts(m.Scenario.objects.all()).get()
+    counted = counting.with_counts(m.Scenario.objects.all()).get()
     assert (counted.inside_now, counted.mailed, counted.paid_afterwards) == (1, 2, 1)
     assert unpaid.status == "open"
     says(page_of(admin_client, f"{reverse(LIST)}?ordering=-paid_afterwards"), "Win back")
     assert "15% for 24 hours" not in page_of(admin_client, f"{reverse(LIST)}?live=false")
+
+
+@pytest.mark.parametrize("status", ["cancelled", "missed", "suppressed", "failed", "queued"])
+def test_a_mail_that_has_not_left_is_not_counted(story, status):
+    story.place()
+    engine.run_due(after(minutes=30))
+    m.OutgoingEmail.objects.update(status=status)
+    assert counting.with_counts(m.Scenario.objects.all()).get().mailed == 0
+
+
+def test_one_sale_is_claimed_by_the_scenario_whose_mail_left_last_before_the_payment(story):
+    settings_of_default_site(promo_mails_per_day=0)
+    second = m.Scenario.objects.create(
+        title="An hour later",
+        start=stream(("order_unpaid", {"offers": []})),
+        steps=stream(
+            ("wait", {"minutes": 90}),
+            ("send_email", {"template": make_template(("text", {"text": "<p>Hello</p>"})).pk, "coupon": None}),
+        ),
+    )
+    versions.publish(second, now=START)
+    order = story.place()
+    for minutes in (30, 90):
+        engine.run_due(after(minutes=minutes))
+        delivery.deliver_due(after(minutes=minutes))
+    books_receive(order, "120.00", now=after(hours=2))
+    found = {one.title: (one.mailed, one.paid_afterwards) for one in counting.with_counts(m.Scenario.objects.all())}
+    assert found == {"Win back": (1, 0), "An hour later": (1, 1)}
+
+
+def test_what_only_an_old_version_uses_can_be_deleted_once_nobody_is_in_it(admin_client, story):
+    order, old = story.place(), story.list
+    new = make_list("Another list")
+    story.scenario.steps = stream(
+        ("wait", {"minutes": 30}), ("add_to_list", {"list": new.pk, "until": "hours", "hours": 3})
+    )
+    story.scenario.save()
+    versions.publish(m.Scenario.objects.get(pk=story.scenario.pk), now=after(minutes=1))
+    story.coupon.contact_lists.clear()
+    gates.name_coupons(story.offer, [])
+    delete = reverse("wagtail_kwiga_lists:delete", args=[old.pk])
+    page = admin_client.post(delete, follow=True).content.decode()
+    says(page, "in use by: the scenario “Win back”")
+    assert m.ContactList.objects.filter(pk=old.pk).exists()
+    books_receive(order, "120.00", now=after(minutes=2))  # nobody is inside any more
+    m.ListMembership.objects.all().delete()
+    admin_client.get(delete)
+    assert m.ScenarioVersionLink.objects.filter(contact_list=old).exists()  # a look changes nothing
+    admin_client.post(delete)
+    assert not m.ContactList.objects.filter(pk=old.pk).exists()
+    page = admin_client.post(reverse("wagtail_kwiga_lists:delete", args=[new.pk]), follow=True)
+    says(page.content.decode(), "in use by: the scenario “Win back”")
+
+
+def test_unpublishing_an_email_names_the_scenarios_that_send_it(admin_client, story):
+    page = page_of(admin_client, reverse("wagtail_kwiga_emails:unpublish", args=[story.template.pk]))
+    says(page, "These scenarios send it", "<li>Win back</li>")
+    other = make_template(title="Nobody's")
+    says(page_of(admin_client, reverse("wagtail_kwiga_emails:unpublish", args=[other.pk])), "No scenario sends it.")
+
+
+def test_two_steps_with_one_id_are_told_and_no_crash(admin_client, story):
+    blocks = stream(("wait", {"minutes": 30}), ("wait", {"minutes": 40}))
+    blocks[1]["id"] = blocks[0]["id"]
+    story.scenario.steps = blocks
+    story.scenario.save()
+    story.scenario.save_revision()
+    page = page_of(admin_client, url("edit", story.scenario))
+    says(page, "Step 2 (Wait): It has the same identity as step 1, of which it is a copy. Delete it and add it anew.")
 
 
 def another(number):

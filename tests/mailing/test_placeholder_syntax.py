@@ -110,3 +110,26 @@ def test_where_values_must_not_stand_only_defaults_do():
         placeholder_syntax.without('{{ contact.first_name | default: "You" }}, hello {{ order.number }}')
         == "You, hello"
     )
+
+
+@pytest.mark.parametrize(
+    ("source", "filled"),
+    [
+        ("{{ contact.first_name }}, your place is free", "Your place is free"),
+        ("Dear {{ contact.first_name }}, hello.", "Dear, hello."),
+        ("Your place is free, {{ contact.first_name }}!", "Your place is free!"),
+        ("Hello {{ contact.first_name }}!", "Hello!"),
+        ("One. {{ contact.first_name }}, two", "One. Two"),
+        ("A {{ contact.first_name }} b", "A  b"),
+        ('{{ contact.first_name | default: "there" }}, hello', "there, hello"),
+    ],
+)
+def test_an_empty_value_takes_its_comma_along(source, filled):
+    assert placeholder_syntax.fill_text(source, {"contact.first_name": ""}) == filled
+    assert placeholder_syntax.fill_html(placeholder_syntax.to_html(source), {}) == filled
+    html = f"<p>{placeholder_syntax.to_html(source)}</p>"
+    assert placeholder_syntax.fill_html(html, {"contact.first_name": ""}) == f"<p>{filled}</p>"
+
+
+def test_a_value_that_is_there_keeps_every_sign():
+    assert placeholder_syntax.fill_text("{{ contact.first_name }}, x", {"contact.first_name": "Ada"}) == "Ada, x"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
+from django.utils import translation
 from hypothesis import example, given
 from hypothesis import strategies as st
 
@@ -130,3 +131,10 @@ def test_any_soup_gives_balanced_allowed_markup_with_known_placeholders_only(sou
 
 def _bare(html: str) -> str:
     return re.sub(r' style="[^"]*"', "", html)
+
+
+def test_lists_are_indented_on_the_side_where_lines_begin():
+    assert "padding:0 0 0 22px" in richtext.render("<ul><li>a</li></ul>").html
+    with translation.override("ar"):
+        html = richtext.render("<ul><li>a</li></ul><ol><li>b</li></ol>").html
+    assert html.count("padding:0 22px 0 0") == 2 and "22px;" not in html and "0 0 0 22px" not in html

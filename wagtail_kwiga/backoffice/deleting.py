@@ -6,6 +6,7 @@ so the database's own protection is asked before.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from django.contrib import messages
@@ -21,7 +22,8 @@ from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 from wagtail.snippets.bulk_actions.delete import DeleteBulkAction
 
-from wagtail_kwiga.automations.models import Scenario
+from wagtail_kwiga.automations.editing import versions
+from wagtail_kwiga.automations.models import Scenario, ScenarioVersionLink
 from wagtail_kwiga.backoffice.parts import linking
 from wagtail_kwiga.backoffice.parts.records import keys
 from wagtail_kwiga.catalogue.models import Offer, Product
@@ -34,9 +36,30 @@ GUARDED = (Coupon, ContactList, Product, Offer, EmailTemplate, Scenario)
 
 
 def users_of(instances: list[Any]) -> list[Any]:
-    """The rows that keep ``instances`` from being deleted: products, also the pages whose drafts sell them."""
+    """The rows that keep ``instances`` from being deleted: products, also the pages whose drafts sell them. What only an old version
+    of a scenario uses, in which nobody is any more, is in nobody's way (``forget_idle_uses``)."""
     if isinstance(instances[0], Product) and (pages := drafted_products.pages_naming([one.pk for one in instances])):
         return list(pages)
+    idle = set(versions.idle_links().values_list("pk", flat=True)) if _is_used_by_scenarios(instances[0]) else set()
+    return [row for row in _protectors(instances) if not (isinstance(row, ScenarioVersionLink) and row.pk in idle)]
+
+
+def forget_idle_uses(instances: list[Any]) -> None:
+    """Let the old versions of scenarios go that alone name ``instances``, right before they are deleted."""
+    if _is_used_by_scenarios(instances[0]):
+        own = {f"{_LINKED[type(instances[0])]}__in": instances}
+        ScenarioVersionLink.objects.filter(pk__in=versions.idle_links().filter(**own).values("pk")).delete()
+
+
+#: What scenarios use → the field of ``ScenarioVersionLink`` that says so.
+_LINKED: dict[type, str] = {Coupon: "coupon", ContactList: "contact_list", EmailTemplate: "template", Offer: "offer"}
+
+
+def _is_used_by_scenarios(instance: Any) -> bool:
+    return type(instance) in _LINKED
+
+
+def _protectors(instances: list[Any]) -> list[Any]:
     collector = Collector(using=router.db_for_write(type(instances[0])), origin=instances[0])
     try:
         collector.collect(instances)
@@ -54,9 +77,13 @@ def refuse_if_used(request: HttpRequest, instances: Any) -> HttpResponse | None:
         # Nobody may, but Wagtail 7.4 asks the user's permissions and not the model's policy before a bulk action.
         messages.error(request, _("Offers are not deleted by hand. Unpublish or delete the offer's page."))
         return redirect(_list_of(type(instances[0])))
-    if not instances or not isinstance(instances[0], GUARDED) or not (used_by := users_of(instances)):
+    if not instances or not isinstance(instances[0], GUARDED):
         return None
-    kinds = sorted({_kind(row) for row in used_by})
+    if not (used_by := users_of(instances)):
+        if request.method == "POST":
+            forget_idle_uses(instances)
+        return None
+    kinds = sorted({words for row in used_by for words in _told(row)})
     names = ", ".join(_("“%(title)s”") % {"title": instance} for instance in instances[:5])
     messages.error(
         request,
@@ -68,11 +95,14 @@ def refuse_if_used(request: HttpRequest, instances: Any) -> HttpResponse | None:
     return redirect(_list_of(type(instances[0])))
 
 
-def _kind(row: Any) -> str:
-    """What uses it; a page by its name, because that is where to go."""
-    if isinstance(row, publishing.page_model()):
-        return _("page “%(title)s”") % {"title": row.get_admin_display_title()}
-    return str(type(row)._meta.verbose_name_plural)
+def _told(row: Any) -> Iterator[str]:
+    """How a row that is in the way is told: a scenario or a page by its name, because that is where to go; all else by its kind."""
+    if isinstance(row, ScenarioVersionLink):
+        yield _("the scenario “%(title)s”") % {"title": row.version.scenario}
+    elif isinstance(row, publishing.page_model()):
+        yield _("page “%(title)s”") % {"title": row.get_admin_display_title()}
+    else:
+        yield str(type(row)._meta.verbose_name_plural)
 
 
 class DeleteRows(DeleteBulkAction):

@@ -1,6 +1,7 @@
 """What an e-mail speaks of, read from its stored words alone: no query, nothing compiled, so a list can afford it a row.
 
-A mail with a coupon is promotion unless an editor says otherwise: whoever has unsubscribed must not get it.
+A mail with a coupon is promotion unless an editor says otherwise: whoever has unsubscribed must not get it. So is whatever a
+scenario about unpaid orders sends: to ask again whether somebody wants to buy is marketing, with or without a discount.
 """
 
 from __future__ import annotations
@@ -52,6 +53,12 @@ def needs_offer(names: Collection[str]) -> bool:
     return speaks_of_coupon(names) or not OF_OFFER.isdisjoint(names)
 
 
+def settled_kind(template: Any, *, is_marketing: bool = False) -> str:
+    """The kind of an ``EmailTemplate`` that counts: the editor's choice, else promotion where the mail holds a coupon or is sent
+    for marketing (``is_marketing``), else service."""
+    return str(template.kind or (Kind.PROMOTION if is_marketing or holds_coupon(template) else Kind.SERVICE))
+
+
 def holds_coupon(template: Any) -> bool:
     """Whether an ``EmailTemplate``, as it stands in memory, offers a coupon."""
     return speaks_of_coupon(names_used(template))
@@ -73,6 +80,22 @@ def names_used(template: Any) -> set[str]:
                 token.name for token in placeholder_syntax.found_in(richtext.plain(words) if kind == "text" else words)
             )
     return names
+
+
+#: Where a button leads, by what its block says.
+BUTTONS = {"resume": "resume_url", "pay": "pay_url", "order": "order_url", "access": "access_url"}
+
+
+def links_used(template: Any) -> set[str]:
+    """The link placeholders that ``template`` leads to, by a button or in its words."""
+    found = {name for name in names_used(template) if name.endswith("_url")}
+    for block in template.body.raw_data if template.body else ():
+        if block["type"] == "button":
+            found.add(BUTTONS.get(block["value"].get("where"), ""))
+        elif block["type"] == "text":
+            hrefs = richtext.hrefs(str(block["value"].get("text") or ""))
+            found.update(token.name for href in hrefs for token in placeholder_syntax.found_in(href))
+    return found - {""}
 
 
 def _on_card(value: Any) -> set[str]:

@@ -3,18 +3,38 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from wagtail_kwiga import signing, web_addresses
+from wagtail_kwiga.mailing import references
 from wagtail_kwiga.mailing.models import OutgoingEmail
 from wagtail_kwiga.orders import links
 
 
 def of(email: OutgoingEmail) -> dict[str, str]:
-    """Link placeholder → absolute address, good for whoever has the address that ``email`` is written to. Reads ``email.order``
-    and nothing else of the database (sites are cached)."""
-    return {name: address(name, row, email) for name, row in email.links.items()}
+    """Link placeholder → absolute address, good for whoever has the address that ``email`` is written to. Reads ``email.order``,
+    ``email.version``, and the pages that the mail links to where nobody has loaded them (``load_pages``); sites are cached.
+
+    No mail leaves with an empty link: a placeholder that nobody had an address for leads to the site's root.
+    """
+    found = {name: address(name, row, email) for name, row in email.links.items()}
+    names = [name for name in email.version.placeholders if name.endswith("_url") and name not in found]
+    if names:
+        found |= dict.fromkeys(names, links.site_root(email.site_id)) | _references(names, email)
+    return found
+
+
+def load_pages(emails: Iterable[OutgoingEmail]) -> None:
+    """Load the pages that mails link to, for all of them at once. One query, none where no mail does."""
+    emails = list(emails)
+    pages = references.load_pages({pk for email in emails for pk in references.pages_in(email.version.placeholders)})
+    for email in emails:
+        email.linked_pages = pages
+
+
+def _references(names: Iterable[str], email: OutgoingEmail) -> dict[str, str]:
+    return references.addresses(names, site_id=email.site_id, language=email.language, pages=email.linked_pages)
 
 
 def address(name: str, row: Mapping[str, Any], email: OutgoingEmail) -> str:
@@ -50,4 +70,6 @@ def unsubscribe_url(contact: str, *, to: str, at: dt.datetime, site_id: int | No
 
 def neutral(email: OutgoingEmail) -> dict[str, str]:
     """The links of ``email`` made harmless, for staff who look at it: ``#resume_url`` leads nowhere."""
-    return {name: links.site_root(email.site_id) if "root" in row else f"#{name}" for name, row in email.links.items()}
+    names = [name for name in email.version.placeholders if name.endswith("_url")]
+    ours = {name: links.site_root(email.site_id) if "root" in row else f"#{name}" for name, row in email.links.items()}
+    return {name: f"#{name}" for name in names} | ours | _references(names, email)

@@ -16,7 +16,7 @@ from wagtail_kwiga.contacts.models import Contact
 from wagtail_kwiga.coupons.models import Coupon
 from wagtail_kwiga.drafts import StaleDraftGuard
 from wagtail_kwiga.mailing import permission
-from wagtail_kwiga.mailing.classification import Kind, holds_coupon
+from wagtail_kwiga.mailing.classification import Kind, settled_kind
 from wagtail_kwiga.orders.models import Order, Purchase
 from wagtail_kwiga.streams import OpenStreamField
 
@@ -34,7 +34,11 @@ class EmailTemplate(StaleDraftGuard, PreviewableMixin, DraftStateMixin, Revision
         choices=Kind.choices,
         blank=True,
         default="",
-        help_text=_("Promotion goes only to people who may get promotional mail, with a way to unsubscribe."),
+        help_text=_(
+            "Promotion goes only to people who may get promotional mail, with a way to unsubscribe. Left open, an email is "
+            "promotion where it offers a coupon, and always in a scenario about unpaid orders. “Service” goes to everybody: choose "
+            "it only for news about an order that its buyer has to have."
+        ),
     )
     subject = models.CharField(_("subject"), max_length=200)
     preheader = models.CharField(
@@ -71,8 +75,9 @@ class EmailTemplate(StaleDraftGuard, PreviewableMixin, DraftStateMixin, Revision
 
     @property
     def settled_kind(self) -> str:
-        """The kind that counts: the editor's choice, else promotion where the mail holds a coupon, else service."""
-        return self.kind or (Kind.PROMOTION if holds_coupon(self) else Kind.SERVICE)
+        """The kind that counts: the editor's choice, else promotion where the mail holds a coupon, else service. In a scenario
+        about unpaid orders a mail without an editor's choice is promotion, too (``classification.settled_kind``)."""
+        return settled_kind(self)
 
     @property
     def preview_modes(self) -> list[tuple[str, Any]]:
@@ -214,6 +219,8 @@ class OutgoingEmail(models.Model):
     why = models.CharField(_("why"), max_length=255, blank=True)
     #: What staff said of a mail whose delivery is unknown: ``was_sent`` or ``send_again``.
     settled_by = models.CharField(max_length=20, blank=True)
+    #: The published pages that it links to, by key, where ``link_building.load_pages`` has read them. No column.
+    linked_pages: dict[int, Any] | None = None
 
     wagtail_reference_index_ignore = True
 

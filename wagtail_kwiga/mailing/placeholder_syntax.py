@@ -7,7 +7,7 @@ Values are put in by one pass over the text, so a value that itself looks like a
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from html import escape
@@ -85,14 +85,48 @@ def fill_html(source: str, values: Mapping[str, str]) -> str:
     def put(token: Token) -> str:
         value = values.get(token.name, "")
         # A default was escaped when it was compiled.
-        return escape_html(value).replace("\n", "<br>") if value else token.default
+        return escape_html(value).replace("\n", "<br>") if value else token.default or _GAP
 
-    return _between(source, outside=str, token=put)
+    return _without_gaps(_between(source, outside=str, token=put))
 
 
 def fill_text(source: str, values: Mapping[str, str]) -> str:
     """``source`` with values put in as they are."""
-    return _between(source, outside=str, token=lambda token: values.get(token.name, "") or token.default)
+    filled = _between(source, outside=str, token=lambda token: values.get(token.name, "") or token.default or _GAP)
+    return _without_gaps(filled)
+
+
+#: Stands for a moment where a value has nothing to say: characters that Unicode keeps out of every text.
+_GAP = "\ufdd0\ufdef\ufdd0"
+#: At the beginning of a sentence, with the comma behind it; behind a comma; before another sign.
+_FIRST = re.compile(rf"(\A|[>\n]|[.!?]\s)(\s*){_GAP}\s*,\s*(\w?)")
+_BEHIND_COMMA = re.compile(rf"\s*,\s*{_GAP}")
+_BEFORE_SIGN = re.compile(rf"\s+{_GAP}(?=[,.!?;:])")
+
+
+def _without_gaps(filled: str) -> str:
+    """What stood around a value that is empty goes along with it: “, your place is free” begins with *Your*, “Dear , hello” has its
+    comma behind *Dear*."""
+    if _GAP not in filled:
+        return filled
+    filled = _FIRST.sub(lambda match: match[1] + match[2] + match[3].upper(), filled)
+    filled = _BEFORE_SIGN.sub("", _BEHIND_COMMA.sub("", filled))
+    return filled.replace(_GAP, "")
+
+
+def gaps_in(text: str, names: Collection[str]) -> list[str]:
+    """Those of ``names`` that stand in ``text`` without a default and next to a sign, where their being empty is seen."""
+    return [
+        match["name"]
+        for match in PATTERN.finditer(text)
+        if match["name"] in names
+        and not (match["default"] or "").strip()
+        and (_SIGN_BEHIND.match(text, match.end()) or _SIGN_BEFORE.search(text, 0, match.start()))
+    ]
+
+
+_SIGN_BEHIND = re.compile(r"\s*[,.!?;:]")
+_SIGN_BEFORE = re.compile(r",\s*\Z")
 
 
 def one_line(text: str, limit: int = 255) -> str:

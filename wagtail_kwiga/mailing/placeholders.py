@@ -255,6 +255,9 @@ def _offer_title(situation: Situation) -> str:
     return situation.offer.title if situation.offer else ""
 
 
+#: Those that say how long something holds from the present on.
+SPANS = frozenset({"coupon.valid_hours", "coupon.deadline"})
+
 #: The package's own placeholders by name.
 OURS: dict[str, Placeholder] = {
     placeholder.name: placeholder

@@ -47,6 +47,8 @@ class Why(StrEnum):
     WORSE_AGAIN = "worse_again"
     CHEAPER_ORDER = "cheaper_order"
     TRANSFER_CHOSEN = "transfer_chosen"
+    MARKETING_CAP = "marketing_cap"
+    MONEY_BACK = "money_back"
 
 
 #: Why a coupon takes nothing off for somebody, as staff read it: ``coupon_`` and the reason of ``coupons.rules``.
@@ -96,6 +98,8 @@ _SENTENCES: dict[str, Any] = {
     Why.WORSE_AGAIN: _("It was rewritten once, and the price or the deadline has become worse again."),
     Why.CHEAPER_ORDER: _("The person's open order costs less than what this mail would offer."),
     Why.TRANSFER_CHOSEN: _("After this mail was queued, the person chose to pay by bank transfer."),
+    Why.MONEY_BACK: _("All of the money was given back."),
+    Why.MARKETING_CAP: _("The person has got as much promotional mail today as the site allows."),
     "not_for_sale": _("The offer is not for sale at present."),
     **COUPON_REFUSED,
 }

@@ -6,17 +6,22 @@ a placeholder move around it (opening ones before, closing ones behind), then nh
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from html.parser import HTMLParser
 
 import nh3
+from django.utils.translation import get_language_bidi
 from wagtail.rich_text import expand_db_html
+from wagtail.rich_text.rewriters import extract_attrs
 
-from wagtail_kwiga.mailing import placeholder_syntax
+from wagtail_kwiga.mailing import placeholder_syntax, references
 
 #: What a mail may contain, and all that the editor of the *text* block offers.
 TAGS = {"p", "b", "i", "strong", "em", "a", "ul", "ol", "li", "br"}
-SCHEMES = {"http", "https", "mailto", "tel"}
+SCHEMES = {"http", "https", "mailto", "tel", "sms"}
+#: A link as Wagtail stores it.
+_ANCHOR = re.compile(r"<a(\b[^>]*)>")
 #: Between two paragraphs no placeholder can stand; PATTERN matches no control character.
 _EDGE = "\x00"
 _BLOCKS = {"p", "ul", "ol", "li", "h1", "h2", "h3", "h4", "h5", "h6", "div", "blockquote", "hr", "table", "tr", "td"}
@@ -29,6 +34,8 @@ _STYLES = {
     "ol": "margin:0 0 14px;padding:0 0 0 22px",
     "li": "margin:0 0 6px",
 }
+#: Where lines begin at the right.
+_STYLES_RTL = _STYLES | dict.fromkeys(("ul", "ol"), "margin:0 0 14px;padding:0 22px 0 0")
 
 
 @dataclass(frozen=True)
@@ -40,9 +47,10 @@ class Rich:
 
 
 def render(source: str, *, link_style: str = "") -> Rich:
-    """Database rich text as HTML and text for a mail. ``link_style`` is put on links (mail programs ignore stylesheets)."""
+    """Database rich text as HTML and text for a mail in the active language. ``link_style`` is put on links (mail programs ignore
+    stylesheets)."""
     clean = nh3.clean(
-        _with_whole_tokens(expand_db_html(source)),
+        _with_whole_tokens(expand_db_html(_with_references(source))),
         tags=TAGS,
         attributes={"a": {"href"}},
         url_schemes=SCHEMES,
@@ -52,6 +60,28 @@ def render(source: str, *, link_style: str = "") -> Rich:
     writer.feed(clean)
     writer.close()
     return Rich(html="".join(writer.html), text=writer.plain())
+
+
+def linked_pages(source: str) -> set[int]:
+    """The keys of the pages that database rich text links to."""
+    found = (_page_of(match[1]) for match in _ANCHOR.finditer(source))
+    return {pk for pk in found if pk is not None}
+
+
+def _with_references(source: str) -> str:
+    """``source`` with links to pages as references, whose addresses are made when the mail leaves."""
+
+    def put(match: re.Match[str]) -> str:
+        pk = _page_of(match[1])
+        return match[0] if pk is None else f'<a href="{placeholder_syntax.Token(references.page_name(pk))}">'
+
+    return _ANCHOR.sub(put, source)
+
+
+def _page_of(attributes: str) -> int | None:
+    found = extract_attrs(attributes)
+    pk = str(found.get("id", ""))
+    return int(pk) if found.get("linktype") == "page" and pk.isdecimal() else None
 
 
 def plain(source: str) -> str:
@@ -140,6 +170,7 @@ class _Writer(HTMLParser):
     def __init__(self, link_style: str) -> None:
         super().__init__(convert_charrefs=True)
         self.link_style = link_style
+        self._styles = _STYLES_RTL if get_language_bidi() else _STYLES
         self.html: list[str] = []
         self._text: list[str] = []
         self._lists: list[int | None] = []
@@ -155,7 +186,7 @@ class _Writer(HTMLParser):
             return
         if tag in ("p", "ul", "ol") and not self._lists and self._text:
             self._text.append("\n\n")  # words that stand before it in no paragraph of their own
-        style = _STYLES.get(tag)
+        style = self._styles.get(tag)
         self.html.append(f'<{tag} style="{style}">' if style else f"<{tag}>")
         if tag in ("ul", "ol"):
             self._lists.append(0 if tag == "ol" else None)
@@ -224,7 +255,10 @@ class _Writer(HTMLParser):
 
 
 def address(href: str) -> str:
-    """A link's address as it may stand in a mail: absolute, or relative to the site, or one of our own; else empty."""
+    """A link's address as it may stand in a mail: absolute, or relative to the site, or one of our own; else empty.
+
+    What begins with ``www.`` is meant as ``https://www.``.
+    """
     match = placeholder_syntax.PATTERN.fullmatch(href.strip())
     if match and match["name"].endswith("_url"):
         return str(placeholder_syntax.Token(match["name"]))
@@ -233,5 +267,7 @@ def address(href: str) -> str:
     href = href.strip().replace("{", "%7B").replace("}", "%7D")
     if href.startswith("/") and not href.startswith("//"):
         return ROOT + href
+    if href.lower().startswith("www."):
+        href = f"https://{href}"
     scheme = href.partition(":")[0].lower()
     return href if ":" in href and scheme in SCHEMES else ""

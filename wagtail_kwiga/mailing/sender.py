@@ -26,6 +26,8 @@ class Sender:
     postal_footer: str = ""
     promo_policy: str = PromoPolicy.EVERYBODY
     recovery_on: bool = True
+    #: At most so many marketing mails a person and day; 0: any number.
+    promo_mails_per_day: int = 1
     #: The site whose settings these are.
     site_id: int | None = None
 
@@ -80,5 +82,6 @@ def _of(site: Site) -> Sender:
         postal_footer=given.postal_footer,
         promo_policy=given.promo_policy,
         recovery_on=given.recovery_on,
+        promo_mails_per_day=given.promo_mails_per_day,
         site_id=site.pk,
     )

@@ -1,22 +1,26 @@
-"""Unsubscribing."""
+"""Unsubscribing, and the pictures of mails."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from django.conf import settings as django_settings
-from django.http import HttpRequest, HttpResponse
+from django.http import FileResponse, Http404, HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
 from django.template.response import TemplateResponse
 from django.utils import translation
 from django.utils.decorators import method_decorator
 from django.utils.translation import check_for_language, gettext
 from django.views import View
 from django.views.decorators.csrf import csrf_exempt
+from wagtail.images.exceptions import InvalidFilterSpecError
+from wagtail.images.models import SourceImageIOError
 
 from wagtail_kwiga import conf
 from wagtail_kwiga.exceptions import BadToken
 from wagtail_kwiga.journal.acting import Actor, acting_as
-from wagtail_kwiga.mailing import suppression
+from wagtail_kwiga.mailing import references, suppression
+from wagtail_kwiga.mailing.authoring import styles
 from wagtail_kwiga.mailing.sending import unsubscribe
 
 
@@ -53,6 +57,28 @@ class UnsubscribeView(View):
         elif suppression.recipient_among(contact, suppression.known_among([contact.email])).has_unsubscribed:
             state = "already"
         return _page(request, {"state": state}, language=holder.language)
+
+
+class PictureView(View):
+    """A picture of a mail, under an address that stays the same for as long as somebody keeps the mail: whatever has become of the
+    files that Wagtail makes of it, of the storage's folder, or of signatures that run out."""
+
+    http_method_names = ["get", "head", "options"]
+
+    def get(self, request: HttpRequest, sealed: str) -> HttpResponseBase:
+        image = references.picture_of(sealed)
+        if image is None:
+            raise Http404
+        try:
+            made = references.rendition(image, styles.PICTURE_WIDTH)
+            opened = references.open_rendition(made)
+        except (SourceImageIOError, InvalidFilterSpecError, OSError) as fault:
+            raise Http404 from fault
+        response = FileResponse(opened, filename=made.file.name.rpartition("/")[2])
+        response["Cache-Control"] = "public, max-age=86400"
+        response["X-Content-Type-Options"] = "nosniff"
+        response["X-Robots-Tag"] = "noindex"
+        return response
 
 
 def _page(request: HttpRequest, context: dict[str, Any], *, language: str = "", status: int = 200) -> HttpResponse:

@@ -31,6 +31,7 @@ from wagtail_kwiga.automations.core.intents import EndMembership, GrantMembershi
 from wagtail_kwiga.automations.core.snapshots import (
     ContactSnapshot,
     GrantSnapshot,
+    MarketingCap,
     OfferSnapshot,
     Past,
     TemplateSnapshot,
@@ -183,7 +184,25 @@ def test_scenarios_about_paid_orders_do_not_mind_payments():
     service = facts(order(1, "paid"), in_flight=True, templates={TEMPLATE: TemplateSnapshot(TEMPLATE, "service")})
     decision = ask(START, run=run("mail", START), facts=service, definition=thanks)
     assert (decision.state, len(decision.mails)) == ("completed", 1)
-    assert decision.mails[0].not_after == START + RULES.too_late
+    assert decision.mails[0].not_after is None  # who has bought is told however late
+
+
+def test_after_a_sale_nothing_is_missed_by_an_outage():
+    thanks = Definition(OrderPaid(), (SendEmail("mail", TEMPLATE),))
+    service = facts(order(1, "paid"), templates={TEMPLATE: TemplateSnapshot(TEMPLATE, "service")})
+    late = START + 4 * RULES.too_late
+    assert len(ask(late, run=run("mail", START), facts=service, definition=thanks).mails) == 1
+
+
+@pytest.mark.parametrize(("limit", "today", "waits"), [(1, 0, False), (1, 1, True), (2, 1, False), (0, 9, False)])
+def test_what_would_be_one_marketing_mail_too_many_waits_for_the_next_day(limit, today, waits):
+    tomorrow = after(hours=12)
+    capped = facts(marketing=MarketingCap(limit, today, tomorrow))
+    decision = ask(after(minutes=30), facts=capped)
+    assert (decision.due_at == tomorrow) is waits
+    if waits:
+        assert (decision.intents, decision.position) == ((), "add")
+        assert [one.reason for one in decision.records] == ["wait_over", "marketing_cap"]
 
 
 # --- too late ----------------------------------------------------------------------------------------------------------

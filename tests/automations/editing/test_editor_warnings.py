@@ -229,3 +229,65 @@ def test_problems_know_their_place(story):
     scenario = write(story, ("wait", {"minutes": 5}), ("send_email", {"template": story.template.pk, "coupon": None}))
     assert [(one.stream, one.index) for one in compiling.read(scenario).found] == [("steps", 0), ("steps", 1)]
     assert compiling.read(m.Scenario(title="Empty")).found[0].stream == "start"
+
+
+# --- promises nobody can read in time, and what leads a buyer astray ----------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("pause", "words"),
+    [
+        ((), "in the same moment: what is promised holds for 0 minutes"),
+        ((("wait", {"minutes": 1}),), "for only 1 minute: the email promises that"),
+    ],
+)
+def test_nothing_between_adding_and_removing_is_told_with_the_length_of_the_promise(story, pause, words):
+    add, remove = (("add_to_list", {"list": story.list.pk}), ("remove_from_list", {"list": story.list.pk}))
+    mail = ("send_email", {"template": story.template.pk, "coupon": None})
+    assert words in only(write(story, WAIT, add, mail, *pause, remove))
+    assert warned(write(story, WAIT, add, mail, DAY, remove)) == []
+
+
+def test_a_coupon_for_two_lists_may_have_no_end_to_tell(story):
+    story.coupon.contact_lists.add(make_list("Friends"))
+    assert "Whoever is on one of the others for good has no end to be told" in only()
+    m.Coupon.objects.update(valid_until=after(days=9))
+    assert warned() == []
+
+
+@pytest.mark.parametrize(
+    ("block", "is_told"),
+    [
+        (("button", {"label": "Go", "where": "pay", "url": ""}), True),
+        (("button", {"label": "Go", "where": "resume", "url": ""}), True),
+        (("text", {"text": '<p><a href="{{ pay_url }}">Pay</a></p>'}), True),
+        (("text", {"text": "<p>{{ resume_url }}</p>"}), True),
+        (("button", {"label": "Go", "where": "access", "url": ""}), False),
+        (("button", {"label": "Go", "where": "order", "url": ""}), False),
+    ],
+)
+def test_after_a_sale_a_button_to_paying_or_ordering_is_warned_about(story, block, is_told):
+    mail = ("send_email", {"template": make_template(block, subject="Thank you").pk, "coupon": None})
+    thanks = write(story, WAIT, mail, start=stream(("order_paid", {"offers": []})))
+    assert any("has paid already" in words for words in warned(thanks)) is is_told
+    before = write(story, WAIT, mail, start=stream(("order_unpaid", {"offers": [story.offer.pk]})))
+    assert not any("has paid already" in words for words in warned(before))
+
+
+def test_a_link_to_a_page_that_nobody_can_see(story):
+    page = Site.objects.get().root_page.add_child(instance=Page(title="Lessons", slug="lessons", live=False))
+    block = ("text", {"text": f'<p><a id="{page.pk}" linktype="page">Lessons</a></p>'})
+    mail = ("send_email", {"template": make_template(block, subject="Hello").pk, "coupon": None})
+    assert "A link leads to the page “Lessons”, which is not published." in only(write(story, WAIT, mail))
+    page.save_revision().publish()
+    assert warned(write(story, WAIT, mail)) == []
+
+
+@pytest.mark.parametrize(("amount", "unit", "times"), [(100_000, "days", 30), (366, "days", 6), (100_000, "hours", 1)])
+def test_waits_of_more_than_five_years_are_refused_and_no_crash(story, amount, unit, times):
+    endless = write(story, *[("wait", {"amount": amount, "unit": unit})] * times)
+    assert versions.problems(endless) == ["All waits together come to more than 5 years. Choose shorter ones."]
+
+
+def test_a_year_of_waiting_is_fine(story):
+    assert versions.problems(write(story, *[("wait", {"amount": 366, "unit": "days"})] * 5)) == []

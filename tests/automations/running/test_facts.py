@@ -38,10 +38,11 @@ def test_one_faulty_template_does_not_take_the_others_with_it(story):
     other = make_template(("text", {"text": "<p>{{ no.such }}</p>"}))
     from wagtail_kwiga.automations.running import mail_facts
 
-    found = mail_facts.load([story.template.pk, other.pk, 999_999], ["en"]).in_language("en")
+    wanted = [(pk, True) for pk in (story.template.pk, other.pk, 999_999)]
+    found = mail_facts.load(wanted, ["en"]).in_language("en", True)
     assert (found[story.template.pk].fault, bool(found[other.pk].fault), bool(found[999_999].fault)) == ("", True, True)
     m.EmailTemplate.objects.filter(pk=other.pk).update(body=stream(("text", {"text": "<p>Hi</p>"})))
-    assert mail_facts.load([other.pk], ["en"]).in_language("en")[other.pk].fault == ""
+    assert mail_facts.load([(other.pk, True)], ["en"]).in_language("en", True)[other.pk].fault == ""
 
 
 def test_bought_before_is_about_other_purchases():

@@ -10,6 +10,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from tests.automations.story import stream, tell, told
+from tests.mailing.making import settings_of_default_site
 from tests.offers.making import make_page
 from tests.orders.shop import books_receive, order_for
 from tests.support import START, after, make_contact, make_coupon, make_offer, make_product
@@ -154,6 +155,7 @@ def test_of_two_runs_the_one_that_has_mailed_stays(two):
 
 def test_the_waiting_mail_of_the_run_that_ends_is_cancelled_and_the_other_moves(two):
     _story, old, young = two
+    settings_of_default_site(promo_mails_per_day=0)
     assert engine.run_due(after(minutes=35)).acted == 2
     join(old, young, now=after(minutes=36))
     mails = {mail.order_id: mail for mail in m.OutgoingEmail.objects.all()}
@@ -368,6 +370,7 @@ def test_a_bundle_that_overlaps_two_open_purchases_is_won_back_once(shelf):
 
 def test_two_that_were_mailed_become_one_that_is_left_in_peace(shelf):
     one, two, bundle, _three = shelf
+    settings_of_default_site(promo_mails_per_day=0)
     ada = make_contact()
     for offer in (one, two):
         order_for(ada, offer, now=START, language="en")

@@ -117,8 +117,8 @@ def test_words_are_found_in_every_kind_of_block():
 
     for name, block in blocks.body_blocks():
         words = {child for child, kind in block.child_blocks.items() if isinstance(kind, CharBlock | RichTextBlock)}
-        value = block.to_python(dict.fromkeys(words, "<p>word</p>"))
-        assert len(list(validation.texts_of(name, value))) == len(words), name
+        value = block.to_python(dict.fromkeys(words, "<p>{{ nobody.knows }}</p>"))
+        assert {field for field, _mistake in validation.mistakes_in_block(name, value)} == words, name
 
 
 # --- advice about coupons -------------------------------------------------------------------------------------------------
@@ -204,3 +204,33 @@ def test_what_a_form_hands_over_is_read_like_what_is_stored():
         assert child.value is not None  # made of raw data now
     template.body = rich
     assert template.settled_kind == "promotion"
+
+
+@pytest.mark.parametrize(
+    ("subject", "reads"),
+    [
+        ("{{ contact.first_name }}, your place is free", "“Your place is free”"),
+        ("Your place is free, {{ contact.name }}!", "“Your place is free!”"),
+    ],
+)
+def test_a_name_that_may_be_empty_next_to_a_comma_is_warned_about_with_what_is_read(subject, reads):
+    template = make_template([("text", {"text": "<p>Hello</p>"})], subject=subject, preheader="")
+    (hint,) = validation.hints(template)
+    assert reads in hint and "default" in hint
+
+
+@pytest.mark.parametrize(
+    "subject",
+    ['{{ contact.first_name | default: "there" }}, hello', "Hello {{ contact.first_name }}", "{{ order.title }}, x"],
+)
+def test_a_name_that_has_words_for_then_or_stands_alone_is_not(subject):
+    template = make_template([("text", {"text": "<p>Hello</p>"})], subject=subject, preheader="")
+    assert validation.hints(template) == []
+
+
+def test_names_in_the_text_are_looked_at_too():
+    template = make_template(
+        [("text", {"text": "<p>Dear <b>{{ contact.first_name }}</b>, hello.</p>"})], subject="Hi", preheader=""
+    )
+    (hint,) = validation.hints(template)
+    assert "“Dear, hello.”" in hint

@@ -122,7 +122,6 @@ def test_another_picture_is_another_mail(django_assert_num_queries):
     template = m.EmailTemplate.objects.get(pk=template.pk)
     second = versions.for_template(template, "en")
     assert second != first
-    assert "another" in second.html
     with django_assert_num_queries(4):  # templates, the picture of the body, its file, versions
         assert versions.for_template(template, "en") == second
 

@@ -12,7 +12,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from wagtail import hooks as wagtail_hooks
 
-from tests.mailing.making import make_template, queue_one
+from tests.mailing.making import make_template, queue_one, settings_of_default_site
 from tests.orders.shop import order_for
 from tests.support import START, after, make_contact, make_coupon, make_list, make_offer
 from wagtail_kwiga import hooks
@@ -242,6 +242,7 @@ def test_judging(given, kept, is_worse, why):
 def test_what_a_promise_costs():
     """Nothing, as long as the site makes no prices of its own; here the example does, and may look at whole rows."""
     assert hooks.has_listeners("construct_kwiga_quote")
+    settings_of_default_site(promo_mails_per_day=0)
     contact = make_contact()
     order = order_for(contact, make_offer(coupon_mode="any"))
     to_pay = [("button", {"label": "Pay", "where": "pay", "url": ""})]

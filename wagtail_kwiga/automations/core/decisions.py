@@ -6,7 +6,8 @@ The same function serves the engine, a dry run over past orders, and the propert
 2. Has its order been replaced by a newer one? Before the first message the wait starts afresh from that one, so
    coming back every 29 minutes means no mail until 30 quiet minutes; afterwards only the pointer moves.
 3. Step by step to the next wait, folding what each step does into the facts that the next one sees. A step that acts
-   is put off while a payment is under way, and missed when it comes too late.
+   is put off while a payment is under way, and missed when it comes too late. One that brings a marketing mail, or makes the
+   promise that such a mail tells, waits for the next day where the person has got as many today as the site allows.
 
 A pass is whole: where a step pauses the run, what the steps before it wanted in this pass is not done either, so that
 whoever lets the run go on sets it off from where it stood.
@@ -87,7 +88,7 @@ class _Walk:
 
     def __init__(self, definition: Definition, run: RunSnapshot, facts: Facts, now: dt.datetime, rules: Rules):
         self.definition, self.run, self.facts, self.now, self.rules = definition, run, facts, now, rules
-        self.is_late = now - run.due_at > rules.too_late
+        self.is_late = not definition.event.can_be_late and now - run.due_at > rules.too_late
         self.index = definition.index(run.position)
         self.just_came = False
         self.has_waited_enough = False
@@ -113,6 +114,8 @@ class _Walk:
                 return self._left(told.reason)
             if told.due_at is not None:
                 return self.stay(told.reason, told.due_at)
+            if told.outcome == "acted" and (allowed := self._allowed_from(step)) is not None:
+                return self._put_off(step, allowed)
             self._take(step, told)
         self.stepped_at = self.now
         return self._result("completed", "through", position="", due_at=None)
@@ -122,8 +125,10 @@ class _Walk:
         return StepResult("missed", "too_late", facts={"due": self.run.due_at.isoformat(), "minutes_late": late})
 
     def _ask(self, step: Step) -> StepResult:
-        standing = StepContext(self.run, self.definition, self.index, self.rules, self.just_came, self.order_id)
-        return step.decide(standing, self.facts, self.now)
+        return step.decide(self._standing(), self.facts, self.now)
+
+    def _standing(self) -> StepContext:
+        return StepContext(self.run, self.definition, self.index, self.rules, self.just_came, self.order_id)
 
     def _take(self, step: Step, told: StepResult) -> None:
         """Note what the step did, let the facts know, and go on to the next."""
@@ -150,6 +155,19 @@ class _Walk:
             self.in_flight_since = self.now
             self.records.append(Record(step.id, step.kind, "waited", "payment_in_flight"))
         return self.stay("payment_in_flight", self.now + self.rules.in_flight_recheck)
+
+    # --- enough marketing for today ---------------------------------------------------------------------------------
+
+    def _allowed_from(self, step: Step) -> dt.datetime | None:
+        """From when on what the step would do is allowed, where the person has got enough marketing today."""
+        allowed = self.facts.marketing.allowed_from()
+        return allowed if allowed is not None and step.markets(self._standing(), self.facts) else None
+
+    def _put_off(self, step: Step, allowed: dt.datetime) -> Decision:
+        """Ask again then. What the step promises counts from then, too."""
+        told = (("due", allowed.isoformat()), ("marketing_today", self.facts.marketing.today))
+        self.records.append(Record(step.id, step.kind, "waited", "marketing_cap", told))
+        return self.stay("marketing_cap", allowed)
 
     # --- a newer order ----------------------------------------------------------------------------------------------
 

@@ -58,7 +58,8 @@ class EndMembership(Intent):
 
 @dataclass(frozen=True)
 class QueueEmail(Intent):
-    """Put one mail into the outbox. ``coupon_until`` is the deadline it tells; after ``not_after`` it is missed."""
+    """Put one mail into the outbox. ``coupon_until`` is the deadline it tells; after ``not_after`` it is missed
+    (``None``: it is told however late)."""
 
     kind: ClassVar[str] = "queue_email"
 
@@ -66,7 +67,7 @@ class QueueEmail(Intent):
     template_id: int
     coupon_id: int | None
     coupon_until: dt.datetime | None
-    not_after: dt.datetime
+    not_after: dt.datetime | None
     #: The offer that the mail is about where the run is about no order.
     offer_id: int | None = None
 
@@ -76,7 +77,7 @@ class QueueEmail(Intent):
         return mail_key(self.run_id, self.step_id)
 
     def fold(self, facts: Facts) -> Facts:
-        return facts.with_mail(self.step_id)
+        return facts.with_mail(self.step_id, self.template_id)
 
 
 def mail_key(run_id: int, step_id: str) -> str:

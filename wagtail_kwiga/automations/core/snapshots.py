@@ -128,6 +128,22 @@ class TemplateSnapshot:
     #: It names the end of the coupon, so there must be one.
     tells_end: bool = False
     fault: str = ""
+    #: It was unpublished, by hand or because its time was over.
+    is_unpublished: bool = False
+
+
+@dataclass(frozen=True)
+class MarketingCap:
+    """How much marketing the person may get today, and has got or is about to get. ``limit`` 0: any number."""
+
+    limit: int = 0
+    today: int = 0
+    #: When the next day of the site begins.
+    next_day: dt.datetime | None = None
+
+    def allowed_from(self) -> dt.datetime | None:
+        """From when on one more is allowed; ``None``: at once."""
+        return self.next_day if self.limit and self.today >= self.limit else None
 
 
 @dataclass(frozen=True)
@@ -161,6 +177,7 @@ class Facts:
     promo_policy: str = permission.EVERYBODY
     #: Offers the contact has paid for outside this purchase (``None``: an offer that is gone).
     bought: frozenset[int | None] = frozenset()
+    marketing: MarketingCap = field(default_factory=MarketingCap)
     history: tuple[Past, ...] = ()
     #: Steps whose message exists already.
     mailed: frozenset[str] = frozenset()
@@ -221,8 +238,18 @@ class Facts:
     def with_past(self, step: str, outcome: str) -> Facts:
         return self._but(history=(*self.history, Past(step, outcome)))
 
-    def with_mail(self, step: str) -> Facts:
-        return self._but(mailed=self.mailed | {step})
+    def with_mail(self, step: str, template_id: int | None = None) -> Facts:
+        """After the mail of ``step`` was queued."""
+        changed = self._but(mailed=self.mailed | {step})
+        return changed.with_marketing(1) if self.is_promotion(template_id) else changed
+
+    def with_marketing(self, more: int) -> Facts:
+        """After so much more marketing to this person."""
+        return self._but(marketing=replace(self.marketing, today=self.marketing.today + more))
+
+    def is_promotion(self, template_id: int | None) -> bool:
+        template = self.templates.get(template_id or 0)
+        return template is not None and template.kind == permission.PROMOTION
 
     def last_outcome(self, step: str) -> str:
         """How the step came out the last time; empty if it never was decided."""

@@ -16,6 +16,7 @@ from wagtail_kwiga.automations.core.intents import EndMembership, GrantMembershi
 from wagtail_kwiga.automations.core.serialization import Serializable, whole
 from wagtail_kwiga.automations.core.snapshots import Facts, Rules, RunSnapshot
 from wagtail_kwiga.exceptions import ScenarioFault
+from wagtail_kwiga.mailing import permission
 
 if TYPE_CHECKING:
     from wagtail_kwiga.automations.core.definitions import Definition
@@ -72,6 +73,10 @@ class Step(Serializable):
 
     #: The id of its block in the stream: what runs, records and outbox keys refer to.
     id: str
+
+    def markets(self, run: StepContext, facts: Facts) -> bool:
+        """Whether acting here brings the person a marketing mail, or is told in one: then it keeps to how many a day are allowed."""
+        return False
 
     def decide(self, run: StepContext, facts: Facts, now: dt.datetime) -> StepResult:
         """What happens at this step at ``now``. Pure: nothing but the arguments may matter."""
@@ -182,6 +187,15 @@ class AddToList(Step):
             spans.append(removal)
         return min(spans, default=None)
 
+    def markets(self, run: StepContext, facts: Facts) -> bool:
+        """The mail that tells of the list follows before the next wait."""
+        for step in run.definition.steps[run.index + 1 :]:
+            if step.delay() or (isinstance(step, RemoveFromList) and step.list_id == self.list_id):
+                return False
+            if isinstance(step, SendEmail) and step.id not in facts.mailed and step.markets(run, facts):
+                return True
+        return False
+
     def decide(self, run: StepContext, facts: Facts, now: dt.datetime) -> StepResult:
         length = self.length(run.definition, run.index)
         until = None if length is None else now + length
@@ -234,6 +248,12 @@ class SendEmail(Step):
         if self.offer_id is not None:
             whole("offer_id", self.offer_id, least=1)
 
+    def markets(self, run: StepContext, facts: Facts) -> bool:
+        template = facts.templates.get(self.template_id)
+        if template is None or template.is_unpublished or template.kind != permission.PROMOTION:
+            return False
+        return not facts.mail_refusal(permission.PROMOTION)
+
     def decide(self, run: StepContext, facts: Facts, now: dt.datetime) -> StepResult:
         if self.id in facts.mailed:
             return StepResult("skipped", "already_sent")
@@ -243,6 +263,8 @@ class SendEmail(Step):
         if template is None or template.fault:
             fault = template.fault if template else "gone"
             return StepResult("paused", "template_missing", facts={"template": self.template_id, "fault": fault})
+        if template.is_unpublished:
+            return StepResult("skipped", "template_unpublished", facts={"template": self.template_id})
         if refusal := facts.mail_refusal(template.kind):
             return StepResult("skipped", refusal)
         until = None
@@ -253,7 +275,9 @@ class SendEmail(Step):
             until = verdict.until
         if template.tells_end and until is None:
             return StepResult("skipped", "no_end_to_tell", facts={"coupon": self.coupon_id})
-        not_after = now + ((until - now) / 2 if until else run.rules.too_late)
+        not_after = now + (until - now) / 2 if until else None
+        if not_after is None and not run.definition.event.can_be_late:
+            not_after = now + run.rules.too_late
         mail = QueueEmail(run.run.id, self.id, self.template_id, self.coupon_id, until, not_after, self.offer_id)
         told = {"template": self.template_id, "coupon": self.coupon_id, "until": until.isoformat() if until else None}
         return StepResult("acted", "due", (mail,), facts=told, mail_key=mail_key(run.run.id, self.id))

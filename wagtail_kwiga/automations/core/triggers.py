@@ -76,6 +76,18 @@ class StartEvent(Serializable):
     #: Least span from entering to the first thing done, because payment systems may be slow to confirm.
     least_wait: ClassVar[dt.timedelta] = dt.timedelta()
 
+    @property
+    def is_marketing(self) -> bool:
+        """Whether what it sends is marketing: a mail whose kind its editor has left open is then promotion, with a coupon or
+        without one."""
+        return self.purpose == "recovery"
+
+    @property
+    def can_be_late(self) -> bool:
+        """Whether what it sends is still right when an outage has made it late. By default what is about an order, unless it wants
+        to sell one: who has bought something is always told."""
+        return self.has_order and not self.is_marketing
+
     def entry(self, event: Any) -> Entry | None:
         """Whom a published event of ``listens_to`` lets in; ``None`` for nobody. Pure: the event is all there is.
 
@@ -94,9 +106,9 @@ class StartEvent(Serializable):
     def exit_for_newer(self, order: OrderSnapshot, *, has_mailed: bool) -> str:
         """Why a run ends when ``order`` replaces the one it is about; empty when it goes on with that.
 
-        By default an order that it is not about ends it before its first message; afterwards it sees its way through.
+        By default an order that it is not about ends it, before its first message (``has_mailed``) and afterwards.
         """
-        return "" if has_mailed or self.matches(order) else "other_kind_of_order"
+        return "" if self.matches(order) else "other_kind_of_order"
 
     def leaves(self, run: RunSnapshot, facts: Facts, now: dt.datetime) -> str:
         """Why the run ends here, whatever its step; empty when it goes on. Asked whenever the run is touched."""
@@ -154,7 +166,7 @@ class OrderUnpaid(StartEvent):
         return order.payment_kind in self.payment_kinds
 
     def exit_for_newer(self, order: OrderSnapshot, *, has_mailed: bool) -> str:
-        """Also after a message: whoever went on to an offer that it does not name is not won back for the one before."""
+        """Whoever went on to an offer that it does not name is not won back for the one before."""
         if not self.names(order.offer_id):
             return "other_offer"
         return super().exit_for_newer(order, has_mailed=has_mailed)
@@ -182,6 +194,8 @@ class OrderUnpaid(StartEvent):
             if why := self.exit_for_newer(newer, has_mailed=run.first_message_at is not None):
                 return why
             order = newer
+        elif not self.matches(order):  # on the pay page its buyer has chosen another way of paying
+            return "no_longer_meant"
         return "owned" if order.offer_id in facts.owned else ""
 
     def follows(self, run: RunSnapshot, facts: Facts) -> OrderSnapshot | None:

@@ -224,7 +224,10 @@ class SendEmailBlock(StepBlock):
         icon = "mail"
         label = _("Send e-mail")
         label_format = "{template}"
-        description = _("Not sent once the order is paid, nor to people who have unsubscribed.")
+        description = _(
+            "Not sent once the order is paid. After an unpaid order it is promotion, whatever it says: not for people who have "
+            "unsubscribed, unless the kind of the email itself is “service”."
+        )
         preview_words = _("E-mail “Your place is free” with the coupon COMEBACK15 (15%)")
 
     def coded(self, value: StructValue) -> dict[str, Any]:

@@ -7,6 +7,7 @@ enforces, a coupon that its reader could not use, a step that nobody knows.
 from __future__ import annotations
 
 import dataclasses
+import datetime as dt
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
@@ -67,6 +68,9 @@ def read(scenario: Scenario, revision: Revision | None = None) -> Reading:
     if event is None or not steps or reading.found:
         return reading
     definition = Definition(event, steps)
+    reading.found += _too_long(definition)
+    if reading.found:  # what follows adds the waits up
+        return reading
     reading.found += _first_wait(definition) + _ends(definition)
     coupons, faults = coupon_rules.settle(definition)
     reading.found += faults
@@ -94,8 +98,13 @@ def _read_event(scenario: Scenario, kinds: Kinds, reading: Reading) -> StartEven
 
 def _read_steps(scenario: Scenario, kinds: Kinds, reading: Reading) -> tuple[Step, ...]:
     steps = []
+    seen: dict[str, int] = {}
     for index, child in enumerate(scenario.steps):
         label = str(child.block.label)
+        if child.id and (first := seen.setdefault(str(child.id), index)) != index:
+            words = _("It has the same identity as step %(first)s, of which it is a copy. Delete it and add it anew.")
+            reading.found.append(ScenarioProblem(words % {"first": first + 1}, "steps", index, label))
+            continue
         fields = child.block.coded(child.value)
         if missing := _missing(fields, child.block, kinds.steps[child.block_type]):
             words = _("What it names is gone, or was never chosen: %(missing)s.")
@@ -192,6 +201,21 @@ def _leading_waits(definition: Definition) -> Iterator[Step]:
         if not step.delay():
             return
         yield step
+
+
+#: For how long somebody may be inside at most. Beyond it nobody remembers why, and dates come to an end.
+LONGEST = dt.timedelta(days=5 * 366)
+
+
+def _too_long(definition: Definition) -> list[ScenarioProblem]:
+    try:
+        whole = sum((step.delay() for step in definition.steps), start=dt.timedelta())
+    except OverflowError:
+        whole = dt.timedelta.max
+    if whole <= LONGEST:
+        return []
+    words = _("All waits together come to more than %(years)s years. Choose shorter ones.")
+    return [ScenarioProblem(words % {"years": LONGEST.days // 365}, "steps")]
 
 
 def _ends(definition: Definition) -> list[ScenarioProblem]:

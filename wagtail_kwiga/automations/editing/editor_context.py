@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from django.db.models import Count, Exists, F, OuterRef, Q
@@ -11,8 +11,8 @@ from wagtail.models import Site
 
 from wagtail_kwiga.automations.core.definitions import Definition
 from wagtail_kwiga.automations.core.snapshots import CouponSnapshot
-from wagtail_kwiga.automations.core.steps import AddToList
-from wagtail_kwiga.automations.models import Run, ScenarioVersion, ScenarioVersionLink
+from wagtail_kwiga.automations.core.steps import AddToList, SendEmail
+from wagtail_kwiga.automations.models import Run, Scenario, ScenarioVersion, ScenarioVersionLink
 from wagtail_kwiga.automations.running import coupon_facts
 from wagtail_kwiga.automations.wording import naming, offer_languages
 from wagtail_kwiga.automations.wording.naming import Names
@@ -20,7 +20,18 @@ from wagtail_kwiga.catalogue.models import Offer
 from wagtail_kwiga.contacts import lists
 from wagtail_kwiga.contacts.models import ListMembership
 from wagtail_kwiga.coupons.models import CouponListLimit
+from wagtail_kwiga.mailing.authoring import validation
 from wagtail_kwiga.mailing.models import EmailTemplate
+
+
+@dataclass(frozen=True)
+class Mailing:
+    """A live scenario that sends mail: what begins it, and for which offers (none: for all)."""
+
+    scenario_id: int
+    title: str
+    event: str
+    offers: frozenset[int]
 
 
 @dataclass
@@ -40,12 +51,27 @@ class Circumstances:
     adders: dict[int, dict[int, str]] = field(default_factory=dict)
     #: List → how many people are on it now, but by no scenario.
     members_otherwise: dict[int, int] = field(default_factory=dict)
+    #: Template → the pages it links to that nobody can see.
+    unpublished_targets: dict[int, list[str]] = field(default_factory=dict)
+    #: Live scenarios that begin with the events asked about, and send mail.
+    mailing: list[Mailing] = field(default_factory=list)
     #: On every site.
     recovery_is_off: bool = False
 
     def other_scenarios(self, list_id: int, scenario_id: int) -> list[str]:
         """The titles of the scenarios but this one that add to a list."""
         return sorted(title for pk, title in self.adders.get(list_id, {}).items() if pk != scenario_id)
+
+    def same_event(self, definition: Definition, scenario_id: int) -> list[str]:
+        """The titles of the live scenarios but this one that write to the same people about the same things."""
+        offers = set(definition.event.offer_ids())
+        return sorted(
+            one.title
+            for one in self.mailing
+            if one.scenario_id != scenario_id
+            and one.event == definition.event.kind
+            and (not offers or not one.offers or offers & one.offers)
+        )
 
     def offers_of(self, definition: Definition) -> list[Offer]:
         """The offers whose orders a scenario is about: those it names, else all that are not withdrawn."""
@@ -70,10 +96,19 @@ def load(definitions: Mapping[int, Definition], now: dt.datetime) -> Circumstanc
     _templates(found, definitions)
     if added:
         _other_ways(found, added, now)
+    found.mailing = list(_mailing({definition.event.kind for definition in definitions.values()}))
     if any(definition.event.purpose == "recovery" for definition in definitions.values()):
         on = Site.objects.filter(Q(kwigasettings__isnull=True) | Q(kwigasettings__recovery_on=True))
         found.recovery_is_off = not on.exists()
     return found
+
+
+def _mailing(events: Collection[str]) -> Iterator[Mailing]:
+    rows = Scenario.objects.filter(live=True, version__event__in=events)
+    for pk, title, event, data in rows.values_list("pk", "title", "version__event", "version__definition"):
+        if any(step.get("kind") == SendEmail.kind for step in data.get("steps", ())):
+            offers = (data.get("event", {}).get("filters") or {}).get("offers") or ()
+            yield Mailing(pk, title, event, frozenset(offers))
 
 
 def _coupons(found: Circumstances, definitions: Mapping[int, Definition], added: set[int], now: dt.datetime) -> None:
@@ -99,6 +134,7 @@ def _templates(found: Circumstances, definitions: Mapping[int, Definition]) -> N
     if not ids:
         return
     found.templates = EmailTemplate.objects.select_related("locale").in_bulk(ids)
+    found.unpublished_targets = validation.unpublished_targets(found.templates.values())
     found.languages = offer_languages.of_offers(found.offers.values())
     wanted = sorted({code for codes in found.languages.values() for code in codes})
     found.missing = offer_languages.missing(found.templates, dict.fromkeys(ids, wanted))

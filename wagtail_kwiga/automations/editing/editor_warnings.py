@@ -25,10 +25,16 @@ from wagtail_kwiga.catalogue.models import Offer
 from wagtail_kwiga.coupons import eligibility, rules
 from wagtail_kwiga.coupons.rules import Reason
 from wagtail_kwiga.formatting import languages
+from wagtail_kwiga.formatting.durations import exact_duration
+from wagtail_kwiga.mailing import classification
 from wagtail_kwiga.mailing.authoring import validation
+from wagtail_kwiga.mailing.classification import Kind
+from wagtail_kwiga.mailing.models import EmailTemplate
 
 #: More names than this are counted.
 _FEW = 3
+#: A promise shorter than this is hardly read in time.
+_SHORT = dt.timedelta(hours=1)
 
 
 def warnings(scenario: Scenario, now: dt.datetime | None = None) -> list[str]:
@@ -57,6 +63,7 @@ class _Reader:
     def cautions(self) -> Iterator[str]:
         if self.definition.event.purpose == "recovery" and self.around.recovery_is_off:
             yield _("Winning back unpaid orders is switched off in the sales settings, so nobody is let in.")
+        yield from self._same_event()
         for index, step in enumerate(self.definition.steps):
             found: Iterator[str] = iter(())
             if isinstance(step, AddToList):
@@ -69,10 +76,23 @@ class _Reader:
                     label = _("Add to list") if isinstance(step, AddToList) else _("Send e-mail")
                     yield _("%(where)s: %(message)s") % {"where": place(index, label), "message": words}
 
+    def _same_event(self) -> Iterator[str]:
+        """Another scenario that writes to the same people, with an end of its own for what may be the same code."""
+        mails = [step for step in self.definition.steps if isinstance(step, SendEmail)]
+        if not mails or not (self.definition.event.is_marketing or any(step.coupon_id for step in mails)):
+            return
+        for title in self.around.same_event(self.definition, self.scenario_id):
+            words = _(
+                "The scenario “%(title)s” begins with the same event and writes to the same people. They get the emails of both, each "
+                "with an end of its own; only the limit of promotional mails per day keeps them apart."
+            )
+            yield words % {"title": title}
+
     # --- add to list ----------------------------------------------------------------------------------------------------
 
     def _list(self, index: int, step: AddToList) -> Iterator[str]:
         title = self.around.names.lists.get(step.list_id, f"#{step.list_id}")
+        yield from self._short(step, step.length(self.definition, index), title)
         for coupon in self._coupons_of(step.list_id):
             if step.length(self.definition, index) is None and coupon.valid_until is None:
                 words = _(
@@ -87,6 +107,21 @@ class _Reader:
                 "long as they are on it."
             )
             yield words % {"list": title, "ways": ways}
+
+    def _short(self, step: AddToList, length: dt.timedelta | None, title: str) -> Iterator[str]:
+        """A promise that is over before anybody can have read of it."""
+        if length is None or length >= _SHORT or not (self._coupons_of(step.list_id) or not length):
+            return
+        if not length:
+            words = _(
+                "A later step takes people off the list “%(list)s” again in the same moment: what is promised holds for 0 minutes, and "
+                "no email tells of it. Put a wait between the two."
+            )
+        else:
+            words = _(
+                "People are on the list “%(list)s” for only %(span)s: the email promises that, and few will have read it by then."
+            )
+        yield words % {"list": title, "span": exact_duration(length)}
 
     def _coupons_of(self, list_id: int) -> list[CouponSnapshot]:
         found = (self.around.coupons.get(pk) for pk in self.around.of_list.get(list_id, ()))
@@ -114,13 +149,51 @@ class _Reader:
         template = self.around.templates.get(step.template_id)
         if template is None:
             return
+        used = classification.names_used(template)
+        if (
+            coupon is not None
+            and len(coupon.list_ids) > 1
+            and coupon.valid_until is None
+            and classification.tells_end(used)
+        ):
+            words = _(
+                "The coupon %(coupon)s is for people on several lists. Whoever is on one of the others for good has no end to be told, "
+                "and so never gets the email “%(mail)s”."
+            )
+            yield words % {"coupon": self._code(coupon.id), "mail": template}
+        yield from self._after_a_sale(template)
+        for hint in validation.target_hints(self.around.unpublished_targets.get(step.template_id, ())):
+            yield _("The e-mail “%(mail)s”: %(hint)s") % {"mail": template, "hint": hint}
         if codes := self.around.languages_missing(step.template_id, self.definition):
             names = get_text_list([languages.name(code) for code in codes], _("and"))
             words = _("The e-mail “%(mail)s” is not there in %(languages)s. Those buyers get it in %(own)s.")
             own = languages.name(template.locale.language_code)
             yield words % {"mail": template, "languages": names, "own": own}
+        if (
+            self.definition.event.is_marketing
+            and template.kind == Kind.SERVICE
+            and not classification.holds_coupon(template)
+        ):
+            words = _(
+                "The email “%(mail)s” is marked as service, so people who have unsubscribed or never agreed to promotion get it "
+                "too. That is allowed only for a plain reminder of their own order; otherwise let its kind be automatic."
+            )
+            yield words % {"mail": template}
         for hint in validation.hints(template):
             yield _("The e-mail “%(mail)s”: %(hint)s") % {"mail": template, "hint": hint}
+
+    def _after_a_sale(self, template: EmailTemplate) -> Iterator[str]:
+        event = self.definition.event
+        if (
+            event.has_order
+            and not event.is_marketing
+            and classification.links_used(template) & {"pay_url", "resume_url"}
+        ):
+            words = _(
+                "A button or link of the email “%(mail)s” leads to paying or to ordering anew, and whoever gets it has paid already. The "
+                "way in to what was bought, or the page of the order, is what they look for."
+            )
+            yield words % {"mail": template}
 
     def _offers(self, coupon: CouponSnapshot) -> Iterator[str]:
         """Offers whose orders this scenario is about, and for which the coupon works for nobody."""

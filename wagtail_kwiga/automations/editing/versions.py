@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from typing import TYPE_CHECKING
 
+from django.db.models import Exists, OuterRef, QuerySet
 from wagtail.models import Revision
 
 from wagtail_kwiga import conf, locking
@@ -12,9 +13,10 @@ from wagtail_kwiga.automations.core.definitions import SCHEMA, Definition
 from wagtail_kwiga.automations.editing import compiling
 from wagtail_kwiga.automations.editing.compiling import problems
 from wagtail_kwiga.automations.editing.editor_warnings import warnings
-from wagtail_kwiga.automations.models import Scenario, ScenarioVersion, ScenarioVersionLink
+from wagtail_kwiga.automations.models import Run, Scenario, ScenarioVersion, ScenarioVersionLink
 from wagtail_kwiga.exceptions import ScenarioFault
 from wagtail_kwiga.journal import writing
+from wagtail_kwiga.mailing.models import EmailTemplate
 
 if TYPE_CHECKING:
     from django.contrib.auth.base_user import AbstractBaseUser
@@ -46,6 +48,20 @@ def publish(
         Scenario.objects.filter(pk=scenario.pk).update(version=version)
     scenario.version = version
     return version
+
+
+def scenarios_sending(template: EmailTemplate) -> list[Scenario]:
+    """The scenarios that send ``template``, in whichever language: those that are live, or have people inside. One query."""
+    used = ScenarioVersionLink.objects.filter(template__translation_key=template.translation_key)
+    used = used.exclude(pk__in=idle_links().values("pk"))
+    return list(Scenario.objects.filter(versions__links__in=used).distinct().order_by("title"))
+
+
+def idle_links() -> QuerySet[ScenarioVersionLink]:
+    """What only old versions use that nobody is in: it keeps nothing from being deleted any more."""
+    inside = Run.objects.filter(version=OuterRef("version"), state__in=[Run.State.ACTIVE, Run.State.PAUSED])
+    current = Scenario.objects.filter(version=OuterRef("version"))
+    return ScenarioVersionLink.objects.filter(~Exists(current), ~Exists(inside))
 
 
 def _store(

@@ -11,20 +11,23 @@ from collections import defaultdict
 from collections.abc import Collection, Iterator, Sequence
 from typing import Any, cast
 
+from django.db.models import Exists, OuterRef
+
 from wagtail_kwiga import compiled_queries, hooks, quoting
 from wagtail_kwiga.automations import registry
 from wagtail_kwiga.automations.core.decisions import Decision
 from wagtail_kwiga.automations.core.definitions import Definition
 from wagtail_kwiga.automations.core.intents import EndMembership, GrantMembership, Intent, QueueEmail
 from wagtail_kwiga.automations.core.snapshots import source_of
-from wagtail_kwiga.automations.models import Run, StepRecord
+from wagtail_kwiga.automations.core.triggers import StartEvent
+from wagtail_kwiga.automations.models import Run, Scenario, StepRecord
 from wagtail_kwiga.automations.running.facts import Batch
 from wagtail_kwiga.catalogue.models import Offer
 from wagtail_kwiga.contacts import lists
 from wagtail_kwiga.contacts.models import Contact
 from wagtail_kwiga.coupons.models import Coupon
 from wagtail_kwiga.journal import writing
-from wagtail_kwiga.mailing.models import OutgoingEmail
+from wagtail_kwiga.mailing.models import EmailTemplate, OutgoingEmail
 from wagtail_kwiga.mailing.placeholders import Situation
 from wagtail_kwiga.mailing.sending import outbox
 from wagtail_kwiga.orders import binding
@@ -53,6 +56,7 @@ def apply(batch: Batch, decisions: Sequence[Decision], now: dt.datetime) -> None
     _save_runs(batch, decisions, _written_to(decisions, mails), now)
     compiled_queries.insert(StepRecord, _RECORD, _records(decisions, mails, now))
     _call_somebody(batch, [decision for decision in decisions if decision.state == "paused"], now)
+    _tell_of_unpublished(batch, decisions, now)
 
 
 def _call_somebody(batch: Batch, paused: Sequence[Decision], now: dt.datetime) -> None:
@@ -62,6 +66,27 @@ def _call_somebody(batch: Batch, paused: Sequence[Decision], now: dt.datetime) -
             writing.draft(batch.runs[one.run_id], "automations.paused", now=now, attention=True, error=one.error)
             for one in paused
         )
+
+
+def _tell_of_unpublished(batch: Batch, decisions: Sequence[Decision], now: dt.datetime) -> None:
+    """An email that was not sent because somebody has unpublished it goes on a person's list: once, and not for each reader. Two
+    queries more, where there is one."""
+    skipped: dict[int, int] = {}
+    for decision in decisions:
+        for record in decision.records:
+            if record.reason == "template_unpublished":
+                skipped.setdefault(dict(record.facts)["template"], batch.runs[decision.run_id].scenario_id)
+    if not skipped:
+        return
+    code = "automations.template_unpublished"
+    is_told = Exists(writing.open_about(EmailTemplate, OuterRef("pk")).filter(code=code))
+    told = set(EmailTemplate.objects.filter(is_told, pk__in=skipped).values_list("pk", flat=True))
+    titles = dict(Scenario.objects.filter(pk__in=skipped.values()).values_list("pk", "title"))
+    writing.write_many(
+        writing.draft((EmailTemplate, pk), code, now=now, attention=True, scenario=titles[scenario_id])
+        for pk, scenario_id in skipped.items()
+        if pk not in told
+    )
 
 
 def _memberships(intents: Sequence[Intent], now: dt.datetime) -> None:
@@ -81,8 +106,8 @@ def _mails(batch: Batch, decisions: Sequence[Decision], now: dt.datetime) -> dic
     queued = [
         outbox.QueuedMail(
             key=mail.key,
-            purpose=_definition(batch, decision.run_id).event.purpose,
-            version=batch.mails[mail.template_id, _language(batch, decision)],
+            purpose=_event(batch, decision).purpose,
+            version=batch.mails[mail.template_id, _language(batch, decision), _event(batch, decision).is_marketing],
             situation=_situation(batch, decision, mail, now, quotes),
             not_after=mail.not_after,
         )
@@ -90,6 +115,10 @@ def _mails(batch: Batch, decisions: Sequence[Decision], now: dt.datetime) -> dic
         for mail in decision.mails
     ]
     return {row.key: row for row in outbox.queue_many(queued, now=now)} if queued else {}
+
+
+def _event(batch: Batch, decision: Decision) -> StartEvent:
+    return _definition(batch, decision.run_id).event
 
 
 def _language(batch: Batch, decision: Decision) -> str:

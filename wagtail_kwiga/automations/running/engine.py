@@ -130,11 +130,17 @@ def _afresh(runs: list[Run]) -> list[Run]:
 def _decide_all(runs: list[Run], contacts: Mapping[int, Contact], now: dt.datetime, rules: Rules) -> list[Decision]:
     batch = facts.load(runs, now, contacts)
     decisions = []
+    #: Contact → the marketing that runs of theirs, decided just now, bring them.
+    marketing: Counter[int] = Counter()
     for case in batch.cases.values():
         if case.definition is None:
             decisions.append(paused(case.run, case.fault, "definition"))
-        else:
-            decisions.append(decide(case.definition, case.run, case.facts, now, rules))
+            continue
+        more = marketing[case.run.contact_id]
+        known = case.facts.with_marketing(more) if more else case.facts
+        decision = decide(case.definition, case.run, known, now, rules)
+        marketing[case.run.contact_id] += sum(known.is_promotion(mail.template_id) for mail in decision.mails)
+        decisions.append(decision)
     effects.apply(batch, decisions, now)
     return decisions
 

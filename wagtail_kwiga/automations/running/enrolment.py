@@ -35,8 +35,16 @@ from wagtail_kwiga.journal import writing
 from wagtail_kwiga.locking import locked
 from wagtail_kwiga.mailing import sender
 from wagtail_kwiga.mailing.models import OutgoingEmail
+from wagtail_kwiga.mailing.reasons import Why
 from wagtail_kwiga.orders import purchases
-from wagtail_kwiga.orders.events import OrderClosed, OrderPaid, OrderPlaced, OrdersClosed, PurchasesJoined
+from wagtail_kwiga.orders.events import (
+    OrderClosed,
+    OrderPaid,
+    OrderPlaced,
+    OrderRefunded,
+    OrdersClosed,
+    PurchasesJoined,
+)
 from wagtail_kwiga.orders.models import Order
 from wagtail_kwiga.orders.statuses import Status
 
@@ -78,6 +86,12 @@ def on_orders_closed(event: OrdersClosed) -> None:
     closed = [one for one in event.orders if one.status in (Status.CANCELLED, Status.EXPIRED)]
     if closed:
         _guarded("order_closed", (Order, closed[0].order_id), _closed, closed, event.at)
+
+
+def on_order_refunded(event: OrderRefunded) -> None:
+    """Whoever got all their money back is not thanked any more: runs that a payment began end, and their mail is called back."""
+    if event.whole:
+        _guarded("order_refunded", (Order, event.order_id), _refunded, event)
 
 
 def on_event(event: Any) -> None:
@@ -356,6 +370,16 @@ def _closed(closed: Sequence[OrderClosed], at: dt.datetime) -> None:
     for word in sorted(set(status.values())):
         ending = [run for run in runs if status[run.order_id] == word and run.purchase_id not in paid]
         endings.end(ending, Run.State.LEFT, f"order_{word}", at)
+
+
+def _refunded(event: OrderRefunded) -> None:
+    """Also those whose way through is over: their last mail may still be waiting."""
+    about = Run.objects.filter(order_id=event.order_id, version__event__in=registry.listening_to(OrderPaid))
+    runs = list(locked(about.exclude(state=Run.State.REFUSED)).order_by("pk"))
+    if not runs:
+        return
+    endings.end([run for run in runs if run.state in INSIDE], Run.State.LEFT, "order_refunded", event.at)
+    endings.call_back(runs, Why.MONEY_BACK)
 
 
 def _inside_recovery() -> Any:

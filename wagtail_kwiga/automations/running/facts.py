@@ -19,6 +19,7 @@ from wagtail_kwiga.automations.core.snapshots import (
     ContactSnapshot,
     Facts,
     GrantSnapshot,
+    MarketingCap,
     OrderSnapshot,
     Past,
     RunSnapshot,
@@ -32,8 +33,9 @@ from wagtail_kwiga.contacts.models import Contact, ListMembership
 from wagtail_kwiga.coupons import eligibility, rules
 from wagtail_kwiga.coupons.models import Coupon
 from wagtail_kwiga.exceptions import ScenarioFault
-from wagtail_kwiga.mailing import sender, suppression
+from wagtail_kwiga.mailing import permission, sender, suppression
 from wagtail_kwiga.mailing.models import EmailTemplateVersion
+from wagtail_kwiga.mailing.sending import marketing_cap
 from wagtail_kwiga.orders.models import Order
 from wagtail_kwiga.orders.statuses import PAYABLE, Status
 from wagtail_kwiga.payments import polling
@@ -59,8 +61,8 @@ class Batch:
     orders: dict[int, Order] = field(default_factory=dict)
     offers: dict[int, Offer] = field(default_factory=dict)
     coupons: dict[int, Coupon] = field(default_factory=dict)
-    #: (template, language) → the version to send.
-    mails: dict[tuple[int, str], EmailTemplateVersion] = field(default_factory=dict)
+    #: (template, language, is it marketing) → the version to send.
+    mails: dict[mail_facts.Mail, EmailTemplateVersion] = field(default_factory=dict)
 
     def language_of(self, run: Run, order_id: int | None) -> str:
         """The language in which this person is written to: that of the order, else of the run, else their own."""
@@ -135,7 +137,7 @@ class _World:
         self.steps = [step for definition in definitions for step in definition.steps]
         self.lists = {pk for definition in definitions for pk in definition.uses().lists}
         coupon_ids = {pk for definition in definitions for pk in definition.uses().coupons}
-        template_ids = {pk for definition in definitions for pk in definition.uses().templates}
+        templates = {(pk, one.event.is_marketing) for one in definitions for pk in one.uses().templates}
         self._load_orders()
         self._load_offers()
         self.owned = self._load_owned(definitions)
@@ -148,9 +150,11 @@ class _World:
         self.known = suppression.known_among(contact.email for contact in batch.contacts.values())
         self.senders = sender.for_sites({self._site_id(run) for run in self.runs})
         languages = {batch.language_of(run, run.order_id) for run in self.runs}
-        self.mails = mail_facts.load(template_ids, languages | self._languages())
+        self.mails = mail_facts.load(templates, languages | self._languages())
         batch.mails = self.mails.versions
         self.history = self._load_history()
+        self.marketing = self._load_marketing()
+        self.next_day = marketing_cap.day_of(now)[1]
         self.bought = self._load_bought()
         self.extra = self._load_extra()
 
@@ -233,6 +237,15 @@ class _World:
         snapshots = tuple(snapshot_of(run) for run in self.runs)
         return {one.kind: one.load(snapshots, self.now) for one in sorted(classes, key=lambda one: one.kind)}
 
+    def _load_marketing(self) -> dict[int, int]:
+        """How much marketing each contact gets today; only where somebody may get more."""
+        may_market = any(
+            one.kind == permission.PROMOTION for known in self.mails.snapshots.values() for one in known.values()
+        )
+        if not may_market or not any(one.promo_mails_per_day for one in self.senders.values()):
+            return {}
+        return marketing_cap.of_today(list(self.batch.contacts), self.now)
+
     # --- one run ----------------------------------------------------------------------------------------------------
 
     def facts(self, run: Run, snapshot: RunSnapshot, definition: Definition | None) -> Facts:
@@ -250,14 +263,21 @@ class _World:
             coupons=self.coupons.snapshots,
             redeemed=self.coupons.redeemed.get(contact.pk, {}),
             reserved=frozenset(self.coupons.reserved.get(contact.pk, ())),
-            templates=self.mails.in_language(self.batch.language_of(run, self._newest_id(run))),
+            templates=self.mails.in_language(
+                self.batch.language_of(run, self._newest_id(run)),
+                definition is not None and definition.event.is_marketing,
+            ),
             recovery_on=site_rules.recovery_on,
             promo_policy=str(site_rules.promo_policy),
+            marketing=self._marketing(contact, site_rules),
             bought=frozenset(offer for other, offer in self.bought.get(contact.pk, ()) if other != run.purchase_id),
             history=history,
             mailed=mailed,
             extra={kind: values.get(run.pk) for kind, values in self.extra.items()},
         )
+
+    def _marketing(self, contact: Contact, by: sender.Sender) -> MarketingCap:
+        return MarketingCap(by.promo_mails_per_day, self.marketing.get(contact.pk, 0), self.next_day)
 
     def _single(self, run: Run) -> tuple[OrderSnapshot, ...]:
         order = self.batch.orders.get(run.order_id) if run.order_id else None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass, field
+from typing import cast
 
 from django.core.exceptions import ObjectDoesNotExist
 
@@ -13,40 +14,46 @@ from wagtail_kwiga.mailing import classification
 from wagtail_kwiga.mailing.authoring import versions
 from wagtail_kwiga.mailing.models import EmailTemplateVersion
 
+#: Template, language, and whether it is marketing unless it says itself that it is not.
+Mail = tuple[int, str, bool]
+
 
 @dataclass
 class Mails:
-    """Versions by (template, language), and snapshots by language and template."""
+    """Versions by (template, language, is it marketing), and snapshots by language and whether it is, then by template."""
 
-    versions: dict[tuple[int, str], EmailTemplateVersion] = field(default_factory=dict)
-    snapshots: dict[str, dict[int, TemplateSnapshot]] = field(default_factory=dict)
+    versions: dict[Mail, EmailTemplateVersion] = field(default_factory=dict)
+    snapshots: dict[tuple[str, bool], dict[int, TemplateSnapshot]] = field(default_factory=dict)
 
-    def in_language(self, language: str) -> dict[int, TemplateSnapshot]:
-        return self.snapshots.get(language, {})
+    def in_language(self, language: str, is_marketing: bool) -> dict[int, TemplateSnapshot]:
+        return self.snapshots.get((language, is_marketing), {})
 
 
-def load(template_ids: Collection[int], languages: Collection[str]) -> Mails:
-    """Every template in every language: a fixed number of queries, unless one is at fault or was never compiled."""
-    wanted = [(pk, language) for pk in sorted(template_ids) for language in sorted(languages)]
+def load(templates: Collection[tuple[int, bool]], languages: Collection[str]) -> Mails:
+    """Every template, as marketing or not, in every language: a fixed number of queries, unless one is at fault or was never
+    compiled."""
+    wanted = [(pk, language, marketing) for pk, marketing in sorted(templates) for language in sorted(languages)]
     found = Mails()
-    faults: dict[tuple[int, str], str] = {}
+    faults: dict[Mail, str] = {}
     if wanted:
         try:
-            found.versions = versions.for_many(wanted)
+            found.versions = cast(dict[Mail, EmailTemplateVersion], versions.for_many(wanted))
         except (KwigaError, ObjectDoesNotExist):
             faults = _one_by_one(found, wanted)
-    for pk, language in wanted:
-        version = found.versions.get((pk, language))
-        found.snapshots.setdefault(language, {})[pk] = TemplateSnapshot(
+    for mail in wanted:
+        pk, language, marketing = mail
+        version = found.versions.get(mail)
+        found.snapshots.setdefault((language, marketing), {})[pk] = TemplateSnapshot(
             id=pk,
             kind=version.kind if version else "promotion",
             tells_end=version is not None and classification.tells_end(version.placeholders),
-            fault=faults.get((pk, language), ""),
+            fault=faults.get(mail, ""),
+            is_unpublished=version is not None and version.template is not None and not version.template.live,
         )
     return found
 
 
-def _one_by_one(found: Mails, wanted: list[tuple[int, str]]) -> dict[tuple[int, str], str]:
+def _one_by_one(found: Mails, wanted: list[Mail]) -> dict[Mail, str]:
     """Some template is at fault: find out which, so that the others are sent all the same."""
     faults = {}
     for key in wanted:

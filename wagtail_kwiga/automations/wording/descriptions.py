@@ -225,7 +225,10 @@ def _step(definition: Definition, index: int, known: Names) -> str:
         case RemoveFromList():
             return _("off the list “%(list)s”") % {"list": _name(known.lists, step.list_id)}
         case SendEmail(coupon_id=None):
-            return _("e-mail “%(mail)s”") % {"mail": _name(known.templates, step.template_id)}
+            told = {"mail": _name(known.templates, step.template_id)}
+            if definition.event.is_marketing and step.template_id in known.services:
+                return _("email “%(mail)s” as service, also to people who want no promotion") % told
+            return _("e-mail “%(mail)s”") % told
         case SendEmail():
             told = {"mail": _name(known.templates, step.template_id), "coupon": _name(known.coupons, step.coupon_id)}
             if (found := known.discounts.get(step.coupon_id or 0)) is None:

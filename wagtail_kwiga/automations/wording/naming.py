@@ -16,6 +16,7 @@ from wagtail_kwiga.contacts.models import ContactList
 from wagtail_kwiga.coupons import discounts
 from wagtail_kwiga.coupons.models import Coupon
 from wagtail_kwiga.formatting import languages
+from wagtail_kwiga.mailing.classification import Kind
 from wagtail_kwiga.mailing.models import EmailTemplate
 
 
@@ -38,6 +39,8 @@ class Names:
     templates: Mapping[int, str] = field(default_factory=dict)
     offers: Mapping[int, str] = field(default_factory=dict)
     discounts: Mapping[int, Discount] = field(default_factory=dict)
+    #: Templates whose editor has said that they are service.
+    services: frozenset[int] = frozenset()
 
     def of_list(self, list_id: int) -> list[int]:
         """The active coupons that are for people on a list."""
@@ -67,12 +70,14 @@ def names(*definitions: Definition) -> Names:
         )
         for coupon in coupons
     }
+    templates = EmailTemplate.objects.in_bulk(wanted) if (wanted := ids("templates")) else {}
     return Names(
         of(ContactList, "lists"),
         {coupon.pk: str(coupon) for coupon in coupons},
-        of(EmailTemplate, "templates"),
+        {pk: str(template) for pk, template in templates.items()},
         of(Offer, "offers"),
         told,
+        frozenset(pk for pk, template in templates.items() if template.kind == Kind.SERVICE),
     )
 
 

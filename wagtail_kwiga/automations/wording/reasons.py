@@ -23,6 +23,7 @@ _WORDS: dict[str, Any] = {
     "follows_order": _("Came back with a newer order; goes on with that one."),
     # missed
     "too_late": _("Missed: the worker came too late for this step."),
+    "marketing_cap": _("The person has got as much promotional mail today as the site allows; put off until tomorrow."),
     "list_missed": _("Missed, because adding to the list was missed."),
     # no mail
     "already_sent": _("This mail was sent at this step before."),
@@ -33,6 +34,7 @@ _WORDS: dict[str, Any] = {
     "bounced": _("The address does not accept mail."),
     "refused": _("The mail server refused the address."),
     "staff": _("Staff have put the address on the list of those that get no mail."),
+    "template_unpublished": _("The email is not published any more, so it was not sent."),
     "no_end_to_tell": _("The mail names a deadline, and for this person the coupon has none."),
     "coupon_not_for_sale": _("The offer is not for sale at present."),
     **COUPON_REFUSED,
@@ -46,6 +48,7 @@ _WORDS: dict[str, Any] = {
     "order_refunded": _("The money was given back."),
     "order_gone": _("The order is gone."),
     "other_kind_of_order": _("Came back with an order that this scenario is not about."),
+    "no_longer_meant": _("The order is to be paid in another way by now, and this scenario is not about such orders."),
     "other_offer": _("Went on to another offer, which this scenario is not about."),
     "owned": _("The person already owns everything this offer includes."),
     "joined": _("A newer order covers several purchases, which are one now."),

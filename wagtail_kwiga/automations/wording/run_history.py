@@ -140,6 +140,7 @@ _TELLERS: dict[str, Callable[[Retelling, Any], str]] = {
     "until": _at(lambda: _("Until %(when)s"), lambda: _("Without an end")),
     "due": _at(lambda: _("Due %(when)s")),
     "minutes_late": _late,
+    "marketing_today": lambda retelling, value: _("Promotional mails today: %(number)s") % {"number": value},
     "from": _order(lambda: _("Before: order %(number)s")),
     "to": _order(lambda: _("Now: order %(number)s")),
     "fault": lambda retelling, value: str(value),

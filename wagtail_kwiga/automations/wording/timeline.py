@@ -11,6 +11,10 @@ SENTENCES = {
     "automations.unpublished": _("Unpublished: nobody new is let in. People inside go on."),
     "automations.not_published": _("Could not be published: %(problems)s"),
     "automations.paused": _("A scenario is held here: something is wrong. %(error)s"),
+    "automations.template_unpublished": _(
+        "Not published, and still used by the scenario “%(scenario)s”: people there go on without this email. Publish it, or take "
+        "it out of the scenario."
+    ),
     "automations.stopped": _("Stopped by staff; mail that still waited was called back."),
     "automations.stopped_all": _("All runs stopped by staff: %(runs)s."),
     "automations.let_go_on": _("Set going again by staff."),

@@ -18,6 +18,7 @@ from wagtail.admin.widgets.button import Button
 from wagtail.models import Locale
 from wagtail.snippets.views import snippets
 
+from wagtail_kwiga.automations.editing import versions
 from wagtail_kwiga.backoffice.emails.placeholder_help import PlaceholdersSidePanel
 from wagtail_kwiga.backoffice.parts.filters import ReadableLocale
 from wagtail_kwiga.mailing.authoring import default_content, previewing, validation
@@ -29,6 +30,15 @@ if TYPE_CHECKING:
     from wagtail.snippets.views.snippets import PreviewOnEditView as _PreviewView
 else:
     _EditorView = _PreviewView = object
+
+
+class EmailUnpublishView(snippets.UnpublishView):
+    """Says which scenarios go on without it."""
+
+    template_name = "wagtail_kwiga/backoffice/emails/unpublish.html"
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        return super().get_context_data(**kwargs) | {"scenarios": versions.scenarios_sending(self.object)}
 
 
 class _Editor(_EditorView):

@@ -122,6 +122,7 @@ class EmailTemplateViewSet(snippets.SnippetViewSet):
     add_view_class = email_editor.EmailCreateView
     edit_view_class = email_editor.EmailEditView
     history_view_class = HistoryView
+    unpublish_view_class = email_editor.EmailUnpublishView
     copy_view_class = email_editor.EmailCopyView
     preview_on_add_view_class = email_editor.EmailPreviewOnCreateView
     preview_on_edit_view_class = email_editor.EmailPreviewOnEditView

@@ -20,7 +20,8 @@ from wagtail_kwiga.backoffice.parts.long_lists import LongListMixin
 
 #: What a spreadsheet program may take for a formula. A phone number is none, though it begins with a plus.
 #: It may also begin behind a semicolon: where the comma is a decimal sign, such a program splits the cells of a CSV there.
-_FORMULA = re.compile(r"(\A|[;\t\r\n])(\s*[=+\-@])|(\A)([\t\r])")
+#: The same signs in the width of Chinese and Japanese letters are taken for formulas, too.
+_FORMULA = re.compile(r"(\A|[;；\t\r\n])(\s*[=+\-@＝＋－＠])|(\A)([\t\r])")
 _NUMBER = re.compile(r"\+?[\d\s()./-]+")
 #: Control characters, which no spreadsheet file may hold.
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f]")

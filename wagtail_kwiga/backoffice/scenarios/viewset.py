@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import django_filters
-from django.db.models import Count, Exists, IntegerField, OuterRef, QuerySet, Subquery
-from django.db.models.functions import Coalesce
+from django.db.models import QuerySet
 from django.urls import path
 from django.utils.functional import cached_property
 from django.utils.html import format_html
@@ -18,6 +17,7 @@ from wagtail.admin.ui.tables import Column, UpdatedAtColumn
 from wagtail.admin.widgets import BooleanRadioSelect
 from wagtail.snippets.views import snippets
 
+from wagtail_kwiga.automations import counting
 from wagtail_kwiga.automations.editing import editor_warnings
 from wagtail_kwiga.automations.models import Run, Scenario
 from wagtail_kwiga.automations.wording import descriptions, run_history
@@ -31,24 +31,6 @@ from wagtail_kwiga.backoffice.parts.records import WIDE_LISTING
 from wagtail_kwiga.backoffice.scenarios import scenario_editor, stopping
 from wagtail_kwiga.backoffice.scenarios.scenario_summary import SummaryPanel
 from wagtail_kwiga.backoffice.scenarios.scenario_versions import ScenarioVersionsView
-from wagtail_kwiga.orders.models import Order
-
-
-def with_counts(scenarios: QuerySet[Scenario]) -> QuerySet[Scenario]:
-    """``scenarios`` with how many people are inside now, were written to, and paid after they were."""
-    runs = Run.objects.filter(scenario=OuterRef("pk")).order_by()
-    mailed = runs.filter(first_message_at__isnull=False)
-    paid = Order.objects.filter(purchase_id=OuterRef("purchase_id"), paid_at__gt=OuterRef("first_message_at"))
-    return scenarios.annotate(
-        inside_now=_number(runs.filter(state__in=stopping.INSIDE)),
-        mailed=_number(mailed),
-        paid_afterwards=_number(mailed.filter(Exists(paid))),
-    )
-
-
-def _number(runs: QuerySet[Run]) -> Coalesce:
-    counted = runs.values("scenario").annotate(number=Count("pk")).values("number")
-    return Coalesce(Subquery(counted, output_field=IntegerField()), 0)
 
 
 class CautionsColumn(Column):
@@ -78,7 +60,7 @@ class ScenarioIndexView(snippets.IndexView):
     table_classname = WIDE_LISTING
 
     def get_base_queryset(self) -> QuerySet[Scenario]:
-        return with_schedule(with_counts(Scenario.objects.select_related("version").defer("start", "steps")))
+        return with_schedule(counting.with_counts(Scenario.objects.select_related("version").defer("start", "steps")))
 
     def get_table(self, object_list: Any) -> Any:
         rows = list(object_list)

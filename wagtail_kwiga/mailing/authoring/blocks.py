@@ -23,19 +23,13 @@ class MailBlock(blocks.StructBlock):
 
     def clean(self, value: Any) -> Any:
         cleaned = super().clean(value)
-        errors = {}
-        for name, block in self.child_blocks.items():
-            given = cleaned.get(name)
-            if isinstance(block, blocks.RichTextBlock):
-                mistakes = validation.mistakes_in_rich_text(given.source if given else "")
-            elif isinstance(block, blocks.CharBlock):
-                mistakes = validation.mistakes_in(given or "")
-            else:
-                continue
-            if mistakes:
-                errors[name] = ValidationError([message for message, _name in mistakes])
-        if errors:
-            raise blocks.StructBlockValidationError(block_errors=errors)
+        found: dict[str, list[str]] = {}
+        for field, (message, _name) in validation.mistakes_in_block(self.name, cleaned):
+            found.setdefault(field, []).append(message)
+        if found:
+            raise blocks.StructBlockValidationError(
+                block_errors={field: ValidationError(messages) for field, messages in found.items()}
+            )
         return cleaned
 
     def get_preview_value(self) -> Any:
@@ -118,14 +112,6 @@ class ButtonBlock(MailBlock):
         label = _("Button")
         description = _("The one thing to do. A mail with one button works best.")
         preview_value = {"label": _("Back to my order"), "where": "resume", "url": ""}
-
-    def clean(self, value: Any) -> Any:
-        cleaned = super().clean(value)
-        if cleaned["where"] == "own" and not cleaned["url"]:
-            raise blocks.StructBlockValidationError(
-                block_errors={"url": ValidationError(_("Where does the button lead to?"))}
-            )
-        return cleaned
 
 
 class CouponCardBlock(MailBlock):

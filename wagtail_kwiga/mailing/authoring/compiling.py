@@ -77,14 +77,11 @@ def compile_mail(*, subject: str, preheader: str, kind: str, blocks: Iterable[An
 
 
 def _refuse_mistakes(subject: str, preheader: str, blocks: list[Any]) -> None:
-    found = [("subject", subject, False), ("preheader", preheader, False)]
+    found = [("subject", validation.mistakes_in(subject)), ("preheader", validation.mistakes_in(preheader))]
     for number, block in enumerate(blocks, start=1):
-        found += [
-            (f"block {number} ({block.block_type})", *words)
-            for words in validation.texts_of(block.block_type, block.value)
-        ]
-    for where, words, is_rich in found:
-        mistakes = validation.mistakes_in_rich_text(words) if is_rich else validation.mistakes_in(words)
+        mistakes = [each for _field, each in validation.mistakes_in_block(block.block_type, block.value)]
+        found.append((f"block {number} ({block.block_type})", mistakes))
+    for where, mistakes in found:
         if mistakes:
             raise TemplateFault(
                 f"{where}: {mistakes[0][0]}", where=where, problems=[message for message, _name in mistakes]

@@ -16,7 +16,7 @@ from django.utils.translation import get_language_bidi, gettext, pgettext
 from wagtail.images.exceptions import InvalidFilterSpecError
 from wagtail.images.models import SourceImageIOError
 
-from wagtail_kwiga.mailing import placeholder_syntax, richtext
+from wagtail_kwiga.mailing import classification, placeholder_syntax, references, richtext
 from wagtail_kwiga.mailing.authoring import styles
 from wagtail_kwiga.mailing.placeholder_syntax import Token
 
@@ -94,16 +94,10 @@ def _image(value: Any, sheet: Canvas) -> RenderedBlock | None:
         return None
     alt = placeholder_syntax.without(value["alt"] or "")
     try:
-        # Twice the width it is shown at, for sharp screens.
-        rendition = value["image"].get_rendition(f"width-{2 * styles.INNER_WIDTH}")
+        rendition = references.rendition(value["image"], styles.PICTURE_WIDTH)
     except (SourceImageIOError, InvalidFilterSpecError, OSError):
         return RenderedBlock("", alt) if alt else None  # the file is gone; the mail goes out with its words
-    url = rendition.url
-    source = sheet.slot(
-        placeholder_syntax.escape_html(url)
-        if "://" in url
-        else richtext.ROOT + placeholder_syntax.escape_html("/" + url.lstrip("/"))
-    )
+    source = sheet.url(references.picture_name(value["image"]))
     width = min(styles.INNER_WIDTH, rendition.width)
     return RenderedBlock(
         f'<mj-image css-class="kw-edge" padding="10px 32px" src="{source}" alt="{sheet.slot(placeholder_syntax.escape_html(alt))}" '
@@ -112,13 +106,9 @@ def _image(value: Any, sheet: Canvas) -> RenderedBlock | None:
     )
 
 
-#: Where a button may lead: its ``where`` → link placeholder.
-TARGETS = {"resume": "resume_url", "pay": "pay_url", "order": "order_url", "access": "access_url"}
-
-
 def _button(value: Any, sheet: Canvas) -> RenderedBlock:
     label = value["label"]
-    name = TARGETS.get(value["where"])
+    name = classification.BUTTONS.get(value["where"])
     if name:
         href, url = sheet.url(name), str(Token(name))
     else:

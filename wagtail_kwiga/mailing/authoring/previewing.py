@@ -87,7 +87,10 @@ def preview(request: HttpRequest, template: EmailTemplate, mode: str = HTML) -> 
         "mail": mail,
         "frame": _framed(mail.html, dark=mode == DARK) if mail else "",
         "problems": problems,
-        "hints": validation.hints(template),
+        "hints": [
+            *validation.hints(template),
+            *validation.target_hints(validation.unpublished_targets([template])[template.pk]),
+        ],
         "size": max(1, round(size / 1000)),
         "limit": compiling.MAX_BYTES // 1000,
         "is_too_long": size > compiling.MAX_BYTES,

@@ -16,7 +16,7 @@ from wagtail_kwiga.contacts.models import Contact
 from wagtail_kwiga.coupons import discounts, eligibility
 from wagtail_kwiga.coupons.models import Coupon
 from wagtail_kwiga.formatting import languages
-from wagtail_kwiga.mailing import placeholder_syntax, placeholders, rendering, sender
+from wagtail_kwiga.mailing import placeholder_syntax, placeholders, references, rendering, sender
 from wagtail_kwiga.mailing.authoring import compiling
 from wagtail_kwiga.mailing.classification import Kind
 from wagtail_kwiga.orders import links
@@ -124,13 +124,14 @@ def values(compiled: Any, example: placeholders.Situation) -> tuple[dict[str, st
     """Texts and links for ``compiled`` (or a stored version). Links become ``#resume_url`` and the like."""
     known = placeholders.registry()
     texts: dict[str, str] = {}
-    addresses: dict[str, str] = {}
+    site_id = example.site.pk if example.site else None
+    addresses = references.addresses(compiled.placeholders, site_id=site_id, language=example.language)
     for name in compiled.placeholders:
         placeholder = known.get(name)
         if placeholder is None:
             continue
         if placeholder.internal:
-            addresses[name] = links.site_root(example.site.pk if example.site else None)
+            addresses[name] = links.site_root(site_id)
         elif placeholder.kind == "url":
             addresses[name] = f"#{name}"
         else:

@@ -9,6 +9,8 @@ from __future__ import annotations
 #: Width of the card at most, and of pictures within it (the padding and the line around the card taken off).
 WIDTH = 600
 INNER_WIDTH = WIDTH - 2 * 33
+#: Pixels of a picture: twice the width it is shown at, for sharp screens.
+PICTURE_WIDTH = 2 * INNER_WIDTH
 
 FONT = "ui-sans-serif, system-ui, -apple-system, 'Segoe UI', Roboto, 'Noto Sans', 'Helvetica Neue', Arial, sans-serif"
 DISPLAY = "'Iowan Old Style', 'Palatino Linotype', Palatino, Georgia, 'Noto Serif', serif"
@@ -27,7 +29,6 @@ LINK = f"color:{ACCENT};text-decoration:underline"
 
 CSS = """
   :root { color-scheme: light dark; supported-color-schemes: light dark; }
-  .kw-text ul, .kw-text ol { padding-left: 22px; }
   @media only screen and (max-width: 479px) {
     .kw-edge { padding-left: 20px !important; padding-right: 20px !important; }
     .kw-button table { width: 100% !important; }

@@ -9,6 +9,7 @@ from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext as _
+from wagtail.models import Page
 
 from wagtail_kwiga.mailing import classification, placeholder_syntax, placeholders, richtext
 from wagtail_kwiga.mailing.classification import Kind
@@ -60,7 +61,72 @@ def mistakes_in_rich_text(source: str) -> list[tuple[str, str]]:
         if "{{" in href or "}}" in href:
             message = _("A link's address cannot contain a placeholder, except one link placeholder alone: “%(href)s”.")
             found.append((message % {"href": href}, href))
+        elif not richtext.address(href):
+            message = _(
+                "The link to “%(href)s” would be missing from the mail. A link needs a whole address: https://, mailto:, tel: or sms:."
+            )
+            found.append((message % {"href": href}, href))
     return found
+
+
+def mistakes_in_address(address: str) -> list[tuple[str, str]]:
+    """The same for the address that an editor has given to a button."""
+    address = address.strip()
+    if not address:
+        return [(_("Where does the button lead to?"), "")]
+    if "{{" in address or "}}" in address:
+        words = _(
+            "An address of your own cannot contain a placeholder: “%(address)s”. The code goes along by itself where the button "
+            "leads to “the offer, filled in, with the coupon”."
+        )
+        return [(words % {"address": address}, address)]
+    if not richtext.address(address):
+        words = _(
+            "A mail cannot lead to “%(address)s”. Give an address that begins with https://, mailto:, tel: or sms:."
+        )
+        return [(words % {"address": address}, address)]
+    return []
+
+
+def mistakes_in_block(block_type: str, value: Any) -> Iterator[tuple[str, tuple[str, str]]]:
+    """Every mistake in a block, as (field, (message, name))."""
+    for name in _PLAIN.get(block_type, ()):
+        yield from ((name, each) for each in mistakes_in(str(value.get(name) or "")))
+    if block_type == "text":
+        yield from (("text", each) for each in mistakes_in_rich_text(getattr(value.get("text"), "source", None) or ""))
+    if block_type == "button" and value.get("where") == "own":
+        yield from (("url", each) for each in mistakes_in_address(value.get("url") or ""))
+    if block_type == "image" and (image := value.get("image")) is not None and image.is_svg():
+        words = _("Mail programs do not show SVG pictures. Choose “%(title)s” as PNG or JPEG.")
+        yield "image", (words % {"title": image.title}, "")
+
+
+def unpublished_targets(templates: Iterable[Any]) -> dict[int, list[str]]:
+    """Template → the pages that it links to and that nobody can see, by title; of one that is gone its number. At most one query."""
+    wanted = {template.pk: _linked_pages(template) for template in templates}
+    ids = {pk for found in wanted.values() for pk in found}
+    known = {page.pk: page for page in Page.objects.filter(pk__in=ids)} if ids else {}
+    return {
+        pk: [
+            str(known[one].title) if one in known else f"#{one}"
+            for one in sorted(found)
+            if one not in known or not known[one].live
+        ]
+        for pk, found in wanted.items()
+    }
+
+
+def _linked_pages(template: Any) -> set[int]:
+    texts = (block["value"] for block in (template.body.raw_data if template.body else ()) if block["type"] == "text")
+    return {pk for value in texts for pk in richtext.linked_pages(str(value.get("text") or ""))}
+
+
+def target_hints(pages: Iterable[str]) -> list[str]:
+    """A sentence for each of ``unpublished_targets``."""
+    words = _(
+        "A link leads to the page “%(page)s”, which is not published. Its readers would come to the front page instead."
+    )
+    return [words % {"page": page} for page in pages]
 
 
 def read_through(template: Any) -> list[TemplateProblem]:
@@ -72,8 +138,7 @@ def read_through(template: Any) -> list[TemplateProblem]:
         found.append(TemplateProblem(_("subject"), _("A mail needs a subject.")))
     for number, child in enumerate(template.body, start=1):
         where = _("block %(number)d (%(kind)s)") % {"number": number, "kind": child.block.label}
-        for text, is_rich in texts_of(child.block_type, child.value):
-            found += _problems(where, mistakes_in_rich_text(text) if is_rich else mistakes_in(text))
+        found += _problems(where, [each for _field, each in mistakes_in_block(child.block_type, child.value)])
     return found
 
 
@@ -85,20 +150,18 @@ def refuse(template: Any) -> None:
             found[name] = [message for message, _name in mistakes]
     for number, child in enumerate(template.body, start=1):
         where = _("block %(number)d (%(kind)s)") % {"number": number, "kind": child.block.label}
-        for text, is_rich in texts_of(child.block_type, child.value):
-            problems = _problems(where, mistakes_in_rich_text(text) if is_rich else mistakes_in(text))
-            if problems:
-                found.setdefault("body", []).extend(str(problem) for problem in problems)
+        if problems := _problems(where, [each for _field, each in mistakes_in_block(child.block_type, child.value)]):
+            found.setdefault("body", []).extend(str(problem) for problem in problems)
     if found:
         raise ValidationError(found)
 
 
 def hints(template: Any) -> list[str]:
-    """What a mail with a coupon leaves open for its reader, as it stands in memory: advice, never a refusal. No query."""
+    """What a mail leaves open for its reader, as it stands in memory: advice, never a refusal. No query."""
     names = classification.names_used(template)
+    found = _empty_names(template)
     if not classification.speaks_of_coupon(names):
-        return []
-    found = []
+        return found
     if template.kind == Kind.SERVICE:
         found.append(
             _(
@@ -121,15 +184,6 @@ def hints(template: Any) -> list[str]:
     return found
 
 
-def texts_of(block_type: str, value: Any) -> Iterator[tuple[str, bool]]:
-    """The editor's words in a block, as (text, is it rich text)."""
-    for name in _PLAIN.get(block_type, ()):
-        yield str(value.get(name) or ""), False
-    if block_type == "text":
-        rich = value.get("text")
-        yield getattr(rich, "source", None) or "", True
-
-
 #: Fields with words, by kind of block.
 _PLAIN: dict[str, tuple[str, ...]] = {
     "heading": ("text",),
@@ -138,6 +192,36 @@ _PLAIN: dict[str, tuple[str, ...]] = {
     "coupon_card": ("title",),
     "order_summary": ("title",),
 }
+
+
+#: Names that a person may not have given.
+_MAY_BE_EMPTY = ("contact.first_name", "contact.name")
+
+
+def _empty_names(template: Any) -> list[str]:
+    """Where a name stands next to a comma and says nothing for somebody who gave none, with what they would read."""
+    found = []
+    for line in _lines(template):
+        for name in placeholder_syntax.gaps_in(line, _MAY_BE_EMPTY):
+            words = _(
+                "Whoever gave no name reads “%(line)s”. Say what stands there instead, such as "
+                '{{ %(name)s | default: "there" }}.'
+            )
+            read = placeholder_syntax.fill_text(
+                line, {one: f"[{one}]" for one in classification.names_used(template) if one != name}
+            )
+            found.append(words % {"line": placeholder_syntax.one_line(read, 120), "name": name})
+    return list(dict.fromkeys(found))
+
+
+def _lines(template: Any) -> Iterator[str]:
+    yield template.subject or ""
+    yield template.preheader or ""
+    for block in template.body.raw_data if template.body else ():
+        if block["type"] == "heading":
+            yield str(block["value"].get("text") or "")
+        elif block["type"] == "text":
+            yield from richtext.plain(str(block["value"].get("text") or "")).split("\x00")
 
 
 def _problems(where: str, mistakes: Iterable[tuple[str, str]]) -> list[TemplateProblem]:

@@ -10,7 +10,7 @@ import datetime as dt
 import hashlib
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from django.db.models import Model
@@ -21,13 +21,15 @@ from wagtail.images import get_image_model
 from wagtail_kwiga import __version__, conf
 from wagtail_kwiga.exceptions import TemplateFault
 from wagtail_kwiga.formatting import languages
+from wagtail_kwiga.mailing import classification
 from wagtail_kwiga.mailing.authoring import compiling, unsendable, validation
 from wagtail_kwiga.mailing.authoring.compiling import Block
 from wagtail_kwiga.mailing.classification import Kind
 from wagtail_kwiga.mailing.models import EmailTemplate, EmailTemplateVersion
 
-#: Which template in which language, by the template's key and a language code.
-Wanted = tuple[int, str]
+#: Which template in which language, by the template's key and a language code; and whether it is marketing there unless it says
+#: itself that it is not (see ``classification.settled_kind``).
+Wanted = tuple[int, str] | tuple[int, str, bool]
 
 
 @dataclass(frozen=True)
@@ -75,7 +77,7 @@ def for_many(wanted: Iterable[Wanted], *, now: dt.datetime | None = None) -> dic
     Raises ``EmailTemplate.DoesNotExist`` for a key that is gone, ``TemplateFault`` for a mistake in the template itself.
     """
     wanted = list(dict.fromkeys(wanted))
-    ids = {pk for pk, _language in wanted}
+    ids = {one[0] for one in wanted}
     translations = EmailTemplate.objects.filter(
         translation_key__in=EmailTemplate.objects.filter(pk__in=ids).values("translation_key")
     ).select_related("locale")
@@ -85,19 +87,26 @@ def for_many(wanted: Iterable[Wanted], *, now: dt.datetime | None = None) -> dic
         raise EmailTemplate.DoesNotExist(f"There is no e-mail template {pk}.")
     broken: list[EmailTemplate] = []
     while True:
-        chosen = {(pk, language): _in_language(by_id[pk], rows, language) for pk, language in wanted}
-        contents = _contents(set(chosen.values()))
+        chosen = {one: _in_language(by_id[one[0]], rows, one[1]) for one in wanted}
+        as_they_are = _contents(set(chosen.values()))
+        contents = {}
+        for one, template in chosen.items():
+            kind = classification.settled_kind(template, is_marketing=len(one) > 2 and bool(one[-1]))
+            contents[one] = replace(as_they_are[template.pk], kind=kind)
         try:
             made = _versions(contents.values(), now)
         except TemplateFault:
-            faulty = [content.template for content in contents.values() if content.template and _is_broken(content)]
+            faulty = [content.template for content in as_they_are.values() if content.template and _is_broken(content)]
             if not (passed_over := [template for template in faulty if template.pk not in ids]):
                 raise
             broken += passed_over
             rows = [row for row in rows if row not in passed_over]
             continue
         unsendable.tell(broken, now or conf.now())
-        return {key: made[contents[template.pk].checksum()] for key, template in chosen.items()}
+        found = {one: made[content.checksum()] for one, content in contents.items()}
+        for one, version in found.items():
+            version.template = chosen[one]  # at hand already, and asked whether it is published
+        return found
 
 
 def builtin(name: str, language: str, *, now: dt.datetime | None = None) -> EmailTemplateVersion:

@@ -23,11 +23,12 @@ from django.db.models import PositiveSmallIntegerField as SmallNumber
 
 from wagtail_kwiga import conf, hooks, locking
 from wagtail_kwiga.compiled_queries import ExistsMany, Param, Update
-from wagtail_kwiga.mailing import sender, suppression, timeline
+from wagtail_kwiga.mailing import link_building, sender, suppression, timeline
+from wagtail_kwiga.mailing.classification import Kind
 from wagtail_kwiga.mailing.events import EmailSent
 from wagtail_kwiga.mailing.models import EmailTemplateVersion, OutgoingEmail, Suppression
 from wagtail_kwiga.mailing.reasons import Why, told
-from wagtail_kwiga.mailing.sending import mail_connection, presend_rules
+from wagtail_kwiga.mailing.sending import mail_connection, presend_rules, time_left
 from wagtail_kwiga.mailing.sending.outbox import BY_ITSELF
 from wagtail_kwiga.mailing.sending.outcomes import DeliveryResult, Outcome
 
@@ -151,6 +152,7 @@ def _take(lease: str, now: dt.datetime, passed: float, size: int) -> tuple[list[
     versions = EmailTemplateVersion.objects.in_bulk({email.version_id for email in emails})
     for email in emails:
         email.version = versions[email.version_id]
+    link_building.load_pages(emails)
     if with_files := [email for email in emails if email.has_attachments]:
         prefetch_related_objects(with_files, "attachments")
     return emails, sender.for_sites({email.site_id for email in emails})
@@ -180,6 +182,7 @@ def _deliver(
 ) -> str | None:
     """See one leased mail through; returns the status it came to, ``None`` where somebody else has it by now."""
     try:
+        is_retold = time_left.tell(email, now)
         message = mail_connection.compose(email, by)
     except Exception as error:
         logger.exception("Mail %s could not be composed", email.pk)
@@ -192,6 +195,8 @@ def _deliver(
     stopped = _claim(email, by, now, time.monotonic() - began)
     if stopped is not None:
         return stopped or None
+    if is_retold:
+        time_left.save(email)
     verdict = post.give(message)
     if not verdict.message_id:
         verdict = dataclasses.replace(verdict, message_id=message.extra_headers.get("Message-ID", ""))
@@ -216,7 +221,7 @@ def _claim(email: OutgoingEmail, by: sender.Sender, now: dt.datetime, passed: fl
             if not mine.update(status=status, why=str(why)[:255], lease="", leased_until=None):
                 return ""
             email.status, email.why = status, str(why)
-            timeline.note(email, timeline.CODES[status], now=now)
+            timeline.note(email, timeline.CODES[status], now=now, attention=_was_owed(email))
             return status
         until = now + dt.timedelta(seconds=passed + conf.settings.LEASE_SECONDS)
         if not _MARK_SENDING.run(email=email.pk, lease=email.lease, attempts=email.attempts + 1, now=now, until=until):
@@ -343,6 +348,11 @@ def _will_try_again(email: OutgoingEmail) -> bool:
 
 def _needs_a_person(email: OutgoingEmail) -> bool:
     return email.status in (Status.FAILED, Status.UNKNOWN) and not _will_try_again(email)
+
+
+def _was_owed(email: OutgoingEmail) -> bool:
+    """Whether somebody did not get what is no promotion, only because it came too late: a person must look at that."""
+    return email.status == Status.MISSED and email.kind == Kind.SERVICE and email.why.startswith(Why.TOO_LATE)
 
 
 def _code(email: OutgoingEmail) -> str:

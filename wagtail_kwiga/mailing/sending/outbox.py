@@ -25,6 +25,7 @@ from wagtail_kwiga.exceptions import KwigaError
 from wagtail_kwiga.journal import writing
 from wagtail_kwiga.mailing import permission, placeholder_syntax, placeholders, rendering, sender, suppression, timeline
 from wagtail_kwiga.mailing.authoring import sample_data, versions
+from wagtail_kwiga.mailing.classification import Kind
 from wagtail_kwiga.mailing.models import EmailAttachment, EmailTemplate, EmailTemplateVersion, OutgoingEmail
 from wagtail_kwiga.mailing.placeholders import Situation
 from wagtail_kwiga.mailing.reasons import Why, told
@@ -215,7 +216,8 @@ def send_test(template: EmailTemplate, *, to: str, language: str = "", now: dt.d
 def settle(
     email: OutgoingEmail, verdict: str, *, by: AbstractBaseUser | None = None, now: dt.datetime | None = None
 ) -> None:
-    """A person decides about a mail: ``was_sent`` (one whose delivery is unknown), or ``send_again`` (an unknown or failed one).
+    """A person decides about a mail: ``was_sent`` (one whose delivery is unknown), or ``send_again`` (an unknown or failed one, and
+    one that was *missed*, unless it is promotion or reminds of an unpaid order).
 
     Sending again uses the same row and asks all questions anew: a paid purchase stays silent, a late mail is missed.
     Raises ``KwigaError``: ``unknown_verdict``, or ``not_open`` where the mail is not in doubt (any more).
@@ -229,6 +231,11 @@ def settle(
             code = "mailing.settled_sent"
         case "send_again":
             open_states = [Status.UNKNOWN, Status.FAILED]
+            if (
+                email.kind == Kind.SERVICE and email.purpose != Purpose.RECOVERY
+            ):  # what was bought may be told however late
+                open_states.append(Status.MISSED)
+                changes |= {"not_after": None}
             changes |= {"status": Status.QUEUED, "due_at": now, "attempts": 0, "why": told(Why.SEND_AGAIN)}
             code = "mailing.settled_again"
         case _:

@@ -37,6 +37,7 @@ from wagtail_kwiga.coupons.models import Coupon, CouponListLimit, CouponOfferLim
 from wagtail_kwiga.coupons.rules import Verdict
 from wagtail_kwiga.mailing import permission, suppression
 from wagtail_kwiga.mailing.models import OutgoingEmail, Suppression
+from wagtail_kwiga.mailing.sending import marketing_cap
 from wagtail_kwiga.orders import binding, purchases
 from wagtail_kwiga.orders.models import Order
 from wagtail_kwiga.orders.statuses import UNSETTLED, PaymentKind, Status
@@ -83,6 +84,9 @@ class PreSendCheck:
     may_own: bool
     #: Since the mail was queued its reader has chosen to pay what waits in the purchase by bank transfer, which takes days.
     chose_transfer: bool
+    #: At most so many marketing mails a day by the site's settings, and how many the person has got today.
+    promo_mails_per_day: int | None
+    promos_today: int
     #: The offer that the mail is about, and the coupon that it promises, as they are now; only where it promises something.
     offer: Offer | None = None
     coupon: Coupon | None = None
@@ -109,7 +113,10 @@ def pre_send_check(
     The coupon is judged by the rules of the checkout (promise 5). Taking somebody off a list locks the contact as well, so
     this reads either before it or after.
     """
-    given = {"email": email.pk, "address": email.to_email.strip().lower(), "site": site_id}
+    given = {
+        "email": email.pk, "address": email.to_email.strip().lower(), "site": site_id,
+        "today": marketing_cap.day_of(now)[0],
+    }  # fmt: skip
     if email.promised_offer_id is not None:
         row = _STANDING_WITH_PROMISE.row(**given, coupon=email.promised_coupon_id, now=now)
         coupon_id = email.promised_coupon_id
@@ -196,6 +203,8 @@ def _about_the_mail() -> dict[str, Any]:
     suppressed = Suppression.objects.filter(email=address)
     settings = KwigaSettings.objects.filter(site_id=Param("site", BigIntegerField()))
     over = Order.objects.filter(pk=OuterRef("order_id"), status__in=[Status.CANCELLED, Status.EXPIRED])
+    marketing = marketing_cap.left_since(Param("today", DateTimeField()))
+    today = marketing.filter(contact_id=OuterRef("contact_id")).order_by().values("contact_id")
     return purchases.states(OuterRef("purchase_id")) | {
         "order_is_over": Exists(over),
         "suppressed": _one(suppressed.filter(scope=Suppression.Scope.ALL), "reason"),
@@ -210,6 +219,8 @@ def _about_the_mail() -> dict[str, Any]:
             )
         ),
         "chose_transfer": _chose_transfer(),
+        "promo_mails_per_day": _one(settings, "promo_mails_per_day"),
+        "promos_today": Coalesce(Subquery(today.annotate(number=Count("pk")).values("number")), 0),
     }
 
 
@@ -229,7 +240,7 @@ def _chose_transfer() -> Exists:
 #: What every mail is asked, in the order of the columns.
 _MAIL_FACTS = (
     "purchase_waits", "purchase_partly_paid", "purchase_paid", "order_is_over", "suppressed", "promotion_suppressed",
-    "recovery_on", "promo_policy", "may_own", "chose_transfer",
+    "recovery_on", "promo_policy", "may_own", "chose_transfer", "promo_mails_per_day", "promos_today",
 )  # fmt: skip
 #: The columns of coupon and offer that their rules, and the price, ask about.
 _OF_COUPON = (

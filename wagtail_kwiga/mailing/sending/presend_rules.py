@@ -16,9 +16,10 @@ from wagtail_kwiga.contacts.models import Contact
 from wagtail_kwiga.coupons import eligibility
 from wagtail_kwiga.coupons.models import Coupon
 from wagtail_kwiga.mailing import classification, permission, sender
+from wagtail_kwiga.mailing.classification import Kind
 from wagtail_kwiga.mailing.models import OutgoingEmail
 from wagtail_kwiga.mailing.reasons import Why
-from wagtail_kwiga.mailing.sending import outbox, presend_checks, promises
+from wagtail_kwiga.mailing.sending import marketing_cap, outbox, presend_checks, promises
 from wagtail_kwiga.orders import binding
 
 Status = OutgoingEmail.Status
@@ -53,6 +54,16 @@ def objection(email: OutgoingEmail, by: sender.Sender, now: dt.datetime) -> tupl
         return Status.MISSED, Why.TOO_LATE
     if contact is None:
         return "", ""
+    status, why = _broken(email, contact, found, now)
+    if not status and email.kind == Kind.PROMOTION and _is_one_too_many(found, by):
+        return marketing_cap.put_off(email, now)
+    return status, why
+
+
+def _broken(
+    email: OutgoingEmail, contact: Contact, found: presend_checks.PreSendCheck, now: dt.datetime
+) -> tuple[str, str]:
+    """What becomes of a mail that says what does not hold any more; two empty strings where all of it holds."""
     if email.promised_offer_id is not None:
         return _broken_promise(email, contact, found, now)
     if (
@@ -62,6 +73,11 @@ def objection(email: OutgoingEmail, by: sender.Sender, now: dt.datetime) -> tupl
         if refused:
             return Status.MISSED, Why.PROMISE_OVER
     return "", ""
+
+
+def _is_one_too_many(found: presend_checks.PreSendCheck, by: sender.Sender) -> bool:
+    limit = by.promo_mails_per_day if found.promo_mails_per_day is None else found.promo_mails_per_day
+    return bool(limit) and found.promos_today >= limit
 
 
 def _owns_all(email: OutgoingEmail, now: dt.datetime) -> bool:
