@@ -18,10 +18,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import CharField, DateTimeField, QuerySet, prefetch_related_objects
+from django.db.models import CharField, DateTimeField, QuerySet, TextField, prefetch_related_objects
 from django.db.models import PositiveSmallIntegerField as SmallNumber
 
-from wagtail_kwiga import conf, hooks, locking
+from wagtail_kwiga import conf, hooks, installation, locking
 from wagtail_kwiga.compiled_queries import ExistsMany, Param, Update
 from wagtail_kwiga.mailing import sender, suppression, timeline
 from wagtail_kwiga.mailing.events import EmailSent
@@ -67,7 +67,7 @@ def deliver_due(
 ) -> DeliverySummary:
     """Hand over what is due at ``now``, in batches, until nothing is left or ``seconds`` have passed.
 
-    Several workers may do this at once. Not to be called within a transaction: what it marks must be seen by others
+    Several workers may do this at once. On a copy of the database (``installation``) nothing is touched. Not to be called within a transaction: what it marks must be seen by others
     before the hand-over begins.
     """
     now = now or conf.now()
@@ -75,7 +75,10 @@ def deliver_due(
     began = time.monotonic()
     budget = conf.settings.SWEEP_SECONDS if seconds is None else seconds
     summary = DeliverySummary()
-    is_due, is_broken, is_doubtful = _ANYTHING.ask(now=now, since=_receipts_before(now))
+    identities = installation.spelled_identities()
+    is_due, is_broken, is_doubtful, is_held = _ANYTHING.ask(now=now, since=_receipts_before(now), identities=identities)
+    if is_held:
+        return summary
     if is_broken or is_doubtful:
         for status in _tidy_up(now):
             summary.count(status)
@@ -126,12 +129,14 @@ def _doubtful_receipts(since: Any) -> QuerySet[OutgoingEmail]:
     )
 
 
-#: Whether anything is due, anything was left behind, any receipt is to be tried again: all that an idle sweep asks.
+#: Whether anything is due, anything was left behind, any receipt is to be tried again, and whether this is a copy that holds
+#: back: all that an idle sweep asks.
 _ANYTHING = ExistsMany(
     lambda: (
         _due(Param("now", DateTimeField())),
         _overdue(Param("now", DateTimeField())),
         _doubtful_receipts(Param("since", DateTimeField())),
+        installation.holding(Param("identities", TextField())),
     )
 )
 

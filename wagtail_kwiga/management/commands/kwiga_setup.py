@@ -16,8 +16,10 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db.models import Q
 from wagtail.models import Site
 
-from wagtail_kwiga import background, conf, locking
+from wagtail_kwiga import background, conf, installation, locking
 from wagtail_kwiga.background import Heartbeat
+from wagtail_kwiga.installation import Installation, Standing
+from wagtail_kwiga.orders.models import Order
 from wagtail_kwiga.site_settings import KwigaSettings
 
 EDITORS = "Kwiga: Editors"
@@ -68,6 +70,16 @@ HANDED_OUT: tuple[tuple[int, str, tuple[str, ...]], ...] = (
 )
 
 
+_STANDINGS = {
+    Standing.PRODUCTION: "production.",
+    Standing.HELD: "held: no mail goes out, no scenario goes on, no refund is asked for (--this-is-production ends that).",
+    Standing.UNDECIDED: (
+        "this database is that of another one, so mail, scenarios and refunds hold back. "
+        "Say --this-is-production, if these data are worked on nowhere else, or --hold."
+    ),
+}
+
+
 class Command(BaseCommand):
     help = (
         "Make or put right the schedule of the worker, the groups of the sales screens and the settings of each site."
@@ -75,10 +87,26 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--no-groups", action="store_true", help="Make no groups; this site has its own.")
+        whose = parser.add_mutually_exclusive_group()
+        whose.add_argument(
+            "--this-is-production",
+            action="store_const",
+            const=Installation.State.PRODUCTION,
+            dest="state",
+            help="These data are worked on here and nowhere else: mail, scenarios and refunds go on.",
+        )
+        whose.add_argument(
+            "--hold",
+            action="store_const",
+            const=Installation.State.HELD,
+            dest="state",
+            help="This is a copy: send no mail, let no scenario go on, ask for no refund.",
+        )
 
-    def handle(self, *, no_groups: bool, **options: Any) -> None:
+    def handle(self, *, no_groups: bool, state: str | None = None, **options: Any) -> None:
         with locking.atomic_write():
             self._lock()
+            self._installation(state)
             self._schedule()
             if not no_groups:
                 for name in (EDITORS, SALES):
@@ -94,6 +122,12 @@ class Command(BaseCommand):
         Heartbeat.objects.get_or_create(name="kwiga_setup", defaults={"at": conf.now()})
         locking.locked(Heartbeat.objects.filter(name="kwiga_setup")).get()
         background.beat("kwiga_setup")
+
+    def _installation(self, state: str | None) -> None:
+        if state is not None:
+            installation.decide(state, note="kwiga_setup")
+        standing = installation.settle(is_unused=lambda: not Order.objects.exists())
+        self._tell(f"Installation: {_STANDINGS[standing]}")
 
     def _schedule(self) -> None:
         if not apps.is_installed("django_q"):
