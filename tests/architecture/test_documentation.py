@@ -12,9 +12,9 @@ from types import ModuleType
 from typing import Any
 
 import pytest
-from django.urls import reverse
 from django.core.exceptions import FieldDoesNotExist
 from django.db.models.base import ModelBase
+from django.urls import reverse
 from django.utils.text import capfirst
 
 from wagtail_kwiga import checks, conf, hooks, urls

@@ -45,6 +45,7 @@ class Why(StrEnum):
     #: With what has become of it behind: ``promise_over: coupon_used_up``.
     PROMISE_OVER = "promise_over"
     WORSE_AGAIN = "worse_again"
+    RESTORED = "restored"
 
 
 #: Why a coupon takes nothing off for somebody, as staff read it: ``coupon_`` and the reason of ``coupons.rules``.
@@ -92,6 +93,7 @@ _SENTENCES: dict[str, Any] = {
     Why.OWNED: _("The person already owns everything this offer includes."),
     Why.PROMISE_OVER: _("What it promises no longer holds."),
     Why.WORSE_AGAIN: _("It was rewritten once, and the price or the deadline has become worse again."),
+    Why.RESTORED: _("The database was restored from a backup: it may have been sent before that."),
     "not_for_sale": _("The offer is not for sale at present."),
     **COUPON_REFUSED,
 }

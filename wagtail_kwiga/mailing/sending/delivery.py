@@ -124,9 +124,13 @@ def _receipts_before(now: dt.datetime) -> dt.datetime:
 
 def _doubtful_receipts(since: Any) -> QuerySet[OutgoingEmail]:
     """Receipts of unknown end that get their second try."""
-    return OutgoingEmail.objects.filter(
-        status=Status.UNKNOWN, purpose=Purpose.RECEIPT, settled_by="", sending_at__lte=since
-    )
+    return will_be_tried_again().filter(sending_at__lte=since)
+
+
+def will_be_tried_again() -> QuerySet[OutgoingEmail]:
+    """Receipts of unknown end that are sent once more by themselves: not those of a database that was restored."""
+    receipts = OutgoingEmail.objects.filter(status=Status.UNKNOWN, purpose=Purpose.RECEIPT, settled_by="")
+    return receipts.filter(sending_at__isnull=False).exclude(why=told(Why.RESTORED))
 
 
 #: Whether anything is due, anything was left behind, any receipt is to be tried again, and whether this is a copy that holds

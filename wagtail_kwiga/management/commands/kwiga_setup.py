@@ -7,6 +7,7 @@ is left as it is.
 
 from __future__ import annotations
 
+import datetime as dt
 from argparse import ArgumentParser
 from typing import Any
 
@@ -19,6 +20,8 @@ from wagtail.models import Site
 from wagtail_kwiga import background, conf, installation, locking
 from wagtail_kwiga.background import Heartbeat
 from wagtail_kwiga.installation import Installation, Standing
+from wagtail_kwiga.management import restoring
+from wagtail_kwiga.management.arguments import instant
 from wagtail_kwiga.orders.models import Order
 from wagtail_kwiga.site_settings import KwigaSettings
 
@@ -103,7 +106,30 @@ class Command(BaseCommand):
             help="This is a copy: send no mail, let no scenario go on, ask for no refund.",
         )
 
-    def handle(self, *, no_groups: bool, state: str | None = None, **options: Any) -> None:
+        parser.add_argument(
+            "--restored-from",
+            metavar="ISO8601",
+            help="The database was restored from a backup made at this instant: leave what fell due since to people.",
+        )
+        parser.add_argument(
+            "--dry-run", action="store_true", help="With --restored-from: only tell what would be left to people."
+        )
+
+    def handle(
+        self,
+        *,
+        no_groups: bool,
+        state: str | None = None,
+        restored_from: str | None = None,
+        dry_run: bool = False,
+        **options: Any,
+    ) -> None:
+        if restored_from is not None:
+            self._restored(instant("--restored-from", restored_from), conf.now(), dry_run)
+        elif dry_run:
+            raise CommandError("--dry-run goes with --restored-from.")
+        if dry_run:
+            return
         with locking.atomic_write():
             self._lock()
             self._installation(state)
@@ -113,6 +139,16 @@ class Command(BaseCommand):
                     self._group(name)
             self._settings()
         self._strangers()
+
+    def _restored(self, backup: dt.datetime, now: dt.datetime, dry_run: bool) -> None:
+        if backup > now:
+            raise CommandError(f"--restored-from: {backup.isoformat()} lies in the future.")
+        doubts = restoring.count(backup, now) if dry_run else restoring.put_in_doubt(backup, now)
+        self._tell(
+            f"Restored from {backup:%Y-%m-%d %H:%M:%S %Z}; {'would be' if dry_run else 'now'} left to people: "
+            f"{doubts.mails} mails whose delivery is unknown, {doubts.runs} people held inside scenarios, "
+            f"{doubts.refunds} refunds whose outcome is unknown."
+        )
 
     def _tell(self, text: str) -> None:
         self.stdout.write(text)

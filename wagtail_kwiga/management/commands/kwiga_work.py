@@ -12,11 +12,11 @@ from typing import Any
 from django.core import checks
 from django.core.management.base import BaseCommand, CommandError
 from django.db import close_old_connections
-from django.utils import timezone
 
 from wagtail_kwiga import background, conf, installation, tasks
 from wagtail_kwiga.background import Heartbeat
 from wagtail_kwiga.installation import Standing
+from wagtail_kwiga.management.arguments import instant
 
 #: Exit status of a pass on a database that is another installation's, as long as nobody has said anything.
 HOLDS_BACK = 3
@@ -144,16 +144,10 @@ class _Stop:
 
 
 def _instant(text: str) -> dt.datetime:
-    """The aware instant that ``text`` names; without an offset it is meant in the site's TIME_ZONE."""
-    try:
-        instant = dt.datetime.fromisoformat(text)
-    except ValueError as error:
-        raise CommandError(f"--at wants an instant such as 2027-03-01T12:30+01:00, not {text!r}.") from error
-    if timezone.is_naive(instant):
-        instant = timezone.make_aware(instant)
-    if instant > conf.now() and not conf.settings.ALLOW_TIME_TRAVEL:
+    found = instant("--at", text)
+    if found > conf.now() and not conf.settings.ALLOW_TIME_TRAVEL:
         raise CommandError(
-            f"{instant.isoformat()} lies in the future: mails would go out early. "
+            f"{found.isoformat()} lies in the future: mails would go out early. "
             'Sandboxes may set WAGTAIL_KWIGA["ALLOW_TIME_TRAVEL"].'
         )
-    return instant
+    return found
