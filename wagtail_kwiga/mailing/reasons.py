@@ -46,6 +46,7 @@ class Why(StrEnum):
     PROMISE_OVER = "promise_over"
     WORSE_AGAIN = "worse_again"
     RESTORED = "restored"
+    NEWER_VERSION = "newer_version"
 
 
 #: Why a coupon takes nothing off for somebody, as staff read it: ``coupon_`` and the reason of ``coupons.rules``.
@@ -94,6 +95,7 @@ _SENTENCES: dict[str, Any] = {
     Why.PROMISE_OVER: _("What it promises no longer holds."),
     Why.WORSE_AGAIN: _("It was rewritten once, and the price or the deadline has become worse again."),
     Why.RESTORED: _("The database was restored from a backup: it may have been sent before that."),
+    Why.NEWER_VERSION: _("It was written by a newer version of the software, and waits for a worker that knows it."),
     "not_for_sale": _("The offer is not for sale at present."),
     **COUPON_REFUSED,
 }

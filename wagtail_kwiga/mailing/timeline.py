@@ -48,6 +48,10 @@ SENTENCES = {
     "mailing.missed": _Explained(_("Mail not sent: “%(title)s” (%(why)s)")),
     "mailing.rebuilt": _("Mail rewritten with today's price and deadline, which are no longer as it said: “%(title)s”"),
     "mailing.cancelled": _("Mail not sent, no longer needed: “%(title)s”"),
+    "mailing.newer_version": _(
+        "This mail was written by a newer version of the software and waits for a worker that knows it: “%(title)s”. Please have "
+        "all workers run the same version"
+    ),
     "mailing.bounced": _Explained(_("This mail came back: “%(title)s” (%(why)s)")),
     "mailing.settled_sent": _("Counted as sent: “%(title)s”"),
     "mailing.settled_again": _("To be sent once more: “%(title)s”"),

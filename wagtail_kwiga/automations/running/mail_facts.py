@@ -8,10 +8,13 @@ from dataclasses import dataclass, field
 from django.core.exceptions import ObjectDoesNotExist
 
 from wagtail_kwiga.automations.core.snapshots import TemplateSnapshot
-from wagtail_kwiga.exceptions import KwigaError
-from wagtail_kwiga.mailing import classification
+from wagtail_kwiga.exceptions import KwigaError, TemplateFault
+from wagtail_kwiga.mailing import classification, placeholders
 from wagtail_kwiga.mailing.authoring import versions
 from wagtail_kwiga.mailing.models import EmailTemplateVersion
+
+#: What the fault of an e-mail begins with that only a newer release can compile or fill.
+NEWER = "newer_version"
 
 
 @dataclass
@@ -35,6 +38,10 @@ def load(template_ids: Collection[int], languages: Collection[str]) -> Mails:
             found.versions = versions.for_many(wanted)
         except (KwigaError, ObjectDoesNotExist):
             faults = _one_by_one(found, wanted)
+    known = placeholders.registry()
+    for key, one in found.versions.items():  # compiled by a newer release, for placeholders of its own
+        if strange := sorted(set(one.placeholders) - set(known)):
+            faults[key] = f"{NEWER}: {', '.join(strange)}"
     for pk, language in wanted:
         version = found.versions.get((pk, language))
         found.snapshots.setdefault(language, {})[pk] = TemplateSnapshot(
@@ -53,5 +60,6 @@ def _one_by_one(found: Mails, wanted: list[tuple[int, str]]) -> dict[tuple[int, 
         try:
             found.versions[key] = versions.for_many([key])[key]
         except (KwigaError, ObjectDoesNotExist) as fault:
-            faults[key] = str(fault) or "gone"
+            # It was without a fault when it was published: whoever published it knew more than we do.
+            faults[key] = f"{NEWER}: {fault}" if isinstance(fault, TemplateFault) else str(fault) or "gone"
     return faults

@@ -21,8 +21,9 @@ from typing import Any
 from django.db.models import CharField, DateTimeField, QuerySet, TextField, prefetch_related_objects
 from django.db.models import PositiveSmallIntegerField as SmallNumber
 
-from wagtail_kwiga import conf, hooks, installation, locking
+from wagtail_kwiga import conf, hooks, installation, locking, newer_release
 from wagtail_kwiga.compiled_queries import ExistsMany, Param, Update
+from wagtail_kwiga.exceptions import NewerVersion
 from wagtail_kwiga.mailing import sender, suppression, timeline
 from wagtail_kwiga.mailing.events import EmailSent
 from wagtail_kwiga.mailing.models import EmailTemplateVersion, OutgoingEmail, Suppression
@@ -190,6 +191,8 @@ def _deliver(
     """See one leased mail through; returns the status it came to, ``None`` where somebody else has it by now."""
     try:
         message = mail_connection.compose(email, by)
+    except NewerVersion as fault:
+        return _leave_to_newer(email, fault, now)
     except Exception as error:
         logger.exception("Mail %s could not be composed", email.pk)
         return _book(email, DeliveryResult(Outcome.FAILED, told(Why.CANNOT_COMPOSE, error)), now, was=Status.LEASED)
@@ -207,6 +210,16 @@ def _deliver(
     if verdict.fate is not Outcome.SENT:
         logger.warning("Mail %s: %s (%s)", email.pk, verdict.fate, verdict.why)
     return _book(email, verdict, now, was=Status.SENDING)
+
+
+def _leave_to_newer(email: OutgoingEmail, fault: NewerVersion, now: dt.datetime) -> str | None:
+    """Only a newer release can make the mail, and so it waits for a newer worker. A person is told where none comes."""
+    status = _book(email, DeliveryResult(Outcome.NEWER, told(Why.NEWER_VERSION, fault)), now, was=Status.LEASED)
+    if status and newer_release.has_waited_too_long(email.queued_at, now):
+        with locking.atomic_write():
+            if not timeline.is_told(email, "mailing.newer_version"):
+                timeline.note(email, "mailing.newer_version", now=now, attention=True)
+    return status
 
 
 def _claim(email: OutgoingEmail, by: sender.Sender, now: dt.datetime, passed: float) -> str | None:
@@ -279,6 +292,8 @@ def _book(email: OutgoingEmail, verdict: DeliveryResult, now: dt.datetime, *, wa
                 logger.warning("Mail %s was settled by somebody else meanwhile; not booked: %s", email.pk, verdict)
                 return None
             timeline.tick_off(email, now=now)
+        if status != Status.QUEUED and email.why.startswith(Why.NEWER_VERSION):
+            timeline.tick_off(email, now=now)
         for name, value in changes.items():
             setattr(email, name, value)
         if verdict.fate is Outcome.REFUSED:
@@ -312,6 +327,9 @@ def _changes(
             return changes | {"status": Status.SUPPRESSED}
         case Outcome.UNKNOWN:
             return changes | {"status": Status.UNKNOWN}
+        case Outcome.NEWER:  # nobody has tried
+            due_at = now + newer_release.RETRY_AFTER
+            return changes | {"status": Status.QUEUED, "attempts": email.attempts, "due_at": due_at}
         case Outcome.LATER if attempts < conf.settings.MAX_ATTEMPTS:
             wait = dt.timedelta(minutes=BACKOFF[min(attempts, len(BACKOFF)) - 1])
             return changes | {
