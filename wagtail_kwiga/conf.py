@@ -28,6 +28,9 @@ class Defaults:
     CLOCK: str = "django.utils.timezone.now"
     #: Let ``kwiga_work --at`` take an instant in the future. Only for sandboxes and tests.
     ALLOW_TIME_TRAVEL: bool = False
+    #: What this installation is called, where its database and ``SECRET_KEY`` do not tell it from its copies. No two
+    #: installations may bear one name, and a copy must not bear that of production.
+    INSTALLATION: str = ""
     #: The template that every visitor page extends.
     BASE_TEMPLATE: str = "wagtail_kwiga/base.html"
     #: Alias → {"class": dotted path of a Provider, …options}. The alias is stored on orders: never rename one in use.

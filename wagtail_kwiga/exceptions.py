@@ -92,6 +92,18 @@ class ScenarioFault(KwigaError):
     code = "scenario_fault"
 
 
+class NewerVersion(KwigaError):
+    """What is stored was written by a newer release, and this process cannot read it: left to a newer one (``newer_release``)."""
+
+    code = "newer_version"
+
+
+class NewerScenario(NewerVersion, ScenarioFault):
+    """A version of a scenario that a newer release has published, or that uses an extension which is not there."""
+
+    code = "newer_version"
+
+
 class TooManyAttempts(KwigaError):
     """A limit per address or IP is reached; ``facts["retry_after"]`` is in seconds, ``key`` says which limit."""
 

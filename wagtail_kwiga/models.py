@@ -13,6 +13,7 @@ from wagtail_kwiga.contacts.models import (
     RateLimitWindow,
 )
 from wagtail_kwiga.coupons.models import Coupon, CouponListLimit, CouponOfferLimit, CouponUse, OfferAllowedCoupon
+from wagtail_kwiga.installation import Installation
 from wagtail_kwiga.journal.models import TimelineEntry
 from wagtail_kwiga.legal_texts.models import LegalText, LegalTextSource
 from wagtail_kwiga.mailing.models import (
@@ -41,6 +42,7 @@ __all__ = [
     "EmailTemplate",
     "EmailTemplateVersion",
     "Heartbeat",
+    "Installation",
     "KwigaSettings",
     "LegalText",
     "LegalTextSource",

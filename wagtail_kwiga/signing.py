@@ -55,6 +55,8 @@ class Purpose(StrEnum):
     ADDRESS = "address"
     #: The keys of limits (``keyed_hash``).
     RATE_LIMIT = "contacts.limits"
+    #: By what an installation knows itself again (``keyed_hashes``).
+    INSTALLATION = "installation"
 
 
 def _days(number: int) -> Callable[[], dt.timedelta]:
@@ -141,6 +143,15 @@ def unseal(purpose: str, sealed: str) -> str | None:
 def keyed_hash(purpose: str, text: str) -> str:
     """What ``text`` may be kept as: the same each time, and of no use to whoever does not know the site's secret."""
     return str(salted_hmac(_salt(purpose), text, algorithm="sha256").hexdigest())
+
+
+def keyed_hashes(purpose: str, text: str) -> tuple[str, ...]:
+    """``keyed_hash`` by the site's secret and by each older one (``SECRET_KEY_FALLBACKS``): the present one first."""
+    secrets_of_site = (django_settings.SECRET_KEY, *django_settings.SECRET_KEY_FALLBACKS)
+    return tuple(
+        str(salted_hmac(_salt(purpose), text, secret=secret, algorithm="sha256").hexdigest())
+        for secret in secrets_of_site
+    )
 
 
 def random_token() -> str:

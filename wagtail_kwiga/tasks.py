@@ -34,6 +34,14 @@ class Outcome:
         return f"{self.name}: {told}"
 
 
+def settle_installation(now: dt.datetime | None = None) -> Any:
+    """Make a database that nobody uses yet this installation's, and tell whether mail, scenarios and refunds hold back."""
+    from wagtail_kwiga import installation
+    from wagtail_kwiga.orders.models import Order
+
+    return installation.settle(now, is_unused=lambda: not Order.objects.exists())
+
+
 def poll_payments(now: dt.datetime | None = None) -> Any:
     """See webhooks through that nobody finished, and ask providers about payments in flight whose webhook has not come."""
     from wagtail_kwiga.payments import polling
@@ -76,8 +84,9 @@ def prune_rate_limits(now: dt.datetime | None = None) -> Any:
     return limits.sweep(now or conf.now())
 
 
-#: Every sweep, in the order of a pass: money first, mail after whatever may queue or cancel some.
+#: Every sweep, in the order of a pass: whether to act at all, then money, and mail after whatever may queue or cancel some.
 SWEEPS: tuple[Callable[[dt.datetime | None], Any], ...] = (
+    settle_installation,
     poll_payments,
     expire_orders,
     run_due,

@@ -4,6 +4,7 @@ from typing import Any
 
 from django.apps import apps
 from django.http import HttpRequest
+from django.urls import include, path
 from django.utils.html import format_html
 from wagtail import hooks
 from wagtail.admin.staticfiles import versioned_static
@@ -11,7 +12,7 @@ from wagtail.models import Page
 from wagtail.snippets.models import register_snippet
 
 from wagtail_kwiga.automations.models import Run
-from wagtail_kwiga.backoffice import deleting, homepage, promises
+from wagtail_kwiga.backoffice import deleting, homepage, installation, promises
 from wagtail_kwiga.backoffice.attention import AttentionViewSet
 from wagtail_kwiga.backoffice.catalogue import not_sold
 from wagtail_kwiga.backoffice.catalogue.offers import OfferViewSet
@@ -60,6 +61,7 @@ hooks.register("register_permissions", policies.registered)
 hooks.register("register_page_header_buttons", winning_back.page_header_buttons)
 hooks.register("register_page_listing_more_buttons", winning_back.page_listing_buttons)
 hooks.register("construct_homepage_panels", homepage.add_panel)
+hooks.register("register_settings_menu_item", installation.menu_item)
 hooks.register("register_bulk_action", stopping.StopRuns)
 
 
@@ -71,6 +73,12 @@ def _sheet_of_the_screens() -> str:
 @hooks.register("register_admin_urls")
 def _names_that_others_expect() -> list[Any]:
     return conventional_urls.patterns()
+
+
+@hooks.register("register_admin_urls")
+def _address_of_the_installation() -> list[Any]:
+    pages = [path("", installation.decide, name="decide")]
+    return [path("kwiga/installation/", include((pages, "wagtail_kwiga_installation")))]
 
 
 @hooks.register("after_create_page")

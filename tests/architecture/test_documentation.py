@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from django.core.exceptions import FieldDoesNotExist
 from django.db.models.base import ModelBase
+from django.urls import reverse
 from django.utils.text import capfirst
 
 from wagtail_kwiga import checks, conf, hooks, urls
@@ -189,6 +190,7 @@ def asked_for() -> set[str]:
             found |= set(re.findall(r"\"wagtail_kwiga\.((?:view|add|change|delete|publish|confirm)_[a-z]+)\"", text))
             asked = re.findall(r"\bmay\([\w. ]+, \"(\w+)\", (\w+)\)", text)
             found |= {f"{verb}_{model.lower()}" for verb, model in asked}
+            found |= set(re.findall(r"\bcan\([\w. ]+, \"(\w+)\"\)", text))
     return found
 
 
@@ -202,6 +204,7 @@ def test_permissions():
 
 def test_screens():
     paths = [getattr(one, "base_url_path", None) or one.url_prefix for one in SalesGroup.items]
+    paths.append(reverse("wagtail_kwiga_installation:decide").strip("/").removeprefix("admin/"))
     written = re.findall(r"\| `([a-z/_]+)` \|", sections(page("permissions.md"), 2)["Screens"])
     assert set(paths) == {path.rstrip("/") for path in written if path.startswith("kwiga/") and "queue" not in path}
 

@@ -13,7 +13,7 @@ from django_q.models import Schedule
 from wagtail.models import Site
 
 from tests.support import make_contact
-from wagtail_kwiga import background, conf
+from wagtail_kwiga import background, conf, installation
 from wagtail_kwiga import models as m
 from wagtail_kwiga.checks import databases
 
@@ -158,6 +158,18 @@ class TestHeartbeat:
         assert found() == ["W011"]
         background.beat(background.SWEEP, at=conf.now() - dt.timedelta(minutes=4))
         assert found() == []
+
+
+def test_a_copy_of_the_database_of_a_shop(settings):
+    settings.SECRET_KEY = "another-secret-that-is-long-enough-to-sign-with"
+    assert found() == []  # nothing sold yet: the first pass takes it over
+    an_order()
+    background.beat(background.SWEEP)
+    assert found() == ["W030"]
+    installation.decide("held")
+    assert found() == []
+    installation.decide("production")
+    assert found() == []
 
 
 @pytest.mark.django_db(transaction=True)

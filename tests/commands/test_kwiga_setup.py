@@ -10,16 +10,20 @@ from django.core.management import CommandError, call_command
 from django_q.models import Schedule
 from wagtail.models import Page, Site
 
+from tests.orders.shop import order_for
 from tests.processes import manage
+from tests.support import make_contact, make_offer
+from wagtail_kwiga import installation
 from wagtail_kwiga import models as m
+from wagtail_kwiga.installation import Standing
 from wagtail_kwiga.management.commands import kwiga_setup
 
 pytestmark = pytest.mark.django_db
 
 
-def setup(**options) -> str:
+def setup(*arguments, **options) -> str:
     out = io.StringIO()
-    call_command("kwiga_setup", stdout=out, **options)
+    call_command("kwiga_setup", *arguments, stdout=out, **options)
     return out.getvalue()
 
 
@@ -174,3 +178,17 @@ def test_four_deployments_at_once():
     assert Schedule.objects.filter(name="Kwiga: sweep").count() == 1
     assert Group.objects.filter(name="Kwiga: Editors").count() == 1
     assert sum("“Kwiga: sweep”: made" in output for output in outputs) == 1
+
+
+def test_it_says_whose_database_this_is(settings):
+    assert "Installation: production." in setup()
+    order_for(make_contact(), make_offer(), language="en")
+    settings.SECRET_KEY = "another-secret-that-is-long-enough-to-sign-with"
+    assert "Installation: this database is that of another one" in setup()
+    assert installation.standing() == Standing.UNDECIDED
+    assert "Installation: held" in setup("--hold")
+    assert "Installation: held" in setup()
+    assert "Installation: production." in setup("--this-is-production")
+    assert installation.standing() == Standing.PRODUCTION
+    with pytest.raises(CommandError):
+        setup("--hold", "--this-is-production")

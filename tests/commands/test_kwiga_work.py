@@ -10,8 +10,10 @@ import signal
 import pytest
 from django.core.management import CommandError, call_command
 
+from tests.orders.shop import order_for
 from tests.processes import manage
-from wagtail_kwiga import background, conf, tasks
+from tests.support import make_contact, make_offer
+from wagtail_kwiga import background, conf, installation, tasks
 from wagtail_kwiga import models as m
 
 pytestmark = pytest.mark.django_db
@@ -156,3 +158,33 @@ class TestLoop:
 def test_a_loop_needs_a_pause(pause):
     with pytest.raises(CommandError, match="more than 0"):
         work(loop=pause)
+
+
+class TestACopy:
+    @pytest.fixture(autouse=True)
+    def _copied(self, settings):
+        order_for(make_contact(), make_offer(), language="en")
+        tasks.settle_installation()
+        settings.SECRET_KEY = "another-secret-that-is-long-enough-to-sign-with"
+
+    @pytest.mark.parametrize("how", [{}, {"at": "2027-03-01T12:30:00+00:00"}, {"status": True}])
+    def test_is_told_and_fails_until_somebody_has_spoken(self, how):
+        background.beat(background.SWEEP)
+        out = io.StringIO()
+        with pytest.raises(CommandError, match="kwiga_setup --this-is-production or kwiga_setup --hold") as caught:
+            call_command("kwiga_work", stdout=out, **how)
+        assert caught.value.returncode == 3
+        if not how.get("status"):
+            assert "settle_installation: undecided" in out.getvalue()
+            assert "deliver_due" in out.getvalue()
+
+    @pytest.mark.parametrize("how", [{}, {"status": True}])
+    def test_that_is_held_says_so_and_is_well(self, how):
+        installation.decide("held")
+        background.beat(background.SWEEP)
+        assert "This installation is held" in work(**how)
+
+    def test_that_is_production_says_nothing_of_it(self):
+        installation.decide("production")
+        assert "hold" not in work()
+        assert "hold" not in work(status=True)

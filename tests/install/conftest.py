@@ -7,15 +7,20 @@ import re
 import shutil
 import subprocess
 import sys
+import tarfile
 import textwrap
+import tomllib
 import zipfile
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 README = ROOT / "README.md"
+#: The commit that upgrades are tried from.
+BASELINE = tomllib.loads((Path(__file__).parent / "baseline.toml").read_text())["commit"]
 
 
 @pytest.fixture(scope="session")
@@ -66,6 +71,27 @@ def wheel(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("dist")
     must(sys.executable, "-m", "build", "--wheel", "--outdir", folder, ROOT)
     (built,) = folder.glob("*.whl")
+    return built
+
+
+def git(*command: str) -> bytes:
+    return subprocess.run(["git", "-C", str(ROOT), *command], check=True, capture_output=True).stdout
+
+
+@pytest.fixture(scope="session")
+def old_source(tmp_path_factory) -> Path:
+    """The repository as it was at the baseline."""
+    folder = tmp_path_factory.mktemp("baseline") / "source"
+    with tarfile.open(fileobj=BytesIO(git("archive", BASELINE))) as archive:
+        archive.extractall(folder, filter="data")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def old_wheel(old_source) -> Path:
+    """The wheel of the baseline, built from the repository's history."""
+    must(sys.executable, "-m", "build", "--wheel", "--outdir", old_source.parent, old_source)
+    (built,) = old_source.parent.glob("*.whl")
     return built
 
 

@@ -6,22 +6,16 @@ import json
 import os
 import re
 import shutil
-import subprocess
-import sys
-import tarfile
-import tomllib
 import zipfile
-from io import BytesIO
 from pathlib import Path
 
 import pytest
 
-from tests.install.conftest import FILL, ROOT, Site, must
+from tests.install.conftest import BASELINE, FILL, ROOT, Site, git, must
 
 pytestmark = pytest.mark.history
 
 PAGE = (ROOT / "docs" / "how-to" / "upgrade.md").read_text()
-BASELINE = tomllib.loads((Path(__file__).parent / "baseline.toml").read_text())["commit"]
 
 #: An order as it is before and after, and one more that is placed at the moment. Addresses in ``orders`` say who ordered.
 ORDER = """
@@ -49,10 +43,6 @@ print(json.dumps({"sent": answer.status_code, "orders": orders}, default=str))
 """
 
 
-def git(*command: str) -> bytes:
-    return subprocess.run(["git", "-C", str(ROOT), *command], check=True, capture_output=True).stdout
-
-
 def test_no_migration_has_changed_since():
     """A site that has run it once does not run it again. (Before the first release, move the baseline on instead.)"""
     changed = {}
@@ -61,17 +51,6 @@ def test_no_migration_has_changed_since():
         if not path.exists() or path.read_bytes() != git("show", f"{BASELINE}:{name}"):
             changed[name] = "changed or gone since the commit of tests/install/baseline.toml"
     assert changed == {}
-
-
-@pytest.fixture(scope="module")
-def old_wheel(tmp_path_factory) -> Path:
-    """The wheel of the baseline, built from the repository's history."""
-    folder = tmp_path_factory.mktemp("baseline")
-    with tarfile.open(fileobj=BytesIO(git("archive", BASELINE))) as archive:
-        archive.extractall(folder / "source", filter="data")
-    must(sys.executable, "-m", "build", "--wheel", "--outdir", folder, folder / "source")
-    (built,) = folder.glob("*.whl")
-    return built
 
 
 @pytest.fixture

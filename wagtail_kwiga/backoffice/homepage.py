@@ -85,7 +85,7 @@ class SalesPanel(Component):
     order = 150
 
     def __init__(self, request: HttpRequest, now: dt.datetime | None = None) -> None:
-        self.now = now or conf.now()
+        self.now, self.user = now or conf.now(), request.user
         self.figures = [figure for figure in FIGURES if policies.may(request.user, "view", figure.model)]
         #: Said to those who can have it mended, until the check of the same is silenced.
         self.tells_languages = request.user.is_superuser and LANGUAGES_CHECK not in settings.SILENCED_SYSTEM_CHECKS
@@ -97,7 +97,7 @@ class SalesPanel(Component):
     def get_context_data(self, parent_context: Any = None) -> dict[str, Any]:
         return {
             "figures": list(self._told()),
-            "notice": worker_notice(self.now),
+            "notice": worker_notice(self.now, self.user),
             "languages": ", ".join(languages.unspoken()) if self.tells_languages else "",
         }
 

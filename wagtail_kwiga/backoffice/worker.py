@@ -1,6 +1,7 @@
-"""Whether the worker runs and its work succeeds, said on every screen of the *Sales* menu while it does not.
+"""Whether the worker runs, may act and succeeds, said on every screen of the *Sales* menu while it does not.
 
-Without a worker no mail goes out and no scenario goes on, and nothing else would tell: pages sell as ever.
+Without a worker no mail goes out and no scenario goes on, and on a copy of the database (``installation``) neither does with one;
+nothing else would tell: pages sell as ever.
 """
 
 from __future__ import annotations
@@ -12,24 +13,33 @@ from typing import Any, cast
 
 from django.http import HttpRequest, HttpResponse
 from django.template.response import SimpleTemplateResponse
+from django.urls import reverse
+from django.utils.html import format_html
 from django.utils.translation import gettext as _
 from wagtail.utils.urlpatterns import decorate_urlpatterns
 
-from wagtail_kwiga import background, conf
+from wagtail_kwiga import background, conf, installation
 from wagtail_kwiga.background import Heartbeat
-from wagtail_kwiga.backoffice.parts import columns
+from wagtail_kwiga.backoffice.parts import columns, policies
 
 #: The beat of ``kwiga_setup``: a site that has just been set up is given the time to start its worker.
 SETUP = "kwiga_setup"
 TEMPLATE = "wagtail_kwiga/backoffice/screen.html"
 
 
-def worker_notice(now: dt.datetime | None = None) -> str:
-    """What to say of a worker that does not run or fails, and what to do; empty while all is well. One query."""
+def worker_notice(now: dt.datetime | None = None, user: Any = None) -> str:
+    """What to say of a worker that does not run, fails or is to hold back, and what to do; empty while all is well. One query.
+
+    To a ``user`` who may decide about the installation it leads to the page where that is done.
+    """
     now = now or conf.now()
     patience = dt.timedelta(minutes=conf.settings.HEARTBEAT_STALE_MINUTES)
-    beats = {beat.name: beat for beat in Heartbeat.objects.filter(name__in=[background.SWEEP, SETUP])}
+    rows = Heartbeat.objects.filter(name__in=[background.SWEEP, SETUP])
+    beats: dict[str, Any] = {beat.name: beat for beat in rows.annotate(**installation.columns())}
     sweep, setup = beats.get(background.SWEEP), beats.get(SETUP)
+    held = next((_holding_back(beat, user) for beat in beats.values()), "")
+    if held:
+        return held
     last = sweep.at if sweep else None
     known = last or (setup.at if setup else None)
     if known is not None and now - known <= patience:
@@ -41,6 +51,23 @@ def worker_notice(now: dt.datetime | None = None) -> str:
             "moment": columns.exact(last)
         }
     return f"{said} {_remedy()}"
+
+
+def _holding_back(beat: Any, user: Any) -> str:
+    """What to say where this installation may not act; empty where it may."""
+    found = installation.standing_of(beat)
+    if found.may_act:
+        return ""
+    if found == installation.Standing.HELD:
+        said = _("This installation is held: no e-mail goes out, no scenario goes on and no refund is asked for.")
+    else:
+        said = _(
+            "This database is that of another installation, so this one holds back: no e-mail goes out, no scenario goes on "
+            "and no refund is asked for, until somebody says whether this is production."
+        )
+    if user is None or not policies.can(user, "decide_installation"):
+        return said
+    return format_html('{} <a href="{}">{}</a>', said, reverse("wagtail_kwiga_installation:decide"), _("Decide"))
 
 
 def _failing(note: str) -> str:
@@ -72,7 +99,7 @@ def with_notice(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse
     @wraps(view)
     def noticing(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         response: Any = view(request, *args, **kwargs)
-        if _is_screen(request, response) and (notice := worker_notice()):
+        if _is_screen(request, response) and (notice := worker_notice(user=getattr(request, "user", None))):
             response.context_data = {
                 **(response.context_data or {}),
                 "kwiga_screen": response.resolve_template(response.template_name),

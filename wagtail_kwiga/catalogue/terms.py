@@ -5,7 +5,7 @@ can be read long after the page has changed. (What terms of access may say: Kwig
 up access to lessons, sections, and modules”.)
 
 Reading is tolerant: a missing key means its default, an unknown key is left alone. A schema number that this version
-does not know is refused with ``KwigaError(code="unknown_terms")``, terms that make no sense with ``code="bad_terms"``:
+does not know is refused with ``KwigaError(code="unknown_terms")``, of a newer release ``NewerVersion``, terms that make no sense with ``code="bad_terms"``:
 guessing would give somebody the wrong access.
 
 What terms are made of (``Start``, ``Length``, ``Lessons``, ``Release``) stands in ``catalogue.access_rules``.
@@ -23,7 +23,7 @@ from django.utils.translation import gettext_lazy as _
 
 from wagtail_kwiga.catalogue.access_rules import Length, Lesson, Lessons, Release, Start, require
 from wagtail_kwiga.catalogue.calendar_days import zone_of
-from wagtail_kwiga.exceptions import KwigaError
+from wagtail_kwiga.exceptions import KwigaError, NewerVersion
 
 #: Number written into every JSON of this module. Raise it when an old reader would misread a new document.
 SCHEMA = 2
@@ -193,7 +193,8 @@ def _read(data: Mapping[str, Any] | None, build: Callable[[Mapping[str, Any]], T
         raise KwigaError(_("These terms of sale cannot be read."), code="bad_terms", why=f"not a mapping: {data!r}")
     schema = data.get("schema", SCHEMA)
     if schema != SCHEMA:
-        raise KwigaError(
+        is_newer = isinstance(schema, int) and schema > SCHEMA
+        raise (NewerVersion if is_newer else KwigaError)(
             _("These terms of sale were written by a newer version of this software, and this one cannot read them."),
             code="unknown_terms",
             schema=schema,

@@ -13,7 +13,7 @@ from django.db import DatabaseError, connections, router, transaction
 from django.db.migrations.loader import MigrationLoader
 from wagtail.models import Site
 
-from wagtail_kwiga import background, conf
+from wagtail_kwiga import background, conf, installation
 from wagtail_kwiga.checks.saying import error, warning
 from wagtail_kwiga.models import Order
 from wagtail_kwiga.orders import links
@@ -116,12 +116,20 @@ def check_pooler(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
 
 @register(Tags.database)
 def check_database(app_configs: Any, databases: Sequence[str] | None = None, **kwargs: Any) -> list[CheckMessage]:
-    """E021, W008–W011, W031: what only the database knows. Says nothing where it may not be read or is not migrated yet."""
+    """E021, W008–W011, W031, W033: what only the database knows. Says nothing where it may not be read or is not migrated yet."""
     alias = router.db_for_read(apps.get_model("wagtail_kwiga", "Heartbeat"))
     if not databases or alias not in databases:
         return []
     found: list[CheckMessage] = []
-    for part in (_other_tables, _site_names, _site_ports, _broken_schedules, _missing_schedule, _silent_worker):
+    for part in (
+        _other_tables,
+        _site_names,
+        _site_ports,
+        _broken_schedules,
+        _missing_schedule,
+        _silent_worker,
+        _copied,
+    ):
         found.extend(_asked(part, alias))
     return found
 
@@ -220,4 +228,17 @@ def _silent_worker(alias: str) -> Iterator[CheckMessage]:
         11,
         f"{told}, so no mail goes out and no scenario goes on.",
         'Start "manage.py qcluster", or let cron run "manage.py kwiga_work" every minute. A worker that hangs must be restarted.',
+    )
+
+
+def _copied(alias: str) -> Iterator[CheckMessage]:
+    """Whether the database is that of another installation. One that has sold nothing is taken over by the first pass."""
+    if installation.standing() != installation.Standing.UNDECIDED or not Order.objects.using(alias).exists():
+        return
+    yield warning(
+        33,
+        "This database is that of another installation (a copy, or this site has moved), so no mail goes out, no scenario goes "
+        "on and no refund is asked for.",
+        'Run "manage.py kwiga_setup --this-is-production" where these data are worked on nowhere else, else "manage.py '
+        'kwiga_setup --hold".',
     )

@@ -143,6 +143,15 @@ def open_attention() -> QuerySet[TimelineEntry]:
     )
 
 
+def told_since(model: type[models.Model], pks: Iterable[int], code: str, since: dt.datetime) -> set[int]:
+    """Those of the rows of which an entry with ``code`` is open, or was written since ``since``. One query."""
+    entries = TimelineEntry.objects.filter(
+        subject_type=ContentType.objects.get_for_model(model), subject_id__in=list(pks), code=code
+    )
+    is_open = models.Q(needs_attention=True, attended_at__isnull=True)
+    return set(entries.filter(is_open | models.Q(at__gt=since)).values_list("subject_id", flat=True))
+
+
 def open_about(model: type[models.Model], pk: Any) -> QuerySet[TimelineEntry]:
     """What a person must still look at about one row; ``pk`` may be an ``OuterRef``, for use in a subquery."""
     return TimelineEntry.objects.filter(

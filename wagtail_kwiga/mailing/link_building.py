@@ -7,9 +7,13 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from wagtail_kwiga import signing, web_addresses
+from wagtail_kwiga.exceptions import NewerVersion
 from wagtail_kwiga.mailing import references
 from wagtail_kwiga.mailing.models import OutgoingEmail
 from wagtail_kwiga.orders import links
+
+#: The links that are signed when the mail leaves.
+_SIGNED = frozenset({"resume_url", "pay_url", "order_url", "unsubscribe_url"})
 
 
 def of(email: OutgoingEmail) -> dict[str, str]:
@@ -38,7 +42,7 @@ def _references(names: Iterable[str], email: OutgoingEmail) -> dict[str, str]:
 
 
 def address(name: str, row: Mapping[str, Any], email: OutgoingEmail) -> str:
-    """The address of one link of ``email``. A link about an order that the mail no longer has, or to
+    """The address of one link of ``email``. Raises ``NewerVersion`` for one that nobody knows. A link about an order that the mail no longer has, or to
     where nobody may be sent, is the site's root."""
     root = links.site_root(email.site_id)
     if "url" in row:
@@ -49,6 +53,8 @@ def address(name: str, row: Mapping[str, Any], email: OutgoingEmail) -> str:
         return root
     if "offer" in row:
         return links.offer_url(row["offer"], row.get("code", ""), site_id=email.site_id, language=email.language)
+    if name not in _SIGNED or "at" not in row:
+        raise NewerVersion(f"Nobody here knows the link {name!r}.")
     at = dt.datetime.fromtimestamp(row["at"], dt.UTC)
     if "contact" in row:
         return unsubscribe_url(row["contact"], to=email.to_email, at=at, site_id=email.site_id, language=email.language)

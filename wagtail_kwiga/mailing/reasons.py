@@ -49,6 +49,8 @@ class Why(StrEnum):
     TRANSFER_CHOSEN = "transfer_chosen"
     MARKETING_CAP = "marketing_cap"
     MONEY_BACK = "money_back"
+    RESTORED = "restored"
+    NEWER_VERSION = "newer_version"
 
 
 #: Why a coupon takes nothing off for somebody, as staff read it: ``coupon_`` and the reason of ``coupons.rules``.
@@ -100,6 +102,8 @@ _SENTENCES: dict[str, Any] = {
     Why.TRANSFER_CHOSEN: _("After this mail was queued, the person chose to pay by bank transfer."),
     Why.MONEY_BACK: _("All of the money was given back."),
     Why.MARKETING_CAP: _("The person has got as much promotional mail today as the site allows."),
+    Why.RESTORED: _("The database was restored from a backup: it may have been sent before that."),
+    Why.NEWER_VERSION: _("It was written by a newer version of the software, and waits for a worker that knows it."),
     "not_for_sale": _("The offer is not for sale at present."),
     **COUPON_REFUSED,
 }

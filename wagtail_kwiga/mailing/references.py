@@ -42,6 +42,11 @@ def picture_name(image: Any) -> str:
     return f"picture.n{image.pk}_t{_uploaded(image)}_url"
 
 
+def is_name(name: str) -> bool:
+    """Whether a version means a page or a picture by it."""
+    return bool(_PAGE.fullmatch(name) or _PICTURE.fullmatch(name))
+
+
 def pages_in(names: Iterable[str]) -> set[int]:
     """The keys of the pages among these names."""
     return {int(found[1]) for name in names if (found := _PAGE.fullmatch(name))}

@@ -52,6 +52,10 @@ SENTENCES = {
         "“%(title)s” was changed where nobody could be asked. That ended what people were told by mail and could have used "
         "until %(until)s. People: %(people)s"
     ),
+    "mailing.newer_version": _(
+        "This mail was written by a newer version of the software and waits for a worker that knows it: “%(title)s”. Please have "
+        "all workers run the same version"
+    ),
     "mailing.bounced": _Explained(_("This mail came back: “%(title)s” (%(why)s)")),
     "mailing.translation_unsendable": _(
         "The e-mail “%(title)s” in %(language)s cannot be sent, so its readers get it in another language: %(problems)s"

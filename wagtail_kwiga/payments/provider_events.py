@@ -21,8 +21,8 @@ from typing import Any
 from django.db import OperationalError, connections
 from django.views.decorators.debug import sensitive_variables
 
-from wagtail_kwiga import background, conf, locking, redaction
-from wagtail_kwiga.exceptions import ConfigurationFault, PaymentRefused, ProviderUnavailable
+from wagtail_kwiga import background, conf, locking, newer_release, redaction
+from wagtail_kwiga.exceptions import ConfigurationFault, NewerVersion, PaymentRefused, ProviderUnavailable
 from wagtail_kwiga.journal import writing
 from wagtail_kwiga.journal.acting import Actor, acting_as
 from wagtail_kwiga.orders import transitions
@@ -188,6 +188,8 @@ def _settle_claimed(stored: ProviderEvent, now: dt.datetime) -> EventOutcome:
     except PaymentRefused as fault:  # the provider was taken out of the settings
         _note_failure(stored, fault, now)
         outcome = EventOutcome(stored, Result.FAILED)
+    except NewerVersion as fault:
+        return _leave_to_newer(stored, fault, now)
     except ProviderUnavailable as fault:
         logger.warning("%s does not answer about event %s: %s", stored.method, stored.event_id, fault)
         outcome = EventOutcome(stored, Result.FAILED)
@@ -199,6 +201,17 @@ def _settle_claimed(stored: ProviderEvent, now: dt.datetime) -> EventOutcome:
         if now - stored.received_at >= patience:
             _give_up(stored, outcome.result, now)
     return outcome
+
+
+def _leave_to_newer(stored: ProviderEvent, fault: NewerVersion, now: dt.datetime) -> EventOutcome:
+    """Only a newer release can apply it, and so it waits for a newer worker, for as long as it takes: it may be money."""
+    stored.result, stored.detail = Result.RECEIVED, f"Left to a newer version: {fault}"[:255]
+    _free(stored, now + newer_release.RETRY_AFTER)
+    if newer_release.has_waited_too_long(stored.received_at, now):
+        since = now - newer_release.TOLD_AGAIN_AFTER
+        if not writing.told_since(ProviderEvent, [stored.pk], "payments.event_newer", since):
+            writing.write(stored, "payments.event_newer", now=now, attention=True, method=stored.method)
+    return EventOutcome(stored, stored.result)
 
 
 def _at_once(provider: Provider, stored: ProviderEvent, now: dt.datetime, *, left: int) -> EventOutcome:

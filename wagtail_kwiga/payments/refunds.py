@@ -21,9 +21,10 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Literal
 
+from django.db.models import Exists
 from django.utils.translation import gettext as _
 
-from wagtail_kwiga import conf, locking, signing
+from wagtail_kwiga import conf, installation, locking, signing
 from wagtail_kwiga.exceptions import ConfigurationFault, KwigaError, PaymentRefused, ProviderUnavailable
 from wagtail_kwiga.journal import writing
 from wagtail_kwiga.orders import transitions
@@ -107,9 +108,12 @@ def send(refund: Refund, now: dt.datetime | None = None) -> Refund:
     """Call the provider about a refund that was requested, and settle what it answers. Call it outside a transaction.
 
     Returns the row as it is then; that the provider refuses or cannot be reached is told by its state. A refund that was
-    sent before is left alone. Raises ``ConfigurationFault`` only.
+    sent before is left alone, and so is every one on a copy of the database (``installation``): there it stays *requested*.
+    Raises ``ConfigurationFault`` only.
     """
     now = now or conf.now()
+    if not installation.standing().may_act:
+        return refund
     with locking.atomic_write():
         row = locking.locked(Refund.objects.filter(pk=refund.pk)).get()
         is_mine = row.state == RefundState.REQUESTED and not row.tries
@@ -359,9 +363,10 @@ def _take(row: Refund, now: dt.datetime) -> None:
 
 
 def _claim(now: dt.datetime, batch: int) -> list[tuple[Refund, int]]:
-    """Due refunds for this worker alone, each with how often it had been tried before. Idle: one query."""
+    """Due refunds for this worker alone, each with how often it had been tried before; none on a copy of the database, where no
+    provider is to be called. Idle: one query."""
     due = Refund.objects.filter(next_try_at__lte=now).order_by("next_try_at", "pk")
-    if not due.exists():
+    if not due.filter(~Exists(installation.holding())).exists():
         return []
     with locking.atomic_write():
         claimed = list(locking.locked(due.select_related("attempt__payment__order"), skip=True)[:batch])

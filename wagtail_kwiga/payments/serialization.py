@@ -7,9 +7,13 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
+from wagtail_kwiga.exceptions import NewerVersion
 from wagtail_kwiga.payments import provider_text
-from wagtail_kwiga.payments.provider import ReportedEvent
+from wagtail_kwiga.payments.provider import Outcome, ReportedEvent
 from wagtail_kwiga.pricing.money import Money
+
+#: Raised when an older release would misread what is kept. What it merely does not know it leaves out.
+SCHEMA = 1
 
 _AS_THEY_ARE = (
     "event_id",
@@ -31,6 +35,7 @@ def to_json(event: ReportedEvent) -> dict[str, Any]:
     """``event`` as JSON that every database takes."""
     money = event.amount
     kept = {
+        "schema": SCHEMA,
         **{name: getattr(event, name) for name in _AS_THEY_ARE},
         "amount": str(money.amount) if money is not None else None,
         "currency": money.currency if money is not None else None,
@@ -42,7 +47,9 @@ def to_json(event: ReportedEvent) -> dict[str, Any]:
 
 
 def from_json(kept: Mapping[str, Any]) -> ReportedEvent:
-    """The reverse of ``to_json``."""
+    """The reverse of ``to_json``. Raises ``NewerVersion`` for what a newer release has kept."""
+    if kept.get("schema", SCHEMA) > SCHEMA or kept["outcome"] not in set(Outcome):
+        raise NewerVersion(f"A newer version has kept this event ({kept.get('outcome')!r}).")
     amount = None if kept["amount"] is None else Money(Decimal(kept["amount"]), kept["currency"])
     return ReportedEvent(
         amount=amount,

@@ -31,6 +31,10 @@ SENTENCES = {
     "payments.refund_says_failed": _(
         "%(method)s now says that the refund of %(amount)s failed, which is booked as done. Nothing was changed; please check"
     ),
+    "payments.event_newer": _(
+        "What %(method)s told was stored, or is about something that was written, by a newer version of the software; it waits for "
+        "a worker that knows it. Please have all workers run the same version"
+    ),
     "payments.refund_known_already": _("The refund of %(amount)s by %(method)s was booked already; it counts once"),
     "payments.refund_too_much": _("%(method)s paid %(amount)s back, more than had been received. Booked; please check"),
     "payments.charged_back": _("Chargeback: the buyer's bank took back %(amount)s paid by %(method)s %(reference)s"),

@@ -279,7 +279,7 @@ def test_a_statement_that_the_database_refuses_refuses_no_order_and_no_money(sto
 
 
 def test_a_broken_version_lets_nobody_in_and_harms_nobody(story):
-    m.ScenarioVersion.objects.update(definition={"schema": 99})
+    m.ScenarioVersion.objects.update(definition={"schema": 0})
     order = story.place()
     assert order.pk and not m.Run.objects.exists()
 
@@ -311,7 +311,9 @@ def test_a_sites_own_event(story):
             assert enrolment.enter("lesson_seen", contact=ada, key="lesson:1", now=START) == []
             assert len(enrolment.enter("lesson_seen", contact=ada, key="lesson:2", once=False, now=START)) == 1
     engine.run_due(START)
-    assert m.Run.objects.filter(state="paused").count() == 1  # without the hook nobody knows the event
+    assert (
+        m.Run.objects.filter(state="active").count() == 1
+    )  # without the hook nobody knows the event: a newer worker may
 
 
 def test_what_enrolment_costs(story, django_assert_num_queries):

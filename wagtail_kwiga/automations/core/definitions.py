@@ -11,7 +11,7 @@ from wagtail_kwiga.automations.core import serialization
 from wagtail_kwiga.automations.core.conditions import CONDITIONS, Condition
 from wagtail_kwiga.automations.core.steps import STEPS, AddToList, ContinueIf, RemoveFromList, Step, Uses
 from wagtail_kwiga.automations.core.triggers import EVENTS, StartEvent
-from wagtail_kwiga.exceptions import ScenarioFault
+from wagtail_kwiga.exceptions import NewerScenario, ScenarioFault
 
 #: Raised when stored definitions need to be read differently; old ones stay readable.
 SCHEMA = 1
@@ -50,8 +50,12 @@ class Definition:
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any], kinds: Kinds = BUILTIN) -> Definition:
-        """Raises ``ScenarioFault`` for another schema and for any word that nobody knows: a step is never left out."""
-        if not isinstance(data, Mapping) or data.get("schema") != SCHEMA:
+        """Raises ``NewerScenario`` for a schema of a newer release and for any word that nobody knows, since a step is never left
+        out; ``ScenarioFault`` for whatever else makes no sense."""
+        schema = data.get("schema") if isinstance(data, Mapping) else None
+        if isinstance(schema, int) and schema > SCHEMA:
+            raise NewerScenario("This version of a scenario was written by a newer version of the software.")
+        if schema != SCHEMA:
             raise ScenarioFault("This version of a scenario was written by another version of the package.")
         event, steps = data.get("event"), data.get("steps")
         if not isinstance(event, Mapping) or not isinstance(steps, list):

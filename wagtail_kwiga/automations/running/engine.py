@@ -2,7 +2,7 @@
 
 T1 leases a batch and commits. T2 locks its contacts (so paying and deciding never overlap), reads the runs again under
 its token, loads the facts, decides, and applies all effects and positions; one commit. What fails is tried again in
-halves until the one bad run is found and paused. A killed worker loses nothing: T2 leaves no trace, and the lease runs out.
+halves until the one bad run is found and paused. A killed worker loses nothing: T2 leaves no trace, and the lease runs out. What a newer release has written is left to a newer worker.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from wagtail_kwiga.automations import registry
 from wagtail_kwiga.automations.core.decisions import Decision, decide, paused
 from wagtail_kwiga.automations.core.snapshots import Rules
 from wagtail_kwiga.automations.models import Run
-from wagtail_kwiga.automations.running import effects, facts, leasing
+from wagtail_kwiga.automations.running import effects, facts, leasing, missed_entries
 from wagtail_kwiga.automations.running.facts import Batch
 from wagtail_kwiga.contacts import directory
 from wagtail_kwiga.contacts.models import Contact
@@ -41,6 +41,8 @@ class EngineSummary:
     missed: int = 0
     left: int = 0
     paused: int = 0
+    #: Written by a newer release, and left to a newer worker.
+    later: int = 0
     #: Of all these, those that came to their end.
     completed: int = 0
     refused: int = 0
@@ -97,6 +99,7 @@ def _settle(
         mine = Run.objects.filter(pk__in=list(claimed), lease=token, state=Run.State.ACTIVE).order_by("pk")
         runs = list(locking.locked(mine))
         settled = _give_up(runs, now) if worn_out else _in_halves(runs, contacts, now, registry.rules())
+    counts["later"] += len(runs) - len(settled)
     counts["refused"] += len(claimed) - len(runs)
     for decision in settled:
         counts["decided"] += 1
@@ -129,19 +132,27 @@ def _afresh(runs: list[Run]) -> list[Run]:
 
 def _decide_all(runs: list[Run], contacts: Mapping[int, Contact], now: dt.datetime, rules: Rules) -> list[Decision]:
     batch = facts.load(runs, now, contacts)
-    decisions = []
+    decisions: list[Decision] = []
+    later: list[Run] = []
     #: Contact → the marketing that runs of theirs, decided just now, bring them.
     marketing: Counter[int] = Counter()
     for case in batch.cases.values():
-        if case.definition is None:
+        if case.newer:
+            later.append(batch.runs[case.run.id])
+        elif not case.run.position and case.definition is not None:
+            decisions.append(missed_entries.decide(case.definition, case.run, case.facts, now, rules))
+        elif case.definition is None:
             decisions.append(paused(case.run, case.fault, "definition"))
-            continue
-        more = marketing[case.run.contact_id]
-        known = case.facts.with_marketing(more) if more else case.facts
-        decision = decide(case.definition, case.run, known, now, rules)
-        marketing[case.run.contact_id] += sum(known.is_promotion(mail.template_id) for mail in decision.mails)
-        decisions.append(decision)
+        else:
+            more = marketing[case.run.contact_id]
+            known = case.facts.with_marketing(more) if more else case.facts
+            decision = decide(case.definition, case.run, known, now, rules)
+            marketing[case.run.contact_id] += sum(known.is_promotion(mail.template_id) for mail in decision.mails)
+            decisions.append(decision)
+    later += [batch.runs[one.run_id] for one in decisions if missed_entries.wants_newer(one)]
+    decisions = [one for one in decisions if not missed_entries.wants_newer(one)]
     effects.apply(batch, decisions, now)
+    missed_entries.leave_to_newer(later, now)
     return decisions
 
 

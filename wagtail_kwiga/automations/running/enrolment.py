@@ -27,10 +27,10 @@ from wagtail_kwiga.automations.core.definitions import Definition
 from wagtail_kwiga.automations.core.snapshots import OrderSnapshot
 from wagtail_kwiga.automations.core.triggers import Entry, unpaid_key
 from wagtail_kwiga.automations.models import Run, Scenario, ScenarioVersion, StepRecord
-from wagtail_kwiga.automations.running import endings, facts, joining
+from wagtail_kwiga.automations.running import endings, facts, joining, missed_entries
 from wagtail_kwiga.contacts import directory
 from wagtail_kwiga.contacts.models import Contact
-from wagtail_kwiga.exceptions import ScenarioFault
+from wagtail_kwiga.exceptions import NewerVersion, ScenarioFault
 from wagtail_kwiga.journal import writing
 from wagtail_kwiga.locking import locked
 from wagtail_kwiga.mailing import sender
@@ -153,7 +153,8 @@ def _guarded(what: str, subject: writing.Subject | None, react: Callable[..., An
 # --- an event lets people in ------------------------------------------------------------------------------------------------
 
 #: A version that is open, its definition, and who comes in by it.
-_Door = tuple[ScenarioVersion, Definition, Entry]
+_Opened = Definition | missed_entries.Unread
+_Door = tuple[ScenarioVersion, _Opened, Entry]
 
 
 def _enter_by(event: Any, kinds: Sequence[str]) -> None:
@@ -195,14 +196,21 @@ def _run_key(kind: str, entry: Entry) -> str:
     return key if len(key) <= KEY_LENGTH else f"{key[: KEY_LENGTH - 65]}:{hashlib.sha256(key.encode()).hexdigest()}"
 
 
-def _open_versions(kinds: Sequence[str]) -> list[tuple[ScenarioVersion, Definition]]:
-    """What live scenarios with these start events follow now. One query. One that cannot be read lets nobody in."""
-    found: list[tuple[ScenarioVersion, Definition]] = []
+def _open_versions(kinds: Sequence[str]) -> list[tuple[ScenarioVersion, _Opened]]:
+    """What live scenarios with these start events follow now. One query. One of a newer release lets people in for a newer worker;
+    one that cannot be read at all lets nobody in."""
+    found: list[tuple[ScenarioVersion, _Opened]] = []
     scenarios = Scenario.objects.filter(live=True, version__event__in=kinds).select_related("version").order_by("pk")
     for scenario in scenarios.defer("start", "steps"):
+        version = cast(ScenarioVersion, scenario.version)
         try:
-            version = cast(ScenarioVersion, scenario.version)
             found.append((version, Definition.from_json(version.definition, registry.kinds())))
+        except NewerVersion as fault:
+            if known := missed_entries.unread(version):
+                logger.warning("Scenario %s lets people in for a newer worker: %s", scenario.pk, fault)
+                found.append((version, known))
+            else:
+                logger.error("Scenario %s lets nobody in: %s", scenario.pk, fault)
         except ScenarioFault as fault:
             logger.error("Scenario %s lets nobody in: %s", scenario.pk, fault)
     return found
@@ -210,7 +218,7 @@ def _open_versions(kinds: Sequence[str]) -> list[tuple[ScenarioVersion, Definiti
 
 def _run(
     version: ScenarioVersion,
-    definition: Definition,
+    definition: _Opened,
     entry: Entry,
     key: str,
     at: dt.datetime,

@@ -32,7 +32,7 @@ from wagtail_kwiga.catalogue.models import Offer
 from wagtail_kwiga.contacts.models import Contact, ListMembership
 from wagtail_kwiga.coupons import eligibility, rules
 from wagtail_kwiga.coupons.models import Coupon
-from wagtail_kwiga.exceptions import ScenarioFault
+from wagtail_kwiga.exceptions import NewerVersion, ScenarioFault
 from wagtail_kwiga.mailing import permission, sender, suppression
 from wagtail_kwiga.mailing.models import EmailTemplateVersion
 from wagtail_kwiga.mailing.sending import marketing_cap
@@ -43,12 +43,14 @@ from wagtail_kwiga.payments import polling
 
 @dataclass(frozen=True)
 class Case:
-    """One run with all that its decision may know. Without a definition, ``fault`` says why it cannot be read."""
+    """One run with all that its decision may know. Without a definition, ``fault`` says why it cannot be read; ``newer`` says
+    that it was written by a newer release."""
 
     run: RunSnapshot
     definition: Definition | None
     facts: Facts
     fault: str = ""
+    newer: bool = False
 
 
 @dataclass
@@ -81,7 +83,8 @@ def load(runs: Sequence[Run], now: dt.datetime, contacts: Mapping[int, Contact] 
         snapshot = snapshot_of(run)
         definition = definitions.get(run.version_id)
         facts = world.facts(run, snapshot, definition)
-        batch.cases[run.pk] = Case(snapshot, definition, facts, faults.get(run.version_id, ""))
+        fault = faults.get(run.version_id)
+        batch.cases[run.pk] = Case(snapshot, definition, facts, str(fault or ""), isinstance(fault, NewerVersion))
     return batch
 
 
@@ -116,15 +119,15 @@ def order_snapshot(order: Order) -> OrderSnapshot:
     )
 
 
-def _definitions(version_ids: Iterable[int]) -> tuple[dict[int, Definition], dict[int, str]]:
-    """The definitions by version, and why some cannot be read: an unknown step pauses its runs, it is never left out."""
+def _definitions(version_ids: Iterable[int]) -> tuple[dict[int, Definition], dict[int, ScenarioFault]]:
+    """The definitions by version, and why some cannot be read: an unknown step is never left out."""
     kinds = registry.kinds()
     read, faults = {}, {}
     for pk, data in ScenarioVersion.objects.filter(pk__in=list(version_ids)).values_list("pk", "definition"):
         try:
             read[pk] = Definition.from_json(data, kinds)
         except ScenarioFault as fault:
-            faults[pk] = str(fault)
+            faults[pk] = fault
     return read, faults
 
 

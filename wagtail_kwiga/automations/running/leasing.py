@@ -10,10 +10,10 @@ import datetime as dt
 from dataclasses import dataclass
 
 from django.db import connections, router
-from django.db.models import F, Q
+from django.db.models import Exists, F, Q
 from django.utils.crypto import get_random_string
 
-from wagtail_kwiga import conf, locking
+from wagtail_kwiga import conf, installation, locking
 from wagtail_kwiga.automations.models import Run
 
 #: Tries after which a run is a suspect.
@@ -37,7 +37,8 @@ class Claim:
 
 def claim(now: dt.datetime, batch: int) -> Claim:
     """Lease up to ``batch`` due runs, longest due first. One statement on PostgreSQL, where workers pass by each other's
-    rows; elsewhere a look, and where somebody is due two statements in a writing transaction."""
+    rows; elsewhere a look, and where somebody is due two statements in a writing transaction. Nobody is leased on a copy of the
+    database (``installation``): the same statement asks that."""
     token = get_random_string(32)
     until = now + dt.timedelta(seconds=conf.settings.LEASE_SECONDS)
     if connections[router.db_for_write(Run)].vendor == "postgresql":
@@ -70,7 +71,7 @@ def _due(now: dt.datetime) -> Q:
 
 def _claim_in_two(now: dt.datetime, until: dt.datetime, token: str, batch: int) -> list[tuple[int, int, int]]:
     due = Run.objects.filter(_due(now)).order_by("due_at", "pk")
-    if not due.exists():
+    if not due.filter(~Exists(installation.holding())).exists():
         return []
     with locking.atomic_write():
         rows = list(locking.locked(due, skip=True).values_list("pk", "contact_id", "attempts")[:batch])
@@ -83,10 +84,11 @@ def _claim_in_two(now: dt.datetime, until: dt.datetime, token: str, batch: int) 
 def _claim_in_one(now: dt.datetime, until: dt.datetime, token: str, batch: int) -> list[tuple[int, int, int]]:
     connection = connections[router.db_for_write(Run)]
     table = connection.ops.quote_name(Run._meta.db_table)
+    held, identities = installation.holding().values("pk").query.get_compiler(connection=connection).as_sql()
     sql = f"""
         WITH due AS MATERIALIZED (
             SELECT id, contact_id, attempts FROM {table}
-            WHERE state = 'active' AND due_at <= %s AND (lease = '' OR leased_until <= %s)
+            WHERE state = 'active' AND due_at <= %s AND (lease = '' OR leased_until <= %s) AND NOT EXISTS ({held})
             ORDER BY due_at, id LIMIT %s FOR NO KEY UPDATE SKIP LOCKED
         )
         UPDATE {table} AS run
@@ -95,5 +97,5 @@ def _claim_in_one(now: dt.datetime, until: dt.datetime, token: str, batch: int) 
         RETURNING run.id, run.contact_id, due.attempts
     """  # noqa: S608  (a table name of our own)
     with connection.cursor() as cursor:
-        cursor.execute(sql, [now, now, batch, token, until, SUSPECT_AFTER])
+        cursor.execute(sql, [now, now, *identities, batch, token, until, SUSPECT_AFTER])
         return list(cursor.fetchall())

@@ -9,13 +9,15 @@ from typing import cast
 from django.core.exceptions import ObjectDoesNotExist
 
 from wagtail_kwiga.automations.core.snapshots import TemplateSnapshot
-from wagtail_kwiga.exceptions import KwigaError
-from wagtail_kwiga.mailing import classification
+from wagtail_kwiga.exceptions import KwigaError, TemplateFault
+from wagtail_kwiga.mailing import classification, placeholders, references
 from wagtail_kwiga.mailing.authoring import versions
 from wagtail_kwiga.mailing.models import EmailTemplateVersion
 
 #: Template, language, and whether it is marketing unless it says itself that it is not.
 Mail = tuple[int, str, bool]
+#: What the fault of an e-mail begins with that only a newer release can compile or fill.
+NEWER = "newer_version"
 
 
 @dataclass
@@ -40,6 +42,10 @@ def load(templates: Collection[tuple[int, bool]], languages: Collection[str]) ->
             found.versions = cast(dict[Mail, EmailTemplateVersion], versions.for_many(wanted))
         except (KwigaError, ObjectDoesNotExist):
             faults = _one_by_one(found, wanted)
+    known = placeholders.registry()
+    for mail, one in found.versions.items():  # compiled by a newer release, for placeholders of its own
+        if strange := sorted(name for name in one.placeholders if name not in known and not references.is_name(name)):
+            faults[mail] = f"{NEWER}: {', '.join(strange)}"
     for mail in wanted:
         pk, language, marketing = mail
         version = found.versions.get(mail)
@@ -60,5 +66,6 @@ def _one_by_one(found: Mails, wanted: list[Mail]) -> dict[Mail, str]:
         try:
             found.versions[key] = versions.for_many([key])[key]
         except (KwigaError, ObjectDoesNotExist) as fault:
-            faults[key] = str(fault) or "gone"
+            # It was without a fault when it was published: whoever published it knew more than we do.
+            faults[key] = f"{NEWER}: {fault}" if isinstance(fault, TemplateFault) else str(fault) or "gone"
     return faults

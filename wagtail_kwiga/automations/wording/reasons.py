@@ -60,6 +60,9 @@ _WORDS: dict[str, Any] = {
     # held
     "error": _("Something went wrong; held until somebody has looked at it."),
     "definition": _("This version of the scenario cannot be read; held until that is mended."),
+    "restored": _(
+        "The database was restored from a backup, and this step may have been taken before that; held until somebody decides."
+    ),
     "template_missing": _("The e-mail cannot be sent; held until that is mended."),
     "too_many_attempts": _("Tried as often as allowed without coming to an end; held."),
 }

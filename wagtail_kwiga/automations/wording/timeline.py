@@ -18,6 +18,10 @@ SENTENCES = {
     "automations.stopped": _("Stopped by staff; mail that still waited was called back."),
     "automations.stopped_all": _("All runs stopped by staff: %(runs)s."),
     "automations.let_go_on": _("Set going again by staff."),
+    "automations.newer_version": _(
+        "This scenario was published by a newer version of the software (or uses an extension that is not there), and no worker "
+        "can read it: people wait inside. Please have all workers run the same version."
+    ),
     "automations.enrolment_failed": _("The scenarios could not take note of this (%(what)s): %(error)s"),
 }
 

@@ -32,6 +32,10 @@ from wagtail_kwiga.pricing.money import Money
 
 PROVIDER, BY_HAND = "provider", "by_hand"
 _SAID: dict[str, tuple[Any, Any]] = {
+    RefundState.REQUESTED: (
+        messages.warning,
+        _("The refund of %(amount)s is noted, but no money moves: this installation holds back. See the home page."),
+    ),
     RefundState.DONE: (messages.success, _("%(amount)s was given back.")),
     RefundState.PENDING: (
         messages.success,

@@ -17,7 +17,7 @@ from django.utils.module_loading import import_string
 from django.utils.translation import gettext as _
 
 from wagtail_kwiga import conf
-from wagtail_kwiga.exceptions import KwigaError
+from wagtail_kwiga.exceptions import KwigaError, NewerVersion
 from wagtail_kwiga.mailing.models import EmailAttachment, OutgoingEmail
 from wagtail_kwiga.mailing.sending.message import HAS_POLICIES, Message
 
@@ -87,8 +87,8 @@ def rows_for(email: OutgoingEmail, files: Iterable[Attached]) -> list[EmailAttac
 
 
 def attach(message: Message, email: OutgoingEmail) -> None:
-    """Put the files of ``email`` on its message, making those that are made now. Raises whatever a maker raises, ``TypeError``
-    where it returns no bytes, and ``KwigaError`` where all of them are too big together."""
+    """Put the files of ``email`` on its message, making those that are made now. Raises whatever a maker raises,
+    ``NewerVersion`` for a maker that is not there, ``TypeError`` where it returns no bytes, and ``KwigaError`` where all of them are too big together."""
     made = [(row, _content(row, email)) for row in email.attachments.all()]
     check_size((row.name, len(content)) for row, content in made)
     for row, content in made:
@@ -98,7 +98,11 @@ def attach(message: Message, email: OutgoingEmail) -> None:
 def _content(row: EmailAttachment, email: OutgoingEmail) -> bytes:
     if not row.maker:
         return bytes(cast(bytes, row.content))
-    content = import_string(row.maker)(email, **row.arguments)
+    try:
+        make = import_string(row.maker)
+    except ImportError as fault:
+        raise NewerVersion(f"Nobody here makes {row.name!r}: {fault}") from fault
+    content = make(email, **row.arguments)
     if not isinstance(content, bytes):
         raise TypeError(f"{row.maker} returned {type(content).__name__} for {row.name!r}, and not bytes.")
     return content

@@ -18,11 +18,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import CharField, DateTimeField, QuerySet, prefetch_related_objects
+from django.db.models import CharField, DateTimeField, QuerySet, TextField, prefetch_related_objects
 from django.db.models import PositiveSmallIntegerField as SmallNumber
 
-from wagtail_kwiga import conf, hooks, locking
+from wagtail_kwiga import conf, hooks, installation, locking, newer_release
 from wagtail_kwiga.compiled_queries import ExistsMany, Param, Update
+from wagtail_kwiga.exceptions import NewerVersion
 from wagtail_kwiga.mailing import link_building, sender, suppression, timeline
 from wagtail_kwiga.mailing.classification import Kind
 from wagtail_kwiga.mailing.events import EmailSent
@@ -68,7 +69,7 @@ def deliver_due(
 ) -> DeliverySummary:
     """Hand over what is due at ``now``, in batches, until nothing is left or ``seconds`` have passed.
 
-    Several workers may do this at once. Not to be called within a transaction: what it marks must be seen by others
+    Several workers may do this at once. On a copy of the database (``installation``) nothing is touched. Not to be called within a transaction: what it marks must be seen by others
     before the hand-over begins.
     """
     now = now or conf.now()
@@ -76,7 +77,10 @@ def deliver_due(
     began = time.monotonic()
     budget = conf.settings.SWEEP_SECONDS if seconds is None else seconds
     summary = DeliverySummary()
-    is_due, is_broken, is_doubtful = _ANYTHING.ask(now=now, since=_receipts_before(now))
+    identities = installation.spelled_identities()
+    is_due, is_broken, is_doubtful, is_held = _ANYTHING.ask(now=now, since=_receipts_before(now), identities=identities)
+    if is_held:
+        return summary
     if is_broken or is_doubtful:
         for status in _tidy_up(now):
             summary.count(status)
@@ -122,17 +126,23 @@ def _receipts_before(now: dt.datetime) -> dt.datetime:
 
 def _doubtful_receipts(since: Any) -> QuerySet[OutgoingEmail]:
     """Receipts of unknown end that get their second try."""
-    return OutgoingEmail.objects.filter(
-        status=Status.UNKNOWN, purpose=Purpose.RECEIPT, settled_by="", sending_at__lte=since
-    )
+    return will_be_tried_again().filter(sending_at__lte=since)
 
 
-#: Whether anything is due, anything was left behind, any receipt is to be tried again: all that an idle sweep asks.
+def will_be_tried_again() -> QuerySet[OutgoingEmail]:
+    """Receipts of unknown end that are sent once more by themselves: not those of a database that was restored."""
+    receipts = OutgoingEmail.objects.filter(status=Status.UNKNOWN, purpose=Purpose.RECEIPT, settled_by="")
+    return receipts.filter(sending_at__isnull=False).exclude(why=told(Why.RESTORED))
+
+
+#: Whether anything is due, anything was left behind, any receipt is to be tried again, and whether this is a copy that holds
+#: back: all that an idle sweep asks.
 _ANYTHING = ExistsMany(
     lambda: (
         _due(Param("now", DateTimeField())),
         _overdue(Param("now", DateTimeField())),
         _doubtful_receipts(Param("since", DateTimeField())),
+        installation.holding(Param("identities", TextField())),
     )
 )
 
@@ -184,6 +194,8 @@ def _deliver(
     try:
         is_retold = time_left.tell(email, now)
         message = mail_connection.compose(email, by)
+    except NewerVersion as fault:
+        return _leave_to_newer(email, fault, now)
     except Exception as error:
         logger.exception("Mail %s could not be composed", email.pk)
         return _book(email, DeliveryResult(Outcome.FAILED, told(Why.CANNOT_COMPOSE, error)), now, was=Status.LEASED)
@@ -203,6 +215,16 @@ def _deliver(
     if verdict.fate is not Outcome.SENT:
         logger.warning("Mail %s: %s (%s)", email.pk, verdict.fate, verdict.why)
     return _book(email, verdict, now, was=Status.SENDING)
+
+
+def _leave_to_newer(email: OutgoingEmail, fault: NewerVersion, now: dt.datetime) -> str | None:
+    """Only a newer release can make the mail, and so it waits for a newer worker. A person is told where none comes."""
+    status = _book(email, DeliveryResult(Outcome.NEWER, told(Why.NEWER_VERSION, fault)), now, was=Status.LEASED)
+    if status and newer_release.has_waited_too_long(email.queued_at, now):
+        with locking.atomic_write():
+            if not timeline.is_told(email, "mailing.newer_version"):
+                timeline.note(email, "mailing.newer_version", now=now, attention=True)
+    return status
 
 
 def _claim(email: OutgoingEmail, by: sender.Sender, now: dt.datetime, passed: float) -> str | None:
@@ -275,6 +297,8 @@ def _book(email: OutgoingEmail, verdict: DeliveryResult, now: dt.datetime, *, wa
                 logger.warning("Mail %s was settled by somebody else meanwhile; not booked: %s", email.pk, verdict)
                 return None
             timeline.tick_off(email, now=now)
+        if status != Status.QUEUED and email.why.startswith(Why.NEWER_VERSION):
+            timeline.tick_off(email, now=now)
         for name, value in changes.items():
             setattr(email, name, value)
         if verdict.fate is Outcome.REFUSED:
@@ -308,6 +332,9 @@ def _changes(
             return changes | {"status": Status.SUPPRESSED}
         case Outcome.UNKNOWN:
             return changes | {"status": Status.UNKNOWN}
+        case Outcome.NEWER:  # nobody has tried
+            due_at = now + newer_release.RETRY_AFTER
+            return changes | {"status": Status.QUEUED, "attempts": email.attempts, "due_at": due_at}
         case Outcome.LATER if attempts < conf.settings.MAX_ATTEMPTS:
             wait = dt.timedelta(minutes=BACKOFF[min(attempts, len(BACKOFF)) - 1])
             return changes | {

@@ -7,6 +7,7 @@ import hashlib
 import smtplib
 from typing import Any
 
+from wagtail_kwiga.exceptions import NewerVersion
 from wagtail_kwiga.mailing import link_building, rendering
 from wagtail_kwiga.mailing.classification import Kind
 from wagtail_kwiga.mailing.models import OutgoingEmail
@@ -27,9 +28,11 @@ END = b"\r\n.\r\n"
 def compose(email: OutgoingEmail, sender: Sender) -> Message:
     """The message of ``email``. The same mail gives the same message each time, its Message-ID included.
 
-    Raises what making its files raises, and ``ValueError`` for an address with special letters before the @. No form of ours takes one, but it may have come in
+    Raises what making its files raises, ``NewerVersion`` for one that only a newer release can make, and ``ValueError`` for an address with special letters before the @. No form of ours takes one, but it may have come in
     otherwise, and Django 5.2 would write it as another address, which may belong to somebody.
     """
+    if email.purpose not in OutgoingEmail.Purpose.values:  # what is asked before such a mail leaves, nobody knows here
+        raise NewerVersion(f"There is no purpose {email.purpose!r} of mail here.")
     for address in (email.to_email, sender.address, sender.reply_to):
         if not address.rpartition("@")[0].isascii():
             raise ValueError("No mail can be sent from or to an address with special letters before the @.")

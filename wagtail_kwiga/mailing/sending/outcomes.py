@@ -25,6 +25,8 @@ class Outcome(StrEnum):
     SENT = "sent"
     #: Not taken for certain; trying again is right.
     LATER = "later"
+    #: Not tried: a newer release has written it, and a newer worker is to send it.
+    NEWER = "newer"
     #: The address does not take mail.
     REFUSED = "refused"
     #: Not taken, and trying again would not help.

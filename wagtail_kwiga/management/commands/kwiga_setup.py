@@ -7,6 +7,7 @@ is left as it is.
 
 from __future__ import annotations
 
+import datetime as dt
 from argparse import ArgumentParser
 from typing import Any
 
@@ -16,8 +17,12 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db.models import Q
 from wagtail.models import Site
 
-from wagtail_kwiga import background, conf, locking
+from wagtail_kwiga import background, conf, installation, locking
 from wagtail_kwiga.background import Heartbeat
+from wagtail_kwiga.installation import Installation, Standing
+from wagtail_kwiga.management import restoring
+from wagtail_kwiga.management.arguments import instant
+from wagtail_kwiga.orders.models import Order
 from wagtail_kwiga.site_settings import KwigaSettings
 
 EDITORS = "Kwiga: Editors"
@@ -68,6 +73,16 @@ HANDED_OUT: tuple[tuple[int, str, tuple[str, ...]], ...] = (
 )
 
 
+_STANDINGS = {
+    Standing.PRODUCTION: "production.",
+    Standing.HELD: "held: no mail goes out, no scenario goes on, no refund is asked for (--this-is-production ends that).",
+    Standing.UNDECIDED: (
+        "this database is that of another one, so mail, scenarios and refunds hold back. "
+        "Say --this-is-production, if these data are worked on nowhere else, or --hold."
+    ),
+}
+
+
 class Command(BaseCommand):
     help = (
         "Make or put right the schedule of the worker, the groups of the sales screens and the settings of each site."
@@ -75,16 +90,65 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--no-groups", action="store_true", help="Make no groups; this site has its own.")
+        whose = parser.add_mutually_exclusive_group()
+        whose.add_argument(
+            "--this-is-production",
+            action="store_const",
+            const=Installation.State.PRODUCTION,
+            dest="state",
+            help="These data are worked on here and nowhere else: mail, scenarios and refunds go on.",
+        )
+        whose.add_argument(
+            "--hold",
+            action="store_const",
+            const=Installation.State.HELD,
+            dest="state",
+            help="This is a copy: send no mail, let no scenario go on, ask for no refund.",
+        )
 
-    def handle(self, *, no_groups: bool, **options: Any) -> None:
+        parser.add_argument(
+            "--restored-from",
+            metavar="ISO8601",
+            help="The database was restored from a backup made at this instant: leave what fell due since to people.",
+        )
+        parser.add_argument(
+            "--dry-run", action="store_true", help="With --restored-from: only tell what would be left to people."
+        )
+
+    def handle(
+        self,
+        *,
+        no_groups: bool,
+        state: str | None = None,
+        restored_from: str | None = None,
+        dry_run: bool = False,
+        **options: Any,
+    ) -> None:
+        if restored_from is not None:
+            self._restored(instant("--restored-from", restored_from), conf.now(), dry_run)
+        elif dry_run:
+            raise CommandError("--dry-run goes with --restored-from.")
+        if dry_run:
+            return
         with locking.atomic_write():
             self._lock()
+            self._installation(state)
             self._schedule()
             if not no_groups:
                 for name in (EDITORS, SALES):
                     self._group(name)
             self._settings()
         self._strangers()
+
+    def _restored(self, backup: dt.datetime, now: dt.datetime, dry_run: bool) -> None:
+        if backup > now:
+            raise CommandError(f"--restored-from: {backup.isoformat()} lies in the future.")
+        doubts = restoring.count(backup, now) if dry_run else restoring.put_in_doubt(backup, now)
+        self._tell(
+            f"Restored from {backup:%Y-%m-%d %H:%M:%S %Z}; {'would be' if dry_run else 'now'} left to people: "
+            f"{doubts.mails} mails whose delivery is unknown, {doubts.runs} people held inside scenarios, "
+            f"{doubts.refunds} refunds whose outcome is unknown."
+        )
 
     def _tell(self, text: str) -> None:
         self.stdout.write(text)
@@ -94,6 +158,12 @@ class Command(BaseCommand):
         Heartbeat.objects.get_or_create(name="kwiga_setup", defaults={"at": conf.now()})
         locking.locked(Heartbeat.objects.filter(name="kwiga_setup")).get()
         background.beat("kwiga_setup")
+
+    def _installation(self, state: str | None) -> None:
+        if state is not None:
+            installation.decide(state, note="kwiga_setup")
+        standing = installation.settle(is_unused=lambda: not Order.objects.exists())
+        self._tell(f"Installation: {_STANDINGS[standing]}")
 
     def _schedule(self) -> None:
         if not apps.is_installed("django_q"):

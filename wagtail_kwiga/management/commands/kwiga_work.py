@@ -12,10 +12,21 @@ from typing import Any
 from django.core import checks
 from django.core.management.base import BaseCommand, CommandError
 from django.db import close_old_connections
-from django.utils import timezone
 
-from wagtail_kwiga import background, conf, tasks
+from wagtail_kwiga import background, conf, installation, tasks
 from wagtail_kwiga.background import Heartbeat
+from wagtail_kwiga.installation import Standing
+from wagtail_kwiga.management.arguments import instant
+
+#: Exit status of a pass on a database that is another installation's, as long as nobody has said anything.
+HOLDS_BACK = 3
+UNDECIDED = (
+    "This database is that of another installation: mail, scenarios and refunds hold back until you run "
+    "kwiga_setup --this-is-production or kwiga_setup --hold."
+)
+HELD = (
+    "This installation is held: mail, scenarios and refunds hold back until you run kwiga_setup --this-is-production."
+)
 
 
 class Command(BaseCommand):
@@ -53,6 +64,8 @@ class Command(BaseCommand):
             self._loop(loop)
         elif self._pass(_instant(at) if at else None):
             raise CommandError("Not every sweep ran; see the log.", returncode=1)
+        elif installation.standing() == Standing.UNDECIDED:
+            raise CommandError(UNDECIDED, returncode=HOLDS_BACK)
 
     def _pass(self, at: dt.datetime | None) -> bool:
         """One pass; returns whether a sweep failed. A pass at a given instant is no sign of life: no heartbeat."""
@@ -62,6 +75,8 @@ class Command(BaseCommand):
         for outcome in outcomes:
             line = f"{outcome} ({outcome.seconds:.1f} s)"
             self.stdout.write(self.style.ERROR(line) if outcome.error else line)
+            if isinstance(outcome.result, Standing) and not outcome.result.may_act:
+                self.stdout.write(self.style.WARNING(_told(outcome.result)))
         return any(outcome.error for outcome in outcomes)
 
     def _loop(self, pause: float) -> None:
@@ -79,10 +94,16 @@ class Command(BaseCommand):
         self.stdout.write("Stopped.")
 
     def _status(self) -> None:
-        last, note = Heartbeat.objects.filter(name=background.SWEEP).values_list("at", "note").first() or (None, "")
+        beat = Heartbeat.objects.filter(name=background.SWEEP).annotate(**installation.columns()).first()
         limit = dt.timedelta(minutes=conf.settings.HEARTBEAT_STALE_MINUTES)
-        if last is None:
+        if beat is None:
             raise CommandError("No pass has ever run here.", returncode=1)
+        found = installation.standing_of(beat)
+        if found == Standing.UNDECIDED:
+            raise CommandError(UNDECIDED, returncode=HOLDS_BACK)
+        if not found.may_act:
+            self.stdout.write(self.style.WARNING(_told(found)))
+        last, note = beat.at, beat.note
         age = conf.now() - last
         told = f"The last pass ran at {last:%Y-%m-%d %H:%M:%S %Z}, {int(age.total_seconds())} seconds ago."
         if age > limit:
@@ -90,6 +111,10 @@ class Command(BaseCommand):
         self.stdout.write(told)
         if note:  # no reason to fail: whoever restarts the worker on that would restart it for ever, and mend nothing
             self.stdout.write(self.style.WARNING(f"But not every sweep of it ran ({note}); see the log."))
+
+
+def _told(standing: Standing) -> str:
+    return UNDECIDED if standing == Standing.UNDECIDED else HELD
 
 
 class _Stop:
@@ -119,16 +144,10 @@ class _Stop:
 
 
 def _instant(text: str) -> dt.datetime:
-    """The aware instant that ``text`` names; without an offset it is meant in the site's TIME_ZONE."""
-    try:
-        instant = dt.datetime.fromisoformat(text)
-    except ValueError as error:
-        raise CommandError(f"--at wants an instant such as 2027-03-01T12:30+01:00, not {text!r}.") from error
-    if timezone.is_naive(instant):
-        instant = timezone.make_aware(instant)
-    if instant > conf.now() and not conf.settings.ALLOW_TIME_TRAVEL:
+    found = instant("--at", text)
+    if found > conf.now() and not conf.settings.ALLOW_TIME_TRAVEL:
         raise CommandError(
-            f"{instant.isoformat()} lies in the future: mails would go out early. "
+            f"{found.isoformat()} lies in the future: mails would go out early. "
             'Sandboxes may set WAGTAIL_KWIGA["ALLOW_TIME_TRAVEL"].'
         )
-    return instant
+    return found
