@@ -13,6 +13,7 @@ import shutil
 import subprocess
 import tomllib
 from collections import Counter
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -23,6 +24,7 @@ from django.db import connection
 from django.utils import timezone, translation
 from hypothesis import settings as hypothesis_settings
 
+from tests import migrated_database
 from tests.drills.servers import find_postgres
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -253,9 +255,26 @@ def pytest_terminal_summary(terminalreporter):
 
 
 @pytest.fixture(scope="session")
-def django_db_setup(django_db_setup, django_db_blocker):
+def django_db_modify_db_settings(django_db_modify_db_settings, request):
+    """A migrated database is kept and begun with (``tests.migrated_database``)."""
+    if connection.vendor != "sqlite":
+        yield
+        return
+    with ExitStack() as stack:
+        stack.enter_context(migrated_database.kept(connection, migrated_database.FOLDER))
+        request.config.stash[_KEEP] = stack
+        yield
+
+
+_KEEP = pytest.StashKey[ExitStack]()
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup, django_db_blocker, request):
     """PostgreSQL drops no database while somebody is in it, and the session of a process that a test has just killed
     may take a moment to notice."""
+    if (stack := request.config.stash.get(_KEEP, None)) is not None:
+        stack.close()
     yield
     if connection.vendor == "postgresql":
         with django_db_blocker.unblock(), connection.cursor() as cursor:
