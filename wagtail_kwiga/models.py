@@ -19,6 +19,7 @@ from wagtail_kwiga.mailing.models import (
     EmailAttachment,
     EmailTemplate,
     EmailTemplateVersion,
+    OfferEmail,
     OutgoingEmail,
     Suppression,
 )
@@ -47,6 +48,7 @@ __all__ = [
     "ListMembership",
     "Offer",
     "OfferAllowedCoupon",
+    "OfferEmail",
     "OfferPage",
     "OfferProduct",
     "Order",

@@ -45,6 +45,9 @@ class Why(StrEnum):
     #: With what has become of it behind: ``promise_over: coupon_used_up``.
     PROMISE_OVER = "promise_over"
     WORSE_AGAIN = "worse_again"
+    ORDER_OVER = "order_over"
+    PAYMENT_MOVED_ON = "payment_moved_on"
+    ACCESS_CLOSED = "access_closed"
 
 
 #: Why a coupon takes nothing off for somebody, as staff read it: ``coupon_`` and the reason of ``coupons.rules``.
@@ -92,6 +95,9 @@ _SENTENCES: dict[str, Any] = {
     Why.OWNED: _("The person already owns everything this offer includes."),
     Why.PROMISE_OVER: _("What it promises no longer holds."),
     Why.WORSE_AGAIN: _("It was rewritten once, and the price or the deadline has become worse again."),
+    Why.ORDER_OVER: _("The order was replaced by a newer one, or is closed."),
+    Why.PAYMENT_MOVED_ON: _("The payment has gone on since."),
+    Why.ACCESS_CLOSED: _("What it tells of has been taken away or frozen since."),
     "not_for_sale": _("The offer is not for sale at present."),
     **COUPON_REFUSED,
 }

@@ -24,6 +24,7 @@ class Sender:
     reply_to: str = ""
     seller_name: str = ""
     postal_footer: str = ""
+    tax_number: str = ""
     promo_policy: str = PromoPolicy.EVERYBODY
     recovery_on: bool = True
     #: The site whose settings these are.
@@ -78,6 +79,7 @@ def _of(site: Site) -> Sender:
         reply_to=given.reply_to,
         seller_name=given.seller_name or given.sender_name or name,
         postal_footer=given.postal_footer,
+        tax_number=given.tax_number,
         promo_policy=given.promo_policy,
         recovery_on=given.recovery_on,
         site_id=site.pk,

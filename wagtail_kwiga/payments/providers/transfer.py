@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime as dt
 from typing import Any
 
@@ -9,8 +10,8 @@ from django.utils.translation import gettext_lazy as _
 
 from wagtail_kwiga.orders.models import Order
 from wagtail_kwiga.orders.statuses import PaymentKind
-from wagtail_kwiga.payments.models import PaymentAttempt
-from wagtail_kwiga.payments.provider import Instructions, Provider, Urls
+from wagtail_kwiga.payments.models import Payment, PaymentAttempt
+from wagtail_kwiga.payments.provider import Instructions, Provider, TransferDetails, Urls
 from wagtail_kwiga.pricing.money import Money
 from wagtail_kwiga.site_settings import sales_settings
 
@@ -33,19 +34,21 @@ class TransferProvider(Provider):
         return self.instructions(attempt)
 
     def instructions(self, attempt: PaymentAttempt) -> Instructions:
-        payment = attempt.payment
+        details = self.transfer_details(attempt.payment)
+        asked = {"amount": Money(attempt.amount, attempt.currency)}
+        return Instructions("wagtail_kwiga/payments/transfer.html", dataclasses.asdict(details) | asked)
+
+    def transfer_details(self, payment: Payment) -> TransferDetails:
+        """One query, for the bank data of the order's site."""
         bank = sales_settings(payment.order.site_id)
-        return Instructions(
-            "wagtail_kwiga/payments/transfer.html",
-            {
-                "holder": bank.bank_holder or bank.seller_name,
-                "iban": grouped(bank.bank_iban),
-                "bic": bank.bank_bic.strip().upper(),
-                "bank": bank.bank_name,
-                "amount": Money(attempt.amount, attempt.currency),
-                "reference": payment.reference,
-                "until": payment.order.expires_at,
-            },
+        return TransferDetails(
+            holder=bank.bank_holder or bank.seller_name,
+            iban=grouped(bank.bank_iban),
+            bic=bank.bank_bic.strip().upper(),
+            bank=bank.bank_name,
+            amount=payment.rest,
+            reference=payment.reference,
+            until=payment.order.expires_at,
         )
 
 
