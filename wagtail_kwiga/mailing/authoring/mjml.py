@@ -205,26 +205,27 @@ def _optional(name: str, block: RenderedBlock, sheet: Canvas) -> RenderedBlock:
     return RenderedBlock(f"{begin}{block.mjml}{end}", placeholder_syntax.section(name, block.text))
 
 
-#: A row of a table: its label, what stands there, and the placeholder without whose value the row is left out.
-Row = tuple[str, str, str]
+#: A row of a table: its label, the placeholders that stand there line by line, and the one without whose value it is left out.
+Row = tuple[str, tuple[str, ...], str]
 
 
 def _table(title: str, rows: list[Row], sheet: Canvas, *, strong: str = "") -> RenderedBlock:
     """A heading line and rows of label and value, the row ``strong`` in bold; rows without a value are left out."""
     end = "left" if get_language_bidi() else "right"
     html, text = [], [title]
-    for label, value, needed in rows:
-        shown = f"<strong>{value}</strong>" if value == strong else value
+    for label, values, needed in rows:
+        shown = f"<strong>{values[0]}</strong>" if values == (strong,) else "<br>".join(values)
         html.append(
             placeholder_syntax.section(
                 needed,
-                f'<tr class="kw-row"><td class="kw-soft" style="padding:9px 16px 9px 0;border-top:1px solid {styles.LINE};'
-                f'color:{styles.SOFT};vertical-align:top">{placeholder_syntax.to_html(label)}</td>'
+                f'<tr class="kw-row kw-pair"><td class="kw-soft" style="padding:9px 16px 9px 0;border-top:1px solid '
+                f'{styles.LINE};color:{styles.SOFT};vertical-align:top;word-break:normal">'
+                f"{placeholder_syntax.to_html(label)}</td>"
                 f'<td style="padding:9px 0;border-top:1px solid {styles.LINE};text-align:{end};vertical-align:top;'
                 f'word-break:break-word">{shown}</td></tr>',
             )
         )
-        text.append(placeholder_syntax.section(needed, f"\n{label}: {value}"))
+        text.append(placeholder_syntax.section(needed, f"\n{label}: " + "\n".join(values)))
     head = f'<div style="font-weight:600">{placeholder_syntax.to_html(title)}</div>'
     return RenderedBlock(
         f'<mj-text css-class="kw-ink kw-edge" padding="10px 32px 6px" align="{_start()}">{sheet.slot(head)}</mj-text>'
@@ -234,8 +235,9 @@ def _table(title: str, rows: list[Row], sheet: Canvas, *, strong: str = "") -> R
     )
 
 
-def _row(label: str, name: str, needed: str = "") -> Row:
-    return label, str(Token(name)), needed or name
+def _row(label: str, name: str, needed: str = "", *, more: str = "") -> Row:
+    values = (str(Token(name)), str(Token(more))) if more else (str(Token(name)),)
+    return label, values, needed or name
 
 
 def _order_details(value: Any, sheet: Canvas) -> RenderedBlock:
@@ -248,11 +250,10 @@ def _order_details(value: Any, sheet: Canvas) -> RenderedBlock:
         _row(pgettext("what was ordered", "What"), "order.lines"),
         _row(gettext("Price"), "order.list_price", "order.discount"),
         _row(gettext("Discount"), "order.discount"),
-        (pgettext("of an order", "Total"), total, "order.total"),
+        (pgettext("of an order", "Total"), (total,), "order.total"),
         _row(gettext("Payment method"), "order.method"),
-        _row(gettext("Seller"), "seller.name"),
-        _row(gettext("Seller's address"), "seller.address"),
-        _row(gettext("Seller's tax number"), "seller.tax_number"),
+        _row(gettext("Seller"), "seller.name", more="seller.address"),
+        _row(gettext("Tax number"), "seller.tax_number"),
         _row(gettext("Buyer"), "order.buyer"),
         _row(gettext("Terms of sale"), "order.terms"),
     ]
@@ -266,7 +267,7 @@ def _how_to_pay(value: Any, sheet: Canvas) -> RenderedBlock:
     account = _table(
         title,
         [
-            (gettext("Amount"), amount, "payment.amount"),
+            (gettext("Amount"), (amount,), "payment.amount"),
             _row(gettext("Account holder"), "payment.holder"),
             _row(gettext("Account number (IBAN)"), "payment.iban"),
             _row(pgettext("of a bank", "BIC"), "payment.bic"),
