@@ -172,7 +172,7 @@ TEXTS: tuple[OrderWords, ...] = (
     OrderWords(
         "order.lines",
         _("what was ordered, with its access"),
-        _("Watercolour for beginners\n(access for 12 months)"),
+        _("Watercolour for beginners (access for 12 months)"),
         _of_order(_lines),
         lines=True,
     ),
@@ -191,7 +191,7 @@ TEXTS: tuple[OrderWords, ...] = (
         _of_order(lambda order, s: _moment(order.paid_at, s)),
     ),
     OrderWords("order.method", _("payment method"), _("Bank transfer"), _of_order(_method)),
-    OrderWords("order.buyer", _("name and address of the buyer"), "Ada Lovelace\nada@example.com", _of_order(_buyer), lines=True),
+    OrderWords("order.buyer", _("name and address of the buyer"), "Ada Lovelace, ada@example.com", _of_order(_buyer), lines=True),
     OrderWords(OF_TERMS, _("terms of sale as accepted"), _("accepted on March 1, 2027: Terms of sale"), _of_order(_terms)),
     OrderWords("seller.tax_number", _("seller's tax number"), "IE1234567T", lambda s: s.sender.tax_number),
     OrderWords("payment.amount", _("what is to be paid"), "€120.00", _to_pay),

@@ -173,7 +173,7 @@ class OfferViewSet(SnippetViewSet):
 
     def get_urlpatterns(self) -> list[Any]:
         add_page = AddOfferPageView.as_view(model=OfferPage)
-        ours = [*offer_emails.urlpatterns, *winning_back.urlpatterns()]
+        ours = [*offer_emails.urlpatterns(), *winning_back.urlpatterns()]
         return [*super().get_urlpatterns(), path("add-page/", add_page, name="add_page"), *ours]
 
 
