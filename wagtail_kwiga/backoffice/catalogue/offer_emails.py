@@ -44,9 +44,9 @@ class OfferEmailsForm(forms.Form):
             modes = [
                 choice for choice in Mode.choices if choice[0] != Mode.NONE or occasion not in order_mails.REQUIRED
             ]
-            title, when = WORDS[order_mails.BUILTIN[occasion]]
+            _title, when = WORDS[order_mails.BUILTIN[occasion]]
             self.fields[f"{occasion}-mode"] = forms.ChoiceField(
-                label=title, help_text=when, choices=modes, initial=now.mode, widget=forms.RadioSelect
+                label=_("What is sent"), help_text=when, choices=modes, initial=now.mode, widget=forms.RadioSelect
             )
             self.fields[f"{occasion}-template"] = forms.ModelChoiceField(
                 EmailTemplate.objects.all(),
@@ -76,9 +76,12 @@ class OfferEmailsForm(forms.Form):
             found[str(occasion)] = Chosen(mode, template.pk if mode == Mode.OWN else None)
         return found
 
-    def rows(self) -> list[tuple[Any, Any]]:
-        """The two fields of each occasion."""
-        return [(self[f"{one}-mode"], self[f"{one}-template"]) for one in OfferEmail.Occasion]
+    def rows(self) -> list[tuple[Any, Any, Any]]:
+        """Each occasion: what it is called, and its two fields."""
+        return [
+            (WORDS[order_mails.BUILTIN[one]][0], self[f"{one}-mode"], self[f"{one}-template"])
+            for one in OfferEmail.Occasion
+        ]
 
 
 def _unfit(template: EmailTemplate) -> str:
