@@ -95,7 +95,7 @@ def test_a_mail_that_may_not_go_is_there_and_says_why(trouble, why):
     row.refresh_from_db()
     assert (row.status, row.why) == (Status.SUPPRESSED, why)
     assert str(reasons.sentence(row.why)) != row.why
-    (entry,) = writing.timeline(row.order).filter(code="mailing.suppressed")
+    (entry,) = writing.timeline(row.order).filter(code="mailing.suppressed", facts__email=row.pk)
     assert entry.facts["why"] == why
 
 

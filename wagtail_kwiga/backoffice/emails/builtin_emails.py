@@ -132,7 +132,7 @@ def make_own(request: HttpRequest, name: str) -> HttpResponse:
         title=str(title), subject=subject, preheader=preheader, kind=Kind.SERVICE, locale=locale, live=False,
         has_unpublished_changes=True,
     )  # fmt: skip
-    template.body = builtin_mails.as_stream(blocks)
+    template.body = builtin_mails.as_stream(blocks)  # type: ignore[assignment]  # what the field's descriptor takes
     template.save()
     template.save_revision(user=request.user)
     log(instance=template, action="wagtail.create", user=request.user, content_changed=True)

@@ -11,6 +11,7 @@ import datetime as dt
 import logging
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from django.utils.translation import gettext_lazy as _
 
@@ -192,7 +193,7 @@ def version_of(
 def _tell_fault(template_id: int, title: str, error: str, about: writing.Subject, now: dt.datetime) -> None:
     known = TimelineEntry.objects.filter(code=CANNOT_SEND_OWN, needs_attention=True, attended_at=None)
     is_known = known.filter(facts__template=template_id).exists()
-    facts = {"template": template_id, "title": title, "error": error[:200]}
+    facts: dict[str, Any] = {"template": template_id, "title": title, "error": error[:200]}
     writing.write(about, CANNOT_SEND_OWN, now=now, attention=not is_known, **facts)
 
 
