@@ -275,8 +275,10 @@ def test_looking_at_every_link_changes_nothing(school):
     addresses += [declined.url, *hrefs(declined.content.decode())]
     assert {"return", "order", "pay"} <= look()
     work_at(minutes=[30])
-    (message,) = received()  # who was declined is won back like anybody else
-    addresses += [*hrefs(part(message, "html")), *re.findall(r"http\S+", part(message, "plain"))]
+    failed, message = received()  # who was declined is told so, and won back like anybody else
+    assert "did not go through" in failed["Subject"]
+    for each in (failed, message, *map(read, confirmations())):
+        addresses += [*hrefs(part(each, "html")), *re.findall(r"http\S+", part(each, "plain"))]
     addresses.append(unsubscribe_link(message))
     assert {"resume", "unsubscribe", "/watercolour/"} <= {kind.partition("?")[0] for kind in look()}
     for hours in (24.5, 24 * 8, 24 * 20):  # the coupon has ended, the price holds no more, the order has expired
@@ -382,11 +384,12 @@ def test_pending_keeps_everybody_quiet_until_it_is_paid(school):
     says(page, "We are checking your payment", "The bank has your payment and has not confirmed it yet.")
     assert order_of().status == "processing"
     work_at(minutes=(5, 30, 40, 60, 180))
-    assert purposes() == []
+    assert purposes() == ["order"]
+    assert "is under way" in received()[0]["Subject"]
     at(hours=4)
     says(ada.pay(gateway), "Paid. Thank you!")
     work_at(hours=(4, 5, 30, 60))
-    assert purposes() == ["receipt"]
+    assert purposes() == ["order", "receipt"]
     assert not m.Run.objects.filter(state__in=["active", "paused"]).exists()
 
 
