@@ -127,8 +127,9 @@ def _terms(order: Order, situation: Situation) -> str:
 
 
 def is_address(terms: LegalText) -> bool:
-    """Whether only an address was kept: of terms that stand on another site."""
-    return "://" in terms.text and len(terms.text.split()) == 1
+    """Whether only an address was kept: of terms that stand on another site. They have no title, and only then the text is
+    looked at, which may be long."""
+    return not terms.title and "://" in terms.text and len(terms.text.split()) == 1
 
 
 def _transfer(attribute: str) -> Callable[[Situation], str]:

@@ -126,8 +126,10 @@ def payment_failed(order: Order, attempt_id: int, code: FailureCode, now: dt.dat
 
 
 def read(order_id: int) -> Order:
-    """The order with all that a mail about it asks of it. One query. Raises ``Order.DoesNotExist``."""
-    return Order.objects.select_related("contact", "offer", "site", "accepted_terms").get(pk=order_id)
+    """The order with all that a mail about it asks of it; the words of its terms are read when the mail leaves. One query. Raises
+    ``Order.DoesNotExist``."""
+    orders = Order.objects.select_related("contact", "offer", "site", "accepted_terms")
+    return orders.defer("accepted_terms__text").get(pk=order_id)
 
 
 @dataclass(frozen=True)
