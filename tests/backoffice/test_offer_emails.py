@@ -11,6 +11,8 @@ from django.utils import translation
 
 from tests.backoffice.mails import WRITES, editor, url, words
 from tests.mailing.making import make_template, settings_of_default_site
+from tests.mailing.sending.test_order_mails import mail_about, submit
+from tests.payments.shop import bank_data
 from tests.support import make_offer
 from wagtail_kwiga import models as m
 from wagtail_kwiga.backoffice.emails.builtin_emails import WORDS
@@ -110,6 +112,16 @@ def test_who_may_only_look_makes_none():
     assert url("builtin_own", "receipt") not in page
     assert reader.post(url("builtin_own", "receipt")).status_code == 302
     assert not m.EmailTemplate.objects.exists()
+
+
+def test_the_card_of_a_mail_shows_the_code_that_went_with_it(admin_client):
+    bank_data()
+    row = mail_about(submit(make_offer()), "order_received:")
+    shown = words(admin_client.get(reverse("wagtail_kwiga_mail:shown", args=[row.pk])))
+    assert "data:image/png;base64," in shown
+    assert "cid:" not in shown
+    row.attachments.update(maker="nowhere.to_be_found")
+    assert "cid:" in words(admin_client.get(reverse("wagtail_kwiga_mail:shown", args=[row.pk])))
 
 
 # --- the emails of an offer -----------------------------------------------------------------------------------------------
