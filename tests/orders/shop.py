@@ -18,7 +18,7 @@ from wagtail_kwiga.pricing.money import Money
 from wagtail_kwiga.pricing.quotes import Quote, make_quote
 
 #: Queries that the mail *order received* costs an order that is paid by a link (``tests/mailing/sending/test_order_mails.py``).
-CONFIRMATION = 9
+CONFIRMATION = 10
 
 
 def quote_for(offer: m.Offer, coupon: m.Coupon | None = None) -> Quote:

@@ -10,7 +10,7 @@ that nobody got. Nobody can type one: to whoever reads an editor's words it is a
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from html import escape
@@ -25,6 +25,7 @@ PATTERN = re.compile(
 )
 #: A section: what stands between its two marks is shown where the placeholder has a value.
 _SECTION = re.compile(r"\{\{\? (?P<name>[a-z][a-z0-9_.]*) \}\}(?P<inside>.*?)\{\{/ (?P=name) \}\}", re.DOTALL)
+_GAP = re.compile(r"\n{3,}")
 _BRACES = re.compile(r"\{\{.{0,60}?\}\}|\{\{.{0,30}|\}\}", re.DOTALL)
 #: A brace before another of its kind.
 _DOUBLE = re.compile(r"\{(?=\{)|\}(?=\})")
@@ -118,8 +119,20 @@ def fill_text(source: str, values: Mapping[str, str]) -> str:
     """``source`` with values put in as they are. Where a section is left out, no gap stays."""
     shown = _with_sections(source, values)
     if shown is not source:
-        shown = re.sub(r"\n{3,}", "\n\n", shown)
+        shown = _GAP.sub("\n\n", shown)
     return _between(shown, outside=str, token=lambda token: values.get(token.name, "") or token.default)
+
+
+def settled(html: str, text: str, present: Collection[str]) -> tuple[str, str]:
+    """The two parts of a mail with their sections settled for good: those of the names in ``present`` are shown."""
+    shown = frozenset(present)
+    return _sections_shown(html, shown), _GAP.sub("\n\n", _sections_shown(text, shown))
+
+
+@lru_cache(maxsize=64)
+def conditions_of(html: str, text: str) -> frozenset[str]:
+    """What the sections of the two parts of a mail ask for; empty where there are none."""
+    return frozenset((*conditions_in(html), *conditions_in(text))) if "{{?" in html + text else frozenset()
 
 
 def _with_sections(source: str, values: Mapping[str, str]) -> str:

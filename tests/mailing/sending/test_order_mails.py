@@ -23,7 +23,7 @@ from wagtail_kwiga import models as m
 from wagtail_kwiga.contacts import directory
 from wagtail_kwiga.legal_texts import archive
 from wagtail_kwiga.mailing import suppression
-from wagtail_kwiga.mailing.authoring import transfer_code, versions
+from wagtail_kwiga.mailing.authoring import compiling, transfer_code, versions
 from wagtail_kwiga.mailing.sending import delivery, order_mails
 from wagtail_kwiga.offers import checkout
 from wagtail_kwiga.orders import transitions
@@ -240,8 +240,8 @@ def test_terms_at_another_address_are_told_by_it(smtp):
 
 
 def test_it_costs_a_fixed_number_of_queries():
-    """Nine and a savepoint: the order, the choice for its offer, the words; the outbox asks for the key, the sender, the address
-    and the lines, and writes and reads back. A file costs two more, the account and the sum due of a transfer two."""
+    """Ten and a savepoint: the order, the choice for its offer, the words; the outbox asks for the key, the sender, the address
+    the lines and the words with their sections settled, and writes and reads back. A file costs two more, the account and the sum due of a transfer two."""
     submit(make_offer(), method="sandbox")  # compiles the words once
 
     def cost(method: str, products: int, terms: m.LegalText | None = None) -> int:
@@ -252,9 +252,9 @@ def test_it_costs_a_fixed_number_of_queries():
             order_mails.order_received(order_mails.read(order.pk), START)
         return len([one for one in asked if "SAVEPOINT" not in one["sql"]])
 
-    assert [cost("sandbox", 1), cost("sandbox", 5)] == [9, 9]
-    assert cost("sandbox", 5, accepted()) == 11
-    assert [cost("transfer", 1), cost("transfer", 5, accepted())] == [13, 13]
+    assert [cost("sandbox", 1), cost("sandbox", 5)] == [10, 10]
+    assert cost("sandbox", 5, accepted()) == 12
+    assert [cost("transfer", 1), cost("transfer", 5, accepted())] == [14, 14]
 
 
 # --- paid ----------------------------------------------------------------------------------------------------------------
@@ -317,9 +317,26 @@ def test_a_receipt_that_the_address_refuses_by_the_time_it_leaves_needs_attentio
     assert flagged(order) == ["mailing.suppressed"]
 
 
-def test_the_versions_are_there_before_anybody_orders():
+def test_the_versions_are_there_before_anybody_orders(monkeypatch):
     assert versions.store_builtins(["en", "de"], now=START) >= 12
-    made = m.EmailTemplateVersion.objects.count()
+
+    def compiling_anew(*args: Any, **kwargs: Any) -> None:
+        raise AssertionError("a request compiles nothing")
+
+    monkeypatch.setattr(compiling, "compile_mail", compiling_anew)
+    for language in ("en", "de"):
+        assert flagged(submit(make_offer(), language=language)) == []
+    assert m.OutgoingEmail.objects.count() == 2
+
+
+def test_what_stands_in_the_outbox_has_no_sections(smtp):
+    """A worker of an earlier release knows of none; and what an order does not have is left out for good."""
     submit(make_offer())
-    submit(make_offer(), language="de")
-    assert m.EmailTemplateVersion.objects.count() == made
+    version = m.OutgoingEmail.objects.get().version
+    assert "{{?" not in version.html + version.text
+    assert "{{/" not in version.html + version.text
+    assert "order.discount" not in version.text
+    assert "payment.iban" in version.text
+    assert (version.builtin, version.language, version.kind) == ("order_received", "en", "service")
+    submit(make_offer())
+    assert m.OutgoingEmail.objects.values("version").distinct().count() == 1

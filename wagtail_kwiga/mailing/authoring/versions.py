@@ -20,6 +20,7 @@ from wagtail.images import get_image_model
 
 from wagtail_kwiga import __version__, conf
 from wagtail_kwiga.formatting import languages
+from wagtail_kwiga.mailing import placeholder_syntax
 from wagtail_kwiga.mailing.authoring import builtin_mails, compiling, validation
 from wagtail_kwiga.mailing.classification import Kind
 from wagtail_kwiga.mailing.models import EmailTemplate, EmailTemplateVersion
@@ -98,6 +99,45 @@ def builtin(name: str, language: str, *, now: dt.datetime | None = None) -> Emai
     name. One query, two more where it was not seen before."""
     content = _builtin(name, language)
     return _versions([content], now)[content.checksum()]
+
+
+#: A version, and which of the placeholders that its sections ask for have a value.
+Settled = tuple[EmailTemplateVersion, frozenset[str]]
+
+
+def settle(wanted: Iterable[Settled], *, now: dt.datetime) -> dict[tuple[int, frozenset[str]], EmailTemplateVersion]:
+    """Versions with their sections settled, by the key of the version and what has a value; of one without sections itself.
+
+    What stands in the outbox has no marks, so that a worker of an earlier release, which knows of none, sends it as it is. One
+    query where there are sections, two more for each combination not seen before; nothing is compiled.
+    """
+    found: dict[tuple[int, frozenset[str]], EmailTemplateVersion] = {}
+    missing: dict[str, Settled] = {}
+    for version, present in wanted:
+        if not placeholder_syntax.conditions_of(version.html, version.text):
+            found[version.pk, present] = version
+        else:
+            parts = json.dumps([version.checksum, sorted(present)])
+            missing[hashlib.sha256(parts.encode()).hexdigest()] = (version, present)
+    there = {}
+    if missing:
+        there = {row.checksum: row for row in EmailTemplateVersion.objects.filter(checksum__in=missing)}
+    for checksum, (version, present) in missing.items():
+        found[version.pk, present] = there.get(checksum) or _store_settled(checksum, version, present, now)
+    return found
+
+
+def _store_settled(
+    checksum: str, version: EmailTemplateVersion, present: frozenset[str], now: dt.datetime
+) -> EmailTemplateVersion:
+    html, text = placeholder_syntax.settled(version.html, version.text, present)
+    row = EmailTemplateVersion(
+        template_id=version.template_id, builtin=version.builtin, language=version.language, kind=version.kind,
+        checksum=checksum, subject=version.subject, html=html, text=text, placeholders=version.placeholders,
+        compiled_at=now,
+    )  # fmt: skip
+    EmailTemplateVersion.objects.bulk_create([row], ignore_conflicts=True)
+    return EmailTemplateVersion.objects.get(checksum=checksum)
 
 
 def compiled_builtin(name: str, language: str) -> compiling.Compiled:

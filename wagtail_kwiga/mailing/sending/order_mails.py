@@ -82,7 +82,7 @@ def order_received(order: Order, now: dt.datetime | None = None) -> OutgoingEmai
     """Queue what was ordered and how to pay, once for an order; ``None`` where nothing is to be paid for it, or where
     it was brought along from another shop.
 
-    ``order`` is from ``read``. Nine queries, two more where a file goes along, two more for a transfer.
+    ``order`` is from ``read``. Ten queries, two more where a file goes along, two more for a transfer.
     """
     now = now or conf.now()
     if not order.total_amount or order.origin == Origin.IMPORT:
