@@ -18,7 +18,7 @@ from wagtail.admin.filters import WagtailFilterSet
 from wagtail.admin.panels import FieldPanel, MultiFieldPanel, ObjectList, PublishingPanel
 from wagtail.admin.ui.tables import Column, LocaleColumn, UpdatedAtColumn
 from wagtail.admin.widgets import BooleanRadioSelect
-from wagtail.admin.widgets.button import Button
+from wagtail.admin.widgets.button import HeaderButton
 from wagtail.models import ReferenceIndex
 from wagtail.snippets.views import snippets
 
@@ -62,9 +62,9 @@ class EmailTemplateIndexView(ReadableLocale, snippets.IndexView):
     table_classname = WIDE_LISTING
 
     @cached_property
-    def header_more_buttons(self) -> list[Any]:
+    def header_buttons(self) -> list[Any]:
         where = reverse("wagtail_kwiga_emails:builtin")
-        return [*super().header_more_buttons, Button(_("Built-in emails"), url=where, icon_name="mail", priority=90)]
+        return [*super().header_buttons, HeaderButton(label=_("Built-in emails"), url=where, icon_name="mail")]
 
     def get_base_queryset(self) -> QuerySet:
         return with_schedule(super().get_base_queryset())
