@@ -21,7 +21,7 @@ from tests.payments.shop import new_attempt, tell
 from tests.support import START, after, make_contact, make_offer
 from wagtail_kwiga import models as m
 from wagtail_kwiga import reactions
-from wagtail_kwiga.access import adjustments, grants
+from wagtail_kwiga.access import adjustments, announcing, grants
 from wagtail_kwiga.automations.running import engine
 from wagtail_kwiga.contacts import consent
 from wagtail_kwiga.journal import writing
@@ -50,7 +50,7 @@ def test_a_receipt_that_cannot_be_made_does_not_refuse_the_money(monkeypatch):
     def broken(*args, **kwargs):
         raise RuntimeError("no receipt today")
 
-    monkeypatch.setattr(reactions.outbox, "send_receipt", broken)
+    monkeypatch.setattr(reactions.order_mails, "receipt", broken)
     books_receive(order, "120.00", now=after(minutes=1))
     order.refresh_from_db()
     assert order.status == "paid"
@@ -206,6 +206,12 @@ def _two() -> tuple[m.Order, m.Order]:
     return _placed(), _placed()
 
 
+def _to_be_told() -> m.AccessGrant:
+    _paid()
+    m.AccessGrant.objects.update(announce_at=START)
+    return m.AccessGrant.objects.get()
+
+
 #: hook → what was there before, what happens then, and what each event tells, in order.
 HEARD: dict[str, tuple[Callable[[], Any], Callable[[Any], Any], Callable[[Any], list[Any]]]] = {
     "after_kwiga_order_placed": (
@@ -238,6 +244,11 @@ HEARD: dict[str, tuple[Callable[[], Any], Callable[[Any], Any], Callable[[Any], 
         lambda attempt: tell(attempt, "failed", reason="no cover"),
         lambda attempt: [("attempt_id", attempt.pk)],
     ),
+    "after_kwiga_payment_under_way": (
+        lambda: new_attempt(_placed()),
+        lambda attempt: tell(attempt, "pending"),
+        lambda attempt: [("attempt_id", attempt.pk)],
+    ),
     "after_kwiga_access_granted": (
         _placed,
         lambda order: books_receive(order, "120.00", now=after(minutes=1)),
@@ -252,6 +263,11 @@ HEARD: dict[str, tuple[Callable[[], Any], Callable[[Any], Any], Callable[[Any], 
         _paid,
         lambda order: adjustments.end(m.AccessGrant.objects.get(), now=after(minutes=2)),
         lambda order: [("order_id", order.pk)],
+    ),
+    "after_kwiga_access_opened": (
+        _to_be_told,
+        lambda grant: announcing.announce_due(after(minutes=2)),
+        lambda grant: [("at", after(minutes=2))],
     ),
     "after_kwiga_contact_unsubscribed": (
         make_contact,

@@ -20,6 +20,7 @@ from wagtail_kwiga.mailing.models import (
     EmailAttachment,
     EmailTemplate,
     EmailTemplateVersion,
+    OfferEmail,
     OutgoingEmail,
     Suppression,
 )
@@ -49,6 +50,7 @@ __all__ = [
     "ListMembership",
     "Offer",
     "OfferAllowedCoupon",
+    "OfferEmail",
     "OfferPage",
     "OfferPageMixin",
     "OfferProduct",

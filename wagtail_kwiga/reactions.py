@@ -7,6 +7,7 @@ to come again), except enrolment, which guards itself: a broken scenario never r
 
 from __future__ import annotations
 
+import datetime as dt
 import logging
 from collections.abc import Callable
 from typing import Any
@@ -15,21 +16,21 @@ from django.db import transaction
 
 from wagtail_kwiga import background, events, hooks
 from wagtail_kwiga.access import grants, ownership
-from wagtail_kwiga.access.events import AccessAdjusted, AccessEnded, AccessGranted
+from wagtail_kwiga.access.events import AccessAdjusted, AccessEnded, AccessGranted, AccessOpened
 from wagtail_kwiga.access.models import AccessGrant
 from wagtail_kwiga.automations.editing import publishing as scenario_publishing
 from wagtail_kwiga.automations.running import enrolment
 from wagtail_kwiga.contacts.events import ContactUnsubscribed
 from wagtail_kwiga.journal import writing
-from wagtail_kwiga.mailing import reasons
-from wagtail_kwiga.mailing.sending import anymail_bridge, outbox
+from wagtail_kwiga.mailing import reasons, suppression
+from wagtail_kwiga.mailing.sending import access_mails, anymail_bridge, order_mails, outbox
 from wagtail_kwiga.offers import publishing as offer_publishing
 from wagtail_kwiga.orders import purchases, transitions
 from wagtail_kwiga.orders.events import OrderPaid, OrderPlaced, OrderRefunded, OrdersClosed, PurchasesJoined
 from wagtail_kwiga.orders.models import Order
 from wagtail_kwiga.orders.statuses import Origin, Status
-from wagtail_kwiga.payments import schedule
-from wagtail_kwiga.payments.events import PaymentFailed, PaymentSettled
+from wagtail_kwiga.payments import presentation, schedule
+from wagtail_kwiga.payments.events import PaymentFailed, PaymentSettled, PaymentUnderWay
 
 logger = logging.getLogger("wagtail_kwiga.reactions")
 
@@ -86,13 +87,42 @@ def _join_mail(event: PurchasesJoined) -> None:
 
 def _send_receipt(event: OrderPaid) -> None:
     """Queue the receipt. One that cannot be made goes on a person's list; it never refuses the money it is about."""
-    order = Order.objects.select_related("contact", "offer", "site").get(pk=event.order_id)
+    _mail(event.order_id, "order.no_receipt", lambda order: order_mails.receipt(order, event.at), event.at)
+
+
+def _send_order_received(event: OrderPlaced) -> None:
+    """Queue what was ordered and how to pay (promise 14). A mail that cannot be made never refuses the order."""
+    _mail(event.order_id, "order.no_confirmation", lambda order: order_mails.order_received(order, event.at), event.at)
+
+
+def _tell_under_way(event: PaymentUnderWay) -> None:
+    def queue(order: Order) -> None:
+        order_mails.payment_waiting(order, event.attempt_id, event.at)
+
+    _mail(event.order_id, "order.no_mail", queue, event.at)
+
+
+def _tell_failed(event: PaymentFailed) -> None:
+    def queue(order: Order) -> None:
+        order_mails.payment_failed(order, event.attempt_id, event.code, event.at)
+
+    _mail(event.order_id, "order.no_mail", queue, event.at)
+
+
+def _tell_opened(event: AccessOpened) -> None:
+    """Queue the mails in the transaction that clears ``announce_at``: neither is there without the other."""
+    access_mails.access_opened(event.grants, event.at)
+    background.enqueue("deliver_due")
+
+
+def _mail(order_id: int, trouble: str, queue: Callable[[Order], object], now: dt.datetime) -> None:
+    order = order_mails.read(order_id)
     try:
         with transaction.atomic():
-            outbox.send_receipt(order, now=event.at)
+            queue(order)
     except Exception as error:
-        logger.exception("No receipt could be queued for order %s", order.number)
-        writing.write(order, "order.no_receipt", now=event.at, attention=True, error=str(error)[:200])
+        logger.exception("No mail could be queued about order %s", order.number)
+        writing.write(order, trouble, now=now, attention=True, error=str(error)[:200])
     background.enqueue("deliver_due")
 
 
@@ -118,7 +148,7 @@ def _tell_each_closed(event: OrdersClosed) -> None:
 
 TABLE: dict[type, tuple[Callable[[Any], None], ...]] = {
     PurchasesJoined: (enrolment.on_purchases_joined, _join_mail),
-    OrderPlaced: (enrolment.on_order_placed, _hook("after_kwiga_order_placed")),
+    OrderPlaced: (enrolment.on_order_placed, _send_order_received, _hook("after_kwiga_order_placed")),
     OrderPaid: (
         _note_bought_twice,
         _grant_access,
@@ -131,10 +161,15 @@ TABLE: dict[type, tuple[Callable[[Any], None], ...]] = {
     OrdersClosed: (enrolment.on_orders_closed, _tell_each_closed),
     OrderRefunded: (_end_access, enrolment.on_order_refunded, _hook("after_kwiga_order_refunded")),
     PaymentSettled: (_grant_access_for_part, _hook("after_kwiga_payment_settled")),
-    PaymentFailed: (_hook("after_kwiga_payment_failed"),),
+    PaymentUnderWay: (_tell_under_way, _hook("after_kwiga_payment_under_way")),
+    PaymentFailed: (
+        _tell_failed,
+        _hook("after_kwiga_payment_failed"),
+    ),
     AccessGranted: (_hook("after_kwiga_access_granted"),),
     AccessEnded: (_hook("after_kwiga_access_ended"),),
     AccessAdjusted: (_hook("after_kwiga_access_adjusted"),),
+    AccessOpened: (_tell_opened, _hook("after_kwiga_access_opened")),
     ContactUnsubscribed: (_hook("after_kwiga_contact_unsubscribed"),),
 }
 
@@ -145,6 +180,7 @@ def connect() -> None:
         for handler in handlers:
             events.subscribe(kind, handler)
     events.subscribe_to_all(enrolment.on_event)
+    presentation.register_note(suppression.note_for_buyer)
     offer_publishing.connect()
     scenario_publishing.connect()
     anymail_bridge.connect()

@@ -53,6 +53,14 @@ class KwigaSettings(BaseSiteSetting):
         blank=True,
         help_text=_("Company and address at the foot of every mail. Anti-spam laws ask for it."),
     )
+    tax_number = models.CharField(
+        _("tax number"),
+        max_length=60,
+        blank=True,
+        default="",
+        db_default="",
+        help_text=_("VAT or tax number, as it must stand on receipts. Left empty, receipts name none."),
+    )
     legal = OpenStreamField(
         blocks=_legal_blocks,
         blank=True,

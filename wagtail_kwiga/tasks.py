@@ -63,6 +63,13 @@ def expire_orders(now: dt.datetime | None = None) -> Any:
     return expiry.expire_due(now)
 
 
+def announce_access(now: dt.datetime | None = None) -> Any:
+    """Queue the mail about access that has opened."""
+    from wagtail_kwiga.access import announcing
+
+    return announcing.announce_due(now)
+
+
 def run_due(now: dt.datetime | None = None) -> Any:
     """Take every due scenario run to its next wait."""
     from wagtail_kwiga.automations.running import engine
@@ -89,6 +96,7 @@ SWEEPS: tuple[Callable[[dt.datetime | None], Any], ...] = (
     settle_installation,
     poll_payments,
     expire_orders,
+    announce_access,
     run_due,
     deliver_due,
     prune_rate_limits,

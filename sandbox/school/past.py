@@ -33,7 +33,7 @@ from wagtail_kwiga.models import Contact, Coupon, Offer, Order, OrderNote, Outgo
 from wagtail_kwiga.offers import quoting
 from wagtail_kwiga.orders import placing, transitions
 from wagtail_kwiga.orders.drafts import OrderDraft
-from wagtail_kwiga.orders.statuses import Origin
+from wagtail_kwiga.orders.statuses import Origin, PaymentKind
 from wagtail_kwiga.payments import attempts, ledger, registry
 
 #: How long the school has been open.
@@ -158,7 +158,14 @@ class Past:
             name=buyer.name,
             phone=buyer.phone,
         )
-        return placing.place_order(draft, by=self.staff if by_staff else None, now=now)
+        provider = registry.get(method)
+
+        def ask_for_transfer(order: Order) -> None:
+            """As the checkout does: the mail about the order tells account and reference."""
+            if provider.kind == PaymentKind.TRANSFER:
+                attempts.prepare(order, provider, now=now)
+
+        return placing.place_order(draft, by=self.staff if by_staff else None, beside=ask_for_transfer, now=now)
 
     def order_online(self, buyer: Buyer, now: dt.datetime, *, coupon: Coupon | None = None) -> Order:
         """Fill in the form and go to the gateway; what happens there is another matter."""

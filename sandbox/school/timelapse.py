@@ -14,7 +14,7 @@ from django.core.management import call_command
 from django.db.models import Min, Q
 
 from sandbox import clock, mailbox
-from wagtail_kwiga.models import Order, OutgoingEmail, PaymentAttempt, Run
+from wagtail_kwiga.models import AccessGrant, Order, OutgoingEmail, PaymentAttempt, Run
 
 #: Stops are at least this far apart, and there are never more than so many: a visitor is waiting for the page.
 STRIDE = dt.timedelta(minutes=10)
@@ -55,6 +55,7 @@ def next_due(*, after: dt.datetime) -> dt.datetime | None:
         Run.objects.filter(later, state=Run.State.ACTIVE).aggregate(at=Min("due_at"))["at"],
         OutgoingEmail.objects.filter(later, status=OutgoingEmail.Status.QUEUED).aggregate(at=Min("due_at"))["at"],
         PaymentAttempt.objects.filter(next_poll_at__gt=after).aggregate(at=Min("next_poll_at"))["at"],
+        AccessGrant.objects.filter(announce_at__gt=after).aggregate(at=Min("announce_at"))["at"],
         Order.objects.filter(expires_at__gt=after, closed_at=None, paid_at=None).aggregate(at=Min("expires_at"))["at"],
     ]
     return min((at for at in candidates if at is not None), default=None)

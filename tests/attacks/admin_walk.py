@@ -90,6 +90,7 @@ def _value(name: str, argument: str, w: Any) -> Any:
     known = {
         "revision_id_a": "earliest", "revision_id_b": "latest", "code": "inactive", "coupon_pk": w.mendable.pk,
         "offer_pk": w.other_offer.pk, "contact_pk": w.contact.pk, "scenario_id": w.scenario.pk,
+        "name": "receipt",
     }  # fmt: skip
     if argument == "revision_id":
         return row_of(w, name).revisions.order_by("pk").first().pk

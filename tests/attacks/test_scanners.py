@@ -31,7 +31,7 @@ from tests.orders.shop import books_receive, order_for
 from tests.payments.shop import new_attempt, snapshot, tell
 from tests.support import after, make_contact
 from wagtail_kwiga import models as m
-from wagtail_kwiga.mailing.authoring import versions
+from wagtail_kwiga.mailing.authoring import builtin_mails, versions
 from wagtail_kwiga.mailing.placeholders import Situation
 from wagtail_kwiga.mailing.sending import outbox
 
@@ -92,7 +92,7 @@ def send_every_kind(school):
     for language in LANGUAGES:
         offer = making.offer_of(making.make_page(f"Course {language}"))
         order = order_for(make_contact(f"{language}@example.com"), offer, site=site, language=language)
-        for name in sorted(versions.BUILTINS):
+        for name in sorted(builtin_mails.BUILTINS):
             queue(versions.builtin(name, language), order, after(), f"{name}:{language}")
         with translation.override(language):
             template = make_template([*WAYS, ("order_summary", {"title": ""})], language=language, kind="promotion",
@@ -105,7 +105,7 @@ def send_every_kind(school):
     kinds = set(m.OutgoingEmail.objects.filter(status="sent").values_list("purpose", flat=True))
     assert kinds >= {"recovery", "receipt", "service"}
     assert not m.OutgoingEmail.objects.exclude(status="sent").exists()
-    assert len(mail.outbox) == m.OutgoingEmail.objects.count() > 5 * (len(versions.BUILTINS) + 1)
+    assert len(mail.outbox) == m.OutgoingEmail.objects.count() > 5 * (len(builtin_mails.BUILTINS) + 1)
 
 
 def links_in(raw):

@@ -210,7 +210,7 @@ def test_what_is_being_paid_is_neither_shown_nor_replaced(eve, shopfront, ada, s
     assert m.Order.objects.get() == order
     order.refresh_from_db()
     assert order.status == state
-    mail = m.OutgoingEmail.objects.get()
+    mail = m.OutgoingEmail.objects.get(purpose="service")
     assert (mail.to_email, mail.order_id, mail.purpose) == ("ada@example.com", order.pk, "service")
 
 

@@ -14,6 +14,7 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
+from tests.journeys.confirmations import confirmations
 from tests.journeys.http_visitor import (
     HOST,
     PHONE,
@@ -24,6 +25,7 @@ from tests.journeys.http_visitor import (
     order_of,
     part,
     purposes,
+    read,
     received,
     resume_link,
     says,
@@ -37,8 +39,8 @@ from wagtail_kwiga import models as m
 
 pytestmark = pytest.mark.django_db
 
-#: Queries of an offer page and of a sent form, savepoints and the like left out.
-COST = (9, 27)
+#: Queries of an offer page and of a sent form, savepoints and the like left out. Ten of the form's queue the mail "order received".
+COST = (9, 37)
 
 
 # --- the main line ----------------------------------------------------------------------------------------------------
@@ -52,6 +54,8 @@ def test_the_whole_story(school):
     assert (order_of().status, order_of().total_amount, order_of().buyer_phone) == ("open", 120, BUYER["phone"])
 
     work_at(minutes=[29])
+    (confirmation,) = confirmations()
+    assert f"{HOST}/shop/pay/" in part(read(confirmation), "plain")
     assert received() == []
     work_at(minutes=[30])
     work()
@@ -165,8 +169,10 @@ def test_looking_at_every_link_changes_nothing(school):
     addresses += [declined.url, *hrefs(declined.content.decode())]
     assert {"return", "order", "pay"} <= look()
     work_at(minutes=[30])
-    (message,) = received()  # who was declined is won back like anybody else
-    addresses += [*hrefs(part(message, "html")), *re.findall(r"http\S+", part(message, "plain"))]
+    failed, message = received()  # who was declined is told so, and won back like anybody else
+    assert "did not go through" in failed["Subject"]
+    for each in (failed, message, *map(read, confirmations())):
+        addresses += [*hrefs(part(each, "html")), *re.findall(r"http\S+", part(each, "plain"))]
     addresses.append(unsubscribe_link(message))
     assert {"resume", "unsubscribe", "/watercolour/"} <= {kind.partition("?")[0] for kind in look()}
     for hours in (24.5, 24 * 8, 24 * 20):  # the coupon has ended, the price holds no more, the order has expired

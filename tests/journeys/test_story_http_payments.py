@@ -52,11 +52,12 @@ def test_pending_keeps_everybody_quiet_until_it_is_paid(school):
     says(page, "We are checking your payment", "The bank has your payment and has not confirmed it yet.")
     assert order_of().status == "processing"
     work_at(minutes=(5, 30, 40, 60, 180))
-    assert purposes() == []
+    assert purposes() == ["order"]
+    assert "is under way" in received()[0]["Subject"]
     at(hours=4)
     says(ada.pay(gateway), "Paid. Thank you!")
     work_at(hours=(4, 5, 30, 60))
-    assert purposes() == ["receipt"]
+    assert purposes() == ["order", "receipt"]
     assert not m.Run.objects.filter(state__in=["active", "paused"]).exists()
 
 

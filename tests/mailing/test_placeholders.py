@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from dataclasses import replace
+from decimal import Decimal
 
 import pytest
 from hypothesis import given
@@ -14,8 +15,10 @@ from wagtail.models import Site
 from tests.mailing.making import settings_of_default_site, situation_for
 from tests.orders.shop import order_for
 from tests.support import START, make_contact, make_coupon, make_offer, make_product
+from wagtail_kwiga import models as m
 from wagtail_kwiga.exceptions import ConfigurationFault
-from wagtail_kwiga.mailing import placeholders
+from wagtail_kwiga.mailing import classification, placeholders
+from wagtail_kwiga.mailing.authoring import sample_data
 from wagtail_kwiga.mailing.placeholders import Placeholder, build_context
 
 pytestmark = pytest.mark.django_db
@@ -171,13 +174,34 @@ def test_a_link_must_be_told_by_its_name():
 
 
 def test_every_placeholder_has_a_label_a_sample_and_builds():
-    settings_of_default_site()
+    settings_of_default_site(tax_number="IE1234567T")
     situation = situation_for()
+    order, example = situation.order, sample_data.situation(language="en", now=START)
+    order.discount_amount, order.coupon_code, order.payment_method = Decimal(18), "SPRING", "transfer"
+    order.paid_at = order.agreed_terms_at = START
+    order.accepted_terms = m.LegalText(title="Terms")
+    by_link = situation
+    by_transfer = replace(
+        situation, transfer=example.transfer, has_transfer_code=True, failure="declined", opened=example.opened
+    )
     ours = placeholders.OURS
-    texts, links = build_context(ours, situation)
+    texts, links = build_context(ours, by_transfer)
     for name, placeholder in ours.items():
         assert placeholder.internal or (str(placeholder.label) and str(placeholder.sample)), name
-        assert texts.get(name) or links.get(name), name
+        if name != "payment.by_link":
+            assert texts.get(name) or links.get(name), name
+    assert texts["payment.by_link"] == ""
+    assert build_context(["payment.by_link", "payment.by_transfer"], by_link)[0] == {
+        "payment.by_link": "1", "payment.by_transfer": "",
+    }  # fmt: skip
+
+
+def test_what_is_of_an_order_is_known_to_be():
+    """A scenario that begins without an order refuses mails that name one."""
+    of_order = {name for name in placeholders.OURS if name.startswith(("order.", "payment."))}
+    internal = {name for name, one in placeholders.OURS.items() if one.internal}
+    assert of_order - internal <= classification.OF_ORDER
+    assert classification.OF_ORDER - {"pay_url", "order_url", "access_url"} <= of_order
 
 
 def test_a_mail_without_an_order_says_nothing_about_one():

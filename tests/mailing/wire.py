@@ -99,12 +99,12 @@ def show() -> None:
         from tests.mailing import making
         from tests.orders.shop import order_for
         from tests.support import START, make_contact, make_offer
-        from wagtail_kwiga.mailing.sending import outbox
+        from wagtail_kwiga.mailing.sending import order_mails
         from wagtail_kwiga.mailing.sending.delivery import deliver_due
 
         making.settings_of_default_site(sender_name="School, Inc. and the Riverside Academy of Watercolour and Drawing")
         making.queue_one(make_contact("ada@example.com", name="Ada Łovelace"))
-        outbox.send_receipt(order_for(make_contact("bob@example.com"), make_offer()), START)
+        order_mails.receipt(order_for(make_contact("bob@example.com"), make_offer()), START)
         with override_settings(), making.smtp_server(settings) as inbox:
             assert deliver_due(START).sent == 2
         for raw in inbox.raw:

@@ -360,4 +360,4 @@ def test_a_checkout_costs_a_fixed_number_of_queries(client, page, capsys, is_sam
     with capsys.disabled():
         print(f"\ncheckout POST: {counts[-1]} queries")
     assert counts[1] == counts[2]
-    assert counts[-1] <= most  # two of them for the row of the purchase, one for the phone number
+    assert counts[-1] <= most  # two of them for the row of the purchase, one for the phone number, ten for the mail

@@ -17,6 +17,9 @@ from wagtail_kwiga.payments import ledger
 from wagtail_kwiga.pricing.money import Money
 from wagtail_kwiga.pricing.quotes import Quote, make_quote
 
+#: Queries that the mail *order received* costs an order that is paid by a link (``tests/mailing/sending/test_order_mails.py``).
+CONFIRMATION = 10
+
 
 def quote_for(offer: m.Offer, coupon: m.Coupon | None = None) -> Quote:
     if coupon is None:
@@ -34,13 +37,21 @@ def order_for(
     now: dt.datetime = START,
     by: Any = None,
     vouch: Callable[[m.Order], bool] | None = None,
+    confirmation: bool = False,
     **given: Any,
 ) -> m.Order:
-    """``given`` are fields of the draft; ``method`` may be an alias, and is a transfer where it is called so."""
+    """``given`` are fields of the draft; ``method`` may be an alias, and is a transfer where it is called so.
+
+    The outbox is left as if the mail *order received* had gone out long ago, unless ``confirmation`` asks for it: who tests
+    another mail counts that one. Orders through the door of the web (``tests.offers.making.order``) always have it.
+    """
     draft = OrderDraft.for_offer(
         offer, contact=contact, quote=quote or quote_for(offer, coupon), method=way_to_pay(method), **given
     )
-    return placing.place_order(draft, by=by, vouch=vouch, now=now)
+    order = placing.place_order(draft, by=by, vouch=vouch, now=now)
+    if not confirmation:
+        m.OutgoingEmail.objects.filter(key=f"order_received:{order.pk}").delete()
+    return order
 
 
 def way_to_pay(method: PaymentMethod | str | None) -> PaymentMethod | None:

@@ -23,6 +23,7 @@ from tests.payments.shop import (
 from tests.payments.test_providers import SANDBOX
 from tests.support import START, after, make_contact, make_coupon, make_offer, make_product
 from wagtail_kwiga import models as m
+from wagtail_kwiga.mailing import suppression
 from wagtail_kwiga.orders import links, transitions
 from wagtail_kwiga.payments import ledger
 
@@ -152,6 +153,32 @@ def test_bank_data_go_when_the_transfer_is_not_the_way_any_more(client, order):
     assert attempt.payment.reference not in text(client.get(order_path(order)))
 
 
+@pytest.mark.parametrize(
+    ("reason", "said"),
+    [
+        ("bounced", "your e-mail address does not accept our mail"),
+        ("refused", "your e-mail address does not accept our mail"),
+        ("complained", "we do not write to your e-mail address any more"),
+        ("staff", "we do not write to your e-mail address any more"),
+    ],
+)
+def test_who_gets_no_mail_reads_so_and_why_on_the_page(client, reason, said):
+    order = new_order()
+    assert "You will get no mail" not in text(client.get(order_path(order)))
+    suppression.suppress(order.contact.email, scope="all", reason=reason, now=START)
+    for _stage in ("open", "paid"):
+        page = text(client.get(order_path(order)))
+        assert said in page
+        assert order.contact.email not in page
+        books_receive(order, "120.00", now=START)
+
+
+def test_who_takes_no_promotion_gets_mail_about_the_order(client):
+    order = new_order()
+    suppression.suppress(order.contact.email, scope="promotion", reason="unsubscribed", now=START)
+    assert "You will get no mail" not in text(client.get(order_path(order)))
+
+
 def test_the_order_page_costs_a_fixed_number_of_queries(client, django_assert_max_num_queries):
     bank_data()
     products = [make_product(f"Part {number}") for number in range(5)]
@@ -159,10 +186,10 @@ def test_the_order_page_costs_a_fixed_number_of_queries(client, django_assert_ma
     new_attempt(order, method="transfer")
     path = order_path(order)
     client.get(path)
-    with django_assert_max_num_queries(5):
+    with django_assert_max_num_queries(6):  # the last of them: whether the address takes mail
         client.get(path)
     books_receive(order, "120.00", now=START)
-    with django_assert_max_num_queries(3):
+    with django_assert_max_num_queries(4):
         client.get(path)
 
 

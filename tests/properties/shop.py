@@ -116,7 +116,7 @@ class Shop:
             self.reword(text)
             mail_versions.for_template(m.EmailTemplate.objects.get(pk=mail.pk), "en", now=BEGIN)
         mail_versions.for_template(thanks, "en", now=BEGIN)
-        mail_versions.builtin("receipt", "en", now=BEGIN)
+        mail_versions.store_builtins(["en"], now=BEGIN)
 
     # --- visitors ----------------------------------------------------------------------------------------------------
 

@@ -35,3 +35,22 @@ class AccessAdjusted:
     contact_id: int
     order_id: int | None
     at: dt.datetime
+
+
+@dataclass(frozen=True)
+class OpenedGrant:
+    """A grant by which something may be opened from now on. ``until``: its end, ``None`` where it has none."""
+
+    grant_id: int
+    contact_id: int
+    product_id: int
+    until: dt.datetime | None
+
+
+@dataclass(frozen=True)
+class AccessOpened:
+    """What people may open has opened, and they are to be told: the start date has come, or staff gave it. In sets, because a
+    course begins for hundreds at once."""
+
+    grants: tuple[OpenedGrant, ...]
+    at: dt.datetime

@@ -17,6 +17,7 @@ from wagtail_kwiga.access.spans import GrantView
 from wagtail_kwiga.catalogue.terms import AccessTerms
 from wagtail_kwiga.journal import writing
 from wagtail_kwiga.orders.models import Order, OrderLine
+from wagtail_kwiga.orders.statuses import Status
 
 if TYPE_CHECKING:
     from django.contrib.auth.base_user import AbstractBaseUser
@@ -39,7 +40,8 @@ def grant_for_order(order: Order, *, now: dt.datetime | None = None, again: bool
 
     Repeating it makes nothing anew and restores nothing: a grant that staff took away stays away. Access that starts
     at payment starts when the order was first paid (``order.paid_at``; ``now`` where that is not set). Terms that extend
-    start when the access ends that the contact has to the same lessons, if that is later.
+    start when the access ends that the contact has to the same lessons, if that is later. What opens later, or without a
+    receipt, is told when it has (``access.announcing``).
 
     The caller holds the contact's lock. Raises ``KwigaError`` where a line's terms cannot be read: the whole move is
     undone, so that the provider comes again, rather than giving wrong access.
@@ -50,6 +52,8 @@ def grant_for_order(order: Order, *, now: dt.datetime | None = None, again: bool
         grants = {g.source: g for g in AccessGrant.objects.filter(source__in=[line_source(line.pk) for line in lines])}
         missing = [line for line in lines if again or line_source(line.pk) not in grants]
         made = _of_lines(missing, order, now)
+        for grant in made:
+            grant.announce_at = _when_told(grant, order, again, now)
         if again:  # what the refund took stays taken; the new money is a reason of its own
             before: Counter[int | None] = Counter(
                 AccessGrant.objects.filter(line__in=lines).values_list("line_id", flat=True)
@@ -61,6 +65,14 @@ def grant_for_order(order: Order, *, now: dt.datetime | None = None, again: bool
             writing.write(order, "access.granted", now=now, what=[line.title for line in missing])
             events.publish(AccessGranted(tuple(grant.pk for grant in made), order.contact_id, order.pk, now))
     return [*grants.values(), *made]
+
+
+def _when_told(grant: AccessGrant, order: Order, again: bool, now: dt.datetime) -> dt.datetime | None:
+    """When it is told that ``grant`` has opened. What opens as the order is paid is told by the receipt, which comes once: not
+    for a part, and not when what was given back is paid once more."""
+    if grant.starts_at > now:
+        return grant.starts_at
+    return None if order.status == Status.PAID and not again else now
 
 
 def _of_lines(lines: list[OrderLine], order: Order, now: dt.datetime) -> list[AccessGrant]:

@@ -63,6 +63,8 @@ class AccessGrant(models.Model):
     #: As sold; ``adjustments`` say what was changed since, ``access.spans.effective`` what comes of it.
     ends_at = models.DateTimeField(_("ends"), null=True, blank=True)
     revoked_at = models.DateTimeField(_("taken away"), null=True, blank=True)
+    #: When its opening is to be told to its contact (``access.announcing``); null where nothing is to be told (any more).
+    announce_at = models.DateTimeField(null=True, blank=True, editable=False)
 
     wagtail_reference_index_ignore = True
 
@@ -70,7 +72,12 @@ class AccessGrant(models.Model):
         verbose_name = _("access grant")
         verbose_name_plural = _("access grants")
         permissions = [("grant_access", _("Can give and end access"))]
-        indexes = [models.Index(fields=["contact", "product"], name="kwiga_access_contact_product")]
+        indexes = [
+            models.Index(fields=["contact", "product"], name="kwiga_access_contact_product"),
+            models.Index(
+                fields=["announce_at"], name="kwiga_access_announce", condition=models.Q(announce_at__isnull=False)
+            ),
+        ]
 
     def __str__(self) -> str:
         return self.source

@@ -30,7 +30,19 @@ ENDS = frozenset({"coupon.deadline", "coupon.valid_until", "coupon.valid_hours"}
 #: Placeholders about the offer: beside a coupon, what a mail needs an offer for.
 OF_OFFER = frozenset({"offer.title", "price.before", "resume_url"})
 #: Placeholders about an order: without one they say nothing and lead nowhere.
-OF_ORDER = frozenset({"order.number", "order.title", "order.total", "pay_url", "order_url", "access_url"})
+OF_ORDER = frozenset(
+    {
+        "order.number", "order.title", "order.total", "order.lines", "order.list_price", "order.discount", "order.coupon",
+        "order.placed", "order.paid", "order.method", "order.buyer", "order.terms", "payment.amount", "payment.until",
+        "payment.holder", "payment.iban", "payment.bic", "payment.bank", "payment.reference", "payment.failure",
+        "pay_url", "order_url", "access_url",
+    }
+)  # fmt: skip
+#: What our blocks about an order say of it beside words of the editor's.
+IN_BLOCKS = {
+    "order_details": frozenset({"order.number", "order.placed", "order.lines", "order.total"}),
+    "how_to_pay": frozenset({"payment.amount", "payment.until", "pay_url"}),
+}
 
 
 def speaks_of_coupon(names: Iterable[str]) -> bool:
@@ -75,6 +87,7 @@ def names_used(template: Any) -> set[str]:
         kind, value = block["type"], block["value"]
         if kind == "coupon_card":
             names |= _on_card(value)
+        names |= IN_BLOCKS.get(kind, frozenset())
         for words in _strings(value):
             names.update(
                 token.name for token in placeholder_syntax.found_in(richtext.plain(words) if kind == "text" else words)

@@ -104,6 +104,54 @@ class EmailTemplate(StaleDraftGuard, PreviewableMixin, DraftStateMixin, Revision
         return import_string("wagtail_kwiga.mailing.authoring.previewing.preview")(request, self, mode_name)
 
 
+class OfferEmail(models.Model):
+    """What goes out on one occasion of the orders of an offer, where that is not the mail that the package brings."""
+
+    class Occasion(models.TextChoices):
+        ORDER_RECEIVED = "order_received", _("order received")
+        PAID = "paid", _("paid: the receipt")
+        WAITING = "waiting", _("payment under way")
+        FAILED = "failed", _("payment failed")
+        FREE = "free", _("free offer accepted")
+        ACCESS_OPENED = "access_opened", _("access opened")
+
+    class Mode(models.TextChoices):
+        STANDARD = "standard", _("the standard e-mail")
+        OWN = "own", _("an e-mail of your own")
+        NONE = "none", _("no e-mail")
+
+    # Says something of its offer, and nothing without it.
+    offer = models.ForeignKey(Offer, on_delete=models.CASCADE, related_name="emails", verbose_name=_("offer"))
+    occasion = models.CharField(_("occasion"), max_length=20, choices=Occasion.choices)
+    mode = models.CharField(_("what is sent"), max_length=10, choices=Mode.choices, default=Mode.STANDARD)
+    # What buyers are to get must not vanish with a row that is tidied away.
+    template = models.ForeignKey(
+        EmailTemplate, on_delete=models.PROTECT, null=True, blank=True, related_name="offer_emails",
+        verbose_name=_("e-mail"),
+    )  # fmt: skip
+
+    wagtail_reference_index_ignore = True
+
+    class Meta:
+        verbose_name = _("e-mail of an offer")
+        verbose_name_plural = _("e-mails of an offer")
+        constraints = [
+            models.UniqueConstraint(fields=["offer", "occasion"], name="kwiga_offer_email_once"),
+            models.CheckConstraint(
+                condition=~models.Q(mode="none", occasion__in=["order_received", "paid", "free"]),
+                name="kwiga_offer_email_required_by_law",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(mode="own", template__isnull=False)
+                | (~models.Q(mode="own") & models.Q(template__isnull=True)),
+                name="kwiga_offer_email_own_template",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.occasion} of offer {self.offer_id}: {self.mode}"
+
+
 class EmailTemplateVersion(models.Model):
     """One template as compiled: immutable. Mails point to it, so what was sent can always be shown."""
 
@@ -150,6 +198,8 @@ class OutgoingEmail(models.Model):
         RECOVERY = "recovery", _("recovery of an unpaid order")
         SCENARIO = "scenario", _("scenario")
         RECEIPT = "receipt", _("receipt")
+        ORDER = "order", _("about an order")
+        ACCESS = "access", _("access opened")
         SERVICE = "service", _("service")
         TEST = "test", _("test")
 

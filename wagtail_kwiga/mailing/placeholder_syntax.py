@@ -2,6 +2,9 @@
 
 A name and at most one filter. No attribute access, no logic, no calls: a name is looked up in a flat dict of strings.
 Values are put in by one pass over the text, so a value that itself looks like a placeholder stays what it is.
+
+Our own blocks may mark *sections* (``section``), which are shown only where a placeholder has a value: the row of a discount
+that nobody got. Nobody can type one: to whoever reads an editor's words it is a placeholder that is written wrongly.
 """
 
 from __future__ import annotations
@@ -20,6 +23,9 @@ PATTERN = re.compile(
         \}\}""",
     re.VERBOSE,
 )
+#: A section: what stands between its two marks is shown where the placeholder has a value.
+_SECTION = re.compile(r"\{\{\? (?P<name>[a-z][a-z0-9_.]*) \}\}(?P<inside>.*?)\{\{/ (?P=name) \}\}", re.DOTALL)
+_BLANK_LINES = re.compile(r"\n{3,}")
 _BRACES = re.compile(r"\{\{.{0,60}?\}\}|\{\{.{0,30}|\}\}", re.DOTALL)
 #: A brace before another of its kind.
 _DOUBLE = re.compile(r"\{(?=\{)|\}(?=\})")
@@ -52,6 +58,25 @@ def found_in(text: str) -> Iterator[Token]:
     """Every well-formed placeholder of ``text``, in order."""
     for match in PATTERN.finditer(text):
         yield token_of(match)
+
+
+def section(name: str, inside: str) -> str:
+    """``inside`` as a section that is shown only where the placeholder ``name`` has a value. One may stand in another of
+    another name, and not in one of the same."""
+    begin, end = section_marks(name)
+    return f"{begin}{inside}{end}"
+
+
+def section_marks(name: str) -> tuple[str, str]:
+    """The two marks of a section, for what can only be put around its inside piece by piece."""
+    return f"{{{{? {name} }}}}", f"{{{{/ {name} }}}}"
+
+
+def conditions_in(text: str) -> Iterator[str]:
+    """The names of the placeholders that the sections of ``text`` ask for."""
+    for match in _SECTION.finditer(text):
+        yield match["name"]
+        yield from conditions_in(match["inside"])
 
 
 def malformed_in(text: str) -> list[str]:
@@ -87,13 +112,42 @@ def fill_html(source: str, values: Mapping[str, str]) -> str:
         # A default was escaped when it was compiled.
         return escape_html(value).replace("\n", "<br>") if value else token.default or _GAP
 
-    return _without_gaps(_between(source, outside=str, token=put))
+    return _without_gaps(_between(_with_sections(source, values), outside=str, token=put))
 
 
 def fill_text(source: str, values: Mapping[str, str]) -> str:
-    """``source`` with values put in as they are."""
-    filled = _between(source, outside=str, token=lambda token: values.get(token.name, "") or token.default or _GAP)
+    """``source`` with values put in as they are. Where a section is left out, no gap stays."""
+    shown = _with_sections(source, values)
+    if shown is not source:
+        shown = _BLANK_LINES.sub("\n\n", shown)
+    filled = _between(shown, outside=str, token=lambda token: values.get(token.name, "") or token.default or _GAP)
     return _without_gaps(filled)
+
+
+def settled(html: str, text: str, present: Collection[str]) -> tuple[str, str]:
+    """The two parts of a mail with their sections settled for good: those of the names in ``present`` are shown."""
+    shown = frozenset(present)
+    return _sections_shown(html, shown), _BLANK_LINES.sub("\n\n", _sections_shown(text, shown))
+
+
+@lru_cache(maxsize=64)
+def conditions_of(html: str, text: str) -> frozenset[str]:
+    """What the sections of the two parts of a mail ask for; empty where there are none."""
+    return frozenset((*conditions_in(html), *conditions_in(text))) if "{{?" in html + text else frozenset()
+
+
+def _with_sections(source: str, values: Mapping[str, str]) -> str:
+    """``source`` without the sections whose placeholder has no value, and without the marks of the others."""
+    if "{{?" not in source:
+        return source
+    return _sections_shown(source, frozenset(name for name in conditions_in(source) if values.get(name)))
+
+
+@lru_cache(maxsize=64)
+def _sections_shown(source: str, present: frozenset[str]) -> str:
+    return _SECTION.sub(
+        lambda match: _sections_shown(match["inside"], present) if match["name"] in present else "", source
+    )
 
 
 #: Stands for a moment where a value has nothing to say: characters that Unicode keeps out of every text.

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -25,8 +25,9 @@ from wagtail_kwiga.coupons.models import Coupon
 from wagtail_kwiga.exceptions import ConfigurationFault
 from wagtail_kwiga.formatting import durations, instants
 from wagtail_kwiga.formatting.money import format_money
-from wagtail_kwiga.mailing import placeholder_syntax, sender
+from wagtail_kwiga.mailing import order_words, placeholder_syntax, sender
 from wagtail_kwiga.orders.models import Order
+from wagtail_kwiga.payments.provider import TransferDetails
 from wagtail_kwiga.pricing.money import Money
 
 
@@ -49,6 +50,18 @@ class Situation:
     quote_before: Money | None = None
     quote_after: Money | None = None
     seller: sender.Sender | None = None
+    #: Where to send the money to, where the order is paid by transfer and still to be paid.
+    transfer: TransferDetails | None = None
+    #: Whether a picture of it that banking apps read goes along.
+    has_transfer_code: bool = False
+    #: A ``payments.statuses.FailureCode``: why a payment came to nothing, in a mail about that.
+    failure: str = ""
+    #: What has opened, in a mail about that.
+    opened: Sequence[order_words.Opened] = ()
+
+    def decent(self, name: str) -> str:
+        """``decent_name``."""
+        return decent_name(name)
 
     @property
     def before(self) -> Money | None:
@@ -231,6 +244,9 @@ def _resume(situation: Situation) -> dict[str, Any] | None:
 
 def _access(situation: Situation) -> dict[str, Any] | None:
     """Straight to the product where there is one way in; else the order page, which lists the ways in."""
+    opened = {one.way_in for one in situation.opened if one.way_in}
+    if len(opened) == 1 and web_addresses.destination(way := opened.pop()):
+        return {"to": way}
     if situation.order is None:
         return None
     ways = {line.product.entry_url for line in situation.order.lines.all()}
@@ -351,6 +367,10 @@ OURS: dict[str, Placeholder] = {
         Placeholder("order_url", _("the page of the order"), "#order_url", "url", _about_order),
         Placeholder("access_url", _("the way in to what was bought"), "#access_url", "url", _access),
         Placeholder("unsubscribe_url", _("unsubscribing"), "#unsubscribe_url", "url", _unsubscribe),
+        *(
+            Placeholder(one.name, one.label, one.sample, "text", one.build, lines=one.lines, internal=one.internal)
+            for one in order_words.TEXTS
+        ),
         # The site itself, so that pictures and page links in a version are not bound to one site.
         Placeholder("site.root", "", "", "url", lambda s: {"root": True}, internal=True),
     )

@@ -51,6 +51,9 @@ class Why(StrEnum):
     MONEY_BACK = "money_back"
     RESTORED = "restored"
     NEWER_VERSION = "newer_version"
+    ORDER_OVER = "order_over"
+    PAYMENT_MOVED_ON = "payment_moved_on"
+    ACCESS_CLOSED = "access_closed"
 
 
 #: Why a coupon takes nothing off for somebody, as staff read it: ``coupon_`` and the reason of ``coupons.rules``.
@@ -104,6 +107,9 @@ _SENTENCES: dict[str, Any] = {
     Why.MARKETING_CAP: _("The person has got as much promotional mail today as the site allows."),
     Why.RESTORED: _("The database was restored from a backup: it may have been sent before that."),
     Why.NEWER_VERSION: _("It was written by a newer version of the software, and waits for a worker that knows it."),
+    Why.ORDER_OVER: _("The order was replaced by a newer one, or is closed."),
+    Why.PAYMENT_MOVED_ON: _("The payment has gone on since."),
+    Why.ACCESS_CLOSED: _("What it tells of has been taken away or frozen since."),
     "not_for_sale": _("The offer is not for sale at present."),
     **COUPON_REFUSED,
 }

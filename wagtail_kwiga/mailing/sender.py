@@ -24,6 +24,7 @@ class Sender:
     reply_to: str = ""
     seller_name: str = ""
     postal_footer: str = ""
+    tax_number: str = ""
     promo_policy: str = PromoPolicy.EVERYBODY
     recovery_on: bool = True
     #: At most so many marketing mails a person and day; 0: any number.
@@ -80,6 +81,7 @@ def _of(site: Site) -> Sender:
         reply_to=given.reply_to,
         seller_name=given.seller_name or given.sender_name or name,
         postal_footer=given.postal_footer,
+        tax_number=given.tax_number,
         promo_policy=given.promo_policy,
         recovery_on=given.recovery_on,
         promo_mails_per_day=given.promo_mails_per_day,

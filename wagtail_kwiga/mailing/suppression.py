@@ -5,10 +5,13 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterable, Mapping
 
+from django.utils.translation import gettext
+
 from wagtail_kwiga import conf
 from wagtail_kwiga.contacts.models import Contact
 from wagtail_kwiga.mailing import permission
 from wagtail_kwiga.mailing.models import Suppression
+from wagtail_kwiga.orders.models import Order
 
 #: address → scope → reason, as loaded.
 Known = dict[str, dict[str, str]]
@@ -54,3 +57,21 @@ def lift(address: str, *, scope: str, reason: str) -> bool:
 
 def _key(address: str) -> str:
     return address.strip().lower()
+
+
+def note_for_buyer(order: Order) -> str:
+    """What the page of an order says where no mail about it will reach its buyer; else empty. Nothing of the address is told.
+    One query."""
+    to = order.contact.email.strip().lower()
+    why = Suppression.objects.filter(email=to, scope=Suppression.Scope.ALL).values_list("reason", flat=True).first()
+    if why is None:
+        return ""
+    if why in (Suppression.Reason.BOUNCED, Suppression.Reason.REFUSED):
+        return gettext(
+            "You will get no mail about this order: your e-mail address does not accept our mail. Please keep the address of "
+            "this page, and tell us another e-mail address if you have one."
+        )
+    return gettext(
+        "You will get no mail about this order: we do not write to your e-mail address any more. Please keep the address of "
+        "this page. If you would like to have mail again, tell us."
+    )

@@ -28,6 +28,10 @@ CODES: dict[str, str] = {
 }
 
 
+#: What the key of a mail begins with that stands in for a receipt: of an order that costs nothing.
+OWED_TOO = "free:"
+
+
 class _Explained:
     """A sentence with *why* in it: kept as a code in the facts, in words where it is read."""
 
@@ -98,6 +102,17 @@ def note(
 ) -> None:
     """Write an entry about ``email``. One query."""
     draft(email, code, now=now, by=by, attention=attention, why=why).save(force_insert=True)
+
+
+def suppressed(email: OutgoingEmail, *, now: dt.datetime) -> TimelineEntry:
+    """An entry about a mail that its address refuses, not saved yet. A person sees to a receipt, and to what goes out in its
+    place: what was bought is then told to nobody, nor is the way in."""
+    return draft(email, CODES[OutgoingEmail.Status.SUPPRESSED], now=now, attention=is_owed(email))
+
+
+def is_owed(email: OutgoingEmail) -> bool:
+    """Whether the mail is one that whoever has paid, or got something free, must have in writing."""
+    return email.purpose == OutgoingEmail.Purpose.RECEIPT or email.key.startswith(OWED_TOO)
 
 
 def is_told(email: OutgoingEmail, code: str) -> bool:

@@ -150,9 +150,9 @@ def place_order(
         writing.write_many(told)
         replaced = tuple(each.pk for each in older)
         offer_id = offer.pk if offer else None
-        events.publish(OrderPlaced(order.pk, contact.pk, offer_id, order.purchase_id, replaced, now, kept))
-        if beside is not None:
+        if beside is not None:  # before it is told of: the mail about it says to which account to pay what
             beside(order)
+        events.publish(OrderPlaced(order.pk, contact.pk, offer_id, order.purchase_id, replaced, now, kept))
         coupon_passing.settle(passing, begun, until, now)
     return order
 

@@ -38,6 +38,10 @@ SENTENCES = {
     ),
     "order.part_left_over": _("%(received)s was paid here, but order %(paid)s paid for the whole. To be given back"),
     "order.opens_nothing": _("Paid, and there is nothing in it that opens any access. Give access, or the money back"),
+    "order.no_confirmation": _(
+        "The mail about this order could not be made (%(error)s). The order stands all the same"
+    ),
+    "order.no_mail": _("A mail about this order could not be made (%(error)s)"),
     "order.no_receipt": _("The receipt could not be made (%(error)s). The payment is booked all the same"),
     "order.coupon_over_limit": _(
         "Coupon %(coupon)s was used up when this late payment came; it was honoured all the same"

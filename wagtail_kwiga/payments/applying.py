@@ -21,7 +21,7 @@ from wagtail_kwiga.orders import transitions
 from wagtail_kwiga.orders.models import Order
 from wagtail_kwiga.orders.statuses import Status
 from wagtail_kwiga.payments import attempts, ledger, refund_states, refunds
-from wagtail_kwiga.payments.events import PaymentFailed
+from wagtail_kwiga.payments.events import PaymentFailed, PaymentUnderWay
 from wagtail_kwiga.payments.models import PaymentAttempt, ProviderEvent
 from wagtail_kwiga.payments.provider import CONFIRMED, FAILED, PENDING, Provider, ReportedEvent
 from wagtail_kwiga.payments.statuses import EventKind, FailureCode, Outcome
@@ -203,6 +203,7 @@ def _pending(provider: Provider, event: ReportedEvent, attempt: PaymentAttempt, 
     )
     if order.status == Status.OPEN:
         transitions.start_processing(order, now=now)
+    events.publish(PaymentUnderWay(order.pk, attempt.pk, now))
     return Applied(Result.APPLIED)
 
 

@@ -21,6 +21,15 @@ class PaymentFailed:
 
 
 @dataclass(frozen=True)
+class PaymentUnderWay:
+    """A provider said that an attempt is under way: the buyer has done their part, and the bank has not confirmed it yet."""
+
+    order_id: int
+    attempt_id: int
+    at: dt.datetime
+
+
+@dataclass(frozen=True)
 class PaymentSettled:
     """A sum due is paid. ``opens_access``: access begins with it. ``again``: after all money of its order, or that
     of the part that opens access, had gone back.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -56,6 +57,17 @@ _STANDS: dict[str, tuple[Promise, Promise]] = {
         _("This order was paid back. It can take a few days to reach your account."),
     ),
 }
+
+
+#: What other rooms have to say on the order page: functions that get the order and return a sentence, or nothing.
+_notes: list[Callable[[Order], str]] = []
+
+
+def register_note(note: Callable[[Order], str]) -> None:
+    """Have the order page show what ``note`` returns for its order, in the language of the page; an empty text shows nothing.
+    Registering it again changes nothing."""
+    if note not in _notes:
+        _notes.append(note)
 
 
 def asked(attempt: PaymentAttempt) -> Money:
@@ -140,6 +152,7 @@ def order(order: Order, now: dt.datetime) -> dict[str, Any]:
         "changes": (changes(order, newer) or None) if newer is not None and newer.pk != order.pk else None,
         "heading": heading,
         "sentence": sentence,
+        "notes": [words for note in _notes if (words := note(order))],
         "is_paid": status == Status.PAID,
         "is_open": is_open,
         "bought": _bought(order, paid=status == Status.PAID),

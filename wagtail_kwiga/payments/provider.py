@@ -31,7 +31,7 @@ from wagtail_kwiga.pricing.money import Money
 
 if TYPE_CHECKING:
     from wagtail_kwiga.orders.models import Order
-    from wagtail_kwiga.payments.models import PaymentAttempt, Refund
+    from wagtail_kwiga.payments.models import Payment, PaymentAttempt, Refund
 
 #: It has happened: money has arrived, has gone back, was taken (see ``Outcome``).
 CONFIRMED = Outcome.CONFIRMED
@@ -230,6 +230,23 @@ class Instructions:
     context: Mapping[str, Any]
 
 
+@dataclass(frozen=True)
+class TransferDetails:
+    """Where a buyer sends money to, and what they write on it: told on pages and in mails. ``iban`` is in groups of four.
+
+    ``until``: by when it has to arrive; ``due``: when the part that is asked for is due, where it is one of several.
+    """
+
+    holder: str
+    iban: str
+    bic: str
+    bank: str
+    amount: Money
+    reference: str
+    until: dt.datetime
+    due: dt.datetime | None = None
+
+
 NextAction = Redirect | Form | Instructions
 
 
@@ -377,6 +394,10 @@ class Provider(ABC):
 
     def instructions(self, attempt: PaymentAttempt) -> Instructions | None:
         """What the order page tells a buyer whose started attempt needs their own hands (a transfer). Reads only."""
+        return None
+
+    def transfer_details(self, payment: Payment) -> TransferDetails | None:
+        """The account for a sum due, where buyers pay by sending money to one: what the mail about an order tells. Reads only."""
         return None
 
     def continue_url(self, attempt: PaymentAttempt) -> str:

@@ -17,8 +17,8 @@ from tests.mailing.making import RECOVERY
 from wagtail_kwiga.exceptions import TemplateFault
 from wagtail_kwiga.mailing import placeholder_syntax, placeholders, references, rendering
 from wagtail_kwiga.mailing.authoring import compiling, mjml
+from wagtail_kwiga.mailing.authoring.builtin_mails import Rich
 from wagtail_kwiga.mailing.authoring.compiling import Block, compile_mail
-from wagtail_kwiga.mailing.authoring.versions import _Rich
 
 VALUES = {
     "contact.first_name": "Ada",
@@ -44,7 +44,7 @@ LINKS = {
 
 
 def blocks_of(raw):
-    return [Block(kind, {**value, "text": _Rich(value["text"])} if kind == "text" else value) for kind, value in raw]
+    return [Block(kind, {**value, "text": Rich(value["text"])} if kind == "text" else value) for kind, value in raw]
 
 
 def compiled(raw=RECOVERY, *, subject="Hello", preheader="", kind="promotion", language="en"):

@@ -139,7 +139,8 @@ def test_the_receipt(language):
     assert version.kind == "service"
     assert version.builtin == "receipt" and version.template is None
     assert set(version.placeholders) == {
-        "access_url", "order.number", "order.title", "order.total", "seller.name", "seller.address"
+        "access_url", "order.number", "order.total", "order.lines", "order.list_price", "order.discount", "order.placed",
+        "order.paid", "order.method", "order.buyer", "order.terms", "seller.name", "seller.address", "seller.tax_number",
     }  # fmt: skip
     assert versions.builtin("receipt", language) == version
     situation = situation_for(language=language)

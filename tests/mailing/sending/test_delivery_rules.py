@@ -15,7 +15,7 @@ from wagtail_kwiga import models as m
 from wagtail_kwiga.contacts import consent, directory
 from wagtail_kwiga.journal import writing
 from wagtail_kwiga.mailing import sender, suppression
-from wagtail_kwiga.mailing.sending import delivery, mail_connection, outbox, presend_rules, tracking
+from wagtail_kwiga.mailing.sending import delivery, mail_connection, order_mails, outbox, presend_rules, tracking
 from wagtail_kwiga.mailing.sending.delivery import DeliverySummary, deliver_due
 from wagtail_kwiga.mailing.sending.outcomes import DeliveryResult, Outcome
 
@@ -125,7 +125,7 @@ def test_a_later_purchase_is_another(outgoing):
 def test_a_receipt_of_a_paid_order_goes_out(outgoing):
     order = order_for(make_contact(), make_offer())
     pay(order)
-    outbox.send_receipt(order, START)
+    order_mails.receipt(order, START)
     assert deliver_due(START).sent == 1
 
 

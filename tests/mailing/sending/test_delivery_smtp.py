@@ -25,7 +25,7 @@ from tests.orders.shop import order_for
 from tests.support import START, after, make_contact, make_offer
 from wagtail_kwiga import models as m
 from wagtail_kwiga.journal import writing
-from wagtail_kwiga.mailing.sending import mail_connection, outbox
+from wagtail_kwiga.mailing.sending import mail_connection, order_mails, outbox
 from wagtail_kwiga.mailing.sending.delivery import DeliverySummary, deliver_due, due_count
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -79,7 +79,7 @@ def test_the_recovery_mail_arrives_with_the_right_head_and_both_parts(smtp):
 
 def test_a_service_mail_has_no_way_out_of_service_mail(smtp):
     order = order_for(make_contact(), make_offer())
-    outbox.send_receipt(order, START)
+    order_mails.receipt(order, START)
     deliver_due(START)
     (message,) = smtp.messages()
     assert message["List-Unsubscribe"] is None
@@ -232,7 +232,7 @@ def test_a_lost_answer_is_uncertain_and_not_sent_again(smtp):
 
 def test_an_uncertain_receipt_is_sent_once_more_and_only_once(smtp):
     order = order_for(make_contact(), make_offer())
-    row = outbox.send_receipt(order, START)
+    row = order_mails.receipt(order, START)
     smtp.answers += ["drop", "drop"]
     assert deliver_due(START) == DeliverySummary(unknown=1)
     assert not writing.open_attention().exists()

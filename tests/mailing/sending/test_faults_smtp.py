@@ -18,7 +18,7 @@ from tests.support import START, after, make_contact, make_offer
 from wagtail_kwiga import models as m
 from wagtail_kwiga.journal import writing
 from wagtail_kwiga.mailing import reasons
-from wagtail_kwiga.mailing.sending import outbox
+from wagtail_kwiga.mailing.sending import order_mails
 from wagtail_kwiga.mailing.sending.delivery import DeliverySummary, deliver_due
 
 pytestmark = pytest.mark.django_db
@@ -208,7 +208,7 @@ def test_a_receipt_whose_answer_was_lost_goes_once_more_and_promotion_waits_for_
     with hostile_server(settings, timeout=0.25) as server:
         server.script["dot"] = [HANG, RESET]
         promotion = queue_one(make_contact("promo@example.com"))
-        receipt = outbox.send_receipt(order_for(make_contact("buyer@example.com"), make_offer()), START)
+        receipt = order_mails.receipt(order_for(make_contact("buyer@example.com"), make_offer()), START)
         assert deliver_due(START) == DeliverySummary(unknown=2)
         assert deliver_due(after(minutes=59)) == DeliverySummary()
         assert deliver_due(after(minutes=60)) == DeliverySummary(sent=1)

@@ -20,7 +20,7 @@ from tests.support import START, after, make_contact, make_offer
 from wagtail_kwiga import models as m
 from wagtail_kwiga.journal import writing
 from wagtail_kwiga.mailing import reasons
-from wagtail_kwiga.mailing.sending import anymail_bridge, outbox
+from wagtail_kwiga.mailing.sending import anymail_bridge, order_mails, outbox
 from wagtail_kwiga.mailing.sending.delivery import deliver_due
 from wagtail_kwiga.mailing.sending.tracking import handle_of
 
@@ -195,7 +195,7 @@ def test_a_mail_that_the_provider_took_and_then_did_not_send_is_seen_by_a_person
     ("reason", "listed"), [("bounced", True), ("timed_out", False), ("blocked", False), (None, False)]
 )
 def test_a_receipt_that_came_back_is_seen_by_a_person_and_promotion_is_not(reason, listed):
-    receipt = outbox.send_receipt(order_for(make_contact("buyer@example.com"), make_offer()), START)
+    receipt = order_mails.receipt(order_for(make_contact("buyer@example.com"), make_offer()), START)
     for row in (sent(receipt, "m-1"), sent(queue_one(), "m-2")):
         report(row, "bounced", reason)
         report(row, "bounced", reason)

@@ -16,7 +16,7 @@ from wagtail_kwiga.exceptions import KwigaError
 from wagtail_kwiga.journal import writing
 from wagtail_kwiga.mailing import reasons, suppression, timeline
 from wagtail_kwiga.mailing.authoring import versions
-from wagtail_kwiga.mailing.sending import outbox
+from wagtail_kwiga.mailing.sending import order_mails, outbox
 from wagtail_kwiga.mailing.sending.outbox import QueuedMail
 
 pytestmark = pytest.mark.django_db
@@ -95,7 +95,7 @@ def test_a_mail_that_may_not_go_is_there_and_says_why(trouble, why):
     row.refresh_from_db()
     assert (row.status, row.why) == (Status.SUPPRESSED, why)
     assert str(reasons.sentence(row.why)) != row.why
-    (entry,) = writing.timeline(row.order).filter(code="mailing.suppressed")
+    (entry,) = writing.timeline(row.order).filter(code="mailing.suppressed", facts__email=row.pk)
     assert entry.facts["why"] == why
 
 
@@ -170,8 +170,8 @@ def test_cancelling_the_recovery_of_a_purchase(django_assert_num_queries):
 def test_a_receipt_is_queued_once_and_in_the_orders_language():
     contact = make_contact()
     order = order_for(contact, make_offer(make_product(entry_url="/course/")), language="de")
-    row = outbox.send_receipt(order, START)
-    assert outbox.send_receipt(order, after(minutes=5)) == row
+    row = order_mails.receipt(order, START)
+    assert order_mails.receipt(order, after(minutes=5)) == row
     assert (row.key, row.purpose, row.kind, row.language) == (f"receipt:{order.pk}", "receipt", "service", "de")
     assert row.context["order.total"] == "120,00\xa0€"
     assert row.links["access_url"] == {"to": "/course/"}

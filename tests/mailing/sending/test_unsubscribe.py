@@ -13,7 +13,7 @@ from tests.support import START, after, make_contact, make_offer
 from wagtail_kwiga import models as m
 from wagtail_kwiga import signing
 from wagtail_kwiga.mailing import link_building, sender, suppression
-from wagtail_kwiga.mailing.sending import mail_connection, outbox, unsubscribe
+from wagtail_kwiga.mailing.sending import mail_connection, order_mails, unsubscribe
 from wagtail_kwiga.mailing.sending.delivery import DeliverySummary, deliver_due
 from wagtail_kwiga.signing import Purpose
 
@@ -172,7 +172,7 @@ def heads_of(row):
 def test_a_mail_about_an_order_of_theirs_has_no_one_click_in_its_head(client, contact):
     """A mail program would offer to unsubscribe from receipts. Not even where the words of the mail lead to that page."""
     order = order_for(contact, make_offer())
-    assert heads_of(outbox.send_receipt(order, START)) == set()
+    assert heads_of(order_mails.receipt(order, START)) == set()
     leads_there = [("text", {"text": '<p>No offers? <a href="{{ unsubscribe_url }}">This way</a>.</p>'})]
     service = queue_one(contact, purpose="service", template=make_template(leads_there, kind="service"))
     assert set(service.links) == {"unsubscribe_url"}

@@ -22,7 +22,7 @@ from wagtail_kwiga import models as m
 from wagtail_kwiga.mailing import placeholder_syntax
 from wagtail_kwiga.mailing.classification import Kind
 from wagtail_kwiga.mailing.sender import mailbox
-from wagtail_kwiga.mailing.sending import mail_connection, outbox
+from wagtail_kwiga.mailing.sending import mail_connection, order_mails
 from wagtail_kwiga.mailing.sending.delivery import DeliverySummary, deliver_due
 from wagtail_kwiga.mailing.sending.message import HAS_POLICIES, Message
 
@@ -91,7 +91,7 @@ def test_a_promotion_can_be_unsubscribed_from_by_one_click(smtp):
 
 def test_a_receipt(smtp):
     settings_of_default_site(sender_email=f"mara@{'long-and-' * 6}name.example")
-    row = outbox.send_receipt(order_for(make_contact("ada@example.com", name="Ada Łovelace"), make_offer()), START)
+    row = order_mails.receipt(order_for(make_contact("ada@example.com", name="Ada Łovelace"), make_offer()), START)
     smtp.answers.append("drop")
     assert deliver_due(START) == DeliverySummary(unknown=1)
     assert deliver_due(after(minutes=60)) == DeliverySummary(sent=1)

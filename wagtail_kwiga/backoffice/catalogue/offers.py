@@ -20,7 +20,7 @@ from wagtail.admin.views.pages.choose_parent import ChooseParentView
 from wagtail.admin.widgets.button import HeaderButton
 from wagtail.snippets.views.snippets import InspectView, SnippetViewSet
 
-from wagtail_kwiga.backoffice.catalogue import offer_panels
+from wagtail_kwiga.backoffice.catalogue import offer_emails, offer_panels
 from wagtail_kwiga.backoffice.coupons import gates
 from wagtail_kwiga.backoffice.parts import policies, records
 from wagtail_kwiga.backoffice.parts.choosers import OfferChooser
@@ -94,7 +94,12 @@ class OfferInspectView(InspectView):
             gates.source_pages([self.object]).get(self.object.translation_key), self.request.user
         )
         page = [HeaderButton(label=label, url=url, icon_name="edit")] if url else []
-        return [*page, *winning_back.offer_header_button(self.object, self.request.user)]
+        user = self.request.user
+        return [
+            *page,
+            *offer_emails.header_button(self.object, user),
+            *winning_back.offer_header_button(self.object, user),
+        ]
 
     @property
     def header_more_buttons(self) -> list[Any]:
@@ -171,7 +176,8 @@ class OfferViewSet(SnippetViewSet):
 
     def get_urlpatterns(self) -> list[Any]:
         add_page = AddOfferPageView.as_view(model=OfferPage)
-        return [*super().get_urlpatterns(), path("add-page/", add_page, name="add_page"), *winning_back.urlpatterns()]
+        ours = [*offer_emails.urlpatterns(), *winning_back.urlpatterns()]
+        return [*super().get_urlpatterns(), path("add-page/", add_page, name="add_page"), *ours]
 
 
 def _day(instant: dt.datetime | None) -> dt.date | str:

@@ -9,7 +9,7 @@ import django_filters
 from django import forms
 from django.contrib.contenttypes.models import ContentType
 from django.db.models import QuerySet
-from django.urls import path
+from django.urls import path, reverse
 from django.utils.functional import cached_property
 from django.utils.html import format_html_join
 from django.utils.translation import gettext
@@ -18,11 +18,12 @@ from wagtail.admin.filters import WagtailFilterSet
 from wagtail.admin.panels import FieldPanel, MultiFieldPanel, ObjectList, PublishingPanel
 from wagtail.admin.ui.tables import Column, LocaleColumn, UpdatedAtColumn
 from wagtail.admin.widgets import BooleanRadioSelect
+from wagtail.admin.widgets.button import HeaderButton
 from wagtail.models import ReferenceIndex
 from wagtail.snippets.views import snippets
 
 from wagtail_kwiga.automations.models import Scenario
-from wagtail_kwiga.backoffice.emails import email_editor, email_preview, email_trial
+from wagtail_kwiga.backoffice.emails import builtin_emails, email_editor, email_preview, email_trial
 from wagtail_kwiga.backoffice.emails.chooser import EmailChooserViewSet
 from wagtail_kwiga.backoffice.emails.forms import EmailTemplateForm
 from wagtail_kwiga.backoffice.parts.drafts import DraftStatusColumn, with_schedule
@@ -59,6 +60,11 @@ class EmailTemplateIndexView(ReadableLocale, snippets.IndexView):
     """All e-mails, each language a row, with the scenarios that send them."""
 
     table_classname = WIDE_LISTING
+
+    @cached_property
+    def header_buttons(self) -> list[Any]:
+        where = reverse("wagtail_kwiga_emails:builtin")
+        return [*super().header_buttons, HeaderButton(label=_("Built-in emails"), url=where, icon_name="mail")]
 
     def get_base_queryset(self) -> QuerySet[EmailTemplate]:
         return with_schedule(super().get_base_queryset())
@@ -149,5 +155,8 @@ class EmailTemplateViewSet(snippets.SnippetViewSet):
         return [
             *super().get_urlpatterns(),
             path("preview-with/", email_preview.preview_with, name="preview_with"),
+            path("built-in/", builtin_emails.listing, name="builtin"),
+            path("built-in/<str:name>/", builtin_emails.show, name="builtin_show"),
+            path("built-in/<str:name>/own/", builtin_emails.make_own, name="builtin_own"),
             path("send-test/<int:pk>/", email_trial.send_test, name="send_test"),
         ]

@@ -24,6 +24,7 @@ from wagtail_kwiga.contacts.models import Contact
 from wagtail_kwiga.formatting import languages
 from wagtail_kwiga.mailing import reasons, rendering, sender
 from wagtail_kwiga.mailing.models import OutgoingEmail
+from wagtail_kwiga.mailing.sending import attachments
 from wagtail_kwiga.orders.models import Order
 
 logger = logging.getLogger("wagtail_kwiga.backoffice")
@@ -184,7 +185,10 @@ def shown(request: HttpRequest, pk: int) -> HttpResponse:
         raise PermissionDenied
     email = get_object_or_404(OutgoingEmail.objects.select_related("order", "version"), pk=pk)
     mail = view_of(email)
-    response = HttpResponse(inert(mail.html) if mail else "")
+    html = inert(mail.html) if mail else ""
+    if email.has_attachments:
+        html = attachments.with_pictures(html, email.attachments.exclude(content_id=""), email)
+    response = HttpResponse(html)
     response["Content-Security-Policy"] = POLICY
     response["Referrer-Policy"] = "no-referrer"
     response["Cache-Control"] = "private, no-store"

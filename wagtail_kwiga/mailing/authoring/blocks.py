@@ -145,6 +145,30 @@ class OrderSummaryBlock(MailBlock):
         preview_value = {"title": ""}
 
 
+class OrderDetailsBlock(MailBlock):
+    title = blocks.CharBlock(
+        label=_("Line on top"), required=False, max_length=100, help_text=_("Left empty: “Your order”.")
+    )
+
+    class Meta:
+        icon = "doc-full"
+        label = _("Order in full")
+        description = _("Everything that was agreed to: products, price, discount, seller, buyer, terms of sale.")
+        preview_value = {"title": ""}
+
+
+class HowToPayBlock(MailBlock):
+    title = blocks.CharBlock(
+        label=_("Line on top"), required=False, max_length=100, help_text=_("Left empty: “How to pay”.")
+    )
+
+    class Meta:
+        icon = "decimal"
+        label = _("How to pay")
+        description = _("For a bank transfer account, reference and QR code; for every other order a button to pay.")
+        preview_value = {"title": ""}
+
+
 class DividerBlock(MailBlock):
     class Meta:
         icon = "minus"
@@ -162,5 +186,7 @@ def body_blocks() -> list[tuple[str, blocks.Block]]:
         ("button", ButtonBlock()),
         ("coupon_card", CouponCardBlock()),
         ("order_summary", OrderSummaryBlock()),
+        ("order_details", OrderDetailsBlock()),
+        ("how_to_pay", HowToPayBlock()),
         ("divider", DividerBlock()),
     ]

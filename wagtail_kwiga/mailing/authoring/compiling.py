@@ -68,6 +68,7 @@ def compile_mail(*, subject: str, preheader: str, kind: str, blocks: Iterable[An
         html = sheet.filled(mjml2html(source, fonts={}))
         text = "\n\n".join([*(piece.text for piece in built if piece.text), foot_text]) + "\n"
     names = {token.name for part in (subject, html, text) for token in placeholder_syntax.found_in(part)}
+    names.update(name for part in (html, text) for name in placeholder_syntax.conditions_in(part))
     return Compiled(
         subject=placeholder_syntax.one_line(subject, 200),
         html=html,

@@ -106,9 +106,15 @@ def _image(value: Any, sheet: Canvas) -> RenderedBlock | None:
     )
 
 
+#: What the picture of a bank transfer is called (``cid:…``).
+TRANSFER_CODE = "kwiga-transfer-code"
+
+
 def _button(value: Any, sheet: Canvas) -> RenderedBlock:
     label = value["label"]
     name = classification.BUTTONS.get(value["where"])
+    if value.get("optional") and name:  # of our own mails: without an address there is no button
+        return _optional(name, _button({**value, "optional": False}, sheet), sheet)
     if name:
         href, url = sheet.url(name), str(Token(name))
     else:
@@ -185,6 +191,116 @@ def _order_summary(value: Any, sheet: Canvas) -> RenderedBlock:
     )
 
 
+def _optional(name: str, block: RenderedBlock, sheet: Canvas) -> RenderedBlock:
+    """``block`` as a section, shown where the placeholder ``name`` has a value."""
+    begin, end = (f"<mj-raw>{sheet.slot(mark)}</mj-raw>" for mark in placeholder_syntax.section_marks(name))
+    return RenderedBlock(f"{begin}{block.mjml}{end}", placeholder_syntax.section(name, block.text))
+
+
+#: A row of a table: its label, the placeholders that stand there line by line, and the one without whose value it is left out.
+Row = tuple[str, tuple[str, ...], str]
+
+
+def _table(title: str, rows: list[Row], sheet: Canvas, *, strong: str = "") -> RenderedBlock:
+    """A heading line and rows of label and value, the row ``strong`` in bold; rows without a value are left out."""
+    end = "left" if get_language_bidi() else "right"
+    html, text = [], [title]
+    for label, values, needed in rows:
+        shown = f"<strong>{values[0]}</strong>" if values == (strong,) else "<br>".join(values)
+        html.append(
+            placeholder_syntax.section(
+                needed,
+                f'<tr class="kw-row kw-pair"><td class="kw-soft" style="padding:9px 16px 9px 0;border-top:1px solid '
+                f'{styles.LINE};color:{styles.SOFT};vertical-align:top;word-break:normal">'
+                f"{placeholder_syntax.to_html(label)}</td>"
+                f'<td style="padding:9px 0;border-top:1px solid {styles.LINE};text-align:{end};vertical-align:top;'
+                f'word-break:break-word">{shown}</td></tr>',
+            )
+        )
+        text.append(placeholder_syntax.section(needed, f"\n{label}: " + "\n".join(values)))
+    head = f'<div style="font-weight:600">{placeholder_syntax.to_html(title)}</div>'
+    return RenderedBlock(
+        f'<mj-text css-class="kw-ink kw-edge" padding="10px 32px 6px" align="{_start()}">{sheet.slot(head)}</mj-text>'
+        f'<mj-table css-class="kw-ink kw-edge" padding="0 32px 12px" font-size="15px" line-height="1.5" '
+        f'color="{styles.INK}">{sheet.slot("".join(html))}</mj-table>',
+        "".join(text),  # a row that is left out takes its line break along
+    )
+
+
+def _row(label: str, name: str, needed: str = "", *, more: str = "") -> Row:
+    values = (str(Token(name)), str(Token(more))) if more else (str(Token(name)),)
+    return label, values, needed or name
+
+
+def _order_details(value: Any, sheet: Canvas) -> RenderedBlock:
+    """Everything that was agreed to. What an order does not have (a discount, a payment, terms) has no row."""
+    total = str(Token("order.total"))
+    rows = [
+        _row(gettext("Order number"), "order.number"),
+        _row(gettext("Ordered on"), "order.placed"),
+        _row(gettext("Paid on"), "order.paid"),
+        _row(pgettext("what was ordered", "What"), "order.lines"),
+        _row(gettext("Price"), "order.list_price", "order.discount"),
+        _row(gettext("Discount"), "order.discount"),
+        (pgettext("of an order", "Total"), (total,), "order.total"),
+        _row(gettext("Payment method"), "order.method"),
+        _row(gettext("Seller"), "seller.name", more="seller.address"),
+        _row(gettext("Tax number"), "seller.tax_number"),
+        _row(gettext("Buyer"), "order.buyer"),
+        _row(gettext("Terms of sale"), "order.terms"),
+    ]
+    return _table(value.get("title") or gettext("Your order"), rows, sheet, strong=total)
+
+
+def _how_to_pay(value: Any, sheet: Canvas) -> RenderedBlock:
+    """The account, for an order paid by transfer, with its picture where there is one; for any other a button."""
+    title = value.get("title") or gettext("How to pay")
+    amount = str(Token("payment.amount"))
+    account = _table(
+        title,
+        [
+            (gettext("Amount"), (amount,), "payment.amount"),
+            _row(gettext("Account holder"), "payment.holder"),
+            _row(gettext("Account number (IBAN)"), "payment.iban"),
+            _row(pgettext("of a bank", "BIC"), "payment.bic"),
+            _row(gettext("Bank"), "payment.bank"),
+            _row(gettext("Reference"), "payment.reference"),
+            _row(gettext("To arrive by"), "payment.until"),
+        ],
+        sheet,
+        strong=amount,
+    )
+    scan = gettext("Or scan this code with your banking app:")
+    alt = gettext("QR code for the bank transfer, with the data above")
+    picture = sheet.slot(
+        placeholder_syntax.section(
+            "payment.code",
+            f'<div class="kw-soft" style="font-size:14px;color:{styles.SOFT};padding-bottom:8px">'
+            f'{placeholder_syntax.to_html(scan)}</div><img src="cid:{TRANSFER_CODE}" width="180" height="180" '
+            f'alt="{placeholder_syntax.escape_html(alt)}" style="display:block;width:180px;height:180px;'
+            f'background-color:#ffffff;border-radius:8px">',
+        )
+    )
+    please = gettext("Please write the reference on the transfer, so that we know that the money is yours.")
+    transfer = RenderedBlock(
+        f'{account.mjml}<mj-text css-class="kw-ink kw-edge" padding="0 32px 8px" align="{_start()}">'
+        f'{sheet.words(please)}</mj-text><mj-text css-class="kw-ink kw-edge" padding="4px 32px 12px" '
+        f'align="{_start()}">{picture}</mj-text>',
+        f"{account.text}\n\n{please}",
+    )
+    by_link = gettext("To be paid: %(amount)s. The price holds until %(until)s.") % {
+        "amount": amount, "until": Token("payment.until"),
+    }  # fmt: skip
+    button = _button({"label": gettext("Pay now"), "where": "pay"}, sheet)
+    link = RenderedBlock(
+        f'<mj-text css-class="kw-ink kw-edge" padding="6px 32px 0" align="{_start()}">{sheet.words(by_link)}</mj-text>'
+        f"{button.mjml}",
+        f"{by_link}\n\n{button.text}",
+    )
+    shown = [_optional("payment.by_transfer", transfer, sheet), _optional("payment.by_link", link, sheet)]
+    return RenderedBlock("".join(one.mjml for one in shown), "".join(one.text for one in shown))
+
+
 def _divider(value: Any, sheet: Canvas) -> RenderedBlock:
     return RenderedBlock(
         f'<mj-divider css-class="kw-rule kw-edge" padding="14px 32px" border-width="1px" border-color="{styles.LINE}" />',
@@ -199,5 +315,7 @@ BUILDERS: dict[str, Callable[[Any, Canvas], RenderedBlock | None]] = {
     "button": _button,
     "coupon_card": _coupon_card,
     "order_summary": _order_summary,
+    "order_details": _order_details,
+    "how_to_pay": _how_to_pay,
     "divider": _divider,
 }

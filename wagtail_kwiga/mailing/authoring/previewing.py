@@ -19,7 +19,7 @@ from wagtail.models import Site
 from wagtail_kwiga.exceptions import TemplateFault
 from wagtail_kwiga.formatting import languages
 from wagtail_kwiga.mailing import placeholders
-from wagtail_kwiga.mailing.authoring import compiling, sample_data, validation, versions
+from wagtail_kwiga.mailing.authoring import compiling, sample_data, transfer_code, validation, versions
 from wagtail_kwiga.mailing.models import EmailTemplate
 from wagtail_kwiga.orders.models import Order
 
@@ -85,7 +85,7 @@ def preview(request: HttpRequest, template: EmailTemplate, mode: str = HTML) -> 
         "email_template": template,
         "mode": mode,
         "mail": mail,
-        "frame": _framed(mail.html, dark=mode == DARK) if mail else "",
+        "frame": framed(mail.html, data.situation, dark=mode == DARK) if mail else "",
         "problems": problems,
         "hints": [
             *validation.hints(template),
@@ -139,9 +139,10 @@ def _filled(
     return mail, len(mail.html.encode()), []
 
 
-def _framed(html: str, *, dark: bool) -> str:
-    """The mail for the frame: in the light asked for, whatever the editor's own screen is set to, and with links that
+def framed(html: str, example: placeholders.Situation, *, dark: bool) -> str:
+    """The mail for the frame, with its pictures: in the light asked for, whatever the editor's own screen is set to, and with links that
     open nothing (they would need a window of their own, which the frame's sandbox does not allow)."""
+    html = transfer_code.shown_in(html, example.transfer)
     wanted = "dark" if dark else "light"
     html = html.replace("(prefers-color-scheme: dark)", "all" if dark else "not all")
     html = re.sub(r"(color-scheme:\s*)light dark", rf"\g<1>{wanted} only", html)

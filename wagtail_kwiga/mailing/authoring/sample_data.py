@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from dataclasses import dataclass, replace
 from decimal import Decimal
-from typing import Any
+from typing import Any, cast
 
 from django.utils import translation
 from django.utils.translation import gettext
@@ -16,11 +16,15 @@ from wagtail_kwiga.contacts.models import Contact
 from wagtail_kwiga.coupons import discounts, eligibility
 from wagtail_kwiga.coupons.models import Coupon
 from wagtail_kwiga.formatting import languages
+from wagtail_kwiga.legal_texts.models import LegalText
 from wagtail_kwiga.mailing import placeholder_syntax, placeholders, references, rendering, sender
 from wagtail_kwiga.mailing.authoring import compiling
 from wagtail_kwiga.mailing.classification import Kind
+from wagtail_kwiga.mailing.order_words import Opened
 from wagtail_kwiga.orders import links
 from wagtail_kwiga.orders.models import Order
+from wagtail_kwiga.payments.provider import TransferDetails
+from wagtail_kwiga.payments.statuses import FailureCode
 from wagtail_kwiga.pricing.money import Money
 from wagtail_kwiga.site_settings import KwigaSettings
 
@@ -32,7 +36,7 @@ def situation(*, language: str, site: Site | None = None, now: dt.datetime | Non
     given = KwigaSettings.objects.filter(site=site).first() if site else None
     currency = given.default_currency if given else "EUR"
     with translation.override(language or None):
-        title = gettext("Watercolour for beginners")
+        title, terms = gettext("Watercolour for beginners"), gettext("Terms of sale")
     order = Order(
         number=f"{conf.settings.ORDER_NUMBER_PREFIX}10042",
         title=title,
@@ -42,6 +46,11 @@ def situation(*, language: str, site: Site | None = None, now: dt.datetime | Non
         list_amount=Decimal(120),
         discount_amount=Decimal(0),
         total_amount=Decimal(120),
+        price_holds_until=now + dt.timedelta(days=conf.settings.PRICE_HOLDS_DAYS),
+        expires_at=now + dt.timedelta(days=conf.settings.ORDER_EXPIRES_DAYS),
+        paid_at=now,
+        agreed_terms_at=now,
+        accepted_terms=LegalText(title=terms),
     )
     return placeholders.Situation(
         contact=Contact(name="Ada Lovelace", email="ada@example.com", language=language),
@@ -54,13 +63,40 @@ def situation(*, language: str, site: Site | None = None, now: dt.datetime | Non
         quote_before=Money(Decimal(120), currency),
         quote_after=Money(Decimal(102), currency),
         seller=sender.for_site(site.pk if site else None),
+        transfer=_account(Money(Decimal(120), currency), now),
+        has_transfer_code=True,
+        failure=FailureCode.DECLINED,
+        opened=(Opened(title, now + dt.timedelta(days=365)),),
+    )
+
+
+def of_builtin(name: str, *, language: str, site: Site | None = None) -> placeholders.Situation:
+    """``situation`` as it is on the occasion of a built-in mail: nothing is paid yet where it is to be paid, and what is free
+    costs nothing. Not saved."""
+    example = situation(language=language, site=site)
+    order = cast(Order, example.order)
+    if name not in ("receipt", "free", "access_opened"):
+        order.paid_at = None
+    if name == "receipt":
+        order.list_amount, order.discount_amount, order.coupon_code = Decimal(140), Decimal(20), "WELCOME20"
+    if name == "free":
+        order.list_amount = order.total_amount = Decimal(0)
+        order.paid_at = None
+    return example
+
+
+def _account(amount: Money, now: dt.datetime) -> TransferDetails:
+    """An account that the banks use as their own example."""
+    until = now + dt.timedelta(days=conf.settings.ORDER_EXPIRES_DAYS)
+    return TransferDetails(
+        "Riverside Studio", "DE02 1203 0000 0000 2020 51", "BYLADEM1001", "Riverside Bank", amount, "K7M3-C9XR", until
     )
 
 
 def of_order(
     order: Order, *, language: str, site: Site | None = None, now: dt.datetime | None = None
 ) -> placeholders.Situation:
-    """The buyer and the order as they are, for a preview. At most seven queries; nothing is saved.
+    """The buyer and the order as they are, for a preview. At most nine queries; nothing is saved.
 
     Which coupon a mail means is settled by the scenario that sends it. Here it is the one the order was placed with, with
     the end it has for this buyer now; else the made-up one, taken off the order's list price.
@@ -130,7 +166,7 @@ def values(compiled: Any, example: placeholders.Situation) -> tuple[dict[str, st
         placeholder = known.get(name)
         if placeholder is None:
             continue
-        if placeholder.internal:
+        if placeholder.internal and placeholder.kind == "url":
             addresses[name] = links.site_root(site_id)
         elif placeholder.kind == "url":
             addresses[name] = f"#{name}"

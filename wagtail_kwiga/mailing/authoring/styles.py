@@ -34,6 +34,8 @@ CSS = """
     .kw-button table { width: 100% !important; }
     .kw-button a { display: block !important; padding-left: 12px !important; padding-right: 12px !important; }
     .kw-coupon td { padding-left: 16px !important; padding-right: 16px !important; }
+    .kw-pair td { display: block !important; text-align: start !important; padding: 0 0 9px !important; border-top-width: 0 !important; }
+    .kw-pair td.kw-soft { padding: 9px 0 0 !important; border-top-width: 1px !important; font-size: 13px !important; }
     .kw-code { font-size: 22px !important; letter-spacing: 1px !important; }
   }
   @media (prefers-color-scheme: dark) {

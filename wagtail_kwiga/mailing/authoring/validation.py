@@ -191,6 +191,8 @@ _PLAIN: dict[str, tuple[str, ...]] = {
     "button": ("label",),
     "coupon_card": ("title",),
     "order_summary": ("title",),
+    "order_details": ("title",),
+    "how_to_pay": ("title",),
 }
 
 

@@ -21,9 +21,8 @@ from wagtail.images import get_image_model
 from wagtail_kwiga import __version__, conf
 from wagtail_kwiga.exceptions import TemplateFault
 from wagtail_kwiga.formatting import languages
-from wagtail_kwiga.mailing import classification
-from wagtail_kwiga.mailing.authoring import compiling, unsendable, validation
-from wagtail_kwiga.mailing.authoring.compiling import Block
+from wagtail_kwiga.mailing import classification, placeholder_syntax
+from wagtail_kwiga.mailing.authoring import builtin_mails, compiling, unsendable, validation
 from wagtail_kwiga.mailing.classification import Kind
 from wagtail_kwiga.mailing.models import EmailTemplate, EmailTemplateVersion
 
@@ -109,13 +108,75 @@ def for_many(wanted: Iterable[Wanted], *, now: dt.datetime | None = None) -> dic
         return found
 
 
+def title_of(template_id: int) -> str:
+    """What the team calls an e-mail; its number where it is gone. One query."""
+    title = EmailTemplate.objects.filter(pk=template_id).values_list("title", flat=True).first()
+    return title or str(template_id)
+
+
 def builtin(name: str, language: str, *, now: dt.datetime | None = None) -> EmailTemplateVersion:
-    """A mail that the package itself brings, in ``language``: one of ``BUILTINS``. Raises ``KeyError`` for another name."""
-    with translation.override(language or None):
-        subject, preheader, blocks = BUILTINS[name]()
-    raw = [(block.block_type, block.value if isinstance(block.value, dict) else str(block.value)) for block in blocks]
-    content = _Content(None, name, language, Kind.SERVICE, subject, preheader, blocks, _plain(raw))
+    """A mail that the package itself brings, in ``language``: one of ``builtin_mails.BUILTINS``. Raises ``KeyError`` for another
+    name. One query, two more where it was not seen before."""
+    content = _builtin(name, language)
     return _versions([content], now)[content.checksum()]
+
+
+#: A version, and which of the placeholders that its sections ask for have a value.
+Settled = tuple[EmailTemplateVersion, frozenset[str]]
+
+
+def settle(wanted: Iterable[Settled], *, now: dt.datetime) -> dict[tuple[int, frozenset[str]], EmailTemplateVersion]:
+    """Versions with their sections settled, by the key of the version and what has a value; of one without sections itself.
+
+    What stands in the outbox has no marks, so that a worker of an earlier release, which knows of none, sends it as it is. One
+    query where there are sections, two more for each combination not seen before; nothing is compiled.
+    """
+    found: dict[tuple[int, frozenset[str]], EmailTemplateVersion] = {}
+    missing: dict[str, Settled] = {}
+    for version, present in wanted:
+        if not placeholder_syntax.conditions_of(version.html, version.text):
+            found[version.pk, present] = version
+        else:
+            parts = json.dumps([version.checksum, sorted(present)])
+            missing[hashlib.sha256(parts.encode()).hexdigest()] = (version, present)
+    there = {}
+    if missing:
+        there = {row.checksum: row for row in EmailTemplateVersion.objects.filter(checksum__in=missing)}
+    for checksum, (version, present) in missing.items():
+        found[version.pk, present] = there.get(checksum) or _store_settled(checksum, version, present, now)
+    return found
+
+
+def _store_settled(
+    checksum: str, version: EmailTemplateVersion, present: frozenset[str], now: dt.datetime
+) -> EmailTemplateVersion:
+    html, text = placeholder_syntax.settled(version.html, version.text, present)
+    row = EmailTemplateVersion(
+        template_id=version.template_id, builtin=version.builtin, language=version.language, kind=version.kind,
+        checksum=checksum, subject=version.subject, html=html, text=text, placeholders=version.placeholders,
+        compiled_at=now,
+    )  # fmt: skip
+    EmailTemplateVersion.objects.bulk_create([row], ignore_conflicts=True)
+    return EmailTemplateVersion.objects.get(checksum=checksum)
+
+
+def compiled_builtin(name: str, language: str) -> compiling.Compiled:
+    """The same, compiled and not stored: for previews."""
+    return _compile(_builtin(name, language))
+
+
+def store_builtins(wanted: Iterable[str], *, now: dt.datetime | None = None) -> int:
+    """Compile the built-in mails in the languages ``wanted``, so that whoever orders first need not wait for it; returns how
+    many there are. One query where all are there."""
+    contents = [_builtin(name, language) for name in builtin_mails.BUILTINS for language in dict.fromkeys(wanted)]
+    return len(_versions(contents, now))
+
+
+def _builtin(name: str, language: str) -> _Content:
+    with translation.override(language or None):
+        subject, preheader, blocks = builtin_mails.BUILTINS[name]()
+    raw = [(block.block_type, block.value if isinstance(block.value, dict) else str(block.value)) for block in blocks]
+    return _Content(None, name, language, Kind.SERVICE, subject, preheader, blocks, _plain(raw))
 
 
 def compiled(template: EmailTemplate) -> compiling.Compiled:
@@ -253,103 +314,6 @@ def _compile(content: _Content) -> compiling.Compiled:
         blocks=content.blocks,
         language=content.language,
     )
-
-
-class _Rich:
-    """Rich text of a built-in mail, where a StreamField has a ``RichText``."""
-
-    def __init__(self, source: str) -> None:
-        self.source = source
-
-    def __str__(self) -> str:
-        return self.source
-
-
-def _receipt() -> tuple[str, str, list[Block]]:
-    """What was bought, for how much, from whom, and the way in."""
-    arrived = gettext("Your order is complete. Here is your receipt, and the way in.")
-    return (
-        gettext("Your order %(number)s: thank you") % {"number": "{{ order.number }}"},
-        arrived,
-        [
-            Block("heading", {"text": gettext("Thank you for your order")}),
-            Block("text", {"text": _Rich(f"<p>{arrived}</p>")}),
-            Block("button", {"label": gettext("Open what you bought"), "where": "access", "url": ""}),
-            Block("order_summary", {"title": gettext("Your receipt")}),
-            Block(
-                "text",
-                {"text": _Rich("<p>" + gettext("Please keep this mail as your receipt.") + "</p>")},
-            ),
-        ],
-    )
-
-
-def _waiting_rest() -> tuple[str, str, list[Block]]:
-    """To the buyer of an order paid in part, when somebody orders anew with that address."""
-    news = gettext("A part of your order is paid. Here is the link to pay the rest.")
-    return _waiting(news, Block("button", {"label": gettext("Pay the rest"), "where": "pay", "url": ""}))
-
-
-def _waiting_payment() -> tuple[str, str, list[Block]]:
-    """The same where the bank has not confirmed yet."""
-    news = gettext("The payment for your order is under way. Here is the link to see how it stands.")
-    return _waiting(news, Block("button", {"label": gettext("See your order"), "where": "order", "url": ""}))
-
-
-def _waiting_price() -> tuple[str, str, list[Block]]:
-    """The same where the order waits unpaid, at a better price than a new one would have."""
-    news = gettext("Your order still holds its price, which is better than today's. Here is the link to pay it.")
-    return _waiting(news, Block("button", {"label": gettext("Pay the order"), "where": "pay", "url": ""}))
-
-
-def _waiting(news: str, button: Block) -> tuple[str, str, list[Block]]:
-    why = gettext(
-        "You get this mail because somebody has just filled in the order form with your e-mail address. "
-        "If it was not you, you need not do anything: nothing has changed."
-    )
-    return (
-        gettext("Your order is waiting"),
-        news,
-        [
-            Block("heading", {"text": gettext("Your order is waiting")}),
-            Block("text", {"text": _Rich(f"<p>{news}</p>")}),
-            button,
-            Block("order_summary", {"title": ""}),
-            Block("text", {"text": _Rich(f"<p>{why}</p>")}),
-        ],
-    )
-
-
-def _already_owned() -> tuple[str, str, list[Block]]:
-    """To the owner of something, when somebody orders it anew with that address."""
-    title = {"title": "{{ order.title }}"}
-    news = gettext("You have all of this already: “%(title)s”. Here is the way in.") % title
-    why = gettext(
-        "You get this mail because somebody has just ordered it with your e-mail address. "
-        "If it was not you, or you only looked for the way in, you need not do anything."
-    )
-    more = gettext("Would you like it once more, for somebody else perhaps? Then order it here:")
-    return (
-        gettext("You have this already"),
-        news,
-        [
-            Block("heading", {"text": gettext("You have this already")}),
-            Block("text", {"text": _Rich(f"<p>{news}</p>")}),
-            Block("button", {"label": gettext("Open what you bought"), "where": "access", "url": ""}),
-            Block("text", {"text": _Rich(f"<p>{why}</p><p>{more}</p>")}),
-            Block("button", {"label": gettext("Order once more"), "where": "resume", "url": ""}),
-        ],
-    )
-
-
-#: Name → what makes its subject, preview line and blocks, in the active language.
-BUILTINS = {
-    "receipt": _receipt,
-    "waiting_rest": _waiting_rest,
-    "waiting_payment": _waiting_payment,
-    "waiting_price": _waiting_price,
-    "already_owned": _already_owned,
-}
 
 
 def formatting_language(written: str, wanted: str) -> str:

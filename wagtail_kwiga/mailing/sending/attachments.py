@@ -6,6 +6,8 @@ say) is named by the dotted path of a function and its arguments: the file then 
 
 from __future__ import annotations
 
+import base64
+import logging
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from email import encoders
@@ -20,6 +22,8 @@ from wagtail_kwiga import conf
 from wagtail_kwiga.exceptions import KwigaError, NewerVersion
 from wagtail_kwiga.mailing.models import EmailAttachment, OutgoingEmail
 from wagtail_kwiga.mailing.sending.message import HAS_POLICIES, Message
+
+logger = logging.getLogger("wagtail_kwiga.mailing")
 
 
 @dataclass(frozen=True)
@@ -93,6 +97,24 @@ def attach(message: Message, email: OutgoingEmail) -> None:
     check_size((row.name, len(content)) for row, content in made)
     for row, content in made:
         message.attach(_part(row, content))
+
+
+def with_pictures(html: str, files: Iterable[Attached | EmailAttachment], email: OutgoingEmail | None = None) -> str:
+    """``html`` with the pictures it names (``cid:…``) written into it, for a look at the mail. One that cannot be made stays
+    a name."""
+    for one in files:
+        if not one.content_id or f"cid:{one.content_id}" not in html:
+            continue
+        try:
+            content = (
+                bytes(one.content) if one.content is not None else import_string(one.maker)(email, **one.arguments)
+            )
+        except Exception:
+            logger.exception("The picture %s of a mail cannot be shown", one.name)
+            continue
+        data = f"data:{one.content_type};base64,{base64.b64encode(content).decode()}"
+        html = html.replace(f"cid:{one.content_id}", data)
+    return html
 
 
 def _content(row: EmailAttachment, email: OutgoingEmail) -> bytes:

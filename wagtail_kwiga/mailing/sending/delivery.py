@@ -243,7 +243,8 @@ def _claim(email: OutgoingEmail, by: sender.Sender, now: dt.datetime, passed: fl
             if not mine.update(status=status, why=str(why)[:255], lease="", leased_until=None):
                 return ""
             email.status, email.why = status, str(why)
-            timeline.note(email, timeline.CODES[status], now=now, attention=_was_owed(email))
+            owed = _was_owed(email) or (status == Status.SUPPRESSED and timeline.is_owed(email))
+            timeline.note(email, timeline.CODES[status], now=now, attention=owed)
             return status
         until = now + dt.timedelta(seconds=passed + conf.settings.LEASE_SECONDS)
         if not _MARK_SENDING.run(email=email.pk, lease=email.lease, attempts=email.attempts + 1, now=now, until=until):
@@ -374,6 +375,8 @@ def _will_try_again(email: OutgoingEmail) -> bool:
 
 
 def _needs_a_person(email: OutgoingEmail) -> bool:
+    if email.status == Status.SUPPRESSED:
+        return timeline.is_owed(email)
     return email.status in (Status.FAILED, Status.UNKNOWN) and not _will_try_again(email)
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 import uuid
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, cast
 
@@ -23,7 +23,16 @@ from wagtail_kwiga.coupons import rules
 from wagtail_kwiga.coupons.models import Coupon
 from wagtail_kwiga.exceptions import KwigaError
 from wagtail_kwiga.journal import writing
-from wagtail_kwiga.mailing import permission, placeholder_syntax, placeholders, rendering, sender, suppression, timeline
+from wagtail_kwiga.mailing import (
+    order_words,
+    permission,
+    placeholder_syntax,
+    placeholders,
+    rendering,
+    sender,
+    suppression,
+    timeline,
+)
 from wagtail_kwiga.mailing.authoring import sample_data, versions
 from wagtail_kwiga.mailing.classification import Kind
 from wagtail_kwiga.mailing.models import EmailAttachment, EmailTemplate, EmailTemplateVersion, OutgoingEmail
@@ -90,17 +99,19 @@ def queue_many(mails: Iterable[QueuedMail], *, now: dt.datetime | None = None) -
         keys = [mail.key for mail in mails]
         there = set(OutgoingEmail.objects.filter(key__in=keys).values_list("key", flat=True))
         fresh = {mail.key: mail for mail in mails if mail.key not in there}
-        rows = _rows(list(fresh.values()), now)
+        rows, shown = _rows(list(fresh.values()), now)
         # Another transaction may queue the same key right now; the database lets one in.
         written = compiled_queries.insert(OutgoingEmail, _COLUMNS, rows, or_ignore=True)
         by_key = _read_back(keys, rows if written == len(rows) else [])
         _write_attachments([mail for mail in fresh.values() if mail.attachments], by_key)
         refused = [by_key[key] for key in fresh if by_key[key].status == Status.SUPPRESSED]
         if refused:
-            writing.write_many([timeline.draft(row, timeline.CODES[Status.SUPPRESSED], now=now) for row in refused])
+            writing.write_many([timeline.suppressed(row, now=now) for row in refused])
     for mail in mails:
         row = by_key[mail.key]
-        row.version, row.contact, row.order = mail.version, mail.situation.contact, mail.situation.order
+        row.contact, row.order = mail.situation.contact, mail.situation.order
+        if (version := shown.get(mail.key, mail.version)).pk == row.version_id:
+            row.version = version
     return [by_key[key] for key in keys]
 
 
@@ -177,14 +188,6 @@ def join_purchases(joined: Iterable[int], into: int) -> int:
     """Mail of purchases that have become one belongs to the one that stays, so that paying it silences them; returns how
     many. One query."""
     return OutgoingEmail.objects.filter(purchase_id__in=list(joined)).update(purchase_id=into)
-
-
-def send_receipt(order: Order, now: dt.datetime | None = None) -> OutgoingEmail:
-    """Queue the receipt of a paid order, once per order however often it is asked for."""
-    now = now or conf.now()
-    situation = Situation(contact=order.contact, order=order, site=order.site, language=order.language, now=now)
-    version = versions.builtin("receipt", order.language, now=now)
-    return queue(key=f"receipt:{order.pk}", purpose=Purpose.RECEIPT, version=version, situation=situation, now=now)
 
 
 def send_test(template: EmailTemplate, *, to: str, language: str = "", now: dt.datetime | None = None) -> OutgoingEmail:
@@ -280,25 +283,57 @@ def _read_back(keys: list[str], written: list[_Row]) -> dict[str, OutgoingEmail]
     return known | {row.key: row for row in (OutgoingEmail.objects.filter(key__in=others) if others else ())}
 
 
-def _rows(mails: list[QueuedMail], now: dt.datetime) -> list[_Row]:
+def _rows(mails: list[QueuedMail], now: dt.datetime) -> tuple[list[_Row], dict[str, EmailTemplateVersion]]:
+    """The rows to write, and by the keys of the mails the versions they point to."""
     senders = sender.for_sites({_site_id(mail.situation) for mail in mails})
     known = suppression.known_among(_contact(mail.situation).email for mail in mails)
-    orders = [
-        mail.situation.order for mail in mails if mail.situation.order and "access_url" in mail.version.placeholders
-    ]
-    if orders:
+    if orders := _orders_of(mails, order_words.OF_LINES):
         prefetch_related_objects(orders, Prefetch("lines", OrderLine.objects.select_related("product")))
+    if orders := _orders_of(mails, {order_words.OF_TERMS}):
+        prefetch_related_objects(orders, "accepted_terms")
     writer = placeholders.Writer()
-    return [_row(mail, senders[_site_id(mail.situation)], known, now, writer) for mail in mails]
+    built = [_built(mail, senders[_site_id(mail.situation)], now, writer) for mail in mails]
+    settled = versions.settle(((one.mail.version, one.present) for one in built), now=now)
+    shown = {one.mail.key: settled[one.mail.version.pk, one.present] for one in built}
+    return [_row(one, shown[one.mail.key], known, now) for one in built], shown
 
 
-def _row(
-    mail: QueuedMail, by: sender.Sender, known: suppression.Known, now: dt.datetime, writer: placeholders.Writer
-) -> _Row:
+@dataclass(frozen=True)
+class _Built:
+    """One mail with its values; ``present``: which of those that its sections ask for it has."""
+
+    mail: QueuedMail
+    situation: Situation
+    by: sender.Sender
+    texts: dict[str, str]
+    links: dict[str, dict[str, Any]]
+    present: frozenset[str]
+
+
+def _built(mail: QueuedMail, by: sender.Sender, now: dt.datetime, writer: placeholders.Writer) -> _Built:
     version = mail.version
     language = versions.formatting_language(version.language, mail.situation.language)
     situation = replace(mail.situation, seller=by, language=language, now=now)
     texts, links = writer.build(version.placeholders, situation)
+    asked = placeholder_syntax.conditions_of(version.html, version.text)
+    present = frozenset(name for name in asked if texts.get(name) or links.get(name))
+    return _Built(mail, situation, by, texts, links, present)
+
+
+def _orders_of(mails: Iterable[QueuedMail], names: Collection[str]) -> list[Order]:
+    """The orders of those mails that name one of these placeholders."""
+    return [
+        mail.situation.order for mail in mails if mail.situation.order and not _unused(names, mail.version.placeholders)
+    ]
+
+
+def _unused(names: Collection[str], placeholders: Iterable[str]) -> bool:
+    return frozenset(names).isdisjoint(placeholders)
+
+
+def _row(one: _Built, version: EmailTemplateVersion, known: suppression.Known, now: dt.datetime) -> _Row:
+    mail, situation, by, texts, links = one.mail, one.situation, one.by, one.texts, one.links
+    language = situation.language
     contact, order = _contact(situation), situation.order
     recipient = suppression.recipient_among(contact, known)
     why = permission.refusal(recipient, kind=version.kind, policy=by.promo_policy)

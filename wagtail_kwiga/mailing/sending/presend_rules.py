@@ -19,7 +19,7 @@ from wagtail_kwiga.mailing import classification, permission, sender
 from wagtail_kwiga.mailing.classification import Kind
 from wagtail_kwiga.mailing.models import OutgoingEmail
 from wagtail_kwiga.mailing.reasons import Why
-from wagtail_kwiga.mailing.sending import marketing_cap, outbox, presend_checks, promises
+from wagtail_kwiga.mailing.sending import marketing_cap, order_mail_rules, outbox, presend_checks, promises
 from wagtail_kwiga.orders import binding
 
 Status = OutgoingEmail.Status
@@ -29,7 +29,7 @@ Purpose = OutgoingEmail.Purpose
 def objection(email: OutgoingEmail, by: sender.Sender, now: dt.datetime) -> tuple[str, str]:
     """Why the mail must not go after all, as (status, why), or two empty strings. The contact is locked from here on.
 
-    Two queries: the lock, and then everything at once. More only where something is the matter: the person has access to a
+    Two queries: the lock, and then everything at once. More only where it is about an order by itself (``order_mail_rules``), or something is the matter: the person has access to a
     part of the offer, the promise has become worse, the site makes prices of its own, or the mail is one of before that names
     a coupon.
     """
@@ -47,6 +47,8 @@ def objection(email: OutgoingEmail, by: sender.Sender, now: dt.datetime) -> tupl
             return Status.CANCELLED, Why.RECOVERY_OFF
         if found.may_own and _owns_all(email, now):
             return Status.CANCELLED, Why.OWNED
+    if why := order_mail_rules.objection(email, now):
+        return Status.CANCELLED, why
     recipient = presend_checks.recipient(contact, found)
     if why := permission.refusal(recipient, kind=email.kind, policy=found.promo_policy or by.promo_policy):
         return Status.SUPPRESSED, why
@@ -66,9 +68,11 @@ def _broken(
     """What becomes of a mail that says what does not hold any more; two empty strings where all of it holds."""
     if email.promised_offer_id is not None:
         return _broken_promise(email, contact, found, now)
-    if (
-        email.order_id is not None and email.purpose != Purpose.RECEIPT
-    ):  # a receipt tells what was, and promises nothing
+    if email.order_id is not None and email.purpose not in (
+        Purpose.RECEIPT,
+        Purpose.ORDER,
+        Purpose.ACCESS,
+    ):  # they tell what was agreed to, and promise nothing
         refused = not found.verdict.ok if found.verdict is not None else _named_discount_is_refused(email, contact, now)
         if refused:
             return Status.MISSED, Why.PROMISE_OVER

@@ -15,11 +15,13 @@ from django.apps import apps
 from django.contrib.auth.models import Group, Permission
 from django.core.management.base import BaseCommand, CommandError
 from django.db.models import Q
+from wagtail.coreutils import get_content_languages
 from wagtail.models import Site
 
 from wagtail_kwiga import background, conf, installation, locking
 from wagtail_kwiga.background import Heartbeat
 from wagtail_kwiga.installation import Installation, Standing
+from wagtail_kwiga.mailing.authoring import versions
 from wagtail_kwiga.management import restoring
 from wagtail_kwiga.management.arguments import instant
 from wagtail_kwiga.orders.models import Order
@@ -138,6 +140,7 @@ class Command(BaseCommand):
                 for name in (EDITORS, SALES):
                     self._group(name)
             self._settings()
+        self._emails()
         self._strangers()
 
     def _restored(self, backup: dt.datetime, now: dt.datetime, dry_run: bool) -> None:
@@ -202,6 +205,11 @@ class Command(BaseCommand):
         for site in Site.objects.order_by("pk"):
             _, made = KwigaSettings.objects.get_or_create(site=site)
             self._tell(f"Sales settings of {site}: {'made with defaults' if made else 'there'}.")
+
+    def _emails(self) -> None:
+        """Compile the mails about orders, so that no buyer waits for it."""
+        number = versions.store_builtins(get_content_languages())
+        self._tell(f"Built-in emails: {number} ready.")
 
     def _strangers(self) -> None:
         """Tell of groups that may make offer pages, as all who may add pages can, and see nothing of what comes of them."""

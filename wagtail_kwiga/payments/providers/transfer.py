@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime as dt
 from typing import Any
 
@@ -9,8 +10,8 @@ from django.utils.translation import gettext_lazy as _
 
 from wagtail_kwiga.orders.models import Order
 from wagtail_kwiga.orders.statuses import OrderKind, PaymentKind
-from wagtail_kwiga.payments.models import PaymentAttempt
-from wagtail_kwiga.payments.provider import Instructions, Provider, Urls
+from wagtail_kwiga.payments.models import Payment, PaymentAttempt
+from wagtail_kwiga.payments.provider import Instructions, Provider, TransferDetails, Urls
 from wagtail_kwiga.pricing.money import Money
 from wagtail_kwiga.site_settings import sales_settings
 
@@ -33,22 +34,25 @@ class TransferProvider(Provider):
         return self.instructions(attempt)
 
     def instructions(self, attempt: PaymentAttempt) -> Instructions:
-        payment = attempt.payment
+        details = self.transfer_details(attempt.payment)
+        told = {field.name: getattr(details, field.name) for field in dataclasses.fields(details)}
+        # Some of it may have come by another way since it was announced; of what is paid, what was announced is told.
+        asked = {} if details.amount else {"amount": Money(attempt.amount, attempt.currency)}
+        return Instructions("wagtail_kwiga/payments/transfer.html", told | asked)
+
+    def transfer_details(self, payment: Payment) -> TransferDetails:
+        """One query, for the bank data of the order's site."""
         bank = sales_settings(payment.order.site_id)
-        return Instructions(
-            "wagtail_kwiga/payments/transfer.html",
-            {
-                "holder": bank.bank_holder or bank.seller_name,
-                "iban": grouped(bank.bank_iban),
-                "bic": bank.bank_bic.strip().upper(),
-                "bank": bank.bank_name,
-                # Some of it may have come by another way since it was announced.
-                "amount": payment.rest if payment.rest else Money(attempt.amount, attempt.currency),
-                "reference": payment.reference,
-                # The order's own end says nothing about the one part of it that is asked for now.
-                "due": payment.due_at if payment.order.kind == OrderKind.INSTALMENTS else None,
-                "until": payment.order.expires_at,
-            },
+        return TransferDetails(
+            holder=bank.bank_holder or bank.seller_name,
+            iban=grouped(bank.bank_iban),
+            bic=bank.bank_bic.strip().upper(),
+            bank=bank.bank_name,
+            amount=payment.rest,
+            reference=payment.reference,
+            # The order's own end says nothing about the one part of it that is asked for now.
+            due=payment.due_at if payment.order.kind == OrderKind.INSTALMENTS else None,
+            until=payment.order.expires_at,
         )
 
 
