@@ -41,7 +41,7 @@ class AmountField(forms.DecimalField):
             **given,
         )
 
-    def to_python(self, value: Any) -> Decimal | None:
+    def to_python(self, value: Any) -> Decimal | None:  # type: ignore[override]  # the stubs take a decimal for a whole number
         if value in self.empty_values:
             return None
         if isinstance(value, Decimal):
