@@ -97,7 +97,9 @@ class Offer(models.Model):
     currency = models.CharField(_("currency"), max_length=3)
     coupon_mode = models.CharField(_("coupons"), max_length=8, choices=CouponMode.choices, default=CouponMode.NONE)
     #: Said on purpose: buyers pay for something that this site opens no access to.
-    sells_no_access = models.BooleanField(_("sells no access"), default=False)
+    sells_no_access = models.BooleanField(
+        _("sells no access"), default=False, db_default=False
+    )  # older releases know no such column
     is_listed = models.BooleanField(_("shown in the store"), default=True)
     sales_from = models.DateTimeField(_("sold from"), null=True, blank=True)
     sales_until = models.DateTimeField(_("sold until"), null=True, blank=True)

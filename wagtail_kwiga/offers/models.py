@@ -76,6 +76,7 @@ class OfferPageMixin(StaleDraftGuard):
     sells_no_access = models.BooleanField(
         _("sells no access"),
         default=False,
+        db_default=False,  # for processes of an older release that do not know the column yet
         help_text=_(
             "Ticked: it is sold without any product, and buyers get nothing opened on this site for their money."
         ),

@@ -5,7 +5,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("wagtail_kwiga", "0001_initial"),
+        ("wagtail_kwiga", "0005_promise_ended"),
     ]
 
     operations = [

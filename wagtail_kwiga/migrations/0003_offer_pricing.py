@@ -41,19 +41,20 @@ def put_back(apps, schema_editor):
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("wagtail_kwiga", "0001_initial"),
+        ("wagtail_kwiga", "0002_installation"),
     ]
 
     operations = [
         migrations.AddField(
             model_name="offer",
             name="sells_no_access",
-            field=models.BooleanField(default=False, verbose_name="sells no access"),
+            field=models.BooleanField(db_default=False, default=False, verbose_name="sells no access"),
         ),
         migrations.AddField(
             model_name="offerpage",
             name="sells_no_access",
             field=models.BooleanField(
+                db_default=False,
                 default=False,
                 help_text="Ticked: it is sold without any product, and buyers get nothing opened on this site for their money.",
                 verbose_name="sells no access",

@@ -7,7 +7,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("wagtail_kwiga", "0001_initial"),
+        ("wagtail_kwiga", "0004_order_mails"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
