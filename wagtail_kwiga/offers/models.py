@@ -216,7 +216,8 @@ class OfferPageMixin(StaleDraftGuard):
         routed = getattr(request, "routable_resolver_match", None) if args and callable(args[0]) else None
         page: Any = self  # a ``Page``, too
         if routed is not None and routed.route not in _OWN_ROUTES:
-            return super().serve(request, *args, **kwargs)  # type: ignore[misc]  # Wagtail's
+            of_route: HttpResponse = super().serve(request, *args, **kwargs)  # type: ignore[misc]  # Wagtail's
+            return of_route
         visit = self.visit(request)
         if request.method == "POST":
             with translation.override(visit.language):

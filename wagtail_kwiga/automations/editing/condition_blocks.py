@@ -54,6 +54,8 @@ class BoughtBeforeBlock(ConditionBlock):
 class AmountBlock(DecimalBlock):
     """An amount of money, read and shown in the reader's own notation."""
 
+    field: Any  # Wagtail says nothing of it
+
     def __init__(self, **given: Any) -> None:
         super().__init__(**given)
         self.field = AmountField.instead_of(self.field, min_value=self.field.min_value)

@@ -38,7 +38,8 @@ class EmailUnpublishView(snippets.UnpublishView):
     template_name = "wagtail_kwiga/backoffice/emails/unpublish.html"
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        return super().get_context_data(**kwargs) | {"scenarios": versions.scenarios_sending(self.object)}
+        context: dict[str, Any] = super().get_context_data(**kwargs)
+        return context | {"scenarios": versions.scenarios_sending(self.object)}
 
 
 class _Editor(_EditorView):
