@@ -13,7 +13,7 @@ from wagtail_kwiga.mailing.models import OutgoingEmail
 from wagtail_kwiga.orders import links
 
 #: The links that are signed when the mail leaves.
-_SIGNED = frozenset({"resume_url", "pay_url", "order_url", "unsubscribe_url"})
+_SIGNED = frozenset({"resume_url", "pay_url", "order_url", "access_url", "unsubscribe_url"})
 
 
 def of(email: OutgoingEmail) -> dict[str, str]:

@@ -199,7 +199,7 @@ def test_many_scenarios_cost_as_much_as_one(sold, django_assert_max_num_queries)
     def told(number):
         rows = m.Scenario.objects.select_related("version").order_by("pk")[:number]
         definitions = {row.pk: Definition.from_json(row.version.definition) for row in rows}
-        with django_assert_max_num_queries(20) as queries:
+        with django_assert_max_num_queries(21) as queries:
             found = editor_warnings.of_many(definitions, START)
         assert set(found) == set(definitions)
         return len(queries)

@@ -16,7 +16,7 @@ from wagtail_kwiga.automations.editing import versions
 from wagtail_kwiga.automations.running import engine
 from wagtail_kwiga.contacts import consent
 from wagtail_kwiga.coupons import gates
-from wagtail_kwiga.mailing.sending import delivery, outbox
+from wagtail_kwiga.mailing.sending import delivery, order_mails
 
 pytestmark = pytest.mark.django_db
 
@@ -180,7 +180,7 @@ def test_receipts_and_service_neither_count_nor_wait(story, outgoing):
     ada = make_contact()
     paid = story.place(ada, now=START - dt.timedelta(hours=1))
     books_receive(paid, "120.00", now=START)
-    outbox.send_receipt(paid, now=START)
+    order_mails.receipt(paid, START)
     delivery.deliver_due(after(minutes=1))
     leave_three(story, ada)
     engine.run_due(after(minutes=35))

@@ -98,7 +98,7 @@ def set_up(settings, provider, name) -> None:
         given = {**given, "api_url": address}
     use_mailer(settings, f"anymail.backends.{name}.EmailBackend")
     settings.ANYMAIL = {f"{name.upper()}_{option.upper()}": value for option, value in given.items()}
-    settings_of_default_site()
+    settings_of_default_site(promo_mails_per_day=0)
 
 
 def test_every_provider_that_anymail_knows_is_tried():
