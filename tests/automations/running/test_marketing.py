@@ -16,7 +16,7 @@ from wagtail_kwiga.automations.editing import versions
 from wagtail_kwiga.automations.running import engine
 from wagtail_kwiga.contacts import consent
 from wagtail_kwiga.coupons import gates
-from wagtail_kwiga.mailing.sending import delivery, order_mails
+from wagtail_kwiga.mailing.sending import delivery, order_mails, outbox
 
 pytestmark = pytest.mark.django_db
 
@@ -188,7 +188,7 @@ def test_receipts_and_service_neither_count_nor_wait(story, outgoing):
     delivery.deliver_due(after(minutes=36))
     again = order_for(ada, make_offer(title="Clay"), now=after(minutes=37), language="en")
     books_receive(again, "120.00", now=after(minutes=38))
-    outbox.send_receipt(again, now=after(minutes=38))
+    order_mails.receipt(again, after(minutes=38))
     delivery.deliver_due(after(minutes=39))
     assert len(outgoing) == 3 and not m.OutgoingEmail.objects.exclude(status="sent").exists()
 
