@@ -26,7 +26,8 @@ def test_the_clock_goes_on_beside_a_mail_in_doubt():
         machine.mail_is_delivered(ways=["not taken, killed"])
         machine.later(dt.timedelta(minutes=5))
         machine.mail_is_delivered()
-        assert stage.rows("SELECT status, leased_until FROM wagtail_kwiga_outgoingemail") == [("unknown", None)]
+        mails = stage.rows("SELECT status, leased_until FROM wagtail_kwiga_outgoingemail")
+        assert mails.count(("unknown", None)) == 1
         before = machine.now
         machine.the_moment_comes(0)
         assert machine.now > before
