@@ -342,7 +342,7 @@ def test_a_site_may_ask_for_more(client, page, django_capture_on_commit_callback
     assert before == after_it == [kept]
 
 
-@pytest.mark.parametrize(("is_same_browser", "most"), [(False, 25), (True, 31)], ids=["anybody", "a corrected address"])
+@pytest.mark.parametrize(("is_same_browser", "most"), [(False, 35), (True, 41)], ids=["anybody", "a corrected address"])
 def test_a_checkout_costs_a_fixed_number_of_queries(client, page, capsys, is_same_browser, most):
     """An address that is corrected costs six more: the order that was mistyped, its people and its rows locked, and closed."""
     counts = []

@@ -52,7 +52,9 @@ def test_the_first_order_gives_way_to_the_second(client, page, mistyped):
 def test_the_stranger_at_the_first_address_gets_no_promotion(client, page, mistyped):
     queue_one(mistyped.contact, order=mistyped, coupon=make_coupon())
     corrected(client, page)
-    assert deliver_due(after(minutes=31)) == DeliverySummary(cancelled=1)
+    # Nor the confirmation that had not left yet; the right address gets its own.
+    assert deliver_due(after(minutes=31)) == DeliverySummary(sent=1, cancelled=2)
+    assert m.OutgoingEmail.objects.get(status="sent").to_email == RIGHT
 
 
 def test_nor_a_look_at_the_second_order(client, page, mistyped):

@@ -142,6 +142,7 @@ def test_a_schedule_that_publishes_nothing_tells_somebody(seller):
     m.OfferPage.objects.filter(pk=page.pk).update(go_live_at=timezone.now())
     for revision in page.revisions.all():
         revision.approved_go_live_at = timezone.now()
+        revision.content["go_live_at"] = (timezone.now() - dt.timedelta(minutes=1)).isoformat()
         revision.save()
     call_command("publish_scheduled", verbosity=0)
     assert offer_of(page).state == "empty"

@@ -210,7 +210,7 @@ def test_what_is_written_beside_it_sees_the_order_and_goes_with_it(told):
     draft = OrderDraft.for_offer(offer := make_offer(), contact=make_contact(), quote=make_quote(offer.price))
     with pytest.raises(RuntimeError, match="disk"):
         placing.place_order(draft, beside=beside, now=START)
-    assert seen == [("open", 1, 1)]
+    assert seen == [("open", 1, 0)], "it is told of afterwards: its mail says how to pay"
     assert not m.Order.objects.exists() and not m.Purchase.objects.exists()
 
 

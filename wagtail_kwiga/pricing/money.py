@@ -98,12 +98,12 @@ def precision(currency: str) -> int:
     return currencies.digits(currency)
 
 
-def fits(amount: Decimal, currency: str) -> bool:
+def fits(amount: Decimal | int, currency: str) -> bool:
     """Whether a currency has as many digits behind the point as ``amount`` needs; zeros at the end do not count.
 
     Raises ``ValueError`` for a currency that does not exist, NaN and infinities.
     """
-    return quantise(amount, currency) == amount
+    return quantise(Decimal(amount), currency) == amount
 
 
 def quantise(amount: Decimal, currency: str) -> Decimal:

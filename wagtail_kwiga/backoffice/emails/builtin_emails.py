@@ -55,6 +55,10 @@ WORDS: dict[str, tuple[Any, Any]] = {
         gettext_lazy("The order is waiting"),
         gettext_lazy("When somebody orders anew with the address of an order whose payment is under way."),
     ),
+    "waiting_price": (
+        gettext_lazy("The price still holds"),
+        gettext_lazy("When somebody orders anew with the address of an order that still holds a better price."),
+    ),
     "already_owned": (
         gettext_lazy("Owned already"),
         gettext_lazy("When somebody orders what the owner of the address has already."),
