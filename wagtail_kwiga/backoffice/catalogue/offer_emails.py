@@ -34,6 +34,16 @@ NEEDED = ("wagtail_kwiga.change_emailtemplate", "wagtail_kwiga.publish_emailtemp
 Mode = OfferEmail.Mode
 
 
+class _Chooser(AdminSnippetChooser):
+    """Shows nothing for what is no e-mail: the field says so."""
+
+    def get_instance(self, value: Any) -> Any:
+        try:
+            return super().get_instance(value)
+        except (ValueError, OverflowError, EmailTemplate.DoesNotExist):
+            return None
+
+
 class OfferEmailsForm(forms.Form):
     """For each occasion what is sent, and which e-mail where it is one of the site's own."""
 
@@ -53,7 +63,7 @@ class OfferEmailsForm(forms.Form):
                 label=_("E-mail of your own"),
                 required=False,
                 initial=now.template_id,
-                widget=AdminSnippetChooser(EmailTemplate),
+                widget=_Chooser(EmailTemplate),
             )
 
     def clean(self) -> dict[str, Any]:

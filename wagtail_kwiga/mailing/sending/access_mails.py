@@ -88,4 +88,7 @@ def _key(grants: Sequence[AccessGrant], now: dt.datetime) -> str:
 
 
 def _grants_of(email: OutgoingEmail) -> list[int]:
+    """Of one whose key does not say so: none, and nothing speaks against it."""
+    if not email.key.startswith(OPENED):
+        return []
     return [int(pk) for pk in email.key.rpartition(":")[2].split(",")]
