@@ -87,10 +87,10 @@ def test_writing_many_is_one_query_and_needs_no_rows(ada, django_assert_num_quer
     ContentType.objects.get_for_model(Contact)
     with django_assert_num_queries(1):
         written = writing.write_many(
-            writing.draft((Contact, ada.pk), "contact.called", now=after(minutes=n), n=n) for n in range(100)
-        )
-    assert len(written) == 100
-    assert [entry.facts["n"] for entry in writing.timeline(ada)] == list(range(100))
+            writing.draft((Contact, ada.pk), "contact.called", now=after(minutes=n), n=n) for n in range(80)
+        )  # as many as SQLite takes in one statement: 999 values
+    assert len(written) == 80
+    assert [entry.facts["n"] for entry in writing.timeline(ada)] == list(range(80))
     with django_assert_num_queries(0):
         assert writing.write_many([]) == []
 

@@ -110,6 +110,8 @@ def make_scenario(desk: Desk) -> None:
     waiting = desk.add_block("steps", "Wait")
     waiting.locator("input[type=number]").fill("24")
     waiting.locator("select").select_option("hours")
+    expect(waiting.locator("input[type=number]")).to_have_value("24")  # a block that slides open may lose what is typed
+    expect(waiting.locator("select")).to_have_value("hours")
     removing = desk.add_block("steps", "Remove from list")
     desk.choose(removing, "Come back")
     desk.publish()

@@ -129,6 +129,8 @@ class Books(RuleBasedStateMachine):
     @rule(cents=CENTS, number=st.integers(1, 4))
     def receive(self, cents, number):
         key, amount = ("transfer", f"bank-{number}"), Decimal(cents) / 100
+        if key in self.money and not self.money[key][1]:
+            del self.money[key]  # what was corrected to nothing bars nothing: the same transfer may be recorded anew
         try:
             receipt = ledger.record_payment(
                 order=self.order, amount=Money(amount, "EUR"), method=key[0], reference=key[1], by=self.clerk,
@@ -207,8 +209,12 @@ class Books(RuleBasedStateMachine):
 
     @rule(number=st.integers(1, 4), cents=CENTS | st.just(0))
     def set_an_entry_right(self, number, cents):
-        entry = m.Transaction.objects.filter(order=self.order.pk, kind="charge", reference=f"bank-{number}").first()
+        # The latest of that reference: one that was recorded anew bears a number behind it.
+        entries = m.Transaction.objects.filter(order=self.order.pk, kind="charge")
+        entry = entries.filter(reference__regex=rf"^bank-{number}(#\d+)?$").order_by("-pk").first()
         if entry is None:
+            return
+        if ("transfer", f"bank-{number}") not in self.money:
             return
         row, right = self.money["transfer", f"bank-{number}"], Decimal(cents) / 100
         try:
