@@ -10,7 +10,7 @@ from django.test.utils import CaptureQueriesContext
 
 from tests.access.test_grants import codes, make_order
 from tests.support import START, after, make_contact, make_product
-from wagtail_kwiga import events, locking
+from wagtail_kwiga import locking
 from wagtail_kwiga import models as m
 from wagtail_kwiga.access import adjustments, grants, policy
 from wagtail_kwiga.access.events import AccessAdjusted
@@ -19,15 +19,6 @@ from wagtail_kwiga.catalogue.terms import AccessTerms
 from wagtail_kwiga.exceptions import KwigaError
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture
-def heard(monkeypatch):
-    """The events of the test, by a real subscription on an otherwise empty table."""
-    monkeypatch.setattr(events, "_handlers", type(events._handlers)(list))
-    told = []
-    events.subscribe(AccessAdjusted, told.append)
-    return told
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import pytest
 
 from tests.access.test_grants import make_order
 from tests.support import START, after, make_contact, make_product
-from wagtail_kwiga import events, locking
+from wagtail_kwiga import locking
 from wagtail_kwiga import models as m
 from wagtail_kwiga.access import adjustments, grants, policy
 from wagtail_kwiga.access.events import AccessAdjusted
@@ -20,15 +20,6 @@ pytestmark = pytest.mark.django_db
 
 def ten_days_later():
     return after(days=10)
-
-
-@pytest.fixture
-def heard(monkeypatch):
-    """The events of the test, by a real subscription on an otherwise empty table."""
-    monkeypatch.setattr(events, "_handlers", type(events._handlers)(list))
-    told = []
-    events.subscribe(AccessAdjusted, told.append)
-    return told
 
 
 @pytest.fixture

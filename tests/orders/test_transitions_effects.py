@@ -6,12 +6,12 @@ import pytest
 
 from tests.orders.shop import books_receive, order_for
 from tests.support import START, after, make_contact, make_coupon, make_offer, make_product
-from wagtail_kwiga import events, locking
+from wagtail_kwiga import locking
 from wagtail_kwiga import models as m
 from wagtail_kwiga.journal import writing
 from wagtail_kwiga.orders import transitions
 from wagtail_kwiga.orders.drafts import Joining
-from wagtail_kwiga.orders.events import OrderClosed, OrderPaid, OrderRefunded, OrdersClosed
+from wagtail_kwiga.orders.events import OrderClosed, OrdersClosed
 from wagtail_kwiga.orders.statuses import Status
 from wagtail_kwiga.payments import ledger
 
@@ -25,15 +25,6 @@ def six_days_later():
 @pytest.fixture
 def order():
     return order_for(make_contact(), make_offer())
-
-
-@pytest.fixture
-def told(monkeypatch):
-    monkeypatch.setattr(events, "_handlers", type(events._handlers)(list))
-    told: list = []
-    for kind in (OrderPaid, OrderRefunded, OrdersClosed):
-        events.subscribe(kind, told.append)
-    return told
 
 
 @pytest.fixture

@@ -8,11 +8,11 @@ import pytest
 
 from tests.orders.shop import order_for
 from tests.support import after, make_contact, make_coupon, make_offer
-from wagtail_kwiga import events, locking
+from wagtail_kwiga import locking
 from wagtail_kwiga import models as m
 from wagtail_kwiga.journal import writing
 from wagtail_kwiga.orders import transitions
-from wagtail_kwiga.orders.events import OrderPaid, OrderRefunded, OrdersClosed
+from wagtail_kwiga.orders.events import OrderPaid, OrderRefunded
 from wagtail_kwiga.orders.statuses import Status
 from wagtail_kwiga.orders.totals import OrderTotals
 
@@ -22,15 +22,6 @@ pytestmark = pytest.mark.django_db
 @pytest.fixture
 def order():
     return order_for(make_contact(), make_offer())
-
-
-@pytest.fixture
-def told(monkeypatch):
-    monkeypatch.setattr(events, "_handlers", type(events._handlers)(list))
-    told: list = []
-    for kind in (OrderPaid, OrderRefunded, OrdersClosed):
-        events.subscribe(kind, told.append)
-    return told
 
 
 def money(order, received, refunded="0", *, minute, **given):

@@ -1,4 +1,4 @@
-"""What a provider says, as every database can keep it. Plain Python.
+"""What a provider says, sanitized so that every database can keep it. Plain Python.
 
 PostgreSQL takes neither the character zero nor halves of a character (a gateway has cut a text in the middle of an emoji), and no
 more letters than a column has. What cannot be kept is an error each time that it is repeated: money that is never booked.
