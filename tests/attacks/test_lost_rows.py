@@ -48,8 +48,9 @@ def mail_about(order: m.Order, coupon: m.Coupon | None = None) -> m.OutgoingEmai
     )
     _texts, rows = placeholders.build_context(IN_MAIL, situation)
     return m.OutgoingEmail(
-        contact=order.contact, order=order, site=order.site, language="en", to_email=order.contact.email, links=rows
-    )
+        contact=order.contact, order=order, site=order.site, language="en", to_email=order.contact.email, links=rows,
+        version=m.EmailTemplateVersion(placeholders=sorted(rows)),
+    )  # fmt: skip
 
 
 def paths_in(mail: m.OutgoingEmail) -> dict[str, str]:
