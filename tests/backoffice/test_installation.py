@@ -97,6 +97,17 @@ def test_it_is_asked_first_and_written_down_with_who_and_why(choice, standing):
     says(page_of(boss, ADDRESS), f"Last decided: {choice}", "by boss", "moved to a new server")
 
 
+@pytest.mark.usefixtures("copied")
+@pytest.mark.parametrize(("decided", "other"), [("production", "held"), ("held", "production")])
+def test_only_what_would_change_something_is_offered(admin_client, decided, other):
+    page = html_of(admin_client, ADDRESS)
+    assert ("?choice=held" in page, "?choice=production" in page) == (True, True)
+    installation.decide(decided)
+    page = html_of(admin_client, ADDRESS)
+    assert f"?choice={other}" in page
+    assert f"?choice={decided}" not in page
+
+
 def test_the_settings_menu_leads_there_for_those_who_may(admin_client):
     assert f'"{ADDRESS}"' in html_of(admin_client, reverse("wagtailadmin_home"))
     assert f'"{ADDRESS}"' not in html_of(somebody_who_may("view_order"), reverse("wagtailadmin_home"))

@@ -16,6 +16,7 @@ from tests.journeys.school import make_school, work
 from tests.journeys.walking import screens
 from tests.orders.shop import order_for
 from tests.support import after, make_contact
+from wagtail_kwiga import background, installation
 from wagtail_kwiga.backoffice.menu import SalesGroup
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
@@ -98,6 +99,26 @@ def test_every_screen(browser, live_server, chief, everything):
     context.close()
     assert not found, "\n".join(found)
     assert desk.complaints == []
+
+
+def test_a_copied_installation(browser, live_server, chief, settings):
+    """What is said on every screen while somebody has to decide, and where that is done."""
+    make_school(now=after())
+    installation.settle(is_unused=lambda: False)
+    settings.SECRET_KEY = "another-secret-that-is-long-enough-to-sign-with"
+    background.beat(background.SWEEP, at=after())
+    decide = reverse("wagtail_kwiga_installation:decide")
+    context = browser.new_context(viewport=WIDE)
+    desk = Desk(context, live_server.url, chief)
+    found = []
+    for address in [reverse("wagtailadmin_home"), listings()[0], decide, f"{decide}?choice=production"]:
+        for scheme, size in (("light", WIDE), ("dark", NARROW)):
+            desk.page.set_viewport_size(size)
+            desk.page.emulate_media(color_scheme=scheme)
+            assert "This database is that of another installation" in desk.open(address).content() or "?" in address
+            found += faults(desk, axe.RULES)
+    context.close()
+    assert not found, "\n".join(found)
 
 
 def test_every_empty_list(browser, live_server, chief):
