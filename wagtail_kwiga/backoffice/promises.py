@@ -12,6 +12,7 @@ from typing import Any
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
+from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 from wagtail import hooks
@@ -94,7 +95,7 @@ def _going(request: HttpRequest, pages: Iterable[Any], action: str) -> list[Any]
     for page in taken.values():
         rows = page.get_descendants(inclusive=True) if inclusive else publishing.page_model().objects.filter(pk=page.pk)
         found |= {row.pk: row for row in rows.filter(live=True, translation_key__in=sold)}
-    return list(found.values())
+    return [found[pk] for pk in sorted(found)]
 
 
 def _ask(request: HttpRequest, found: _Broken, yes: str) -> HttpResponse | None:
@@ -107,14 +108,20 @@ def _ask(request: HttpRequest, found: _Broken, yes: str) -> HttpResponse | None:
             promise_panel.end(promises, history_of=row, by=policies.user_of(request))
         return None
     sent = [(name, value) for name, values in request.POST.lists() for value in values if name != "csrfmiddlewaretoken"]
+    title = _("People were told otherwise")
     context = {
-        "page_title": _("People were told otherwise"),
+        "page_title": title,
+        "header_title": title,
         "header_icon": "warning",
+        "breadcrumbs_items": [
+            {"url": reverse("wagtailadmin_home"), "label": _("Home")},
+            {"url": "", "label": title},
+        ],
         "broken": [(row, promises.told) for row, promises in broken],
         "sent": sent,
         "name": promise_panel.CONFIRMED,
         "yes": yes,
-        "back": linking.back(request, ""),
+        "back": linking.back(request, request.get_full_path()),
     }
     return TemplateResponse(request, "wagtail_kwiga/backoffice/promises.html", context)
 

@@ -182,7 +182,10 @@ def promises_broken_by(page: Any, *, now: dt.datetime) -> BrokenPromises:
 def promises_broken_without(pages: Iterable[Any], *, now: dt.datetime) -> list[tuple[Any, BrokenPromises]]:
     """The same for taking ``pages`` down, all of them together: each offer that then has no live page any more, by one of its pages.
     One query and those of ``unexpired_promises`` an offer, and two more."""
-    going = {page.translation_key: page for page in pages if page.live}
+    going: dict[uuid.UUID, Any] = {}
+    for page in pages:
+        if page.live:
+            going.setdefault(page.translation_key, page)
     stay = page_model().objects.filter(translation_key__in=going, live=True).exclude(pk__in=[page.pk for page in pages])
     kept = set(stay.values_list("translation_key", flat=True)) if going else set()
     offers = Offer.objects.filter(translation_key__in=going.keys() - kept, tariff_key="").order_by("pk")
