@@ -22,7 +22,7 @@ from django.db import connections, models, router
 from django.db.models import F, Q, QuerySet, Subquery, Value
 from django.db.models.functions import StrIndex
 from django.utils.translation import gettext_lazy as _
-from django.utils.translation import gettext_noop
+from django.utils.translation import gettext_noop, pgettext_lazy
 
 from wagtail_kwiga import conf, locking, signing
 
@@ -44,7 +44,7 @@ class Installation(models.Model):
 
     class State(models.TextChoices):
         PRODUCTION = "production", _("production")
-        HELD = "held", _("held")
+        HELD = "held", pgettext_lazy("installation", "held")
 
     id = models.PositiveSmallIntegerField(primary_key=True, default=_ONLY, editable=False)
     #: Of ``identities``, that of the process for which this was decided.
