@@ -182,7 +182,7 @@ def promises_broken_by(page: Any, *, now: dt.datetime) -> BrokenPromises:
 def promises_broken_without(pages: Iterable[Any], *, now: dt.datetime) -> list[tuple[Any, BrokenPromises]]:
     """The same for taking ``pages`` down, all of them together: each offer that then has no live page any more, by one of its pages.
     One query and those of ``unexpired_promises`` an offer, and two more."""
-    going: dict[uuid.UUID, Any] = {}
+    going: dict[Any, Any] = {}
     for page in pages:
         if page.live:
             going.setdefault(page.translation_key, page)
