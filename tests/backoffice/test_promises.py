@@ -9,7 +9,7 @@ import pytest
 from django.core.management import call_command
 from django.urls import reverse
 from django.utils import timezone
-from wagtail.models import Page
+from wagtail.models import Page, PageLogEntry
 from wagtail.test.utils.form_data import streamfield
 
 from tests.backoffice.screens import history_of, lacks, says, words_of
@@ -20,6 +20,7 @@ from tests.offers.test_panels import product_row, sent
 from tests.orders.shop import order_for
 from tests.support import make_contact, make_coupon
 from wagtail_kwiga import models as m
+from wagtail_kwiga.offers import promise_panel
 
 pytestmark = pytest.mark.django_db
 
@@ -192,6 +193,8 @@ def test_so_is_taking_down_what_they_lie_below(admin_client, page, told, name, i
     assert offer_of(page).state == "on_sale"
     admin_client.post(address, {**below, **KNOWN})
     assert (offer_of(page).state, ended()) == ("withdrawn", {"admin"})
+    entry = PageLogEntry.objects.get(action=promise_panel.LOG_ACTION)
+    assert (entry.page_id, entry.content_type.model) == (page.pk, "offerpage")
     assert not m.TimelineEntry.objects.filter(code="mailing.promises_ended").exists()
 
 

@@ -78,7 +78,8 @@ def before_bulk_action(request: HttpRequest, action: str, objects: Iterable[Any]
 
 
 def _without(pages: Iterable[Any]) -> _Broken:
-    return publishing.promises_broken_without(pages, now=conf.now())
+    broken = publishing.promises_broken_without(pages, now=conf.now())
+    return [(page.specific, promises) for page, promises in broken if promises]  # a history names the very type
 
 
 def _going(request: HttpRequest, pages: Iterable[Any], action: str) -> list[Any]:
