@@ -22,6 +22,7 @@ from django.db import connections, models, router
 from django.db.models import F, Q, QuerySet, Subquery, Value
 from django.db.models.functions import StrIndex
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import gettext_noop, pgettext_lazy
 
 from wagtail_kwiga import conf, locking, signing
 
@@ -30,6 +31,10 @@ if TYPE_CHECKING:
 
 #: The key of the one row.
 _ONLY = 1
+#: Notes that the package writes itself: kept in English, translated where they are shown.
+NOTE_FIRST = gettext_noop("the first to work here")
+NOTE_UNUSED = gettext_noop("nothing sold here yet")
+OWN_NOTES = (NOTE_FIRST, NOTE_UNUSED)
 #: The ports that a database listens at where none is named.
 _PORTS = {"postgresql": "5432", "mysql": "3306", "oracle": "1521"}
 
@@ -39,7 +44,7 @@ class Installation(models.Model):
 
     class State(models.TextChoices):
         PRODUCTION = "production", _("production")
-        HELD = "held", _("held")
+        HELD = "held", pgettext_lazy("installation", "held")
 
     id = models.PositiveSmallIntegerField(primary_key=True, default=_ONLY, editable=False)
     #: Of ``identities``, that of the process for which this was decided.
@@ -158,11 +163,11 @@ def settle(now: dt.datetime | None = None, *, is_unused: Callable[[], bool]) -> 
     row, mine = Installation.objects.first(), identities()
     found = _standing(row)
     if row is None:
-        values = _values(Installation.State.PRODUCTION, "the first to work here", None, now)
+        values = _values(Installation.State.PRODUCTION, NOTE_FIRST, None, now)
         row, _made = Installation.objects.get_or_create(pk=_ONLY, defaults=values)  # somebody else may have been first
         return _standing(row)
     if found == Standing.UNDECIDED and row.state == Installation.State.PRODUCTION and is_unused():
-        return _standing(_write(Installation.State.PRODUCTION, "nothing sold here yet", None, now))
+        return _standing(_write(Installation.State.PRODUCTION, NOTE_UNUSED, None, now))
     if found != Standing.UNDECIDED and row.identity != mine[0]:
         Installation.objects.filter(pk=_ONLY, identity=row.identity).update(identity=mine[0])
     return found

@@ -6,6 +6,7 @@ from typing import Any
 
 from django.db import models
 from django.utils.translation import gettext_lazy as _
+from wagtail.admin.panels import FieldPanel, FieldRowPanel, MultiFieldPanel
 from wagtail.blocks import PageChooserBlock, URLBlock
 from wagtail.contrib.settings.models import BaseSiteSetting
 from wagtail.models import Site
@@ -95,6 +96,38 @@ class KwigaSettings(BaseSiteSetting):
     bank_iban = models.CharField(_("account number (IBAN)"), max_length=42, blank=True)
     bank_bic = models.CharField(_("BIC"), max_length=11, blank=True)
     bank_name = models.CharField(_("bank"), max_length=140, blank=True)
+
+    panels = [
+        MultiFieldPanel(
+            [FieldPanel("seller_name"), FieldPanel("postal_footer"), FieldPanel("tax_number"), FieldPanel("legal")],
+            heading=_("Seller"),
+            icon="user",
+        ),
+        MultiFieldPanel(
+            [FieldRowPanel([FieldPanel("sender_name"), FieldPanel("sender_email")]), FieldPanel("reply_to")],
+            heading=_("Sender"),
+            icon="mail",
+        ),
+        MultiFieldPanel(
+            [
+                FieldPanel("promo_policy", classname="kwiga-fits"),
+                FieldPanel("promo_mails_per_day"),
+                FieldPanel("recovery_on"),
+            ],
+            heading=_("Promotional mail"),
+            icon="tag",
+        ),
+        MultiFieldPanel(
+            [
+                FieldPanel("default_currency"),
+                FieldPanel("bank_holder"),
+                FieldPanel("bank_iban"),
+                FieldRowPanel([FieldPanel("bank_bic"), FieldPanel("bank_name")]),
+            ],
+            heading=_("Currency and bank account"),
+            icon="download",
+        ),
+    ]
 
     class Meta:
         app_label = "wagtail_kwiga"

@@ -7,6 +7,8 @@ from django.contrib.auth.models import User
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
+from django.utils import translation
+from django.utils.translation import gettext
 
 from tests.automations import story
 from tests.backoffice.screens import html_of, is_refused, lacks, page_of, says, somebody_who_may
@@ -95,6 +97,22 @@ def test_it_is_asked_first_and_written_down_with_who_and_why(choice, standing):
     row = Installation.objects.get()
     assert (row.decided_by, row.note) == (User.objects.get(username="boss"), "moved to a new server")
     says(page_of(boss, ADDRESS), f"Last decided: {choice}", "by boss", "moved to a new server")
+
+
+@pytest.mark.usefixtures("copied")
+@pytest.mark.parametrize(("decided", "other"), [("production", "held"), ("held", "production")])
+def test_only_what_would_change_something_is_offered(admin_client, decided, other):
+    page = html_of(admin_client, ADDRESS)
+    assert ("?choice=held" in page, "?choice=production" in page) == (True, True)
+    installation.decide(decided)
+    page = html_of(admin_client, ADDRESS)
+    assert f"?choice={other}" in page
+    assert f"?choice={decided}" not in page
+
+
+def test_held_is_no_use_of_a_coupon_that_is_reserved():
+    with translation.override("de"):
+        assert str(Installation.State.HELD.label) != gettext("held")
 
 
 def test_the_settings_menu_leads_there_for_those_who_may(admin_client):

@@ -148,6 +148,19 @@ def test_money_is_booked_as_its_reader_typed_it_or_not_at_all(client, admin_user
         assert str(placed.received) == f"{booked} {currency}"
 
 
+def test_more_than_is_to_be_paid_is_booked_only_once_that_was_looked_at(admin_client, order):
+    typed = {"amount": "1,020.00", "reference": "", "known": "0.00"}
+    assert 'type="checkbox" name="is_more"' not in admin_client.get(url("money_arrived", order)).content.decode()
+    asked = admin_client.post(url("money_arrived", order), typed).content.decode()
+    assert "€102.00 is to be paid. If more arrived, tick the box below" in asked
+    assert 'type="checkbox" name="is_more"' in asked
+    order.refresh_from_db()
+    assert order.received.amount == 0
+    assert admin_client.post(url("money_arrived", order), {**typed, "is_more": "on"}).status_code == 302
+    order.refresh_from_db()
+    assert order.received.amount == 1020
+
+
 def test_what_is_to_be_paid_is_shown_as_the_reader_types_it(client, admin_user, order):
     UserProfile.get_for_user(admin_user)
     UserProfile.objects.filter(user=admin_user).update(preferred_language="de")

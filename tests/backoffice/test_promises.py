@@ -9,16 +9,18 @@ import pytest
 from django.core.management import call_command
 from django.urls import reverse
 from django.utils import timezone
+from wagtail.models import Page, PageLogEntry
 from wagtail.test.utils.form_data import streamfield
 
 from tests.backoffice.screens import history_of, lacks, says, words_of
 from tests.backoffice.test_coupons import typed
 from tests.mailing.making import queue_one
-from tests.offers.making import make_page, offer_of
+from tests.offers.making import make_page, offer_of, translate
 from tests.offers.test_panels import product_row, sent
 from tests.orders.shop import order_for
 from tests.support import make_contact, make_coupon
 from wagtail_kwiga import models as m
+from wagtail_kwiga.offers import promise_panel
 
 pytestmark = pytest.mark.django_db
 
@@ -176,6 +178,45 @@ def test_so_is_taking_down_ticked_pages(admin_client, page, told, name):
     assert offer_of(page).state == "on_sale"
     admin_client.post(address, KNOWN)
     assert (offer_of(page).state, ended()) == ("withdrawn", {"admin"})
+
+
+@pytest.mark.parametrize("name", ["unpublish", "delete"])
+@pytest.mark.parametrize("is_ticked", [False, True], ids=["one", "ticked"])
+def test_so_is_taking_down_what_they_lie_below(admin_client, page, told, name, is_ticked):
+    above = page.get_parent().add_child(instance=Page(title="Courses", slug="courses"))
+    page.move(above, pos="first-child")
+    address = reverse(f"wagtailadmin_pages:{name}", args=[above.pk])
+    if is_ticked:
+        address = reverse("wagtail_bulk_action", args=["wagtailcore", "page", name]) + f"?id={above.pk}"
+    below = {"include_descendants": "on"} if name == "unpublish" else {}
+    is_told(admin_client.post(address, below))
+    assert offer_of(page).state == "on_sale"
+    admin_client.post(address, {**below, **KNOWN})
+    assert (offer_of(page).state, ended()) == ("withdrawn", {"admin"})
+    entry = PageLogEntry.objects.get(action=promise_panel.LOG_ACTION)
+    assert (entry.page_id, entry.content_type.model) == (page.pk, "offerpage")
+    assert not m.TimelineEntry.objects.filter(code="mailing.promises_ended").exists()
+
+
+@pytest.mark.usefixtures("told")
+def test_what_stays_below_is_not_asked_about(admin_client, page):
+    above = page.get_parent().add_child(instance=Page(title="Courses", slug="courses"))
+    page.move(above, pos="first-child")
+    assert admin_client.post(reverse("wagtailadmin_pages:unpublish", args=[above.pk])).status_code == 302
+    assert (offer_of(page).state, ended()) == ("on_sale", {None})
+
+
+@pytest.mark.usefixtures("told")
+def test_a_page_and_its_translation_taken_down_together_are_asked_about_once(admin_client, page):
+    translation = translate(page, "de")
+    one = reverse("wagtailadmin_pages:delete", args=[translation.pk])
+    both = reverse("wagtail_bulk_action", args=["wagtailcore", "page", "delete"]) + f"?id={page.pk}&id={translation.pk}"
+    answer = admin_client.post(both)
+    is_told(answer)
+    assert words_of(answer).count("2 people were told") == 1
+    assert offer_of(page).state == "on_sale"
+    assert admin_client.post(one).status_code == 302
+    assert (offer_of(page).state, ended()) == ("on_sale", {None})
 
 
 def test_so_is_publishing_ticked_drafts(admin_client, page, told):

@@ -109,7 +109,7 @@ def test_what_only_an_old_version_uses_can_be_deleted_once_nobody_is_in_it(admin
 
 def test_unpublishing_an_email_names_the_scenarios_that_send_it(admin_client, story):
     page = page_of(admin_client, reverse("wagtail_kwiga_emails:unpublish", args=[story.template.pk]))
-    says(page, "These scenarios send it", "<li>Win back</li>")
+    says(page, "These scenarios send it", ">Win back</a></li>")
     other = make_template(title="Nobody's")
     says(page_of(admin_client, reverse("wagtail_kwiga_emails:unpublish", args=[other.pk])), "No scenario sends it.")
 

@@ -73,8 +73,13 @@ class Desk:
     def told(self) -> str:
         """What the messages on top of the page say."""
         messages = self.page.locator(".messages")
-        expect(messages).not_to_be_empty()
+        expect(messages).not_to_be_empty(timeout=20_000)  # publishing takes its time where much else runs
         return " ".join(messages.inner_text().split())
+
+    def faults(self) -> list[str]:
+        """What the form says at its fields: for the message of a test that expected it to be saved."""
+        found = self.page.locator(".error-message, .w-field__errors, .help-critical").all_inner_texts()
+        return [words.strip() for words in found if words.strip()]
 
     def press(self, name: str) -> None:
         self.page.get_by_role("button", name=name, exact=True).click()
@@ -102,6 +107,10 @@ class Desk:
         if children.count() == before:  # where there is but one kind of block it is added at once
             option.click()
         expect(children).not_to_have_count(before)
+        # It slides open, and so does the button behind it; until then the next block would be put before this one.
+        for sliding in (children.last, stream.locator(".c-sf-add-button").last):
+            expect(sliding).to_be_visible()
+            expect(sliding).not_to_have_attribute("style", re.compile("overflow"))
         return children.last
 
     def write(self, block: Locator, text: str) -> None:

@@ -8,14 +8,17 @@ import pytest
 from django.contrib.auth import get_user_model
 from django.test import Client
 from django.urls import reverse
-from playwright.sync_api import ViewportSize
+from playwright.sync_api import ViewportSize, expect
 
 from tests.journeys import axe
 from tests.journeys.desk import PASSWORD, Desk
 from tests.journeys.school import make_school, work
 from tests.journeys.walking import screens
+from tests.offers.making import offer_of
 from tests.orders.shop import order_for
 from tests.support import after, make_contact
+from wagtail_kwiga import background, installation
+from wagtail_kwiga import models as m
 from wagtail_kwiga.backoffice.menu import SalesGroup
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
@@ -98,6 +101,62 @@ def test_every_screen(browser, live_server, chief, everything):
     context.close()
     assert not found, "\n".join(found)
     assert desk.complaints == []
+
+
+def test_a_copied_installation(browser, live_server, chief, settings):
+    """What is said on every screen while somebody has to decide, and where that is done."""
+    make_school(now=after())
+    installation.settle(is_unused=lambda: False)
+    settings.SECRET_KEY = "another-secret-that-is-long-enough-to-sign-with"
+    background.beat(background.SWEEP, at=after())
+    decide = reverse("wagtail_kwiga_installation:decide")
+    context = browser.new_context(viewport=WIDE)
+    desk = Desk(context, live_server.url, chief)
+    found = []
+    for address in [reverse("wagtailadmin_home"), listings()[0], decide, f"{decide}?choice=production"]:
+        for scheme, size in (("light", WIDE), ("dark", NARROW)):
+            desk.page.set_viewport_size(size)
+            desk.page.emulate_media(color_scheme=scheme)
+            assert "This database is that of another installation" in desk.open(address).content() or "?" in address
+            found += faults(desk, axe.RULES)
+    context.close()
+    assert not found, "\n".join(found)
+
+
+def test_what_is_asked_or_refused(browser, live_server, chief, everything):
+    """Screens that no link leads to: a form sent back, and what is asked before something is broken."""
+    offer, order = m.Offer.objects.get(), m.Order.objects.get()
+    page, coupon = m.OfferPage.objects.get(), m.Coupon.objects.get()
+    asked = {
+        reverse("wagtail_kwiga_coupons:edit", args=[coupon.pk]): ({"percent": "5"}, "was told"),
+        reverse("wagtailadmin_pages:unpublish", args=[page.pk]): ({}, "was told"),
+        reverse("wagtail_kwiga_orders:money_arrived", args=[order.pk]): ({"amount": "1,200.00"}, "is to be paid"),
+        reverse("wagtail_kwiga_offers:emails", args=[offer.pk]): ({"paid-mode": "own"}, "Choose the e-mail"),
+    }
+    context = browser.new_context(viewport=WIDE)
+    desk = Desk(context, live_server.url, chief)
+    found = []
+    for address, (typed, said) in asked.items():
+        desk.page.set_viewport_size(WIDE)
+        desk.page.emulate_media(color_scheme="light")
+        desk.open(address)
+        for name, value in typed.items():
+            box = desk.page.locator(f"[name={name}]")
+            if box.first.get_attribute("type") == "radio":
+                desk.page.locator(f"[name={name}][value={value}]").check()
+            else:
+                box.fill(value)
+        desk.page.locator("#main form:not([role=search]) :is(button, input)[type=submit]:visible").first.click()
+        expect(desk.page.locator("#main")).to_contain_text(said, timeout=20_000)
+        found += faults(desk, axe.RULES)
+        desk.page.set_viewport_size(NARROW)
+        desk.page.emulate_media(color_scheme="dark")
+        desk.page.evaluate("Promise.all(document.getAnimations().map(each => each.finished.catch(() => null)))")
+        found += faults(desk, LOOKS)
+        assert desk.page.evaluate("document.documentElement.scrollWidth") <= NARROW["width"], address
+    context.close()
+    assert not found, "\n".join(found)
+    assert (offer_of(page).state, m.OutgoingEmail.objects.exclude(promise_ended_at=None).count()) == ("on_sale", 0)
 
 
 def test_every_empty_list(browser, live_server, chief):

@@ -77,7 +77,7 @@ def make_offer_page(desk: Desk) -> None:
     coupon = desk.add_block("coupons", "Coupon")
     desk.choose(coupon, "COMEBACK15")
     desk.publish()
-    assert "published" in desk.told()
+    assert "published" in desk.told(), desk.faults()
 
 
 def make_email(desk: Desk) -> None:
@@ -91,7 +91,7 @@ def make_email(desk: Desk) -> None:
     added = desk.add_block("body", "Text")
     desk.write(added, "We kept {{ order.title }} for you.")
     desk.publish()
-    assert "published" in desk.told()
+    assert "published" in desk.told(), desk.faults()
 
 
 def make_scenario(desk: Desk) -> None:
@@ -115,7 +115,7 @@ def make_scenario(desk: Desk) -> None:
     removing = desk.add_block("steps", "Remove from list")
     desk.choose(removing, "Come back")
     desk.publish()
-    assert "published" in desk.told()
+    assert "published" in desk.told(), desk.faults()
 
 
 def test_five_objects_by_hand_win_back_an_order(browser, desk, live_server):
@@ -170,12 +170,12 @@ def test_a_translated_page_is_bought_in_german_with_a_german_mail(browser, desk,
     desk.page.locator("[name=title]").fill("Aquarell für Anfänger")
     assert desk.page.locator("[name=price]").count() == 0  # the source page decides
     desk.publish()
-    assert "published" in desk.told()
+    assert "published" in desk.told(), desk.faults()
     translate_in_admin(desk, "/admin/kwiga/emails/")
     desk.page.locator("[name=subject]").fill("{{ coupon.size }} Rabatt auf {{ order.title }}")
     desk.page.locator("[data-contentpath=body] [data-contentpath=text] input[type=text]").first.fill("Hallo!")
     desk.publish()
-    assert "published" in desk.told()
+    assert "published" in desk.told(), desk.faults()
 
     ada = browser.new_context(viewport=PHONE, locale="de-DE")
     page = ada.new_page()

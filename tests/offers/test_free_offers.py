@@ -43,7 +43,7 @@ def test_the_price_of_a_new_offer_is_empty(admin_client, seller):
 def test_a_title_and_publish_sell_nothing(admin_client, seller):
     answer = admin_client.post(add_url(), typed(price=""))
     assert answer.status_code == 200
-    assert "This field is required" in text_of(answer)
+    assert "Give a price, or tick “This offer is free”." in text_of(answer)
     assert not m.OfferPage.objects.exists()
 
 

@@ -24,7 +24,7 @@ from wagtail.admin.ui.tables import Column, DateColumn, TitleColumn
 from wagtail_kwiga.automations.models import Run, Scenario
 from wagtail_kwiga.backoffice.coupons import gates
 from wagtail_kwiga.backoffice.parts import filters, linking, policies
-from wagtail_kwiga.backoffice.parts.records import RecordIndexView, RecordViewSet
+from wagtail_kwiga.backoffice.parts.records import WIDE_LISTING, RecordIndexView, RecordViewSet
 from wagtail_kwiga.catalogue.models import Offer
 from wagtail_kwiga.contacts.models import Contact
 from wagtail_kwiga.journal import writing
@@ -182,6 +182,7 @@ class AttentionIndexView(RecordIndexView):
     """What is to do, oldest first; or what was done."""
 
     page_title = gettext_lazy("Needs a person")
+    table_classname = f"{WIDE_LISTING} kwiga-sentences"
     verbose_name = gettext_lazy("entry")
     verbose_name_plural = gettext_lazy("entries")
 

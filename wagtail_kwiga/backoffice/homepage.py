@@ -17,7 +17,7 @@ from wagtail.admin.ui.components import Component
 from wagtail_kwiga import conf
 from wagtail_kwiga.backoffice.parts import linking, policies
 from wagtail_kwiga.backoffice.parts.unions import united
-from wagtail_kwiga.backoffice.worker import worker_notice
+from wagtail_kwiga.backoffice.worker import worker_notes
 from wagtail_kwiga.formatting import instants
 from wagtail_kwiga.journal.models import TimelineEntry
 from wagtail_kwiga.mailing.models import OutgoingEmail
@@ -97,7 +97,7 @@ class SalesPanel(Component):
     def get_context_data(self, parent_context: Any = None) -> dict[str, Any]:
         return {
             "figures": list(self._told()),
-            "notice": worker_notice(self.now, self.user),
+            "notes": worker_notes(self.user, self.now),
             "languages": ", ".join(languages.unspoken()) if self.tells_languages else "",
         }
 

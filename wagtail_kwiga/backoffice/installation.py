@@ -25,6 +25,13 @@ from wagtail_kwiga.payments.models import Refund
 State = Installation.State
 _TITLE = gettext_lazy("This installation")
 _MOST_NOTE = 255
+#: How loudly each standing is told.
+_STATUSES = {
+    Standing.NEW: "info",
+    Standing.PRODUCTION: "info",
+    Standing.HELD: "warning",
+    Standing.UNDECIDED: "critical",
+}
 
 
 class NoteForm(forms.Form):
@@ -39,7 +46,7 @@ def decide(request: HttpRequest) -> HttpResponse:
         raise PermissionDenied
     choice = request.GET.get("choice")
     if choice not in State.values:
-        return _page(request, "wagtail_kwiga/backoffice/installation.html", {"how": _how(), "choices": _choices()})
+        return _page(request, "wagtail_kwiga/backoffice/installation.html", _shown())
     form = NoteForm(request.POST if request.method == "POST" else None)
     if request.method == "POST" and form.is_valid():
         installation.decide(choice, by=policies.user_of(request), note=form.cleaned_data["note"])
@@ -58,8 +65,9 @@ def decide(request: HttpRequest) -> HttpResponse:
     return _page(request, "wagtail_kwiga/backoffice/runs/confirm.html", context, asked["title"])
 
 
-def _how() -> list[str]:
-    """How this installation stands, and who has said so."""
+def _shown() -> dict[str, Any]:
+    """How this installation stands, who has said so, and what may be said of it instead."""
+    standing = installation.standing()
     said = {
         Standing.NEW: _("No worker has run here yet. The first one to run makes this production."),
         Standing.PRODUCTION: _("This is production: mail goes out, scenarios go on, refunds are asked for."),
@@ -70,15 +78,18 @@ def _how() -> list[str]:
             "This database is that of another installation: it was copied here, or this site has moved or has got another "
             "SECRET_KEY. So this one holds back: no e-mail goes out, no scenario goes on and no refund is asked for."
         ),
-    }[installation.standing()]
+    }[standing]
     row = Installation.objects.select_related("decided_by").first()
+    choices = [one for one in _choices() if one["choice"] != standing]
+    shown = {"said": said, "status": _STATUSES[standing], "choices": choices}
     if row is None:
-        return [said]
+        return shown
     told = {"state": row.get_state_display(), "moment": columns.exact(row.decided_at), "person": row.decided_by}
     last = _("Last decided: %(state)s, %(moment)s") if row.decided_by is None else _(
         "Last decided: %(state)s, %(moment)s, by %(person)s"
     )  # fmt: skip
-    return [said, " · ".join(part for part in (last % told, row.note) if part)]
+    note = _(row.note) if row.note in installation.OWN_NOTES else row.note
+    return {**shown, "last": " · ".join(part for part in (last % told, note) if part)}
 
 
 def _choices() -> list[dict[str, Any]]:

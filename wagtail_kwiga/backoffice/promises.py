@@ -9,14 +9,18 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
+from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
+from wagtail import hooks
 from wagtail.log_actions import LogFormatter
 
 from wagtail_kwiga import conf
 from wagtail_kwiga.backoffice.parts import linking, policies
+from wagtail_kwiga.catalogue.models import Offer
 from wagtail_kwiga.coupons.models import Coupon
 from wagtail_kwiga.mailing.sending import unexpired_promises
 from wagtail_kwiga.mailing.sending.unexpired_promises import BrokenPromises, CouponState
@@ -47,17 +51,19 @@ def before_publish_page(request: HttpRequest, page: Any) -> None:
 
 def before_unpublish_page(request: HttpRequest, page: Any) -> HttpResponse | None:
     """Wagtail's hook."""
-    return _ask(request, _without([page]), _("Yes, unpublish it"))
+    return _ask(request, _without(_going(request, [page], "unpublish")), _("Yes, unpublish it"))
 
 
 def before_delete_page(request: HttpRequest, page: Any) -> HttpResponse | None:
     """Wagtail's hook."""
-    return _ask(request, _without([page]), _("Yes, delete it")) if request.method == "POST" else None
+    if request.method != "POST":
+        return None
+    return _ask(request, _without(_going(request, [page], "delete")), _("Yes, delete it"))
 
 
 def before_bulk_action(request: HttpRequest, action: str, objects: Iterable[Any], _view: Any) -> HttpResponse | None:
     """Wagtail's hook, for ticked pages."""
-    pages = [getattr(row, "specific", row) for row in objects]
+    pages = [row.specific for row in objects if isinstance(row, publishing.page_model())]
     match action:
         case "publish":
             now = conf.now()
@@ -65,16 +71,32 @@ def before_bulk_action(request: HttpRequest, action: str, objects: Iterable[Any]
             broken = [(page, publishing.promises_broken_by(page, now=now)) for page in drafts]
             return _ask(request, broken, _("Yes, publish"))
         case "unpublish":
-            return _ask(request, _without(pages), _("Yes, unpublish"))
+            return _ask(request, _without(_going(request, pages, action)), _("Yes, unpublish"))
         case "delete":
-            return _ask(request, _without(pages), _("Yes, delete"))
+            return _ask(request, _without(_going(request, pages, action)), _("Yes, delete"))
     return None
 
 
 def _without(pages: Iterable[Any]) -> _Broken:
-    now = conf.now()
-    offers = [page for page in pages if publishing.is_offer_page(page)]
-    return [(page, publishing.promises_broken_without(page, now=now)) for page in offers]
+    broken = publishing.promises_broken_without(pages, now=conf.now())
+    return [(page.specific, promises) for page, promises in broken if promises]  # a history names the very type
+
+
+def _going(request: HttpRequest, pages: Iterable[Any], action: str) -> list[Any]:
+    """The live offer pages among those that Wagtail takes down with ``pages``: translations that follow them (a hook of Wagtail's
+    names them), and what lies below, which is deleted with them, and unpublished where that was ticked. One query a page."""
+    taken = {page.pk: page for page in pages}
+    if getattr(settings, "WAGTAIL_I18N_ENABLED", False):
+        for hook in hooks.get_hooks("construct_translated_pages_to_cascade_actions"):
+            for more in (hook(list(taken.values()), action) or {}).values():
+                taken |= {page.pk: page for page in more}
+    inclusive = action == "delete" or bool(request.POST.get("include_descendants"))
+    sold = Offer.objects.values("translation_key")
+    found: dict[int, Any] = {}
+    for page in taken.values():
+        rows = page.get_descendants(inclusive=True) if inclusive else publishing.page_model().objects.filter(pk=page.pk)
+        found |= {row.pk: row for row in rows.filter(live=True, translation_key__in=sold)}
+    return [found[pk] for pk in sorted(found)]
 
 
 def _ask(request: HttpRequest, found: _Broken, yes: str) -> HttpResponse | None:
@@ -87,14 +109,20 @@ def _ask(request: HttpRequest, found: _Broken, yes: str) -> HttpResponse | None:
             promise_panel.end(promises, history_of=row, by=policies.user_of(request))
         return None
     sent = [(name, value) for name, values in request.POST.lists() for value in values if name != "csrfmiddlewaretoken"]
+    title = _("People were told otherwise")
     context = {
-        "page_title": _("People were told otherwise"),
+        "page_title": title,
+        "header_title": title,
         "header_icon": "warning",
+        "breadcrumbs_items": [
+            {"url": reverse("wagtailadmin_home"), "label": _("Home")},
+            {"url": "", "label": title},
+        ],
         "broken": [(row, promises.told) for row, promises in broken],
         "sent": sent,
         "name": promise_panel.CONFIRMED,
         "yes": yes,
-        "back": linking.back(request, ""),
+        "back": linking.back(request, request.get_full_path()),
     }
     return TemplateResponse(request, "wagtail_kwiga/backoffice/promises.html", context)
 

@@ -68,7 +68,8 @@ class OfferPageForm(AsksAboutPromises, WagtailAdminPageForm):
             #: What it is priced in so far; empty for a page that has no price yet.
             self.priced_in = page_currency.currency_of(self.instance) if self._is_priced() else ""
             shown = self.priced_in or page_currency.default_currency(self.instance, self.parent_page)
-            self.fields["price"] = AmountField.instead_of(self.fields["price"], currency=shown)
+            asked = {"required": _("Give a price, or tick “This offer is free”.")}
+            self.fields["price"] = AmountField.instead_of(self.fields["price"], currency=shown, error_messages=asked)
             self.initial["is_free"] = self.instance.price is not None and not self.instance.price
             if self.initial["is_free"] and not self.is_bound:
                 self.initial["price"] = None
@@ -117,7 +118,7 @@ class OfferPageForm(AsksAboutPromises, WagtailAdminPageForm):
             self.add_error("price", refusal)
             return
         self.asks_currency = bool(self.priced_in) and currency != self.priced_in
-        if self.asks_currency and not data.get("currency_confirmed", "is_free"):
+        if self.asks_currency and not data.get("currency_confirmed"):
             words = _(
                 "This page is priced in %(before)s so far. Is %(price)s the right price? Please confirm it below."
             )

@@ -20,6 +20,7 @@ from wagtail.snippets.views import snippets
 
 from wagtail_kwiga.automations.editing import versions
 from wagtail_kwiga.backoffice.emails.placeholder_help import PlaceholdersSidePanel
+from wagtail_kwiga.backoffice.parts import linking
 from wagtail_kwiga.backoffice.parts.filters import ReadableLocale
 from wagtail_kwiga.mailing.authoring import default_content, previewing, validation
 from wagtail_kwiga.mailing.models import EmailTemplate
@@ -39,7 +40,8 @@ class EmailUnpublishView(snippets.UnpublishView):
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         context: dict[str, Any] = super().get_context_data(**kwargs)
-        return context | {"scenarios": versions.scenarios_sending(self.object)}
+        user, found = self.request.user, versions.scenarios_sending(self.object)
+        return context | {"scenarios": [linking.linked(one, one, user) for one in found]}
 
 
 class _Editor(_EditorView):

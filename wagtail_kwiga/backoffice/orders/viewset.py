@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from decimal import Decimal
 from typing import Any, cast
 
 import django_filters
@@ -36,6 +38,7 @@ from wagtail_kwiga.orders.labels import ORIGIN_CHOICES, PAYMENT_KIND_CHOICES, ST
 from wagtail_kwiga.orders.models import Order
 from wagtail_kwiga.orders.statuses import PaymentKind, Status
 from wagtail_kwiga.payments import ledger, registry
+from wagtail_kwiga.pricing.money import Money
 
 #: Statuses that are good news, shown as a filled tag.
 SETTLED = {Status.PAID}
@@ -153,6 +156,10 @@ class OrderInspectView(generic.InspectView):
         return context
 
 
+#: How ``MoneyForm.known`` is written.
+_PLAIN_NUMBER = re.compile(r"[0-9]{1,15}(\.[0-9]{1,4})?")
+
+
 class MoneyForm(forms.Form):
     """What arrived."""
 
@@ -165,10 +172,31 @@ class MoneyForm(forms.Form):
     )
     #: What had been received when the form was opened: by it a form without a reference that is sent twice is told.
     known = forms.CharField(max_length=40, required=False, widget=forms.HiddenInput)
+    #: Shown once more was typed than there is to pay: a slip cannot be taken back.
+    is_more = forms.BooleanField(
+        label=_("It is more than is to be paid, and all of it arrived"), required=False, widget=forms.HiddenInput
+    )
 
-    def __init__(self, *args: Any, currency: str, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, order: Order, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        cast(AmountField, self.fields["amount"]).currency = currency
+        self.order = order
+        cast(AmountField, self.fields["amount"]).currency = order.currency
+
+    def clean(self) -> dict[str, Any]:
+        data: dict[str, Any] = super().clean() or {}
+        amount, left = data.get("amount"), self._left()
+        if amount is not None and amount > left.amount:
+            self.fields["is_more"].widget = forms.CheckboxInput()
+            if not data["is_more"]:
+                words = _("%(amount)s is to be paid. If more arrived, tick the box below: what is booked stays booked.")
+                self.add_error("amount", words % {"amount": money_for_reader(left)})
+        return data
+
+    def _left(self) -> Money:
+        """What was to be paid when the form was opened; money that came since is somebody else's question (``_book``)."""
+        known = self.data.get("known", "")
+        since = self.order.received.amount - Decimal(known if _PLAIN_NUMBER.fullmatch(known) else 0)
+        return Money(self.order.outstanding.amount + max(since, Decimal(0)), self.order.currency)
 
 
 def _method_for(order: Order) -> str:
@@ -197,7 +225,7 @@ def money_arrived(request: HttpRequest, pk: int) -> HttpResponse:
     order = get_object_or_404(Order.objects.select_related("contact"), pk=pk)
     card = reverse("wagtail_kwiga_orders:inspect", args=[order.pk])
     initial = {"amount": order.outstanding.amount, "known": order.received.amount}
-    form = MoneyForm(request.POST or None, initial=initial, currency=order.currency)
+    form = MoneyForm(request.POST or None, initial=initial, order=order)
     if request.method == "POST" and form.is_valid():
         try:
             receipt = _book(order, form.cleaned_data, request.user)
