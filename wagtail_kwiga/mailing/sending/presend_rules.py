@@ -14,7 +14,7 @@ from wagtail_kwiga.access import ownership
 from wagtail_kwiga.catalogue import selling
 from wagtail_kwiga.catalogue.models import Offer
 from wagtail_kwiga.contacts.models import Contact
-from wagtail_kwiga.coupons import eligibility
+from wagtail_kwiga.coupons import discounts, eligibility
 from wagtail_kwiga.coupons.models import Coupon
 from wagtail_kwiga.mailing import classification, permission, sender
 from wagtail_kwiga.mailing.classification import Kind
@@ -125,9 +125,16 @@ def _broken_promise(
                 )  # its button leads to that order, and not to what it speaks of
             standing = found.standing
             total = standing.total
-    code = found.coupon.code if found.coupon is not None else ""
+    code, size = found.coupon.code if found.coupon is not None else "", email.context.get("coupon.size")
+    takes_less = found.coupon is not None and bool(size) and discounts.takes_less(found.coupon, size, email.language)
     judgement = promises.judge(
-        email, not_for_sale=not_for_sale or "", coupon=found.verdict, total=total, code=code, now=now
+        email,
+        not_for_sale=not_for_sale or "",
+        coupon=found.verdict,
+        total=total,
+        code=code,
+        takes_less=takes_less,
+        now=now,
     )
     if judgement.why:
         return Status.MISSED, judgement.why

@@ -63,11 +63,13 @@ def judge(
     coupon: Verdict | None,
     total: Money | None,
     code: str = "",
+    takes_less: bool = False,
     now: dt.datetime,
 ) -> Judgement:
     """Compare what ``email`` promises with what the checkout would say at ``now``. Pure.
 
-    ``coupon``: its verdict where one is promised; ``code``: what buyers type for it by now; ``total``: today's price with it.
+    ``coupon``: its verdict where one is promised; ``code``: what buyers type for it by now; ``takes_less``: it
+    takes off less than the mail says, whatever the total is; ``total``: today's price with it.
     """
     if not_for_sale:
         return Judgement(told(Why.PROMISE_OVER, "not_for_sale"))
@@ -79,7 +81,7 @@ def judge(
         if email.promised_until is not None and until - now < (email.promised_until - email.queued_at) / 2:
             return Judgement(Why.TOO_LATE)
         return Judgement(is_worse=True)
-    if code and email.context.get("coupon.code", code) != code:
+    if takes_less or (code and email.context.get("coupon.code", code) != code):
         return Judgement(is_worse=True)
     if email.promised_total is None or total is None:
         return Judgement()
