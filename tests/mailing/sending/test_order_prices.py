@@ -224,6 +224,15 @@ def test_order_received_too_late_to_pay_at_its_price_needs_a_person(order):
     assert m.TimelineEntry.objects.filter(code="mailing.missed", needs_attention=True).count() == 1
 
 
+def test_order_received_does_not_ask_for_what_is_paid_in_part_by_now(order, outgoing):
+    """It says 120.00, and 70.00 are left."""
+    mail = received(order)
+    books_receive(order, "50.00", now=START)
+    deliver_due(SOON)
+    assert why(mail) == ("missed", "too_late")
+    assert not any("€120.00" in message.body for message in outgoing)
+
+
 def test_as_long_as_it_can_be_paid_it_is_told(order):
     received(order)
     assert deliver_due(after(days=6)) == DeliverySummary(sent=1)

@@ -52,7 +52,7 @@ def objection(email: OutgoingEmail, contact: Contact | None, now: dt.datetime) -
         return why
     if attempt is not None and _has_moved_on(email.order_id, *attempt):
         return Why.PAYMENT_MOVED_ON
-    return Why.TOO_LATE if _names_past_price(email, order, now) else ""
+    return Why.TOO_LATE if _asks_too_much(email, order, now) else ""
 
 
 def _is_over(order: Order) -> str:
@@ -61,13 +61,14 @@ def _is_over(order: Order) -> str:
     return "" if order.status in PAYABLE else Why.ORDER_OVER
 
 
-def _names_past_price(email: OutgoingEmail, order: Order, now: dt.datetime) -> bool:
-    """Whether the mail says what is to be paid for an order that binds to no price any more. Where an account was told, the money
-    may arrive until the order expires (promise 7)."""
-    if order.status not in UNSETTLED or not classification.tells_order_price(email.version.placeholders):
+def _asks_too_much(email: OutgoingEmail, order: Order, now: dt.datetime) -> bool:
+    """Whether the mail says what is to be paid for an order that binds to no price any more, or of which a part is paid by now.
+    Where an account was told, the money may arrive until the order expires (promise 7)."""
+    names = email.version.placeholders
+    if email.key.startswith(order_mails.WAITING) or not classification.tells_order_price(names):
         return False
-    if email.key.startswith(order_mails.WAITING):  # it asks for nothing
-        return False
+    if order.status not in UNSETTLED:
+        return "payment.amount" in names
     until = order.expires_at if email.context.get("payment.iban") else order.price_binds_until
     return until <= now
 
