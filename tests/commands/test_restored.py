@@ -261,8 +261,9 @@ def test_as_many_queries_a_batch_however_many_there_are(settings):
     assert restoring.put_in_doubt(BACKUP, NOW).mails == 5
 
 
-@pytest.mark.parametrize("text", ["yesterday", "2027-13-01"])
+@pytest.mark.parametrize("text", ["yesterday", "2027-13-01", "2027-03-01", "20270301"])
 def test_nonsense(text):
+    """A day without a time would be its beginning: what was queued on it before the backup was made would be sent again."""
     with pytest.raises(CommandError, match="--restored-from wants an instant"):
         call_command("kwiga_setup", "--restored-from", text)
 
