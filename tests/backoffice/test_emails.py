@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import html
 import json
 import re
-from zoneinfo import ZoneInfo
 
 import pytest
 from django.contrib.auth import get_user_model
@@ -69,17 +67,6 @@ def test_an_editor_makes_and_publishes_an_email():
     template.refresh_from_db()
     assert template.settled_kind == "promotion"
     assert versions.for_template(template, "en").kind == "promotion"
-
-
-def test_what_is_taken_down_on_a_day_is_taken_down_when_that_day_ends():
-    """A date without a time (promise 13)."""
-    client = editor(*WRITES)
-    client.post(url("add"), data(expire_at="2037-03-28"))
-    template = m.EmailTemplate.objects.get()
-    assert template.get_latest_revision_as_object().expire_at == dt.datetime(
-        2037, 3, 29, tzinfo=ZoneInfo("Europe/Warsaw")
-    )
-    assert 'name="expire_at" value="2037-03-28"' in words(client.get(url("edit", template.pk)))
 
 
 def test_the_form_says_what_automatic_means(admin_client):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-from zoneinfo import ZoneInfo
 
 import pytest
 from django.urls import reverse
@@ -205,11 +204,3 @@ def test_planned_for_later_is_said_as_wagtail_says_it(admin_client, story):
     page = answer.content.decode()
     says(page, "scheduled for publishing")
     assert "is published as version" not in page
-
-
-def test_what_is_taken_down_on_a_day_is_taken_down_when_that_day_ends(admin_client, story):
-    """A date without a time (promise 13)."""
-    data = form(story, *story_steps(story)) | {"expire_at": "2037-03-28"}
-    admin_client.post(reverse("wagtail_kwiga_scenarios:add"), data)
-    scenario = m.Scenario.objects.latest("pk").get_latest_revision_as_object()
-    assert scenario.expire_at == dt.datetime(2037, 3, 29, tzinfo=ZoneInfo("Europe/Warsaw"))
