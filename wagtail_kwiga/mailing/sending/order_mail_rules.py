@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from typing import cast
 
 from wagtail_kwiga import quoting
 from wagtail_kwiga.access import ownership
@@ -89,7 +90,7 @@ def _about_reminder(email: OutgoingEmail, contact: Contact | None, now: dt.datet
         return "" if owns else Why.ACCESS_CLOSED
     if name not in _REMINDERS:
         return ""
-    order = Order.objects.select_related("offer", "coupon_use").get(pk=email.order_id)
+    order = Order.objects.select_related("offer", "coupon_use").get(pk=cast(int, email.order_id))
     if why := _is_over(order):
         return why
     if order.status != _REMINDERS[name]:
