@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 
 import openpyxl
 import pytest
+from wagtail.models import ModelLogEntry
 
 from tests.automations.story import tell
 from tests.backoffice.list_screens import DAY, bulk, url
@@ -21,6 +22,7 @@ from tests.backoffice.screens import (
     somebody_who_may,
     timeline_of,
 )
+from tests.mailing.making import queue_one
 from tests.support import make_contact, make_coupon, make_list, make_offer
 from wagtail_kwiga import conf
 from wagtail_kwiga import models as m
@@ -213,6 +215,30 @@ def test_taking_off_ends_every_grant_of_that_list_and_says_so_before(admin_clien
     says(again.content.decode(), "None of them was on")
     assert len(timeline_of(ada)) == 1
     says(page_of(admin_client, url("remove_member", come_back, ada.pk)), "is not on “Come back” any more")
+
+
+@pytest.mark.parametrize("way", ["one", "ticked"])
+def test_taking_off_says_what_people_were_told_and_ends_it(admin_client, admin_user, come_back, ada, way):
+    """“1 person was told …” stands above the button that does it; then it is recorded."""
+    now = conf.now()
+    grant = lists.add(come_back, ada, until=now + 9 * DAY, source="run:1")
+    mail = queue_one(ada, coupon=make_coupon("SPRING", lists=[come_back]), coupon_until=now + DAY, now=now)
+    m.OutgoingEmail.objects.filter(pk=mail.pk).update(status="sent")
+    where = url("remove_member", come_back, ada.pk) if way == "one" else bulk(grant)
+    says(page_of(admin_client, where), "This breaks what people were told by mail", "1 person was told €102.00 until")
+    mail.refresh_from_db()
+    assert mail.promise_ended_at is None, "a look changes nothing"
+    admin_client.post(where)
+    mail.refresh_from_db()
+    assert members_of(come_back) == set()
+    assert mail.promise_ended_at is not None and mail.promise_ended_by == admin_user
+    history = ModelLogEntry.objects.get(action="wagtail_kwiga.end_promises")
+    assert history.object_id == str(come_back.pk) and history.data == {"people": 1}
+
+
+def test_taking_off_says_nothing_where_nobody_was_told_anything(admin_client, come_back, ada):
+    lists.add(come_back, ada)
+    lacks(page_of(admin_client, url("remove_member", come_back, ada.pk)), "told by mail")
 
 
 def test_several_are_taken_off_through_the_checkboxes(admin_client, come_back, ada):

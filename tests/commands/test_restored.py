@@ -17,8 +17,9 @@ from tests.backoffice.screens import page_of, says
 from tests.mailing.making import make_template, queue_one
 from tests.payments import bank
 from tests.payments.shop import new_order
-from tests.support import START, after, make_contact
+from tests.support import START, after, make_contact, make_product
 from wagtail_kwiga import models as m
+from wagtail_kwiga.access import announcing
 from wagtail_kwiga.automations.running import endings, engine
 from wagtail_kwiga.mailing.sending import delivery, outbox
 from wagtail_kwiga.management import restoring
@@ -109,6 +110,49 @@ class TestMail:
             page_of(admin_client, reverse("wagtail_kwiga_attention:index")),
             "1 mail of which nobody knows whether it arrived",
         )
+
+
+class TestAccessThatOpened:
+    """A course that begins after the backup was made: those who were told so in between are not told again."""
+
+    @pytest.mark.parametrize(
+        ("granted", "opens", "doubted"),
+        [
+            (START, after(minutes=5), True),  # the worker was late
+            (START, after(hours=2), True),
+            (START, after(hours=6), False),
+            (after(hours=1), after(hours=2), False),  # the site has been at work again already
+        ],
+    )
+    def test_is_announced_once_unless_a_person_says_otherwise(self, mailoutbox, granted, opens, doubted):
+        grant = self.grant(granted, opens)
+        restored()
+        announcing.announce_due(after(hours=7))
+        delivery.deliver_due(after(hours=7))
+        email = m.OutgoingEmail.objects.get(purpose="access")
+        assert (email.status, len(mailoutbox)) == (("unknown", 0) if doubted else ("sent", 1))
+        grant.refresh_from_db()
+        assert grant.announce_at is None
+        if doubted:
+            assert email.why == "restored"
+            assert m.TimelineEntry.objects.filter(code="mailing.unknown").count() == 1
+            outbox.settle(email, "send_again", now=after(hours=8))
+            delivery.deliver_due(after(hours=8))
+            assert len(mailoutbox) == 1
+
+    def test_is_counted(self):
+        self.grant(START, after(hours=2))
+        assert restoring.count(BACKUP, NOW) == Doubts(0, 0, 0, announcements=1)
+        assert "1 announcements of access" in restored("--dry-run")
+        assert "1 announcements of access" in restored()
+        assert restoring.count(BACKUP, NOW) == Doubts(0, 0, 0)
+
+    @staticmethod
+    def grant(granted, opens) -> m.AccessGrant:
+        return m.AccessGrant.objects.create(
+            contact=make_contact(), product=make_product(), source=f"staff:{granted}:{opens}", reason="staff", granted_at=granted,
+            starts_at=opens, announce_at=opens,
+        )  # fmt: skip
 
 
 class TestRuns:
@@ -217,8 +261,9 @@ def test_as_many_queries_a_batch_however_many_there_are(settings):
     assert restoring.put_in_doubt(BACKUP, NOW).mails == 5
 
 
-@pytest.mark.parametrize("text", ["yesterday", "2027-13-01"])
+@pytest.mark.parametrize("text", ["yesterday", "2027-13-01", "2027-03-01", "20270301"])
 def test_nonsense(text):
+    """A day without a time would be its beginning: what was queued on it before the backup was made would be sent again."""
     with pytest.raises(CommandError, match="--restored-from wants an instant"):
         call_command("kwiga_setup", "--restored-from", text)
 

@@ -38,3 +38,28 @@ def test_sizes():
     assert discounts.size_text(percent, "de").replace("\xa0", " ") == "15 %"
     assert discounts.size_text(fixed, "de").replace("\xa0", " ") == "20,00 €"
     assert discounts.discount_of(percent).off(Money(Decimal(120), "EUR")) == Money(Decimal(18), "EUR")
+
+
+PERCENT = {"kind": "percent", "percent": Decimal("12.50")}
+AMOUNT = {"kind": "fixed", "amount": Decimal(1250), "currency": "EUR"}
+
+
+@pytest.mark.parametrize(
+    ("given", "language", "told", "less"),
+    [
+        (PERCENT, "en", "12.5%", False),
+        (PERCENT, "en", "12%", False),
+        (PERCENT, "en", "13%", True),
+        (PERCENT, "en", "9%", False),  # as numbers, not as texts
+        (PERCENT, "de", "12,5 %", False),  # an ordinary space in the place of one that does not break
+        (PERCENT, "de", "15 %", True),
+        (PERCENT, "en", "€1.00", True),
+        (PERCENT, "en", "", True),
+        (AMOUNT, "en", "€1,250.00", False),
+        (AMOUNT, "en", "€999.00", False),
+        (AMOUNT, "de", "1.250,01 €", True),
+        (AMOUNT, "en", "PLN\xa01,000.00", True),
+    ],
+)
+def test_whether_it_takes_off_less_than_was_told(given, language, told, less):
+    assert discounts.takes_less(Coupon(code="A", **given), told, language) is less

@@ -71,6 +71,15 @@ def test_a_time_that_is_over_is_told_as_ever(client, told):
     assert SORRY not in words and "You are welcome to order at the normal price." in words
 
 
+def test_a_time_that_the_team_has_ended_is_told_as_that(client, told):
+    """The mail said until tomorrow."""
+    _link, look = follow(client, told)
+    m.Coupon.objects.update(valid_until=after(hours=1))
+    m.OutgoingEmail.objects.update(promise_ended_at=after(hours=1))
+    words = text_of(look())
+    assert words.count(SORRY) == 1 and "at the normal price" not in words
+
+
 def test_what_would_be_over_by_now_needs_no_excuse(client, told):
     _link, look = follow(client, told)
     m.OutgoingEmail.objects.update(promise_ended_at=after(hours=1))

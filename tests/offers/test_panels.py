@@ -98,6 +98,17 @@ def test_a_sale_until_a_date_ends_with_that_day(admin_client, seller):
     assert 'name="sales_until" value="2027-03-28"' in admin_client.get(url).content.decode()
 
 
+def test_a_page_that_is_taken_down_on_a_date_goes_when_that_day_ends(admin_client, seller):
+    """It ends the sale as well (promise 13)."""
+    page = make_page()
+    url = reverse("wagtailadmin_pages:edit", args=[page.pk])
+    answer = admin_client.post(url, sent(expire_at="2037-03-28"))
+    assert answer.status_code == 302, text_of(answer)
+    page.refresh_from_db()
+    assert page.expire_at == dt.datetime(2037, 3, 29, tzinfo=ZoneInfo("Europe/Warsaw"))
+    assert 'name="expire_at" value="2037-03-28"' in admin_client.get(url).content.decode()
+
+
 @pytest.mark.parametrize("currency", ["ZZZ", "XXX", "eur", "CLF", "BGN"])
 def test_a_currency_that_does_not_exist_is_refused(admin_client, seller, currency):
     page = make_page()

@@ -221,7 +221,9 @@ def test_a_token_opens_nothing_on_another_offer(client, page, left):
 
 
 def test_an_offer_no_longer_sold_is_told_kindly(client, page, left):
+    """Once the order does not bind any more; until then it leads to paying that (``test_standing_price``)."""
     page.unpublish()
+    m.Order.objects.update(price_holds_until=START)
     response = client.get(left.link)
     assert response.status_code == 410
     assert "no longer on sale" in text_of(response)

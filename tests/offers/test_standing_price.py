@@ -69,6 +69,23 @@ def test_the_link_of_an_order_that_was_superseded_leads_to_the_one_that_stands(c
     assert newest.number in text_of(client.get(led_to(client, standing)))
 
 
+@pytest.mark.parametrize("how", ["sale over", "taken down"])
+def test_when_the_offer_is_not_for_sale_any_more_what_stands_can_still_be_paid(client, page, standing, how):
+    if how == "sale over":
+        m.Offer.objects.update(sales_until=LATER)
+    else:
+        page.unpublish()
+    shown = text_of(client.get(led_to(client, standing)))
+    assert "Pay €120.00" in shown
+    making.set_clock(after(days=7))
+    answer = client.get(link_of(standing))
+    assert (
+        answer.status_code == 410
+        if how == "taken down"
+        else "Sales have ended" in text_of(client.get(answer["Location"]))
+    )
+
+
 def test_where_the_page_is_as_good_or_better_it_leads_there(client, page, standing):
     assert "#order" in led_to(client, standing)
     assert "#order" in led_to(client, standing, make_coupon("COMEBACK15"))

@@ -52,6 +52,8 @@ TEXTS = (
     (("text", {"text": "<p>Hello {{ contact.first_name }}</p>"}), CARD, BACK),
     (("text", {"text": "<p>Dear {{ contact.first_name }}, until {{ coupon.valid_until }}</p>"}), CARD, BACK),
     (("text", {"text": "<p>Your order waits</p>"}), BACK),
+    (CARD, ("order_summary", {"title": ""}), BACK),
+    (("order_summary", {"title": ""}), ("button", {"label": "Pay", "where": "pay", "url": ""})),
 )
 
 

@@ -42,6 +42,12 @@ class ToldPromises:
         if email.promised_offer_id is None:
             return
         offer, coupon, until = m.Offer.objects.get(pk=email.promised_offer_id), None, None
+        standing, names = self._standing(email, now), email.version.placeholders
+        is_paid = email.order is None or purchases.is_paid(email.order.purchase_id)
+        tells_order = not is_paid and classification.tells_order_price(names)
+        if standing is not None and tells_order and not classification.needs_offer(names):  # it leads to paying that
+            assert standing.total <= email.order.total, "told of an order that it costs less"
+            return
         assert selling.is_for_sale(offer, now), "led to what is not for sale"
         if email.promised_coupon_id is not None:
             coupon = m.Coupon.objects.get(pk=email.promised_coupon_id)
@@ -53,11 +59,13 @@ class ToldPromises:
         if coupon is not None:
             assert coupon.code == email.context.get("coupon.code", coupon.code), "told a code that is no more"
         total = quoting.make(offer, coupon, email.contact, now).total
-        standing = self._standing(email, now)
         if standing is not None and binding.is_better(standing.total, total):  # where the button leads to
-            told = coupon is not None and classification.speaks_of_coupon(email.version.placeholders)
+            told = coupon is not None and classification.speaks_of_coupon(names)
             assert not told, "told of a discount that is dearer than what stands"
             total = standing.total
+        if tells_order:
+            assert total.currency == email.order.currency, "told of an order in another currency"
+            assert total <= email.order.total, "told of an order that it costs less"
         if email.promised_total is not None:
             assert total.currency == email.promised_currency, "promised in another currency"
             assert total.amount <= email.promised_total, "promised for less than it costs"

@@ -24,12 +24,9 @@ def announce_due(now: dt.datetime | None = None, *, batch: int | None = None) ->
     told = 0
     while _due(now).exists():
         with locking.atomic_write():
-            due = locking.locked(_due(now).order_by("announce_at", "pk"), skip=True)
-            ids = list(due.values_list("pk", flat=True)[:size])
-            if not ids:  # another worker has them
+            taken, opened = take(_due(now), now, batch=size)
+            if not taken:  # another worker has them
                 break
-            opened = _open_ones(ids, now)
-            AccessGrant.objects.filter(pk__in=ids).update(announce_at=None)
             if opened:
                 events.publish(AccessOpened(tuple(opened), now))
         told += len(opened)
@@ -40,6 +37,22 @@ def announce_again(grant_ids: list[int], now: dt.datetime) -> int:
     """Have those of the grants told of by the next sweep; returns how many. For a mail that speaks of others, too, which are
     not open any more. One query."""
     return AccessGrant.objects.filter(pk__in=grant_ids).update(announce_at=now)
+
+
+def untold(before: dt.datetime, now: dt.datetime) -> QuerySet[AccessGrant]:
+    """Grants given at ``before`` at the latest that are still to be told of by ``now``."""
+    return _due(now).filter(granted_at__lte=before)
+
+
+def take(grants: QuerySet[AccessGrant], now: dt.datetime, *, batch: int) -> tuple[int, list[OpenedGrant]]:
+    """Clear ``announce_at`` of some of ``grants``, and tell nobody; returns of how many, and those that are open. Call it within a
+    transaction. Four queries, one where there are none."""
+    ids = list(locking.locked(grants.order_by("announce_at", "pk"), skip=True).values_list("pk", flat=True)[:batch])
+    if not ids:
+        return 0, []
+    opened = _open_ones(ids, now)
+    AccessGrant.objects.filter(pk__in=ids).update(announce_at=None)
+    return len(ids), opened
 
 
 def open_among(grant_ids: list[int], now: dt.datetime) -> set[int]:

@@ -1,4 +1,4 @@
-"""The form field for an end that staff type: of a sale, a coupon, a membership.
+"""The form field for an end that staff type: of a sale, a coupon, a membership, of what Wagtail takes down on a date.
 
 A date without a time ends with that day, in the zone of the site (not of whoever types it); with a time it is meant to the
 minute, in the reader's own zone as everywhere in Wagtail. An end that falls on a site's midnight is shown as the day that
@@ -51,6 +51,13 @@ class EndField(forms.DateTimeField):
             if here.time() == dt.time():
                 return (here.date() - dt.timedelta(days=1)).isoformat()
         return super().prepare_value(value)
+
+
+def replace(fields: dict[str, forms.Field], *names: str) -> None:
+    """Give those of a form's ``fields`` the meaning of an end, where it has them."""
+    for name in names:
+        if name in fields:
+            fields[name] = EndField.instead_of(fields[name])
 
 
 def _day_in(text: str) -> dt.date | None:

@@ -38,6 +38,8 @@ OF_ORDER = frozenset(
         "pay_url", "order_url", "access_url",
     }
 )  # fmt: skip
+#: Placeholders that tell what an order costs, or until when it can be paid at that.
+ORDER_PRICES = frozenset({"order.total", "order.list_price", "order.discount", "payment.amount", "payment.until"})
 #: What our blocks about an order say of it beside words of the editor's.
 IN_BLOCKS = {
     "order_details": frozenset({"order.number", "order.placed", "order.lines", "order.total"}),
@@ -58,6 +60,11 @@ def tells_end(names: Iterable[str]) -> bool:
 def tells_price(names: Iterable[str]) -> bool:
     """Whether a mail with these placeholders names what the offer costs."""
     return any(name.startswith("price.") for name in names)
+
+
+def tells_order_price(names: Iterable[str]) -> bool:
+    """Whether a mail with these placeholders names what its order costs, or until when."""
+    return not ORDER_PRICES.isdisjoint(names)
 
 
 def needs_offer(names: Collection[str]) -> bool:

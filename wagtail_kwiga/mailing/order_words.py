@@ -146,7 +146,7 @@ def _pay_until(situation: Situation) -> str:
     order = situation.order
     if order is None:
         return ""
-    until = order.expires_at if situation.transfer is not None else min(order.price_holds_until, order.expires_at)
+    until = order.expires_at if situation.transfer is not None else order.price_binds_until
     return instants.until_for_mail(until, situation.language)
 
 

@@ -52,6 +52,7 @@ class Why(StrEnum):
     RESTORED = "restored"
     NEWER_VERSION = "newer_version"
     ORDER_OVER = "order_over"
+    PRICE_OVER = "price_over"
     PAYMENT_MOVED_ON = "payment_moved_on"
     ACCESS_CLOSED = "access_closed"
 
@@ -108,8 +109,10 @@ _SENTENCES: dict[str, Any] = {
     Why.RESTORED: _("The database was restored from a backup: it may have been sent before that."),
     Why.NEWER_VERSION: _("It was written by a newer version of the software, and waits for a worker that knows it."),
     Why.ORDER_OVER: _("The order was replaced by a newer one, or is closed."),
+    Why.PRICE_OVER: _("The price of the order no longer holds, or is no longer better than today's."),
     Why.PAYMENT_MOVED_ON: _("The payment has gone on since."),
     Why.ACCESS_CLOSED: _("What it tells of has been taken away or frozen since."),
+    "order_price": _("The price of this order no longer holds."),
     "not_for_sale": _("The offer is not for sale at present."),
     **COUPON_REFUSED,
 }

@@ -46,8 +46,6 @@ from wagtail_kwiga.site_settings import KwigaSettings, PromoPolicy, sales_settin
 
 #: A code that needs the visitor's address stays in the form; any other refused one is taken out of it.
 KEEPS_CODE = (Reason.OK, Reason.NEEDS_ADDRESS)
-#: Refusals that only mean "too late": said in one kind sentence.
-_TOO_LATE = (Reason.ENDED_FOR_YOU, Reason.EXPIRED)
 
 
 @dataclass(frozen=True)
@@ -369,8 +367,7 @@ class Visit:
         """The sentences for somebody who came by a link with a coupon."""
         if self.request.method == "POST" or self.why_not or self.bought is not None:
             return
-        is_too_late = self.verdict is not None and self.verdict.reason in _TOO_LATE
-        if self.resume and not is_too_late and resuming.is_promise_broken(self.resume, self.verdict, self.now):
+        if self.resume and resuming.is_promise_broken(self.resume, self.verdict, self.now):
             words = _("What our mail offered you has changed since, and we are sorry for that.")
             self.notes.append(PageMessage(words, "", _("You are welcome to order at the price that you see here.")))
         elif self.verdict:
@@ -380,7 +377,7 @@ class Visit:
         verdict = self.verdict
         if verdict is None or verdict.ok:
             return
-        if verdict.reason in _TOO_LATE:
+        if verdict.reason in resuming.TOO_LATE:
             self.notes.append(PageMessage(verdict.message, "", _("You are welcome to order at the normal price.")))
         else:
             self.notes.append(PageMessage(verdict.message, "" if verdict.reason == Reason.NEEDS_ADDRESS else "warning"))

@@ -14,8 +14,8 @@ from wagtail.admin.forms import WagtailAdminPageForm
 from wagtail.admin.panels import FieldPanel, FieldRowPanel, MultiFieldPanel, ObjectList, Panel, TabbedInterface
 
 from wagtail_kwiga import conf
+from wagtail_kwiga.catalogue import end_field
 from wagtail_kwiga.catalogue.amount_field import AmountField, is_known, refuse_smaller_parts
-from wagtail_kwiga.catalogue.end_field import EndField
 from wagtail_kwiga.exceptions import ConfigurationFault
 from wagtail_kwiga.formatting import languages, typed_amounts
 from wagtail_kwiga.formatting.money import money_for_reader
@@ -62,8 +62,7 @@ class OfferPageForm(AsksAboutPromises, WagtailAdminPageForm):
                 help_text=given.help_text,
                 error_messages={"invalid_choice": _("There is no payment method “%(value)s” on this site.")},
             )
-        if "sales_until" in self.fields:
-            self.fields["sales_until"] = EndField.instead_of(self.fields["sales_until"])
+        end_field.replace(self.fields, "sales_until", "expire_at")
         if "price" in self.fields:
             #: What it is priced in so far; empty for a page that has no price yet.
             self.priced_in = page_currency.currency_of(self.instance) if self._is_priced() else ""

@@ -38,6 +38,12 @@ def end(
     log(instance=history_of, action=LOG_ACTION, user=by, data={"people": broken.people})
 
 
+def warning(told: str, where: object = "") -> str:
+    """That something breaks promises: ``told`` says which, ``where`` what to do to go on."""
+    words = _("This breaks what people were told by mail and could still use. %(told)s %(where)s")
+    return (words % {"told": told, "where": where}).strip()
+
+
 class AsksAboutPromises:
     """For an admin form: refuses once to break promises, and remembers which it would break."""
 
@@ -59,8 +65,7 @@ class AsksAboutPromises:
         if broken := self.promises_to_break():
             self.broken = broken
             if not self.data.get(CONFIRMED):
-                words = _("This breaks what people were told by mail and could still use. %(told)s %(where)s")
-                words %= {"told": broken.sentences(), "where": self.where_the_box_is}
+                words = warning(broken.sentences(), self.where_the_box_is)
                 self.add_error(None, ValidationError(words, code="breaks_promises"))  # type: ignore[attr-defined]
 
 

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import datetime as dt
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from wagtail_kwiga import quoting, signing
 from wagtail_kwiga.catalogue import selling
 from wagtail_kwiga.contacts import directory
 from wagtail_kwiga.coupons import eligibility
 from wagtail_kwiga.coupons.models import Coupon
+from wagtail_kwiga.coupons.rules import Reason
 from wagtail_kwiga.exceptions import BadToken, CouponRefused, KwigaError
 from wagtail_kwiga.mailing.sending import unexpired_promises
 from wagtail_kwiga.orders import binding, links
@@ -25,6 +26,10 @@ from wagtail_kwiga.signing import Purpose
 if TYPE_CHECKING:
     from wagtail_kwiga.catalogue.models import Offer
     from wagtail_kwiga.pricing.money import Money
+
+
+#: Refusals of a coupon that only mean "too late": said in one kind sentence.
+TOO_LATE = (Reason.ENDED_FOR_YOU, Reason.EXPIRED)
 
 
 @dataclass(frozen=True)
@@ -76,8 +81,9 @@ def read_for(offer: Offer, token: str, now: dt.datetime) -> Resume | None:
 
 def is_promise_broken(resume: Resume, verdict: eligibility.Verdict | None, now: dt.datetime) -> bool:
     """Whether what the mail promised was ended by the team, or its coupon is gone or no longer works; ``verdict`` is what is
-    said to the coupon. One query at most."""
-    if resume.is_coupon_gone or (resume.coupon is not None and verdict is not None and not verdict.ok):
+    said to the coupon. That its time is over is no broken promise, unless the team has ended it. One query at most."""
+    is_refused = resume.coupon is not None and verdict is not None and not verdict.ok
+    if resume.is_coupon_gone or (is_refused and cast(eligibility.Verdict, verdict).reason not in TOO_LATE):
         return True
     offer_id = resume.order.offer_id
     return offer_id is not None and unexpired_promises.was_ended(resume.order.contact_id, offer_id, now)
@@ -85,16 +91,19 @@ def is_promise_broken(resume: Resume, verdict: eligibility.Verdict | None, now: 
 
 def better_order(resume: Resume, now: dt.datetime) -> Order | None:
     """The order that whoever follows the link is led to instead of the page: the one of its purchase that stands, for the same
-    offer, at a better price than the page would show (promise 3). ``None`` where there is none, or the offer is not for sale.
+    offer, at a better price than the page would show, or where nothing can be ordered there any more (promise 3). ``None`` where
+    there is none.
 
     No query for a link about the order that stands, unless that is cheaper than the offer without any coupon.
     """
     order, offer = resume.order, resume.order.offer
-    if offer is None or selling.why_not_for_sale(offer, now):
+    if offer is None:
         return None
     standing = _standing(order, offer, now)
+    if standing is None or selling.why_not_for_sale(offer, now):
+        return standing
     # A coupon makes nothing dearer: it is judged only where the normal price is not as good as what stands.
-    if standing is None or not binding.is_better(standing.total, _today(order, offer, None, now)):
+    if not binding.is_better(standing.total, _today(order, offer, None, now)):
         return None
     if resume.coupon is None or binding.is_better(standing.total, _today(order, offer, resume.coupon, now)):
         return standing

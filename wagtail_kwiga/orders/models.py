@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import datetime as dt
+
 from django.conf import settings
 from django.db import models
 from django.db.models.functions import Round
@@ -204,6 +206,11 @@ class Order(models.Model):
     @property
     def total(self) -> Money:
         return Money(self.total_amount, self.currency)
+
+    @property
+    def price_binds_until(self) -> dt.datetime:
+        """Until when it can be paid at its price by somebody who comes to pay: promise 3."""
+        return min(self.price_holds_until, self.expires_at)
 
     @property
     def received(self) -> Money:

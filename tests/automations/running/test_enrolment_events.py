@@ -115,8 +115,7 @@ def test_what_broke_is_told_on_the_timeline_of_whom_it_is_about(
     assert told.subject == (order if about == "order" else order.contact)
     assert told.needs_attention
     assert (told.facts["what"], told.facts["error"]) == (what, ("broken for once" + "!" * 600)[:500])
-    if what != "order_closed":  # a sweep closes orders of many
-        assert told.contact_id == order.contact_id
+    assert (told.contact_id, told.at) == (order.contact_id, START)
     assert f"Scenarios: {what} of " in caplog.text
 
 

@@ -234,3 +234,11 @@ def test_names_in_the_text_are_looked_at_too():
     )
     (hint,) = validation.hints(template)
     assert "“Dear, hello.”" in hint
+
+
+@pytest.mark.parametrize(("buttons", "hinted"), [(["pay"], True), (["resume"], False), (["pay", "resume"], False)])
+def test_a_discount_leads_to_where_it_counts(buttons, hinted):
+    """The button *pay* leads to the order as it stands: 120.00 beside a card that says 102.00."""
+    blocks = [("button", {"label": "Go on", "where": where, "url": ""}) for where in buttons]
+    template = make_template([("coupon_card", {"title": "", "show_prices": True, "show_deadline": True}), *blocks])
+    assert any("straight to paying" in hint for hint in validation.hints(template)) is hinted

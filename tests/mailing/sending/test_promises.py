@@ -268,6 +268,29 @@ def test_a_code_that_was_renamed_is_told_as_it_is(promised, outgoing):
     assert "SPRING" in outgoing[0].body and told not in outgoing[0].body
 
 
+@pytest.mark.parametrize(
+    "discount",
+    [
+        {"percent": Decimal(10)},
+        {"kind": "fixed", "percent": None, "amount": Decimal(15), "currency": "EUR"},
+    ],
+    ids=["fewer percent", "an amount"],
+)
+def test_a_smaller_discount_is_told_as_it_is_although_the_price_is_lower(promised, discount, outgoing):
+    """15 % off 120.00 was told, which is 102.00. Now it is 10 % off 110.00: a better price, and no 15 %."""
+    _coupon(**discount)(promised)
+    _offer(amount=110)(promised)
+    assert deliver_due(after(minutes=1)) == DeliverySummary(sent=1, later=1)
+    assert "15%" not in outgoing[0].body and "€110.00" in outgoing[0].body
+
+
+def test_a_larger_discount_goes_as_frozen_although_the_price_is_higher(promised):
+    """35 % off 130.00 is 84.50."""
+    _coupon(percent=35)(promised)
+    _offer(amount=130)(promised)
+    assert deliver_due(after(minutes=1)) == DeliverySummary(sent=1)
+
+
 # --- whatever changed, and however the mail comes to be handed over -------------------------------------------------------------------
 
 

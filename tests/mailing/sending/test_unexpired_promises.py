@@ -107,6 +107,41 @@ def test_for_another_list_means_for_other_people(mail):
     assert not broken_by_coupon(mail, lists_=[other.pk])
 
 
+def test_taking_people_off_a_list_breaks_what_it_opens_for_them(mail):
+    (link,) = mail.promised_coupon.list_links.all()
+    others = [make_contact().pk, make_contact().pk]
+    broken = unexpired_promises.of_members(link.contact_list_id, [mail.contact_id, *others], SOON)
+    assert told_of(broken) == [(1, *TOLD)]
+    assert not unexpired_promises.of_members(link.contact_list_id, others, SOON)
+    assert not unexpired_promises.of_members(make_list("Other").pk, [mail.contact_id], SOON)
+
+
+@pytest.mark.parametrize(
+    ("until", "breaks"), [(None, False), (DAY, False), (after(hours=23), True)], ids=["for good", "as long", "shorter"]
+)
+def test_not_where_another_list_opens_it_for_as_long(mail, until, breaks):
+    (link,) = mail.promised_coupon.list_links.all()
+    other = make_list("Other")
+    m.CouponListLimit.objects.create(coupon=mail.promised_coupon, contact_list=other)
+    lists.add(other, mail.contact, until=until, source="staff", now=START)
+    assert bool(unexpired_promises.of_members(link.contact_list_id, [mail.contact_id], SOON)) is breaks
+
+
+@pytest.mark.parametrize(
+    "make_void",
+    [
+        lambda mail: m.Coupon.objects.update(is_active=False),
+        lambda mail: m.ListMembership.objects.update(until=after(minutes=4)),
+        lambda mail: m.OutgoingEmail.objects.update(promise_ended_at=SOON),
+    ],
+    ids=["not active", "membership over", "ended before"],
+)
+def test_what_holds_no_more_is_not_broken_by_taking_off(mail, make_void):
+    (link,) = mail.promised_coupon.list_links.all()
+    make_void(mail)
+    assert not unexpired_promises.of_members(link.contact_list_id, [mail.contact_id], SOON)
+
+
 def test_whoever_holds_a_place_keeps_it_when_the_limit_is_lowered(mail):
     m.CouponUse.objects.create(coupon=mail.promised_coupon, contact=mail.contact, reserved_at=START, reserved_until=DAY)
     assert not broken_by_coupon(mail, limit_total=0)

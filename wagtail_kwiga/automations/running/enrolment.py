@@ -85,7 +85,8 @@ def on_orders_closed(event: OrdersClosed) -> None:
     """Runs whose order was cancelled or has expired end. A superseded order's runs move when the newer one is placed."""
     closed = [one for one in event.orders if one.status in (Status.CANCELLED, Status.EXPIRED)]
     if closed:
-        _guarded("order_closed", (Order, closed[0].order_id), _closed, closed, event.at)
+        # A sweep closes the orders of many in one move; what breaks is told with the first of them.
+        _guarded("order_closed", (Order, closed[0].order_id), _closed, closed, event.at, about=closed[0])
 
 
 def on_order_refunded(event: OrderRefunded) -> None:
@@ -128,7 +129,12 @@ def enter(
     return _enter([(version, one, entry) for version, one in _open_versions([kind])], {None: order}, now)
 
 
-def _guarded(what: str, subject: writing.Subject | None, react: Callable[..., Any], *args: Any) -> None:
+def _guarded(
+    what: str, subject: writing.Subject | None, react: Callable[..., Any], *args: Any, about: Any = None
+) -> None:
+    """``react(*args)``, whatever becomes of it. ``about`` (default: the first argument) is the event that says whose it is, and
+    when."""
+    event = args[0] if about is None else about
     try:
         with transaction.atomic():
             react(*args)
@@ -141,8 +147,9 @@ def _guarded(what: str, subject: writing.Subject | None, react: Callable[..., An
                 writing.write(
                     subject,
                     "automations.enrolment_failed",
+                    now=getattr(event, "at", None),
                     attention=True,
-                    contact_id=getattr(next(iter(args), None), "contact_id", None),
+                    contact_id=getattr(event, "contact_id", None),
                     what=what,
                     error=str(error)[:500],
                 )

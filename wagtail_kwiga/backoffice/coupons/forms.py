@@ -17,8 +17,8 @@ from wagtail.admin.forms import WagtailAdminModelForm
 from wagtail_kwiga import conf
 from wagtail_kwiga.backoffice.parts import calendar_bounds
 from wagtail_kwiga.backoffice.parts.filters import RowsField
+from wagtail_kwiga.catalogue import end_field
 from wagtail_kwiga.catalogue.amount_field import AmountField
-from wagtail_kwiga.catalogue.end_field import EndField
 from wagtail_kwiga.catalogue.models import Offer
 from wagtail_kwiga.coupons import codes
 from wagtail_kwiga.coupons.models import Coupon
@@ -58,8 +58,7 @@ class CouponForm(AsksAboutPromises, WagtailAdminModelForm):
             self.fields["amount"] = AmountField.instead_of(self.fields["amount"], currency=self.instance.currency)
         if "offers" in self.fields:
             self.fields["offers"].label_from_instance = _offer_label
-        if "valid_until" in self.fields:
-            self.fields["valid_until"] = EndField.instead_of(self.fields["valid_until"])
+        end_field.replace(self.fields, "valid_until")
         for name in {"valid_from", "valid_until"} & set(self.fields):
             self.fields[name].validators.extend(calendar_bounds.VALIDATORS)
         for name in {"limit_total", "limit_per_contact"} & set(self.fields):

@@ -10,6 +10,7 @@ from django.utils.translation import gettext_lazy as _
 from wagtail.admin.forms import WagtailAdminModelForm
 from wagtail.models import Locale
 
+from wagtail_kwiga.catalogue import end_field
 from wagtail_kwiga.mailing import placeholder_syntax
 from wagtail_kwiga.mailing.authoring import validation, versions
 from wagtail_kwiga.mailing.classification import Kind
@@ -44,6 +45,7 @@ class EmailTemplateForm(_Words, WagtailAdminModelForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        end_field.replace(self.fields, "expire_at")
         if "kind" in self.fields:
             automatic = _("automatic: promotion where it holds a coupon, else service")
             self.fields["kind"].choices = [("", automatic), *Kind.choices]

@@ -13,11 +13,13 @@ from wagtail.admin.views.bulk_action import BulkAction
 
 from wagtail_kwiga import conf
 from wagtail_kwiga.backoffice.lists.members import MemberFilterSet, of_list
-from wagtail_kwiga.backoffice.lists.members_by_hand import coupons_of, say_removed
+from wagtail_kwiga.backoffice.lists.members_by_hand import coupons_of, say_removed, take_off
 from wagtail_kwiga.backoffice.parts import linking, policies
 from wagtail_kwiga.backoffice.parts.records import keys
 from wagtail_kwiga.contacts import lists
 from wagtail_kwiga.contacts.models import ContactList, ListMembership
+from wagtail_kwiga.mailing.sending import unexpired_promises
+from wagtail_kwiga.offers import promise_panel
 
 
 class TakeOffBulkAction(BulkAction):
@@ -65,6 +67,9 @@ class TakeOffBulkAction(BulkAction):
         grants = [one["item"] for one in context["items"]]
         people = {grant.contact_id: grant.contact for grant in grants}
         context["people"] = list(people.values())
+        broken = [unexpired_promises.of_members(pk, people, conf.now()) for pk in {grant.list_id for grant in grants}]
+        told = " ".join(one.sentences() for one in broken if one)
+        context["warning"] = promise_panel.warning(told) if told else ""
         context["titles"] = ", ".join(sorted({grant.list.title for grant in grants}))
         context["coupons"] = ", ".join(filter(None, map(coupons_of, {grant.list for grant in grants})))
         return context
@@ -84,7 +89,7 @@ class TakeOffBulkAction(BulkAction):
                 say_removed(request, contact_list, [])
         number = 0
         for contact_list, contact_ids in people.items():
-            gone = lists.staff_remove(contact_list, contact_ids, by=request.user)
+            gone = take_off(contact_list, contact_ids, by=request.user)
             say_removed(request, contact_list, gone)
             number += len(gone)
         return number, 0

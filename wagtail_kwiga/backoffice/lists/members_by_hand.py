@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
 
 from django import forms
 from django.core.exceptions import PermissionDenied, ValidationError
@@ -14,7 +15,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 from wagtail.admin import messages
 
-from wagtail_kwiga import conf
+from wagtail_kwiga import conf, locking
 from wagtail_kwiga.backoffice.lists import member_sources
 from wagtail_kwiga.backoffice.lists.members import crumbs, of_list
 from wagtail_kwiga.backoffice.parts import calendar_bounds, linking, policies
@@ -24,6 +25,11 @@ from wagtail_kwiga.contacts import directory, lists
 from wagtail_kwiga.contacts.models import Contact, ContactList, ListMembership
 from wagtail_kwiga.coupons.models import Coupon
 from wagtail_kwiga.exceptions import KwigaError
+from wagtail_kwiga.mailing.sending import unexpired_promises
+from wagtail_kwiga.offers import promise_panel
+
+if TYPE_CHECKING:
+    from django.contrib.auth.base_user import AbstractBaseUser
 
 
 class MemberForm(forms.Form):
@@ -95,13 +101,25 @@ def remove_member(request: HttpRequest, pk: int, contact_pk: int) -> HttpRespons
     contact = get_object_or_404(Contact.objects.filter(memberships__list=contact_list).distinct(), pk=contact_pk)
     people = linking.back(request, reverse("wagtail_kwiga_lists:members", args=[pk]))
     if request.method == "POST":
-        say_removed(request, contact_list, lists.staff_remove(contact_list, [contact.pk], by=policies.user_of(request)))
+        say_removed(request, contact_list, take_off(contact_list, [contact.pk], by=policies.user_of(request)))
         return redirect(people)
     now = conf.now()
     grants = list(of_list(pk).filter(lists.holding(now), contact=contact).order_by("added_at"))
     member_sources.look_up(contact_list, grants, now)
-    context = {"contact": contact, "grants": grants, "coupons": coupons_of(contact_list)}
+    broken = unexpired_promises.of_members(pk, [contact.pk], now)
+    warning = promise_panel.warning(broken.sentences()) if broken else ""
+    context = {"contact": contact, "grants": grants, "coupons": coupons_of(contact_list), "warning": warning}
     return _page(request, contact_list, "remove_member", _("Take off the list"), people, context)
+
+
+def take_off(contact_list: ContactList, contact_ids: Iterable[int], *, by: AbstractBaseUser | None) -> list[int]:
+    """Take people off the list, and end the promises that this breaks: the screen before has told of them. Returns who was on it."""
+    now, people = conf.now(), list(contact_ids)
+    with locking.atomic_write():
+        directory.lock_many(people)
+        broken = unexpired_promises.of_members(contact_list.pk, people, now)
+        promise_panel.end(broken, history_of=contact_list, by=by, now=now)
+        return lists.staff_remove(contact_list, people, by=by, now=now)
 
 
 def say_removed(request: HttpRequest, contact_list: ContactList, gone: list[int]) -> None:

@@ -31,6 +31,7 @@ from wagtail_kwiga.automations.wording import descriptions, run_history
 from wagtail_kwiga.backoffice.parts import linking
 from wagtail_kwiga.backoffice.parts.policies import can, may
 from wagtail_kwiga.backoffice.scenarios import scenario_summary, stopping
+from wagtail_kwiga.catalogue import end_field
 from wagtail_kwiga.exceptions import ScenarioFault
 
 # A class to be put before one of Wagtail's: to a type checker it stands on it already.
@@ -45,6 +46,10 @@ FIRST_WAIT = {"amount": 30, "unit": "minutes"}
 
 class ScenarioForm(WagtailAdminModelForm):
     """A draft may be anything; what is published must be able to run."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        end_field.replace(self.fields, "expire_at")
 
     def clean(self) -> dict[str, Any]:
         data: dict[str, Any] = super().clean()

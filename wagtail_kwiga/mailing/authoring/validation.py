@@ -177,6 +177,13 @@ def hints(template: Any) -> list[str]:
         found.append(
             _("The mail offers a coupon, but does not say until when it holds. A coupon card can, if the coupon ends.")
         )
+    if "pay_url" in (links := classification.links_used(template)) and "resume_url" not in links:
+        found.append(
+            _(
+                "The mail offers a coupon, and its button leads straight to paying the order at the price that it has. Let it "
+                "lead back to the offer: there the coupon counts."
+            )
+        )
     if not names >= {"price.before", "price.after"}:
         found.append(
             _("The mail offers a coupon, but does not show the price before and after. A coupon card can show both.")

@@ -7,20 +7,24 @@ which reasons are told.
 from __future__ import annotations
 
 import datetime as dt
+from typing import cast
 
 from wagtail_kwiga import hooks, quoting, signing
 from wagtail_kwiga.access import ownership
 from wagtail_kwiga.catalogue import selling
 from wagtail_kwiga.catalogue.models import Offer
 from wagtail_kwiga.contacts.models import Contact
-from wagtail_kwiga.coupons import eligibility
+from wagtail_kwiga.coupons import discounts, eligibility
 from wagtail_kwiga.coupons.models import Coupon
 from wagtail_kwiga.mailing import classification, permission, sender
 from wagtail_kwiga.mailing.classification import Kind
 from wagtail_kwiga.mailing.models import OutgoingEmail
-from wagtail_kwiga.mailing.reasons import Why
+from wagtail_kwiga.mailing.reasons import Why, told
 from wagtail_kwiga.mailing.sending import marketing_cap, order_mail_rules, outbox, presend_checks, promises
 from wagtail_kwiga.orders import binding
+from wagtail_kwiga.orders.models import Order
+from wagtail_kwiga.orders.statuses import Status as OrderStatus
+from wagtail_kwiga.pricing.money import Money
 
 Status = OutgoingEmail.Status
 Purpose = OutgoingEmail.Purpose
@@ -47,8 +51,8 @@ def objection(email: OutgoingEmail, by: sender.Sender, now: dt.datetime) -> tupl
             return Status.CANCELLED, Why.RECOVERY_OFF
         if found.may_own and _owns_all(email, now):
             return Status.CANCELLED, Why.OWNED
-    if why := order_mail_rules.objection(email, now):
-        return Status.CANCELLED, why
+    if why := order_mail_rules.objection(email, contact, now):
+        return Status.MISSED if why == Why.TOO_LATE else Status.CANCELLED, why
     recipient = presend_checks.recipient(contact, found)
     if why := permission.refusal(recipient, kind=email.kind, policy=found.promo_policy or by.promo_policy):
         return Status.SUPPRESSED, why
@@ -99,7 +103,18 @@ def _broken_promise(
         coupon = Coupon.objects.filter(pk=coupon.pk).first() if coupon is not None else None
     not_for_sale = selling.why_not_for_sale(offer, now) if offer is not None else "gone"
     total = standing = None
-    tells_price = email.promised_total is not None
+    tells_order = _tells_unpaid_order(email, found)
+    if not classification.needs_offer(email.version.placeholders):
+        if not tells_order:  # but of one that is paid by now
+            return "", ""
+        if found.standing is not None:  # it leads to paying that, whatever has become of the offer
+            is_dearer = _costs_more_than_told(email, found.standing.total, now)
+            return (Status.MISSED, _ORDER_PRICE_OVER) if is_dearer else ("", "")
+        if (
+            cast(Order, email.order).status == OrderStatus.SUPERSEDED
+        ):  # and to paying what replaced it, in another plan perhaps
+            return Status.MISSED, _ORDER_PRICE_OVER
+    tells_price = email.promised_total is not None or tells_order
     if offer is not None and (tells_price or found.standing) and (found.verdict is None or found.verdict.ok):
         total = quoting.make(offer, coupon, contact, now).total
         if found.standing is not None and binding.is_better(found.standing.total, total):
@@ -110,18 +125,47 @@ def _broken_promise(
                 )  # its button leads to that order, and not to what it speaks of
             standing = found.standing
             total = standing.total
-    code = found.coupon.code if found.coupon is not None else ""
+    code, size = found.coupon.code if found.coupon is not None else "", email.context.get("coupon.size")
+    takes_less = found.coupon is not None and bool(size) and discounts.takes_less(found.coupon, size, email.language)
     judgement = promises.judge(
-        email, not_for_sale=not_for_sale or "", coupon=found.verdict, total=total, code=code, now=now
+        email,
+        not_for_sale=not_for_sale or "",
+        coupon=found.verdict,
+        total=total,
+        code=code,
+        takes_less=takes_less,
+        now=now,
     )
+    if judgement.why:
+        return Status.MISSED, judgement.why
+    if tells_order and _costs_more_than_told(email, total, now):
+        return Status.MISSED, _ORDER_PRICE_OVER  # rewritten, it would still name what the order costs
     if judgement.kept:
         return "", ""
-    if not judgement.is_worse:
-        return Status.MISSED, judgement.why
     if email.rebuilt_at is not None:
         return Status.MISSED, Why.WORSE_AGAIN
     prices = (standing.list_price, standing.total) if standing is not None else None
     return (Status.QUEUED, "") if outbox.rebuild(email, contact, found.verdict, prices=prices, now=now) else ("", "")
+
+
+#: What becomes of a mail that names the price of an order at which that can no longer be paid.
+_ORDER_PRICE_OVER = told(Why.PROMISE_OVER, "order_price")
+
+
+def _tells_unpaid_order(email: OutgoingEmail, found: presend_checks.PreSendCheck) -> bool:
+    """Whether the mail names the price of an order that nothing was paid for yet."""
+    if email.order is None or email.order.paid_at is not None or found.purchase_paid or found.purchase_partly_paid:
+        return False
+    return classification.tells_order_price(email.version.placeholders)
+
+
+def _costs_more_than_told(email: OutgoingEmail, total: Money | None, now: dt.datetime) -> bool:
+    """Whether the order of the mail costs more than the mail says, or can no longer be paid by when it says. ``total``: what whoever
+    follows it is asked for."""
+    order = cast(Order, email.order)
+    if "payment.until" in email.version.placeholders and order.price_binds_until <= now:
+        return True
+    return total is None or total.currency != order.currency or total > order.total
 
 
 def _coupon_in_links(email: OutgoingEmail) -> int | None:

@@ -28,8 +28,10 @@ def columns(purpose: str, placeholders: Collection[str], situation: Situation) -
         "promised_offer_id": None, "promised_coupon_id": None, "promised_total": None, "promised_currency": "",
         "promised_until": None,
     }  # fmt: skip
-    offer_id = situation.offer.pk if situation.offer else situation.order.offer_id if situation.order else None
-    if purpose not in PROMISING or offer_id is None or not classification.needs_offer(placeholders):
+    order = situation.order
+    offer_id = situation.offer.pk if situation.offer else order.offer_id if order else None
+    tells_order = order is not None and order.paid_at is None and classification.tells_order_price(placeholders)
+    if purpose not in PROMISING or offer_id is None or not (tells_order or classification.needs_offer(placeholders)):
         return promised
     promised["promised_offer_id"] = offer_id
     coupon, total = situation.coupon, situation.quote_after
@@ -37,6 +39,8 @@ def columns(purpose: str, placeholders: Collection[str], situation: Situation) -
         promised |= {"promised_coupon_id": coupon.pk, "promised_until": situation.coupon_until}
     if total is not None and (promised["promised_coupon_id"] or classification.tells_price(placeholders)):
         promised |= {"promised_total": total.amount, "promised_currency": total.currency}
+    elif order is not None and tells_order:
+        promised |= {"promised_total": order.total_amount, "promised_currency": order.currency}
     return promised
 
 
@@ -59,23 +63,25 @@ def judge(
     coupon: Verdict | None,
     total: Money | None,
     code: str = "",
+    takes_less: bool = False,
     now: dt.datetime,
 ) -> Judgement:
     """Compare what ``email`` promises with what the checkout would say at ``now``. Pure.
 
-    ``coupon``: its verdict where one is promised; ``code``: what buyers type for it by now; ``total``: today's price with it.
+    ``coupon``: its verdict where one is promised; ``code``: what buyers type for it by now; ``takes_less``: it
+    takes off less than the mail says, whatever the total is; ``total``: today's price with it.
     """
     if not_for_sale:
         return Judgement(told(Why.PROMISE_OVER, "not_for_sale"))
     if coupon is not None and not coupon.ok:
         return Judgement(told(Why.PROMISE_OVER, f"coupon_{coupon.reason}"))
     until = coupon.until if coupon is not None else None
-    if email.promised_until is not None and until is not None and until < email.promised_until:
+    if until is not None and (email.promised_until is None or until < email.promised_until):
         # With less than half of the time left that was to be told, it is too late to tell of it.
-        if until - now < (email.promised_until - email.queued_at) / 2:
+        if email.promised_until is not None and until - now < (email.promised_until - email.queued_at) / 2:
             return Judgement(Why.TOO_LATE)
         return Judgement(is_worse=True)
-    if code and email.context.get("coupon.code", code) != code:
+    if takes_less or (code and email.context.get("coupon.code", code) != code):
         return Judgement(is_worse=True)
     if email.promised_total is None or total is None:
         return Judgement()

@@ -182,6 +182,27 @@ def of_offer(before: OfferState, after: OfferState | None, now: dt.datetime) -> 
     )
 
 
+def of_members(list_id: int, contact_ids: Iterable[int], now: dt.datetime) -> BrokenPromises:
+    """The same for people who would be taken off a list, by the coupons that it opens for them: those that no other list opens."""
+    theirs = _unexpired(now).filter(
+        contact__in=list(contact_ids),
+        promised_coupon__list_links__contact_list=list_id,
+        promised_coupon__is_active=True,
+    )
+    held = ListMembership.objects.filter(
+        _lasts_as_told(now),
+        contact=OuterRef("contact"),
+        list__coupons=OuterRef("promised_coupon"),
+        removed_at__isnull=True,
+    )
+    return _broken(
+        theirs,
+        was_refused=Q(_false(Exists(held))),
+        is_refused=Q(_false(Exists(held.exclude(list=list_id)))),
+        prices=lambda _rows: lambda _row: [None, None],  # nothing costs anything else
+    )
+
+
 def was_ended(contact_id: int, offer_id: int, now: dt.datetime) -> bool:
     """Whether a promise to this person about this offer, which would still hold, was ended knowingly. One query."""
     ended = OutgoingEmail.objects.filter(
@@ -279,6 +300,11 @@ def _sooner_than_told(end: dt.datetime | None, now: dt.datetime) -> Q:
     return _EVERYONE if end <= now else Q(promised_until__isnull=True) | Q(promised_until__gt=end)
 
 
+def _lasts_as_told(now: dt.datetime) -> Q:
+    """The memberships that are as long as the mail of the outer query says."""
+    return Q(until__isnull=True) | Q(until__gt=now, until__gte=OuterRef("promised_until"))
+
+
 def _coupon_refuses(state: CouponState, now: dt.datetime) -> Q:
     """The mails whose reader this coupon would refuse, by ``coupons.rules``, or sooner than they were told."""
     coupon = state.coupon
@@ -293,7 +319,7 @@ def _coupon_refuses(state: CouponState, now: dt.datetime) -> Q:
         refuses |= Q(Exists(many.filter(number__gte=coupon.limit_per_contact)))
     if state.list_ids:
         member = ListMembership.objects.filter(
-            Q(until__isnull=True) | Q(until__gt=now, until__gte=OuterRef("promised_until")),
+            _lasts_as_told(now),
             contact=OuterRef("contact"),
             list__in=state.list_ids,
             removed_at__isnull=True,

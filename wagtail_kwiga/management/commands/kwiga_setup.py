@@ -150,7 +150,7 @@ class Command(BaseCommand):
         self._tell(
             f"Restored from {backup:%Y-%m-%d %H:%M:%S %Z}; {'would be' if dry_run else 'now'} left to people: "
             f"{doubts.mails} mails whose delivery is unknown, {doubts.runs} people held inside scenarios, "
-            f"{doubts.refunds} refunds whose outcome is unknown."
+            f"{doubts.refunds} refunds whose outcome is unknown, {doubts.announcements} announcements of access."
         )
 
     def _tell(self, text: str) -> None:
