@@ -162,7 +162,10 @@ def test_an_svg_is_refused_with_its_place():
     drawing = b'<svg xmlns="http://www.w3.org/2000/svg" width="10" height="10"></svg>'
     image = Image.objects.create(title="A drawing", file=ContentFile(drawing, name="drawing.svg"), width=10, height=10)
     (problem,) = validation.read_through(showing(image))
-    assert str(problem) == "block 1 (Image): Mail programs do not show SVG pictures. Choose “A drawing” as PNG or JPEG."
+    assert str(problem) == (
+        "block 1 (Image): Mail programs do not show SVG pictures. Save “A drawing” as PNG or JPEG in the program it was drawn with, "
+        "upload that and choose it here."
+    )
 
 
 def test_nobody_can_ask_for_other_pictures():
