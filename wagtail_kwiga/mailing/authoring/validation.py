@@ -223,9 +223,9 @@ def _lines(template: Any) -> Iterator[str]:
     yield template.subject or ""
     yield template.preheader or ""
     for block in template.body.raw_data if template.body else ():
-        if block["type"] == "heading":
-            yield str(block["value"].get("text") or "")
-        elif block["type"] == "text":
+        for name in _PLAIN.get(block["type"], ()):
+            yield str(block["value"].get(name) or "")
+        if block["type"] == "text":
             yield from richtext.plain(str(block["value"].get("text") or "")).split("\x00")
 
 
