@@ -148,13 +148,14 @@ def _take(
         if not ids:
             return [], {}
         OutgoingEmail.objects.filter(pk__in=ids).update(status=Status.LEASED, lease=lease, leased_until=until)
-    emails = list(OutgoingEmail.objects.filter(pk__in=ids).select_related("order").order_by("due_at", "pk"))
-    versions = EmailTemplateVersion.objects.in_bulk({email.version_id for email in emails})
-    for email in emails:
-        email.version = versions[email.version_id]
+        # Within the transaction: outside of it a router may read from a replica, which has not heard of the lease yet.
+        emails = list(OutgoingEmail.objects.filter(pk__in=ids).select_related("order").order_by("due_at", "pk"))
+        versions = EmailTemplateVersion.objects.in_bulk({email.version_id for email in emails})
+        for email in emails:
+            email.version = versions[email.version_id]
+        if with_files := [email for email in emails if email.has_attachments]:
+            prefetch_related_objects(with_files, "attachments")
     link_building.load_pages(emails)
-    if with_files := [email for email in emails if email.has_attachments]:
-        prefetch_related_objects(with_files, "attachments")
     return emails, sender.for_sites({email.site_id for email in emails})
 
 
