@@ -21,6 +21,7 @@ from wagtail.snippets.views import snippets
 from wagtail_kwiga.automations.editing import versions
 from wagtail_kwiga.backoffice.emails.placeholder_help import PlaceholdersSidePanel
 from wagtail_kwiga.backoffice.parts.filters import ReadableLocale
+from wagtail_kwiga.catalogue.models import Offer
 from wagtail_kwiga.mailing.authoring import default_content, previewing, validation
 from wagtail_kwiga.mailing.models import EmailTemplate
 
@@ -33,13 +34,15 @@ else:
 
 
 class EmailUnpublishView(snippets.UnpublishView):
-    """Says which scenarios go on without it."""
+    """Says which scenarios go on without it, and the orders of which offers are answered with the standard email."""
 
     template_name = "wagtail_kwiga/backoffice/emails/unpublish.html"
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         context: dict[str, Any] = super().get_context_data(**kwargs)
-        return context | {"scenarios": versions.scenarios_sending(self.object)}
+        key = self.object.translation_key
+        offers = Offer.objects.filter(emails__template__translation_key=key).distinct().order_by("title", "pk")
+        return context | {"scenarios": versions.scenarios_sending(self.object), "offers": offers}
 
 
 class _Editor(_EditorView):
