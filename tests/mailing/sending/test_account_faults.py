@@ -158,6 +158,7 @@ def test_what_is_the_matter_now_is_what_the_entry_says(settings, provider):
     queue_one(make_contact(ADA))
     deliver_due(START)
     assert "paused, closed or not approved" in writing.sentence(entry_of())
+    assert writing.sentence(entry_of()).endswith("The service says: The account is pending approval.")
     at_fault(provider, 401, {"ErrorCode": 10, "Message": "Bad token."})
     deliver_due(after(minutes=2))
     assert "password or key" in writing.sentence(entry_of())

@@ -8,6 +8,7 @@ as a mail of that site goes out. Ticking it off by hand means: try again now.
 from __future__ import annotations
 
 import datetime as dt
+import re
 from collections import Counter
 from typing import Any
 
@@ -82,7 +83,9 @@ class AccountWatch:
                 writing.attend(entry, None, self._now)
         if result.account is None:
             return False
-        said = result.why.partition(": ")[2].replace(email.to_email, "…")  # an entry of no contact names nobody
+        said = _in_short(result.why.partition(": ")[2]).replace(
+            email.to_email, "…"
+        )  # an entry of no contact names nobody
         self._last[site] = {"account_fault": str(result.account), "said": said}
         self._count[site] += 1
         if site not in self._open and self._count[site] < PATIENCE:
@@ -108,6 +111,16 @@ class AccountWatch:
                 else:
                     entry.facts = facts
                     entry.save(update_fields=["facts"])
+
+
+#: What a provider says to people, in the answers that Anymail passes on; and the name of an error before everything else.
+_FOR_PEOPLE = re.compile(r'"(?:message|description|errormessage)":\s*"([^"]{3,})', re.IGNORECASE)
+_NAME_OF_ERROR = re.compile(r"\A\w+(?:Error|Exception|Refused)\s+")
+
+
+def _in_short(said: str) -> str:
+    found = _FOR_PEOPLE.search(said)
+    return found[1] if found else _NAME_OF_ERROR.sub("", said)
 
 
 def _not_before(entry: TimelineEntry) -> dt.datetime:
