@@ -102,7 +102,7 @@ class AccountWatch:
     def tell(self) -> None:
         """Put what the sweep has ended with on the list of what needs attention, once a site. No query where all is well."""
         for site, said in self._last.items():
-            facts = {**said, "not_before": (self._now + self.wait(site)).isoformat()}
+            facts: dict[str, Any] = {**said, "not_before": (self._now + self.wait(site)).isoformat()}
             with locking.atomic_write():
                 list(locking.locked(Site.objects.filter(pk=site)).values_list("pk"))  # another worker may be telling it
                 entry = known().filter(subject_id=site).first()
