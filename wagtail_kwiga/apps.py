@@ -17,10 +17,11 @@ class KwigaConfig(AppConfig):
         from wagtail_kwiga import checks, reactions, redaction  # noqa: F401  (importing checks registers them)
         from wagtail_kwiga.automations.wording import timeline as automations_timeline
         from wagtail_kwiga.mailing import timeline as mailing_timeline
+        from wagtail_kwiga.mailing.sending import account_watch
         from wagtail_kwiga.orders import timeline as orders_timeline
         from wagtail_kwiga.payments import timeline as payments_timeline
 
         redaction.filter_loggers()
-        for timeline in (orders_timeline, payments_timeline, mailing_timeline, automations_timeline):
-            timeline.register()
+        for room in (orders_timeline, payments_timeline, mailing_timeline, account_watch, automations_timeline):
+            room.register()
         reactions.connect()

@@ -12,6 +12,11 @@ from urllib.parse import urlsplit
 _ODD = re.compile(r"[\s\\\x00-\x1f\x7f]")
 
 
+def is_odd(address: str) -> bool:
+    """Whether ``address`` has something in it that browsers drop, or read as something else than it looks like."""
+    return bool(_ODD.search(address))
+
+
 def is_own_path(address: str) -> bool:
     """Whether ``address`` is a path of the site, such as ``/course/``, that no browser takes for another host."""
     return address.startswith("/") and not address.startswith("//") and not _ODD.search(address)

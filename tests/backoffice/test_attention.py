@@ -12,6 +12,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import translation
+from wagtail.models import Site
 
 import wagtail_kwiga
 from tests.automations import story
@@ -24,6 +25,7 @@ from wagtail_kwiga.backoffice import homepage
 from wagtail_kwiga.journal import writing
 from wagtail_kwiga.mailing import timeline
 from wagtail_kwiga.mailing.authoring import unsendable
+from wagtail_kwiga.mailing.sending import account_watch
 
 pytestmark = pytest.mark.django_db
 
@@ -64,6 +66,20 @@ def test_a_translation_that_cannot_be_sent_leads_to_its_editor(admin_client):
     page = admin_client.get(INDEX).content.decode()
     assert "in Deutsch cannot be sent" in page and "There is no placeholder" in page
     assert reverse("wagtail_kwiga_emails:edit", args=[template.pk]) in page
+
+
+def test_an_account_at_fault_leads_to_the_mail_that_waits(admin_client):
+    site = Site.objects.get(is_default_site=True)
+    words = {"account_fault": "sender", "said": "The a.example domain is not verified", "not_before": START.isoformat()}
+    writing.write(site, account_watch.CODE, now=START, attention=True, **words)
+    page = admin_client.get(INDEX).content.decode()
+    assert "has not confirmed the sender address or its domain as yours" in page and "a.example domain" in page
+    assert page.count(f"{reverse('wagtail_kwiga_mail:index')}?status=queued") == 2  # what happened, and about what
+
+
+def test_the_mail_that_waits_is_shown_to_nobody_who_may_not_see_it(clerk):
+    writing.write(Site.objects.get(is_default_site=True), account_watch.CODE, now=START, attention=True)
+    assert reverse("wagtail_kwiga_mail:index") not in clerk.get(INDEX).content.decode()
 
 
 def may(*codes):

@@ -202,3 +202,21 @@ def test_who_lacks_a_permission_chooses_none(offer, lacking):
     assert client.get(address(offer)).status_code == 302
     assert client.post(address(offer), form(waiting__mode="none")).status_code == 302
     assert not m.OfferEmail.objects.exists()
+
+
+# --- where it is used ---------------------------------------------------------------------------------------------------
+
+
+def test_the_list_and_unpublishing_name_the_offers_whose_orders_an_email_answers(admin_client, offer):
+    template = make_template(title="Our receipt")
+    m.OfferEmail.objects.create(offer=offer, occasion="paid", mode="own", template=template)
+    listed = words(admin_client.get(url("list")))
+    assert "orders of “Watercolour”" in listed
+    page = words(admin_client.get(url("unpublish", template.pk)))
+    assert "Orders of these offers are answered with it" in page and "<li>Watercolour</li>" in page
+    assert "No scenario sends it." not in page
+
+
+def test_an_email_of_no_offer_says_nothing_of_offers(admin_client, offer):
+    page = words(admin_client.get(url("unpublish", make_template(title="Hello").pk)))
+    assert "Orders of these offers" not in page and "No scenario sends it." in page

@@ -43,6 +43,16 @@ def test_other_words_are_another_row_and_change_nothing(other):
     assert (first.title, first.text, first.first_seen_at) == ("Terms", "All sales are final.", START)
 
 
+def test_long_sources_that_begin_alike_are_two():
+    path = "/" + "terms/" * 40
+    one, other = (
+        archive.store(TERMS, "en", "Terms", words, START, source=f"{path}{words}") for words in ("one", "other")
+    )
+    assert archive.find(TERMS, f"{path}one") == one
+    assert archive.find(TERMS, f"{path}other") == other
+    assert archive.find(TERMS, path) is None
+
+
 def test_title_and_text_do_not_run_into_one_another():
     assert archive.checksum("a", "b\n\nc") == archive.checksum("a", "b\n\nc")
     assert archive.checksum("ab", "c") != archive.checksum("a", "bc")

@@ -55,6 +55,8 @@ class HostileServer:
         self.taken: list[tuple[list[str], bytes]] = []
         self.seen: Counter[str] = Counter()
         self.senders: list[str] = []
+        #: Replies to single senders, whatever the script says.
+        self.refused_senders: dict[str, bytes] = {}
         self.tls = tls
         self._over = threading.Event()
         self._listener = socket.create_server(("127.0.0.1", 0))
@@ -106,6 +108,9 @@ class HostileServer:
             if verb == "MAIL":
                 recipients = []
                 self.senders.append(_address_in(words))
+                if refusal := self.refused_senders.get(self.senders[-1]):
+                    line.sendall(refusal + b"\r\n")
+                    continue
             if not self._act(verb, line):
                 return
             if verb == "RCPT" and self.last.startswith(b"25"):
@@ -153,11 +158,11 @@ def _address_in(words: bytes) -> str:
 
 @contextmanager
 def hostile_server(
-    settings: Any, *, tls: ssl.SSLContext | None = None, timeout: float | None = 5
+    settings: Any, *, tls: ssl.SSLContext | None = None, timeout: float | None = 5, **options: Any
 ) -> Iterator[HostileServer]:
-    """The server, with Django's own SMTP backend set up to talk to it."""
+    """The server, with Django's own SMTP backend set up to talk to it, with more of its ``options``."""
     server = HostileServer(tls)
-    use_mailer(settings, SMTP, host="127.0.0.1", port=server.port, timeout=timeout)
+    use_mailer(settings, SMTP, host="127.0.0.1", port=server.port, timeout=timeout, **options)
     try:
         yield server
     finally:

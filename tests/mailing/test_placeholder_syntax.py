@@ -131,5 +131,18 @@ def test_an_empty_value_takes_its_comma_along(source, filled):
     assert placeholder_syntax.fill_html(html, {"contact.first_name": ""}) == f"<p>{filled}</p>"
 
 
+@pytest.mark.parametrize(
+    ("source", "filled"),
+    [
+        ("مرحبا {{ contact.name }}، أهلا", "مرحبا، أهلا"),
+        ("{{ contact.name }}， 你好", "你好"),
+        ("你好， {{ contact.name }}！", "你好！"),
+        ("こんにちは {{ contact.name }}。", "こんにちは。"),
+    ],
+)
+def test_the_comma_of_another_script_goes_along_too(source, filled):
+    assert placeholder_syntax.fill_text(source, {}) == filled
+
+
 def test_a_value_that_is_there_keeps_every_sign():
     assert placeholder_syntax.fill_text("{{ contact.first_name }}, x", {"contact.first_name": "Ada"}) == "Ada, x"

@@ -11,6 +11,7 @@ from django.core import mail as django_mail
 from django.core.files.base import ContentFile
 from django.test import Client
 from PIL import Image as Picture
+from wagtail import hooks
 from wagtail.images.models import Image, Rendition
 from wagtail.images.tests.utils import get_test_image_file
 from wagtail.models import Page, Site
@@ -22,6 +23,7 @@ from wagtail_kwiga.exceptions import TemplateFault
 from wagtail_kwiga.mailing import link_building, placeholders, references, rendering
 from wagtail_kwiga.mailing.authoring import validation, versions
 from wagtail_kwiga.mailing.sending import delivery, outbox
+from wagtail_kwiga.orders import links
 
 pytestmark = [
     pytest.mark.django_db,
@@ -162,7 +164,10 @@ def test_an_svg_is_refused_with_its_place():
     drawing = b'<svg xmlns="http://www.w3.org/2000/svg" width="10" height="10"></svg>'
     image = Image.objects.create(title="A drawing", file=ContentFile(drawing, name="drawing.svg"), width=10, height=10)
     (problem,) = validation.read_through(showing(image))
-    assert str(problem) == "block 1 (Image): Mail programs do not show SVG pictures. Choose “A drawing” as PNG or JPEG."
+    assert str(problem) == (
+        "block 1 (Image): Mail programs do not show SVG pictures. Save “A drawing” as PNG or JPEG in the program it was drawn with, "
+        "upload that and choose it here."
+    )
 
 
 def test_nobody_can_ask_for_other_pictures():
@@ -255,6 +260,25 @@ def test_a_link_of_the_site_without_an_address_leads_to_the_front_page(outgoing)
         queue_one(template=make_template([("text", {"text": '<p><a href="{{ lesson_url }}">Go on</a></p>'})]))
         text, html = sent(outgoing)
     assert "" not in hrefs(html) and "Go on ()" not in text
+
+
+@pytest.mark.parametrize(
+    ("said", "leads_to"),
+    [
+        ("", "root"), ("nowhere", "root"), ("javascript:alert(1)", "root"), ("//evil.example/", "root"), ("http://", "root"),
+        ("/room/5/", "own"), ("https://chat.example/1?a=b", "as it is"), ("mailto:mara@riverside.example", "as it is"),
+        ("tel:+35312345", "as it is"),
+    ],
+)  # fmt: skip
+def test_a_link_of_an_app_of_the_site_leads_somewhere_too(outgoing, said, leads_to):
+    chat = placeholders.Placeholder("chat_url", "Chat", "#", "url", lambda situation: said)
+    template = make_template([("text", {"text": '<p><a href="{{ chat_url }}">Chat</a></p>'})])
+    with hooks.register_temporarily("register_kwiga_placeholders", lambda: [chat]):
+        queue_one(template=template)
+        found = hrefs(sent(outgoing)[1])
+    root = links.site_root(Site.objects.get(is_default_site=True).pk)
+    expected = {"root": root, "own": f"{root}{said}", "as it is": said}[leads_to]
+    assert expected in found and "" not in found
 
 
 def test_a_test_mail_has_no_way_to_unsubscribe_that_leads_nowhere(outgoing):

@@ -13,12 +13,16 @@ import pytest
 from django.db import connections, router, transaction
 from django.db.utils import load_backend
 
+from tests.automations.story import tell
+from tests.mailing.making import queue_one
 from tests.payments.shop import new_attempt, new_order
 from tests.support import START, after, make_contact, make_coupon, make_offer
 from wagtail_kwiga import locking
 from wagtail_kwiga import models as m
+from wagtail_kwiga.automations.running import engine
 from wagtail_kwiga.contacts import lists
 from wagtail_kwiga.coupons import uses
+from wagtail_kwiga.mailing.sending import delivery
 from wagtail_kwiga.payments import ledger
 from wagtail_kwiga.pricing.money import Money
 
@@ -36,6 +40,15 @@ class ReadsElsewhere:
 
     def allow_relation(self, one, other, **hints):
         return True
+
+
+class Lags(ReadsElsewhere):
+    """A replica that is behind: what a worker has just leased is not there yet as it is."""
+
+    def db_for_read(self, model, **hints):
+        if model in (m.OutgoingEmail, m.EmailTemplateVersion, m.EmailAttachment, m.Run, m.ProviderEvent):
+            raise AssertionError(f"{model.__name__} is read where it lags behind")
+        return super().db_for_read(model, **hints)
 
 
 @pytest.fixture(autouse=True)
@@ -90,6 +103,24 @@ def test_the_last_place_of_a_coupon_is_taken_once():
     with locking.atomic_write():
         uses.reserve(coupon, make_contact("ada@example.com"), until=after(minutes=60), now=START)
         assert m.CouponUse.objects.filter(coupon=coupon).count() == 1
+
+
+def test_a_worker_sends_the_mail_that_it_has_leased_however_far_the_replica_is_behind(settings):
+    """Read from there, a mail has no lease of this worker yet: it would be leased again and again, and never sent."""
+    row = queue_one()
+    settings.DATABASE_ROUTERS = [f"{__name__}.Lags"]
+    assert delivery.deliver_due(START) == delivery.DeliverySummary(sent=1)
+    with locking.atomic_write():
+        assert m.OutgoingEmail.objects.get(pk=row.pk).status == "sent"
+
+
+def test_a_worker_takes_the_runs_that_it_has_leased_however_far_the_replica_is_behind(settings):
+    story = tell()
+    order = story.place()
+    settings.DATABASE_ROUTERS = [f"{__name__}.Lags"]
+    engine.run_due(after(minutes=30))
+    with locking.atomic_write():
+        assert m.OutgoingEmail.objects.get(purpose="recovery").order_id == order.pk
 
 
 def test_outside_a_transaction_and_for_the_sites_own_models_the_site_decides(django_user_model):

@@ -20,6 +20,7 @@ from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.http import require_POST
 from wagtail.admin.filters import WagtailFilterSet
 from wagtail.admin.ui.tables import Column, DateColumn, TitleColumn
+from wagtail.models import Site
 
 from wagtail_kwiga.automations.models import Run, Scenario
 from wagtail_kwiga.backoffice.coupons import gates
@@ -82,6 +83,8 @@ def _topic(subject: Any, user: Any) -> Topic:
             return Topic(str(subject), linking.address(Offer, subject.pk, user))
         case Contact():
             return Topic(str(subject), linking.orders_of(subject) if policies.may(user, "view", Order) else "")
+        case Site():  # the account that it sends with
+            return Topic(subject.site_name or subject.hostname, linking.waiting_mail(user))
         case Scenario() | EmailTemplate():
             return Topic(str(subject), linking.address(type(subject), subject.pk, user))
         case _ if isinstance(subject, publishing.page_model()):

@@ -8,6 +8,9 @@ import hashlib
 from wagtail_kwiga import upserts
 from wagtail_kwiga.legal_texts.models import LegalText, LegalTextSource
 
+#: What the column of a source's key holds.
+_LONGEST = 200
+
 
 def store(kind: str, language: str, title: str, text: str, now: dt.datetime, source: str = "") -> LegalText:
     """The row of this wording, written where it is not there yet.
@@ -39,7 +42,9 @@ def checksum(title: str, text: str) -> str:
 
 
 def _key(kind: str, source: str) -> str:
-    return f"{kind}:{source}"[:200]
+    key = f"{kind}:{source}"
+    # Two long ones that begin alike must not become one: somebody would be shown what they did not agree to.
+    return key if len(key) <= _LONGEST else f"{key[: _LONGEST - 65]}#{hashlib.sha256(key.encode()).hexdigest()}"
 
 
 def _clean(text: str) -> str:

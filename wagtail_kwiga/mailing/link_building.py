@@ -12,6 +12,8 @@ from wagtail_kwiga.mailing import references
 from wagtail_kwiga.mailing.models import OutgoingEmail
 from wagtail_kwiga.orders import links
 
+#: Schemes of links that lead to no page.
+_NO_PAGES = frozenset({"mailto", "tel", "sms"})
 #: The links that are signed when the mail leaves.
 _SIGNED = frozenset({"resume_url", "pay_url", "order_url", "access_url", "unsubscribe_url"})
 
@@ -45,8 +47,8 @@ def address(name: str, row: Mapping[str, Any], email: OutgoingEmail) -> str:
     """The address of one link of ``email``. Raises ``NewerVersion`` for one that nobody knows. A link about an order that the mail no longer has, or to
     where nobody may be sent, is the site's root."""
     root = links.site_root(email.site_id)
-    if "url" in row:
-        return str(row["url"])
+    if "url" in row:  # what an app of the site says is input like any other
+        return _elsewhere(str(row["url"]), root)
     if "to" in row:
         return web_addresses.destination(str(row["to"]), site_root=root) or root
     if "root" in row:
@@ -65,6 +67,14 @@ def address(name: str, row: Mapping[str, Any], email: OutgoingEmail) -> str:
     if name == "pay_url":
         return links.pay_url(email.order, at, to=email.to_email)
     return links.order_url(email.order, at, to=email.to_email)
+
+
+def _elsewhere(url: str, root: str) -> str:
+    """``url`` where a mail may lead to it: a page of the site, or a whole address of a scheme that links of a mail may have."""
+    is_sample = url.startswith("#")  # in a test mail
+    if is_sample or (url.partition(":")[0].lower() in _NO_PAGES and not web_addresses.is_odd(url)):
+        return url
+    return web_addresses.destination(url, site_root=root) or root
 
 
 def unsubscribe_url(contact: str, *, to: str, at: dt.datetime, site_id: int | None, language: str) -> str:

@@ -153,9 +153,11 @@ def _sections_shown(source: str, present: frozenset[str]) -> str:
 #: Stands for a moment where a value has nothing to say: characters that Unicode keeps out of every text.
 _GAP = "\ufdd0\ufdef\ufdd0"
 #: At the beginning of a sentence, with the comma behind it; behind a comma; before another sign.
-_FIRST = re.compile(rf"(\A|[>\n]|[.!?]\s)(\s*){_GAP}\s*,\s*(\w?)")
-_BEHIND_COMMA = re.compile(rf"\s*,\s*{_GAP}")
-_BEFORE_SIGN = re.compile(rf"\s+{_GAP}(?=[,.!?;:])")
+_COMMAS = ",،、，"  # also those of Arabic and of East Asia
+_SIGNS = _COMMAS + ".!?;:؟؛。！？"
+_FIRST = re.compile(rf"(\A|[>\n]|[.!?؟]\s|[。！？])(\s*){_GAP}\s*[{_COMMAS}]\s*(\w?)")
+_BEHIND_COMMA = re.compile(rf"\s*[{_COMMAS}]\s*{_GAP}")
+_BEFORE_SIGN = re.compile(rf"\s+{_GAP}(?=[{_SIGNS}])")
 
 
 def _without_gaps(filled: str) -> str:
@@ -179,8 +181,8 @@ def gaps_in(text: str, names: Collection[str]) -> list[str]:
     ]
 
 
-_SIGN_BEHIND = re.compile(r"\s*[,.!?;:]")
-_SIGN_BEFORE = re.compile(r",\s*\Z")
+_SIGN_BEHIND = re.compile(rf"\s*[{_SIGNS}]")
+_SIGN_BEFORE = re.compile(rf"[{_COMMAS}]\s*\Z")
 
 
 def one_line(text: str, limit: int = 255) -> str:

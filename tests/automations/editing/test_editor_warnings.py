@@ -248,6 +248,28 @@ def test_nothing_between_adding_and_removing_is_told_with_the_length_of_the_prom
     assert warned(write(story, WAIT, add, mail, DAY, remove)) == []
 
 
+def test_a_promise_that_is_over_before_the_mail_about_it_is_told(story):
+    """Published without a word, every mail of it would be skipped: the time on the list has run out while people waited."""
+    add = ("add_to_list", {"list": story.list.pk, "until": "hours", "hours": 2})
+    mail = ("send_email", {"template": story.template.pk, "coupon": None})
+    two_hours = ("wait", {"amount": 2, "unit": "hours"})
+    assert "for 2 hours, and that is over before this email leaves: nobody gets it" in only(
+        write(story, WAIT, add, two_hours, mail)
+    )
+    assert "for 2 hours, and that is over" in only(write(story, WAIT, add, DAY, mail))
+    late = ("wait", {"minutes": 90})
+    assert "Of their 2 hours on the list" in only(write(story, WAIT, add, late, mail))
+    assert "only 30 minutes left when this email leaves" in only(write(story, WAIT, add, late, mail))
+    assert warned(write(story, WAIT, add, ("wait", {"minutes": 60}), mail)) == []
+    assert warned(write(story, WAIT, add, mail)) == []
+
+
+def test_who_is_put_on_the_list_anew_has_the_time_of_the_last_step(story):
+    add = ("add_to_list", {"list": story.list.pk, "until": "hours", "hours": 2})
+    mail = ("send_email", {"template": story.template.pk, "coupon": None})
+    assert warned(write(story, WAIT, add, DAY, add, mail)) == []
+
+
 def test_a_coupon_for_two_lists_may_have_no_end_to_tell(story):
     story.coupon.contact_lists.add(make_list("Friends"))
     assert "Whoever is on one of the others for good has no end to be told" in only()

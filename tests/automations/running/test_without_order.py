@@ -19,12 +19,13 @@ from tests.offers.making import make_page, offer_of, text_of
 from tests.support import START, after, make_contact, make_coupon, make_list, make_offer
 from wagtail_kwiga import events, locking
 from wagtail_kwiga import models as m
+from wagtail_kwiga.automations import registry
 from wagtail_kwiga.automations.core.definitions import Definition
 from wagtail_kwiga.automations.core.steps import SendEmail, Wait
 from wagtail_kwiga.automations.core.triggers import Entry, StartEvent, frozen_fields
-from wagtail_kwiga.automations.editing import compiling
+from wagtail_kwiga.automations.editing import compiling, editor_warnings
 from wagtail_kwiga.automations.running import engine, enrolment
-from wagtail_kwiga.contacts import lists
+from wagtail_kwiga.contacts import consent, lists
 from wagtail_kwiga.coupons import gates, uses
 from wagtail_kwiga.mailing.sending import delivery
 
@@ -100,6 +101,49 @@ def course():
 def see(contact: m.Contact, lesson: str = "1", at: dt.datetime = START, **given: Any) -> None:
     with locking.atomic_write():
         events.publish(LessonSeen(contact.pk, lesson, at, **given))
+
+
+def advert(course: Course, **given: Any) -> m.Scenario:
+    """A mail without a coupon that leads who has ordered nothing to an offer."""
+    words = ("text", {"text": "<p>After it comes {{ offer.title }}.</p>"})
+    template = make_template(words, MAIL[2], subject="{{ offer.title }}", **given)
+    definition = Definition(FirstLesson(), (Wait("wait", 10), SendEmail("mail", template.pk, None, course.offer.pk)))
+    m.ScenarioVersion.objects.filter(scenario=course.scenario).update(definition=definition.to_json())
+    return course.scenario
+
+
+def test_a_mail_that_leads_to_an_offer_nobody_ordered_is_marketing_and_not_for_who_has_unsubscribed(course):
+    advert(course)
+    ada, bob = make_contact("ada@example.com"), make_contact("bob@example.com")
+    consent.unsubscribe(ada, source="test", now=START)
+    see(ada)
+    see(bob)
+    engine.run_due(after(minutes=10))
+    assert told(m.Run.objects.get(contact=ada))[-1] == ("send_email", "skipped", "unsubscribed")
+    mail = m.OutgoingEmail.objects.get()
+    assert (mail.to_email, mail.kind, "unsubscribe_url" in mail.links) == ("bob@example.com", "promotion", True)
+
+
+def test_what_its_editor_calls_service_stays_service_and_is_warned_about(course):
+    advert(course, kind="service")
+    ada = make_contact("ada@example.com")
+    consent.unsubscribe(ada, source="test", now=START)
+    see(ada)
+    engine.run_due(after(minutes=10))
+    assert m.OutgoingEmail.objects.get().kind == "service"
+    version = m.ScenarioVersion.objects.get(scenario=course.scenario)
+    definition = Definition.from_json(version.definition, registry.kinds())
+    warnings = editor_warnings.of_many({course.scenario.pk: definition}, START)[course.scenario.pk]
+    assert any("is marked as service, so people who have unsubscribed" in words for words in warnings)
+
+
+def test_a_mail_that_leads_to_no_offer_is_service(course):
+    template = make_template(("text", {"text": "<p>The second lesson is open.</p>"}), subject="Hello")
+    definition = Definition(FirstLesson(), (Wait("wait", 10), SendEmail("mail", template.pk)))
+    m.ScenarioVersion.objects.filter(scenario=course.scenario).update(definition=definition.to_json())
+    see(make_contact())
+    engine.run_due(after(minutes=10))
+    assert m.OutgoingEmail.objects.get().kind == "service"
 
 
 # --- coming in -------------------------------------------------------------------------------------------------------------

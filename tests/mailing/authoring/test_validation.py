@@ -211,6 +211,8 @@ def test_what_a_form_hands_over_is_read_like_what_is_stored():
     [
         ("{{ contact.first_name }}, your place is free", "“Your place is free”"),
         ("Your place is free, {{ contact.name }}!", "“Your place is free!”"),
+        ("مرحبا {{ contact.name }}، أهلا", "“مرحبا، أهلا”"),
+        ("{{ contact.name }}，你好", "“你好”"),
     ],
 )
 def test_a_name_that_may_be_empty_next_to_a_comma_is_warned_about_with_what_is_read(subject, reads):
@@ -226,6 +228,19 @@ def test_a_name_that_may_be_empty_next_to_a_comma_is_warned_about_with_what_is_r
 def test_a_name_that_has_words_for_then_or_stands_alone_is_not(subject):
     template = make_template([("text", {"text": "<p>Hello</p>"})], subject=subject, preheader="")
     assert validation.hints(template) == []
+
+
+@pytest.mark.parametrize(
+    "block",
+    [
+        ("button", {"label": "{{ contact.first_name }}, go on", "where": "resume", "url": ""}),
+        ("coupon_card", {"title": "For you, {{ contact.first_name }}!"}),
+        ("heading", {"text": "{{ contact.first_name }}, hello"}),
+    ],
+)
+def test_names_on_buttons_and_cards_are_looked_at_as_well(block):
+    hints = validation.hints(make_template([block], subject="Hi", preheader=""))
+    assert any("Whoever gave no name reads" in hint for hint in hints)
 
 
 def test_names_in_the_text_are_looked_at_too():

@@ -192,7 +192,7 @@ def test_what_the_server_says_to_the_content(smtp, answer, status, why):
         ("553 bad address", Status.SUPPRESSED, True),
         ("550 5.2.1 mailbox disabled", Status.SUPPRESSED, True),
         # About us, not about the address: a badly set up relay must not put every buyer on the list.
-        ("554 5.7.1 relay access denied", Status.FAILED, False),
+        ("554 5.7.1 relay access denied", Status.QUEUED, False),
         ("550 5.7.1 blocked", Status.FAILED, False),
         ("552 5.2.2 mailbox full", Status.FAILED, False),
         ("450 4.1.1 try later", Status.QUEUED, False),

@@ -122,7 +122,8 @@ REPLIES = [
     ("RCPT", "452 4.5.3 too many recipients", Status.QUEUED, "not_now"),
     ("RCPT", "550 5.1.1 no such user", Status.SUPPRESSED, "refused"),
     ("RCPT", "551 user not local", Status.SUPPRESSED, "refused"),
-    ("RCPT", "550 5.7.1 relaying denied", Status.FAILED, "server_refused"),
+    # We have not said who we are: about every mail.
+    ("RCPT", "550 5.7.1 relaying denied", Status.QUEUED, "configuration"),
     ("RCPT", "554 5.7.1 blocked by policy", Status.FAILED, "server_refused"),
     ("RCPT", "252 cannot verify, will try", Status.QUEUED, "not_now"),
     ("DATA", "421 4.3.2 going down", Status.QUEUED, "not_now"),

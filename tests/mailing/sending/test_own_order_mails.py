@@ -127,6 +127,28 @@ def test_one_with_a_mistake_gives_way_to_the_standard_one_and_a_person_is_told_o
     assert entry.facts["title"] == "Ours"
 
 
+@pytest.mark.parametrize("ended", ["unpublished", "expired"])
+def test_one_that_is_not_published_any_more_gives_way_to_the_standard_one_and_a_person_is_told_once(smtp, offer, ended):
+    template = own()
+    choose(offer, "paid", "own", template)
+    if ended == "expired":
+        m.EmailTemplate.objects.filter(pk=template.pk).update(
+            live=False, expired=True
+        )  # as Wagtail's scheduler leaves it
+    else:
+        template.unpublish()
+    orders = [order_for(make_contact(), offer, language="en") for _ in range(2)]
+    for one in orders:
+        books_receive(one, "120.00", now=START, reference=one.number)
+    assert [parts(message)[0].splitlines()[0] for message in sent(smtp)] == ["Thank you for your order"] * 2
+    assert [flagged(one) for one in orders] == [["mailing.own_email_fault"], []]
+    template.refresh_from_db()
+    template.save_revision().publish()
+    again = order_for(make_contact(), offer, language="en")
+    books_receive(again, "120.00", now=START, reference=again.number)
+    assert parts(sent(smtp)[-1])[0].splitlines()[0] != "Thank you for your order"
+
+
 def test_promotion_does_not_go_out_as_a_receipt(smtp, offer):
     template = own(kind="promotion")
     choose(offer, "paid", "own", template)

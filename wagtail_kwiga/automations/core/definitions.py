@@ -9,7 +9,15 @@ from typing import Any
 
 from wagtail_kwiga.automations.core import serialization
 from wagtail_kwiga.automations.core.conditions import CONDITIONS, Condition
-from wagtail_kwiga.automations.core.steps import STEPS, AddToList, ContinueIf, RemoveFromList, Step, Uses
+from wagtail_kwiga.automations.core.steps import (
+    STEPS,
+    AddToList,
+    ContinueIf,
+    RemoveFromList,
+    SendEmail,
+    Step,
+    Uses,
+)
 from wagtail_kwiga.automations.core.triggers import EVENTS, StartEvent
 from wagtail_kwiga.exceptions import NewerScenario, ScenarioFault
 
@@ -94,6 +102,19 @@ class Definition:
             if isinstance(step, RemoveFromList) and step.list_id == added.list_id:
                 return waited
         return None
+
+    def markets(self, template_id: int) -> bool:
+        """Whether an email is marketing here: a mail whose kind its editor has left open is then promotion.
+
+        Beside what the start event says of all its mails that is one which leads somebody without an order to an offer.
+        """
+        return self.event.is_marketing or (
+            not self.event.has_order
+            and any(
+                isinstance(step, SendEmail) and step.template_id == template_id and step.offer_id is not None
+                for step in self.steps
+            )
+        )
 
     def uses(self) -> Uses:
         """Everything it refers to."""

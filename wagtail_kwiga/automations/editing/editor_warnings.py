@@ -146,6 +146,7 @@ class _Reader:
             if not coupon.list_ids:
                 yield from self._for_everybody(index, coupon)
             yield from self._no_limit(coupon)
+            yield from self._over_by_then(index, coupon)
         template = self.around.templates.get(step.template_id)
         if template is None:
             return
@@ -170,7 +171,7 @@ class _Reader:
             own = languages.name(template.locale.language_code)
             yield words % {"mail": template, "languages": names, "own": own}
         if (
-            self.definition.event.is_marketing
+            self.definition.markets(step.template_id)
             and template.kind == Kind.SERVICE
             and not classification.holds_coupon(template)
         ):
@@ -181,6 +182,35 @@ class _Reader:
             yield words % {"mail": template}
         for hint in validation.hints(template):
             yield _("The e-mail “%(mail)s”: %(hint)s") % {"mail": template, "hint": hint}
+
+    def _over_by_then(self, index: int, coupon: CouponSnapshot) -> Iterator[str]:
+        """A coupon for people on a list, whose time on it is over, or nearly, when the mail about it comes to leave."""
+        left: dict[int, tuple[dt.timedelta, dt.timedelta]] = {}
+        waited = dt.timedelta()
+        for number in range(index - 1, -1, -1):
+            step = self.definition.steps[number]
+            if isinstance(step, AddToList) and step.list_id in coupon.list_ids and step.list_id not in left:
+                length = step.length(self.definition, number)
+                if length is None:
+                    return
+                left[step.list_id] = (length - waited, length)
+            waited += step.delay()
+        if not left:
+            return
+        list_id = max(left, key=lambda pk: left[pk])
+        rest, length = left[list_id]
+        if rest <= dt.timedelta() < length:
+            words = _(
+                "People are on the list “%(list)s” for %(span)s, and that is over before this email leaves: nobody gets it. Put the "
+                "email nearer to “Add to list”, or let them stay longer."
+            )
+        elif rest < _SHORT <= length:
+            words = _("Of their %(span)s on the list “%(list)s” people have only %(rest)s left when this email leaves.")
+        else:
+            return
+        title = self.around.names.lists.get(list_id, f"#{list_id}")
+        rest = max(rest, dt.timedelta())
+        yield words % {"list": title, "span": exact_duration(length), "rest": exact_duration(rest)}
 
     def _after_a_sale(self, template: EmailTemplate) -> Iterator[str]:
         event = self.definition.event

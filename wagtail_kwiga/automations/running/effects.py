@@ -107,7 +107,11 @@ def _mails(batch: Batch, decisions: Sequence[Decision], now: dt.datetime) -> dic
         outbox.QueuedMail(
             key=mail.key,
             purpose=_event(batch, decision).purpose,
-            version=batch.mails[mail.template_id, _language(batch, decision), _event(batch, decision).is_marketing],
+            version=batch.mails[
+                mail.template_id,
+                _language(batch, decision),
+                _definition(batch, decision.run_id).markets(mail.template_id),
+            ],
             situation=_situation(batch, decision, mail, now, quotes),
             not_after=mail.not_after,
         )

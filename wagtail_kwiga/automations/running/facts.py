@@ -140,7 +140,7 @@ class _World:
         self.steps = [step for definition in definitions for step in definition.steps]
         self.lists = {pk for definition in definitions for pk in definition.uses().lists}
         coupon_ids = {pk for definition in definitions for pk in definition.uses().coupons}
-        templates = {(pk, one.event.is_marketing) for one in definitions for pk in one.uses().templates}
+        templates = {(pk, one.markets(pk)) for one in definitions for pk in one.uses().templates}
         self._load_orders()
         self._load_offers()
         self.owned = self._load_owned(definitions)
@@ -266,10 +266,7 @@ class _World:
             coupons=self.coupons.snapshots,
             redeemed=self.coupons.redeemed.get(contact.pk, {}),
             reserved=frozenset(self.coupons.reserved.get(contact.pk, ())),
-            templates=self.mails.in_language(
-                self.batch.language_of(run, self._newest_id(run)),
-                definition is not None and definition.event.is_marketing,
-            ),
+            templates=self.mails.for_run(self.batch.language_of(run, self._newest_id(run)), definition),
             recovery_on=site_rules.recovery_on,
             promo_policy=str(site_rules.promo_policy),
             marketing=self._marketing(contact, site_rules),

@@ -70,7 +70,7 @@ def _due(now: dt.datetime) -> Q:
 
 
 def _claim_in_two(now: dt.datetime, until: dt.datetime, token: str, batch: int) -> list[tuple[int, int, int]]:
-    due = Run.objects.filter(_due(now)).order_by("due_at", "pk")
+    due = Run.objects.using(router.db_for_write(Run)).filter(_due(now)).order_by("due_at", "pk")
     if not due.filter(~Exists(installation.holding())).exists():
         return []
     with locking.atomic_write():

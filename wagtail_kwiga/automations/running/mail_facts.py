@@ -8,6 +8,7 @@ from typing import cast
 
 from django.core.exceptions import ObjectDoesNotExist
 
+from wagtail_kwiga.automations.core.definitions import Definition
 from wagtail_kwiga.automations.core.snapshots import TemplateSnapshot
 from wagtail_kwiga.exceptions import KwigaError, TemplateFault
 from wagtail_kwiga.mailing import classification, placeholders, references
@@ -26,6 +27,15 @@ class Mails:
 
     versions: dict[Mail, EmailTemplateVersion] = field(default_factory=dict)
     snapshots: dict[tuple[str, bool], dict[int, TemplateSnapshot]] = field(default_factory=dict)
+
+    def for_run(self, language: str, definition: Definition | None) -> dict[int, TemplateSnapshot]:
+        """The e-mails of a definition for somebody who reads ``language``."""
+        found = {}
+        for pk in definition.uses().templates if definition is not None else ():
+            known = self.in_language(language, definition is not None and definition.markets(pk))
+            if pk in known:
+                found[pk] = known[pk]
+        return found
 
     def in_language(self, language: str, is_marketing: bool) -> dict[int, TemplateSnapshot]:
         return self.snapshots.get((language, is_marketing), {})

@@ -226,7 +226,7 @@ def _step(definition: Definition, index: int, known: Names) -> str:
             return _("off the list “%(list)s”") % {"list": _name(known.lists, step.list_id)}
         case SendEmail(coupon_id=None):
             told = {"mail": _name(known.templates, step.template_id)}
-            if definition.event.is_marketing and step.template_id in known.services:
+            if definition.markets(step.template_id) and step.template_id in known.services:
                 return _("email “%(mail)s” as service, also to people who want no promotion") % told
             return _("e-mail “%(mail)s”") % told
         case SendEmail():

@@ -22,6 +22,7 @@ from wagtail_kwiga.automations.editing import versions
 from wagtail_kwiga.backoffice.emails.placeholder_help import PlaceholdersSidePanel
 from wagtail_kwiga.backoffice.parts import linking
 from wagtail_kwiga.backoffice.parts.filters import ReadableLocale
+from wagtail_kwiga.catalogue.models import Offer
 from wagtail_kwiga.mailing.authoring import default_content, previewing, validation
 from wagtail_kwiga.mailing.models import EmailTemplate
 
@@ -34,14 +35,16 @@ else:
 
 
 class EmailUnpublishView(snippets.UnpublishView):
-    """Says which scenarios go on without it."""
+    """Says which scenarios go on without it, and the orders of which offers are answered with the standard email."""
 
     template_name = "wagtail_kwiga/backoffice/emails/unpublish.html"
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         context: dict[str, Any] = super().get_context_data(**kwargs)
         user, found = self.request.user, versions.scenarios_sending(self.object)
-        return context | {"scenarios": [linking.linked(one, one, user) for one in found]}
+        key = self.object.translation_key
+        offers = Offer.objects.filter(emails__template__translation_key=key).distinct().order_by("title", "pk")
+        return context | {"scenarios": [linking.linked(one, one, user) for one in found], "offers": offers}
 
 
 class _Editor(_EditorView):

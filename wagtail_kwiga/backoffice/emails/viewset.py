@@ -31,7 +31,7 @@ from wagtail_kwiga.backoffice.parts.filters import ReadableLocale
 from wagtail_kwiga.backoffice.parts.history import HistoryView
 from wagtail_kwiga.backoffice.parts.records import WIDE_LISTING
 from wagtail_kwiga.mailing.classification import Kind
-from wagtail_kwiga.mailing.models import EmailTemplate
+from wagtail_kwiga.mailing.models import EmailTemplate, OfferEmail
 
 #: The kinds in a word, for a cell.
 KINDS = {Kind.SERVICE: _("service"), Kind.PROMOTION: _("promotion")}
@@ -101,10 +101,24 @@ class EmailTemplateIndexView(ReadableLocale, snippets.IndexView):
                 found[keys[int(mail)]][known[scenario].pk] = known[scenario]
         return {key: sorted(ones.values(), key=str) for key, ones in found.items()}
 
+    @cached_property
+    def offers(self) -> dict[Any, list[str]]:
+        """The offers whose orders are answered with a mail of the site's own, by its translation key. One query."""
+        rows = OfferEmail.objects.filter(template__isnull=False).order_by("offer__title", "offer_id")
+        found: dict[Any, dict[int, str]] = defaultdict(dict)
+        for key, pk, title in rows.values_list("template__translation_key", "offer_id", "offer__title"):
+            found[key][pk] = title
+        return {key: list(ones.values()) for key, ones in found.items()}
+
     def used_by(self, template: EmailTemplate) -> Any:
-        """The names of the scenarios that send ``template``; drafts are marked."""
-        ones = self.scenarios.get(template.translation_key, [])
-        words = [one.title if one.live else gettext("%(title)s (draft)") % {"title": one.title} for one in ones[:NAMED]]
+        """The names of the scenarios that send ``template`` (drafts are marked), and of the offers whose orders it answers."""
+        key = template.translation_key
+        ones = [
+            one.title if one.live else gettext("%(title)s (draft)") % {"title": one.title}
+            for one in self.scenarios.get(key, [])
+        ]
+        ones += [gettext("orders of “%(offer)s”") % {"offer": title} for title in self.offers.get(key, [])]
+        words = ones[:NAMED]
         if len(ones) > NAMED:
             words.append(gettext("and %(number)d more") % {"number": len(ones) - NAMED})
         return format_html_join("", "<div>{}</div>", ([word] for word in words)) or gettext("no scenario")

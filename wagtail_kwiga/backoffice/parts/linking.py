@@ -48,6 +48,11 @@ def orders_of(contact: Any) -> str:
     return f"{url('wagtail_kwiga_orders:index')}?{urlencode({'q': contact.email})}"
 
 
+def waiting_mail(user: Any) -> str:
+    """The list of mail that waits to be sent; an empty string where ``user`` may not see it."""
+    return f"{url('wagtail_kwiga_mail:index')}?status=queued" if policies.may(user, "view", OutgoingEmail) else ""
+
+
 def back(request: HttpRequest, default: str) -> str:
     """Where ``next`` in the address or the form leads, if it is a path of this site; else ``default``.
 

@@ -97,7 +97,10 @@ def mistakes_in_block(block_type: str, value: Any) -> Iterator[tuple[str, tuple[
     if block_type == "button" and value.get("where") == "own":
         yield from (("url", each) for each in mistakes_in_address(value.get("url") or ""))
     if block_type == "image" and (image := value.get("image")) is not None and image.is_svg():
-        words = _("Mail programs do not show SVG pictures. Choose “%(title)s” as PNG or JPEG.")
+        words = _(
+            "Mail programs do not show SVG pictures. Save “%(title)s” as PNG or JPEG in the program it was drawn with, upload that "
+            "and choose it here."
+        )
         yield "image", (words % {"title": image.title}, "")
 
 
@@ -227,9 +230,9 @@ def _lines(template: Any) -> Iterator[str]:
     yield template.subject or ""
     yield template.preheader or ""
     for block in template.body.raw_data if template.body else ():
-        if block["type"] == "heading":
-            yield str(block["value"].get("text") or "")
-        elif block["type"] == "text":
+        for name in _PLAIN.get(block["type"], ()):
+            yield str(block["value"].get(name) or "")
+        if block["type"] == "text":
             yield from richtext.plain(str(block["value"].get("text") or "")).split("\x00")
 
 

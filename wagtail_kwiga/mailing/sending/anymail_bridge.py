@@ -19,6 +19,8 @@ except ImportError:  # pragma: no cover - Anymail is a dependency; a site may st
     tracking = None
 
 from wagtail_kwiga.mailing import placeholder_syntax
+from wagtail_kwiga.mailing.sending import account_faults
+from wagtail_kwiga.mailing.sending.account_faults import AccountFault
 from wagtail_kwiga.mailing.sending.tracking import Report, record
 
 
@@ -28,16 +30,20 @@ class Reading:
 
     meaning: str
     retry_after: int = 0
+    #: What is the matter with the account, where it is about that and so about every mail.
+    account: AccountFault | None = None
 
 
 @dataclass(frozen=True)
 class Status:
-    """What the provider said about a message it was given."""
+    """What the provider said about a message it was given. ``account``: what is the matter with the account, where it said so of
+    the one recipient."""
 
     words: str = ""
     message_id: str = ""
     refused: bool = False
     failed: bool = False
+    account: AccountFault | None = None
 
 
 def read_error(error: Exception) -> Reading | None:
@@ -45,7 +51,8 @@ def read_error(error: Exception) -> Reading | None:
     if exceptions is None or not isinstance(error, exceptions.AnymailError):
         return None
     if isinstance(error, exceptions.AnymailRecipientsRefused):
-        return Reading("refused")
+        fault = _fault_in(error.esp_name, error.response)
+        return _of_account(fault) if fault else Reading("refused")
     if isinstance(error, exceptions.AnymailAPIError):
         return _read_api_error(error)
     # Unsupported feature, invalid address, serialisation, cancelled by a listener: all before anything was sent.
@@ -77,17 +84,25 @@ def leave_out(message: Any, names: set[str]) -> None:
             delattr(message, name)
 
 
-def read_status(message: Any) -> Status:
-    """What ``message.anymail_status`` says after sending; an empty status with other backends."""
+def read_status(message: Any, provider: str = "") -> Status:
+    """What ``message.anymail_status`` says after sending; an empty status with other backends. ``provider``: its name."""
     given = getattr(message, "anymail_status", None)
     statuses = getattr(given, "status", None) or set()
     message_id = getattr(given, "message_id", None)
+    refused = bool(statuses) and statuses <= {"invalid", "rejected"}
+    failed = bool(statuses) and statuses == {"failed"}
     return Status(
         words=",".join(sorted(str(status or "unknown") for status in statuses))[:60],
         message_id=str(message_id)[:255] if isinstance(message_id, str | int) else "",
-        refused=bool(statuses) and statuses <= {"invalid", "rejected"},
-        failed=bool(statuses) and statuses == {"failed"},
+        refused=refused,
+        failed=failed,
+        account=_fault_in(provider, getattr(given, "esp_response", None)) if refused or failed else None,
     )
+
+
+def provider_of(backend: object) -> str:
+    """Anymail's name of the provider that ``backend`` gives mail to; empty for another backend."""
+    return str(getattr(type(backend), "esp_name", "")) if exceptions is not None else ""
 
 
 def connect() -> None:
@@ -98,28 +113,25 @@ def connect() -> None:
 
 #: What Anymail reads of a message beside what is sent: metadata, which MailerSend, Postal and others have no room for; tags.
 _EXTRAS = ("metadata", "tags")
-#: Answers about the account, its key or the address of the interface, and so about every mail: keys are refused, bills are not
-#: paid, the sending domain does not exist there.
-_ABOUT_US = {401, 402, 403, 404, 405, 407}
 
 
 def _read_api_error(error: Any) -> Reading:
     sdk = _code_of_sdk(error.__cause__)
-    if sdk in _ACCOUNT_CODES or (sdk == "MessageRejected" and "not verified" in str(error.__cause__)):
-        return Reading("configuration")
-    if sdk in _LIMIT_CODES:
-        return Reading("not_now")
     status = error.status_code or _status_of_sdk(error.__cause__)
+    if sdk:
+        fault = account_faults.of_answer("Amazon SES", status, {"code": sdk}, str(error.__cause__))
+    else:
+        fault = _fault_in(error.esp_name, error.response, status)
+    if status == 429 or sdk in _LIMIT_CODES:
+        return Reading("not_now", retry_after=_retry_after(error.response), account=fault)
+    if fault:
+        return _of_account(fault, status)
     if status is None:
         if _is_wrong_in_sdk(error.__cause__):
             return Reading("permanent")
         if _never_began(error.__cause__):
-            return Reading("configuration")
+            return Reading("configuration", account=AccountFault.SETTINGS)
         return Reading("no_connection" if _never_connected(error.__cause__) else "unknown")
-    if status == 429:
-        return Reading("not_now", retry_after=_retry_after(error.response))
-    if status in _ABOUT_US:
-        return Reading("configuration")
     if status == 408:  # it gave up on us while we still spoke, or so it says
         return Reading("unknown")
     if 400 <= status < 500:
@@ -128,17 +140,24 @@ def _read_api_error(error: Any) -> Reading:
     return Reading("unknown")
 
 
-#: Amazon SES. About the account: every mail gets this answer until somebody acts. (Of an identity that is not verified,
-#: which is the sending domain or, in its sandbox, everybody, it says *message rejected*.)
-_ACCOUNT_CODES = {
-    "AccountSuspendedException",
-    "SendingPausedException",
-    "MailFromDomainNotVerifiedException",
-    "ConfigurationSetDoesNotExistException",
-    "ConfigurationSetSendingPausedException",
-    "AccountSendingPausedException",
-}
-_LIMIT_CODES = {"Throttling", "ThrottlingException", "TooManyRequestsException", "LimitExceededException"}
+def _of_account(fault: AccountFault, status: int | None = None) -> Reading:
+    is_over_soon = fault == AccountFault.LIMIT and status != 402
+    return Reading("not_now" if is_over_soon else "configuration", account=fault)
+
+
+def _fault_in(provider: Any, response: Any, status: int | None = None) -> AccountFault | None:
+    """What the answer of a provider says of the account. ``response`` is that of ``requests``, or none."""
+    try:
+        body = response.json()
+    except (AttributeError, ValueError):
+        body = None
+    words = getattr(response, "text", "")
+    status = status or getattr(response, "status_code", None)
+    return account_faults.of_answer(str(provider or ""), status, body, words if isinstance(words, str) else "")
+
+
+#: Amazon SES: too much at a time, or in a day (which its words tell).
+_LIMIT_CODES = {"Throttling", "ThrottlingException", "TooManyRequestsException"}
 #: Errors of its library that come before the first byte of a mail leaves; by name, because a site need not have that library.
 _SDK_NOT_SET_UP = {
     "NoCredentialsError", "PartialCredentialsError", "CredentialRetrievalError", "NoRegionError", "InvalidRegionError",

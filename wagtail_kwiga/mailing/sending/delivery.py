@@ -14,8 +14,7 @@ import datetime as dt
 import logging
 import secrets
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator
 from typing import Any
 
 from django.db.models import CharField, DateTimeField, QuerySet, TextField, prefetch_related_objects
@@ -29,9 +28,11 @@ from wagtail_kwiga.mailing.classification import Kind
 from wagtail_kwiga.mailing.events import EmailSent
 from wagtail_kwiga.mailing.models import EmailTemplateVersion, OutgoingEmail, Suppression
 from wagtail_kwiga.mailing.reasons import Why, told
-from wagtail_kwiga.mailing.sending import mail_connection, presend_rules, time_left
+from wagtail_kwiga.mailing.sending import account_watch, mail_connection, presend_rules, time_left
+from wagtail_kwiga.mailing.sending.account_watch import AccountWatch
+from wagtail_kwiga.mailing.sending.mail_connection import MailConnection
 from wagtail_kwiga.mailing.sending.outbox import BY_ITSELF
-from wagtail_kwiga.mailing.sending.outcomes import DeliveryResult, Outcome
+from wagtail_kwiga.mailing.sending.outcomes import DeliveryResult, DeliverySummary, Outcome
 
 logger = logging.getLogger("wagtail_kwiga.mailing")
 
@@ -40,28 +41,6 @@ Purpose = OutgoingEmail.Purpose
 
 #: Minutes until the next try, by how often a mail has been tried.
 BACKOFF = (2, 10, 60, 240, 480)
-
-
-@dataclass
-class DeliverySummary:
-    """How many mails a sweep brought to which end. ``later`` went back to the queue."""
-
-    sent: int = 0
-    failed: int = 0
-    unknown: int = 0
-    suppressed: int = 0
-    missed: int = 0
-    cancelled: int = 0
-    later: int = 0
-
-    @property
-    def total(self) -> int:
-        return sum(dataclasses.astuple(self))
-
-    def count(self, status: str | None) -> None:
-        name = "later" if status == Status.QUEUED else status
-        if name and hasattr(self, name):
-            setattr(self, name, getattr(self, name) + 1)
 
 
 def deliver_due(
@@ -78,7 +57,9 @@ def deliver_due(
     budget = conf.settings.SWEEP_SECONDS if seconds is None else seconds
     summary = DeliverySummary()
     identities = installation.spelled_identities()
-    is_due, is_broken, is_doubtful, is_held = _ANYTHING.ask(now=now, since=_receipts_before(now), identities=identities)
+    is_due, is_broken, is_doubtful, is_held, is_at_fault = _ANYTHING.ask(
+        now=now, since=_receipts_before(now), identities=identities
+    )
     if is_held:
         return summary
     if is_broken or is_doubtful:
@@ -86,23 +67,26 @@ def deliver_due(
             summary.count(status)
     if not (is_due or is_broken or is_doubtful):
         return summary
-    with mail_connection.MailConnection() as post:
+    watch = account_watch.AccountWatch(now, is_known=is_at_fault)
+    with MailConnection() as post:
         while not post.is_down and (passed := time.monotonic() - began) < budget:
             lease = secrets.token_hex(16)
-            emails, senders = _take(lease, now, passed, size)
-            if not emails:
-                break
+            emails, senders = _take(lease, now, passed, size, watch.held)
             waiting = len(emails)
             try:
                 for email in emails:
                     if post.is_down or time.monotonic() - began >= budget:
                         break
                     by = senders[email.site_id]
-                    summary.count(_deliver_safely(email, by, post, now, began))
-                    waiting -= 1
+                    if (by.site_id or 0) not in watch.held:
+                        summary.count(_deliver_safely(email, by, post, watch, now, began))
+                        waiting -= 1
             finally:
                 if waiting:
                     _give_back(lease)
+            if waiting == len(emails):  # none, or none that may be tried
+                break
+    watch.tell()
     return summary
 
 
@@ -135,36 +119,43 @@ def will_be_tried_again() -> QuerySet[OutgoingEmail]:
     return receipts.filter(sending_at__isnull=False).exclude(why=told(Why.RESTORED))
 
 
-#: Whether anything is due, anything was left behind, any receipt is to be tried again, and whether this is a copy that holds
-#: back: all that an idle sweep asks.
+#: Whether anything is due, anything was left behind, any receipt is to be tried again, whether this is a copy that holds back,
+#: and whether an account is at fault: all that an idle sweep asks.
 _ANYTHING = ExistsMany(
     lambda: (
         _due(Param("now", DateTimeField())),
         _overdue(Param("now", DateTimeField())),
         _doubtful_receipts(Param("since", DateTimeField())),
         installation.holding(Param("identities", TextField())),
+        account_watch.known(),
     )
 )
 
 Senders = dict[int | None, sender.Sender]
 
 
-def _take(lease: str, now: dt.datetime, passed: float, size: int) -> tuple[list[OutgoingEmail], Senders]:
-    """Lease up to ``size`` due mails that nobody else is about to lease, and who sends them. Five queries, one for nothing."""
+def _take(
+    lease: str, now: dt.datetime, passed: float, size: int, held: Collection[int] = ()
+) -> tuple[list[OutgoingEmail], Senders]:
+    """Lease up to ``size`` due mails that nobody else is about to lease, not of the sites ``held``, and who sends them.
+    Five queries, one for nothing."""
     until = now + dt.timedelta(seconds=passed + conf.settings.LEASE_SECONDS)
     with locking.atomic_write():
         due = _due(now).order_by("due_at", "pk")
+        if held:
+            due = due.exclude(site_id__in=held)
         ids = list(locking.locked(due, skip=True).values_list("pk", flat=True)[:size])
         if not ids:
             return [], {}
         OutgoingEmail.objects.filter(pk__in=ids).update(status=Status.LEASED, lease=lease, leased_until=until)
-    emails = list(OutgoingEmail.objects.filter(pk__in=ids).select_related("order").order_by("due_at", "pk"))
-    versions = EmailTemplateVersion.objects.in_bulk({email.version_id for email in emails})
-    for email in emails:
-        email.version = versions[email.version_id]
+        # Within the transaction: outside of it a router may read from a replica, which has not heard of the lease yet.
+        emails = list(OutgoingEmail.objects.filter(pk__in=ids).select_related("order").order_by("due_at", "pk"))
+        versions = EmailTemplateVersion.objects.in_bulk({email.version_id for email in emails})
+        for email in emails:
+            email.version = versions[email.version_id]
+        if with_files := [email for email in emails if email.has_attachments]:
+            prefetch_related_objects(with_files, "attachments")
     link_building.load_pages(emails)
-    if with_files := [email for email in emails if email.has_attachments]:
-        prefetch_related_objects(with_files, "attachments")
     return emails, sender.for_sites({email.site_id for email in emails})
 
 
@@ -176,11 +167,11 @@ def _give_back(lease: str) -> None:
 
 
 def _deliver_safely(
-    email: OutgoingEmail, by: sender.Sender, post: mail_connection.MailConnection, now: dt.datetime, began: float
+    email: OutgoingEmail, by: sender.Sender, post: MailConnection, watch: AccountWatch, now: dt.datetime, began: float
 ) -> str | None:
     """``_deliver``, but one mail that nobody foresaw does not keep all others from leaving, today and in every sweep."""
     try:
-        return _deliver(email, by, post, now, began)
+        return _deliver(email, by, post, watch, now, began)
     except Exception as error:
         logger.exception("Mail %s stumbled", email.pk)
         # If this fails too, the database is in trouble and the sweep ends. A mail whose hand-over had begun is not touched.
@@ -188,7 +179,7 @@ def _deliver_safely(
 
 
 def _deliver(
-    email: OutgoingEmail, by: sender.Sender, post: mail_connection.MailConnection, now: dt.datetime, began: float
+    email: OutgoingEmail, by: sender.Sender, post: MailConnection, watch: AccountWatch, now: dt.datetime, began: float
 ) -> str | None:
     """See one leased mail through; returns the status it came to, ``None`` where somebody else has it by now."""
     try:
@@ -202,19 +193,27 @@ def _deliver(
     down = post.ready()
     if down is not None:
         logger.error("No connection to the mail server: %s", down.why)
-        return _book(email, down, now, was=Status.LEASED)
+        return _book(email, _seen(watch, by, email, down), now, was=Status.LEASED)
     # Asked only now: a slow server may have kept us waiting for the connection, and the lease must outlast the hand-over.
     stopped = _claim(email, by, now, time.monotonic() - began)
     if stopped is not None:
         return stopped or None
     if is_retold:
         time_left.save(email)
-    verdict = post.give(message)
+    verdict = _seen(watch, by, email, post.give(message))
     if not verdict.message_id:
         verdict = dataclasses.replace(verdict, message_id=message.extra_headers.get("Message-ID", ""))
     if verdict.fate is not Outcome.SENT:
         logger.warning("Mail %s: %s (%s)", email.pk, verdict.fate, verdict.why)
     return _book(email, verdict, now, was=Status.SENDING)
+
+
+def _seen(watch: AccountWatch, by: sender.Sender, email: OutgoingEmail, verdict: DeliveryResult) -> DeliveryResult:
+    """``verdict``, as the account of the site stands: where that is at fault, it was no try."""
+    if not watch.stands(by.site_id, email, verdict):
+        return verdict
+    wait = max(verdict.retry_after, int(watch.wait(by.site_id).total_seconds()))
+    return dataclasses.replace(verdict, fate=Outcome.WAITING, retry_after=wait)
 
 
 def _leave_to_newer(email: OutgoingEmail, fault: NewerVersion, now: dt.datetime) -> str | None:
@@ -336,6 +335,9 @@ def _changes(
         case Outcome.NEWER:  # nobody has tried
             due_at = now + newer_release.RETRY_AFTER
             return changes | {"status": Status.QUEUED, "attempts": email.attempts, "due_at": due_at}
+        case Outcome.WAITING:  # it was not about the mail, however long it lasts
+            due_at = now + dt.timedelta(seconds=verdict.retry_after)
+            return changes | {"status": Status.QUEUED, "attempts": attempts - 1, "due_at": due_at}
         case Outcome.LATER if attempts < conf.settings.MAX_ATTEMPTS:
             wait = dt.timedelta(minutes=BACKOFF[min(attempts, len(BACKOFF)) - 1])
             return changes | {

@@ -129,7 +129,7 @@ class MailConnection:
         self._began = self._ended = False
         anymail_bridge.leave_out(message, self._left_out)
         try:
-            verdict = of_answer(self._hand_over(message), message)
+            verdict = of_answer(self._hand_over(message), message, anymail_bridge.provider_of(self._connection))
         except Exception as error:
             composing = error is message.fault or (isinstance(error, ValueError) and self._is_unsent)
             verdict = of_sending(error, composing=composing, untaken=self._began and not self._ended)

@@ -175,16 +175,18 @@ def choose(offer: Offer, chosen: Mapping[str, Chosen]) -> bool:
 def version_of(
     chosen: Chosen, occasion: str, language: str, *, about: writing.Subject, now: dt.datetime
 ) -> EmailTemplateVersion | None:
-    """The words for one reader; ``None`` for none. An e-mail of the site's own that cannot be sent is told to a person, once
-    while they have not looked, and the package's own goes out in its place."""
+    """The words for one reader; ``None`` for none. An e-mail of the site's own that cannot be sent, or that somebody has unpublished,
+    is told to a person, once while they have not looked, and the package's own goes out in its place."""
     if chosen.mode == Mode.NONE and occasion not in REQUIRED:
         return None
     if chosen.mode == Mode.OWN and chosen.template_id is not None:
         try:
             version = versions.for_many([(chosen.template_id, language)], now=now)[chosen.template_id, language]
-            if version.kind == Kind.SERVICE:
+            is_published = version.template is None or version.template.live
+            if version.kind == Kind.SERVICE and is_published:
                 return version
-            _tell_fault(version.template_id or chosen.template_id, version.subject, "promotion", about, now)
+            error = "promotion" if is_published else "unpublished"
+            _tell_fault(version.template_id or chosen.template_id, version.subject, error, about, now)
         except TemplateFault as fault:
             logger.error("The email %s chosen for an offer cannot be sent: %s", chosen.template_id, fault)
             title = versions.title_of(chosen.template_id)

@@ -10,13 +10,15 @@ import re
 import smtplib
 import socket
 import ssl
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from enum import StrEnum
 
 from django.core.exceptions import ImproperlyConfigured
 
+from wagtail_kwiga.mailing.models import OutgoingEmail
 from wagtail_kwiga.mailing.reasons import Why, told
-from wagtail_kwiga.mailing.sending import anymail_bridge
+from wagtail_kwiga.mailing.sending import account_faults, anymail_bridge
+from wagtail_kwiga.mailing.sending.account_faults import AccountFault
 
 
 class Outcome(StrEnum):
@@ -25,6 +27,8 @@ class Outcome(StrEnum):
     SENT = "sent"
     #: Not taken for certain; trying again is right.
     LATER = "later"
+    #: Not taken for certain, and not tried either: the account is at fault.
+    WAITING = "waiting"
     #: Not tried: a newer release has written it, and a newer worker is to send it.
     NEWER = "newer"
     #: The address does not take mail.
@@ -46,19 +50,53 @@ class DeliveryResult:
     retry_after: int = 0
     message_id: str = ""
     esp_status: str = ""
+    #: What is the matter with the account: every other mail of the site would meet the same. Always *later*, ``line_down``.
+    account: AccountFault | None = None
+
+
+@dataclass
+class DeliverySummary:
+    """How many mails a sweep brought to which end. ``later`` went back to the queue."""
+
+    sent: int = 0
+    failed: int = 0
+    unknown: int = 0
+    suppressed: int = 0
+    missed: int = 0
+    cancelled: int = 0
+    later: int = 0
+
+    @property
+    def total(self) -> int:
+        return sum(astuple(self))
+
+    def count(self, status: str | None) -> None:
+        name = "later" if status == OutgoingEmail.Status.QUEUED else status
+        if name and hasattr(self, name):
+            setattr(self, name, getattr(self, name) + 1)
 
 
 def of_connecting(error: Exception) -> DeliveryResult:
     """The connection could not be made, or broke before a mail was given: nothing has been handed over."""
     reply = _reply_of(error)
+    fault = account_faults.of_reply(*reply) if reply is not None else None
     if reply is not None and 400 <= reply[0] < 500:
-        return DeliveryResult(Outcome.LATER, told(Why.NOT_NOW, _spoken(*reply)), line_down=True)
+        return DeliveryResult(Outcome.LATER, told(Why.NOT_NOW, _spoken(*reply)), line_down=True, account=fault)
     mine = isinstance(error, ImproperlyConfigured | ImportError | ssl.SSLCertVerificationError)
     # The bare class: smtplib found no way to log in that both sides know.
     mine = mine or isinstance(error, smtplib.SMTPNotSupportedError) or type(error) is smtplib.SMTPException
     mine = mine or (reply is not None and 500 <= reply[0] < 600)
     said = _spoken(*reply) if reply is not None else _said(error)
-    return DeliveryResult(Outcome.LATER, told(Why.CONFIGURATION if mine else Why.NO_CONNECTION, said), line_down=True)
+    if not mine:
+        return DeliveryResult(Outcome.LATER, told(Why.NO_CONNECTION, said), line_down=True)
+    sender_refused = isinstance(error, smtplib.SMTPSenderRefused)
+    fault = fault or (AccountFault.SENDER if sender_refused else AccountFault.SETTINGS)
+    return _of_account(fault, said)
+
+
+def _of_account(fault: AccountFault, said: str, code: int = 0) -> DeliveryResult:
+    why = Why.NOT_NOW if 400 <= code < 500 else Why.CONFIGURATION
+    return DeliveryResult(Outcome.LATER, told(why, said), line_down=True, account=fault)
 
 
 def of_sending(error: Exception, *, composing: bool = False, untaken: bool = False) -> DeliveryResult:
@@ -91,9 +129,11 @@ def of_sending(error: Exception, *, composing: bool = False, untaken: bool = Fal
     return DeliveryResult(Outcome.UNKNOWN, told(Why.NO_ANSWER, _said(error)), line_down=isinstance(error, OSError))
 
 
-def of_answer(answer: object, message: object) -> DeliveryResult:
-    """The backend raised nothing: ``answer`` is what it returned, ``message`` may carry what the provider said."""
-    status = anymail_bridge.read_status(message)
+def of_answer(answer: object, message: object, provider: str = "") -> DeliveryResult:
+    """The backend raised nothing: ``answer`` is what it returned, ``message`` may carry what the ``provider`` said."""
+    status = anymail_bridge.read_status(message, provider)
+    if status.account:
+        return _of_account(status.account, status.words)
     if status.refused:
         return DeliveryResult(
             Outcome.REFUSED, told(Why.REFUSED, status.words), message_id=status.message_id, esp_status=status.words
@@ -118,10 +158,10 @@ _ADDRESS_CODES = {550, 551, 553, 556}
 
 def _of_reply(code: int, answer: str, *, recipient: bool = False, untaken: bool = False) -> DeliveryResult:
     said = _spoken(code, answer)
+    if fault := account_faults.of_reply(code, answer):
+        return _of_account(fault, said, code)
     if 400 <= code < 500:
         return DeliveryResult(Outcome.LATER, told(Why.NOT_NOW, said), line_down=code == 421)
-    if code in (530, 535, 538):
-        return DeliveryResult(Outcome.LATER, told(Why.CONFIGURATION, said), line_down=True)
     if recipient and 500 <= code < 600:
         subject = _subject(answer)
         about_address = code in _ADDRESS_CODES if subject is None else subject[0] == "1" or subject == ("2", "1")
@@ -164,12 +204,16 @@ def _of_reading(reading: anymail_bridge.Reading, error: Exception) -> DeliveryRe
             return DeliveryResult(Outcome.REFUSED, told(Why.REFUSED, said))
         case "not_now":
             return DeliveryResult(
-                Outcome.LATER, told(Why.NOT_NOW, said), line_down=True, retry_after=reading.retry_after
+                Outcome.LATER,
+                told(Why.NOT_NOW, said),
+                line_down=True,
+                retry_after=reading.retry_after,
+                account=reading.account,
             )
         case "no_connection":
             return DeliveryResult(Outcome.LATER, told(Why.NO_CONNECTION, said), line_down=True)
         case "configuration":
-            return DeliveryResult(Outcome.LATER, told(Why.CONFIGURATION, said), line_down=True)
+            return DeliveryResult(Outcome.LATER, told(Why.CONFIGURATION, said), line_down=True, account=reading.account)
         case "permanent":
             return DeliveryResult(Outcome.FAILED, told(Why.SERVER_REFUSED, said))
     return DeliveryResult(Outcome.UNKNOWN, told(Why.NO_ANSWER, said))
