@@ -111,10 +111,16 @@ TRANSFER_CODE = "kwiga-transfer-code"
 
 
 def _button(value: Any, sheet: Canvas) -> RenderedBlock:
+    button = _one_button(value, sheet)
+    # Nobody is shown into what opens later (``{{ access.opens }}`` says when).
+    return _optional("access.is_open", button, sheet) if value["where"] == "access" else button
+
+
+def _one_button(value: Any, sheet: Canvas) -> RenderedBlock:
     label = value["label"]
     name = classification.BUTTONS.get(value["where"])
     if value.get("optional") and name:  # of our own mails: without an address there is no button
-        return _optional(name, _button({**value, "optional": False}, sheet), sheet)
+        return _optional(name, _one_button({**value, "optional": False}, sheet), sheet)
     if name:
         href, url = sheet.url(name), str(Token(name))
     else:
@@ -197,16 +203,16 @@ def _optional(name: str, block: RenderedBlock, sheet: Canvas) -> RenderedBlock:
     return RenderedBlock(f"{begin}{block.mjml}{end}", placeholder_syntax.section(name, block.text))
 
 
-#: A row of a table: its label, the placeholders that stand there line by line, and the one without whose value it is left out.
-Row = tuple[str, tuple[str, ...], str]
+#: A row of a table: its label, the placeholder that stands there, and the one without whose value it is left out.
+Row = tuple[str, str, str]
 
 
 def _table(title: str, rows: list[Row], sheet: Canvas, *, strong: str = "") -> RenderedBlock:
     """A heading line and rows of label and value, the row ``strong`` in bold; rows without a value are left out."""
     end = "left" if get_language_bidi() else "right"
     html, text = [], [title]
-    for label, values, needed in rows:
-        shown = f"<strong>{values[0]}</strong>" if values == (strong,) else "<br>".join(values)
+    for label, value, needed in rows:
+        shown = f"<strong>{value}</strong>" if value == strong else value
         html.append(
             placeholder_syntax.section(
                 needed,
@@ -217,7 +223,7 @@ def _table(title: str, rows: list[Row], sheet: Canvas, *, strong: str = "") -> R
                 f'word-break:break-word">{shown}</td></tr>',
             )
         )
-        text.append(placeholder_syntax.section(needed, f"\n{label}: " + "\n".join(values)))
+        text.append(placeholder_syntax.section(needed, f"\n{label}: {value}"))
     head = f'<div style="font-weight:600">{placeholder_syntax.to_html(title)}</div>'
     return RenderedBlock(
         f'<mj-text css-class="kw-ink kw-edge" padding="10px 32px 6px" align="{_start()}">{sheet.slot(head)}</mj-text>'
@@ -227,9 +233,8 @@ def _table(title: str, rows: list[Row], sheet: Canvas, *, strong: str = "") -> R
     )
 
 
-def _row(label: str, name: str, needed: str = "", *, more: str = "") -> Row:
-    values = (str(Token(name)), str(Token(more))) if more else (str(Token(name)),)
-    return label, values, needed or name
+def _row(label: str, name: str, needed: str = "") -> Row:
+    return label, str(Token(name)), needed or name
 
 
 def _order_details(value: Any, sheet: Canvas) -> RenderedBlock:
@@ -242,9 +247,9 @@ def _order_details(value: Any, sheet: Canvas) -> RenderedBlock:
         _row(pgettext("what was ordered", "What"), "order.lines"),
         _row(gettext("Price"), "order.list_price", "order.discount"),
         _row(gettext("Discount"), "order.discount"),
-        (pgettext("of an order", "Total"), (total,), "order.total"),
+        (pgettext("of an order", "Total"), total, "order.total"),
         _row(gettext("Payment method"), "order.method"),
-        _row(gettext("Seller"), "seller.name", more="seller.address"),
+        _row(gettext("Seller"), "seller.in_full"),
         _row(gettext("Tax number"), "seller.tax_number"),
         _row(gettext("Buyer"), "order.buyer"),
         _row(gettext("Terms of sale"), "order.terms"),
@@ -259,7 +264,7 @@ def _how_to_pay(value: Any, sheet: Canvas) -> RenderedBlock:
     account = _table(
         title,
         [
-            (gettext("Amount"), (amount,), "payment.amount"),
+            (gettext("Amount"), amount, "payment.amount"),
             _row(gettext("Account holder"), "payment.holder"),
             _row(gettext("Account number (IBAN)"), "payment.iban"),
             _row(pgettext("of a bank", "BIC"), "payment.bic"),
@@ -282,11 +287,13 @@ def _how_to_pay(value: Any, sheet: Canvas) -> RenderedBlock:
         )
     )
     please = gettext("Please write the reference on the transfer, so that we know that the money is yours.")
+    # The page of the order has the account, too, and leads to the other ways to pay.
+    see = _button({"label": gettext("See your order"), "where": "order"}, sheet)
     transfer = RenderedBlock(
         f'{account.mjml}<mj-text css-class="kw-ink kw-edge" padding="0 32px 8px" align="{_start()}">'
         f'{sheet.words(please)}</mj-text><mj-text css-class="kw-ink kw-edge" padding="4px 32px 12px" '
-        f'align="{_start()}">{picture}</mj-text>',
-        f"{account.text}\n\n{please}",
+        f'align="{_start()}">{picture}</mj-text>{see.mjml}',
+        f"{account.text}\n\n{please}\n\n{see.text}",
     )
     by_link = gettext("To be paid: %(amount)s. The price holds until %(until)s.") % {
         "amount": amount, "until": Token("payment.until"),
