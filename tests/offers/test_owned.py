@@ -283,7 +283,7 @@ def test_the_mail_to_the_address_says_it(client, page, bought, mailoutbox):
     mail, confirmation = sorted(mailoutbox, key=lambda each: the_order().number in each.subject)
     assert confirmation.to == ['"Ada Buyer" <ada@example.com>']
     assert (mail.to, mail.subject) == (['"Ada Buyer" <ada@example.com>'], "You have this already")
-    assert "You have all of this already: “Watercolour”. Here is the way in." in mail.body
+    assert "You have all of this already: “Watercolour”.\n\nHere is the way in:\n" in mail.body
     assert "http://localhost/course/" in mail.body
     assert "Mallory" not in mail.body
     link = next(word for word in mail.body.split() if "/resume/" in word)
