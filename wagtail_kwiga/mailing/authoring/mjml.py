@@ -65,6 +65,21 @@ def _start() -> str:
     return "right" if get_language_bidi() else "left"
 
 
+def _label_cell() -> str:
+    """The style of a label beside its value: the gap stands between the two, in either direction of writing."""
+    padding = "9px 0 9px 16px" if get_language_bidi() else "9px 16px 9px 0"
+    return f"padding:{padding};border-top:1px solid {styles.LINE};color:{styles.SOFT};vertical-align:top"
+
+
+def _value_cell() -> str:
+    """The style of the value: at the end of the line, and each line of it in the direction of its own first letter, so that an
+    address or an account number in Latin letters reads as it is written in an Arabic mail, too."""
+    where = "left;unicode-bidi:plaintext" if get_language_bidi() else "right"
+    return (
+        f"padding:9px 0;border-top:1px solid {styles.LINE};text-align:{where};vertical-align:top;word-break:break-word"
+    )
+
+
 def _heading(value: Any, sheet: Canvas) -> RenderedBlock:
     text = value["text"]
     tag, size = ("h2", 21) if sheet.headed else ("h1", 27)
@@ -183,10 +198,8 @@ def _order_summary(value: Any, sheet: Canvas) -> RenderedBlock:
         (pgettext("of an order", "Total"), Token("order.total")),
     ]
     html = "".join(
-        f'<tr class="kw-row"><td class="kw-soft" style="padding:9px 16px 9px 0;border-top:1px solid {styles.LINE};'
-        f'color:{styles.SOFT};vertical-align:top;white-space:nowrap">{placeholder_syntax.to_html(label)}</td>'
-        f'<td style="padding:9px 0;border-top:1px solid {styles.LINE};text-align:{"left" if get_language_bidi() else "right"};'
-        f'word-break:break-word">{token if label != rows[-1][0] else f"<strong>{token}</strong>"}</td></tr>'
+        f'<tr class="kw-row"><td class="kw-soft" style="{_label_cell()};white-space:nowrap">'
+        f'{placeholder_syntax.to_html(label)}</td><td style="{_value_cell()}">{token if label != rows[-1][0] else f"<strong>{token}</strong>"}</td></tr>'
         for label, token in rows
     )
     head = f'<div style="font-weight:600">{placeholder_syntax.to_html(title)}</div>'
@@ -209,18 +222,14 @@ Row = tuple[str, str, str]
 
 def _table(title: str, rows: list[Row], sheet: Canvas, *, strong: str = "") -> RenderedBlock:
     """A heading line and rows of label and value, the row ``strong`` in bold; rows without a value are left out."""
-    end = "left" if get_language_bidi() else "right"
     html, text = [], [title]
     for label, value, needed in rows:
         shown = f"<strong>{value}</strong>" if value == strong else value
         html.append(
             placeholder_syntax.section(
                 needed,
-                f'<tr class="kw-row kw-pair"><td class="kw-soft" style="padding:9px 16px 9px 0;border-top:1px solid '
-                f'{styles.LINE};color:{styles.SOFT};vertical-align:top;word-break:normal">'
-                f"{placeholder_syntax.to_html(label)}</td>"
-                f'<td style="padding:9px 0;border-top:1px solid {styles.LINE};text-align:{end};vertical-align:top;'
-                f'word-break:break-word">{shown}</td></tr>',
+                f'<tr class="kw-row kw-pair"><td class="kw-soft" style="{_label_cell()};word-break:normal">'
+                f'{placeholder_syntax.to_html(label)}</td><td style="{_value_cell()}">{shown}</td></tr>',
             )
         )
         text.append(placeholder_syntax.section(needed, f"\n{label}: {value}"))
