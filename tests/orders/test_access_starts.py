@@ -39,6 +39,10 @@ def test_what_has_opened_by_now_is_not_later():
     assert access_starts.later(line(start=Start.days_after(3)), START, after(days=3, seconds=-1)) == after(days=3)
 
 
+def test_what_opens_with_the_payment_is_open_on_a_machine_whose_clock_is_behind():
+    assert access_starts.later(line(), after(seconds=2), START) is None
+
+
 def test_terms_of_a_newer_version_say_nothing():
     assert access_starts.later(OrderLine(access_terms={"schema": 999}), START, START) is None
 

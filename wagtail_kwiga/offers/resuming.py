@@ -85,14 +85,17 @@ def is_promise_broken(resume: Resume, verdict: eligibility.Verdict | None, now: 
 
 def better_order(resume: Resume, now: dt.datetime) -> Order | None:
     """The order that whoever follows the link is led to instead of the page: the one of its purchase that stands, for the same
-    offer, at a better price than the page would show (promise 3). ``None`` where there is none, or the offer is not for sale.
+    offer, at a better price than the page would show (promise 3), or at any where the offer is not for sale any more. ``None``
+    where there is none.
 
     No query for a link about the order that stands, unless that is cheaper than the offer without any coupon.
     """
     order, offer = resume.order, resume.order.offer
-    if offer is None or selling.why_not_for_sale(offer, now):
+    if offer is None:
         return None
     standing = _standing(order, offer, now)
+    if selling.why_not_for_sale(offer, now):
+        return standing
     # A coupon makes nothing dearer: it is judged only where the normal price is not as good as what stands.
     if standing is None or not binding.is_better(standing.total, _today(order, offer, None, now)):
         return None

@@ -12,12 +12,13 @@ from wagtail_kwiga.orders.models import OrderLine
 
 def later(line: OrderLine, paid_at: dt.datetime, now: dt.datetime) -> dt.datetime | None:
     """When the access of ``line`` opens to somebody who has paid at ``paid_at``; ``None`` where that is not after ``now``, and
-    where a newer version of the software wrote its terms."""
+    where a newer version of the software wrote its terms. What opens with the payment is open, whatever clock of several wrote
+    that down."""
     try:
         opens = AccessTerms.from_json(line.access_terms).starts_at(paid_at)
     except KwigaError:
         return None
-    return opens if opens > now else None
+    return opens if opens > max(now, paid_at) else None
 
 
 def first_later(lines: Iterable[OrderLine], paid_at: dt.datetime, now: dt.datetime) -> dt.datetime | None:
