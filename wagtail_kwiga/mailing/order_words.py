@@ -177,7 +177,7 @@ def _opens_at(situation: Situation) -> dt.datetime | None:
 
 def _opens(situation: Situation) -> str:
     at = _opens_at(situation)
-    return gettext("It opens on %(moment)s.") % {"moment": _moment(at, situation)} if at else ""
+    return gettext("Your access opens on %(moment)s.") % {"moment": _moment(at, situation)} if at else ""
 
 
 def _is_open(situation: Situation) -> str:
@@ -223,7 +223,7 @@ TEXTS: tuple[OrderWords, ...] = (
     OrderWords(
         "access.opens",
         _("when it opens, where that is later than the order"),
-        _("It opens on Monday, March 15, 2027, 12:00 AM CET."),
+        _("Your access opens on Monday, March 15, 2027, 12:00 AM CET."),
         _opens,
     ),
     # Of our own blocks: the seller as a receipt needs it, and what decides about sections.

@@ -16,11 +16,12 @@ from wagtail_kwiga.catalogue.access_rules import Start
 from wagtail_kwiga.catalogue.terms import AccessTerms
 from wagtail_kwiga.mailing.authoring import builtin_mails
 from wagtail_kwiga.mailing.authoring.styles import CSS
+from wagtail_kwiga.offers import order_reminder
 
 pytestmark = pytest.mark.django_db
 
 WAY_IN = "/lessons/"
-OPENS = "It opens on Wednesday, March 10, 2027"
+OPENS = "Your access opens on Wednesday, March 10, 2027"
 
 
 @pytest.fixture(autouse=True)
@@ -84,7 +85,7 @@ def test_what_is_open_in_part_has_its_way_in(smtp, starts, amount):
     for part in (plain, html):
         assert "Here is the way in:" in part
         assert WAY_IN in part
-        assert "It opens on" not in part
+        assert "opens on" not in part
 
 
 def test_a_transfer_leads_to_the_page_of_the_order(smtp):
@@ -104,6 +105,19 @@ def test_heading_text_and_preview_line_do_not_repeat_each_other(name):
     texts = [str(block.value["text"]) for block in blocks if block.block_type == "text"]
     assert not any(f"<p>{heading}." in text for text in texts)
     assert preheader.rstrip(".") not in (subject, heading)
+
+
+def test_to_whoever_has_paid_a_part_the_mail_says_what_is_left(smtp):
+    """Beside a total that is paid in part, *the rest* alone had to be worked out."""
+    order = submit(make_offer())
+    sent(smtp)
+    books_receive(order, "50.00", now=START)
+    order_reminder.tell_the_buyer(order.pk, START)
+    (message,) = sent(smtp)
+    plain, html = parts(message)
+    assert "Still to be paid: €70.00." in plain
+    assert html.count("Still to be paid: €70.00.") == 2  # the preview line, and the text
+    assert "Total: €120.00" in plain
 
 
 def test_a_failed_payment_says_in_the_inbox_that_the_order_is_kept(smtp):

@@ -127,7 +127,7 @@ def _access_opened() -> Builtin:
 
 def _waiting_rest() -> Builtin:
     """To the buyer of an order paid in part, when somebody orders anew with that address."""
-    news = gettext("A part of your order is paid. Here is the link to pay the rest.")
+    news = gettext("A part of your order is paid. Still to be paid: %(amount)s.") % {"amount": Token("payment.amount")}
     return _waiting(news, Block("button", {"label": gettext("Pay the rest"), "where": "pay", "url": ""}))
 
 
