@@ -88,8 +88,8 @@ def test_pages_mails_and_the_order_page_agree(address):
 
     contact = make_contact()
     order = order_for(contact, make_offer(make_product(entry_url=address.replace("\x00", "\x01"))))
-    assert [way.url for way in offer_words.ways_in(order)] == [""]
-    assert [line.way_in for line in order_words._bought(order, paid=True)] == [""]
+    assert [way.url for way in offer_words.ways_in(order, START)] == [""]
+    assert [line.way_in for line in order_words._bought(order, START, paid=True)] == [""]
     built = build_context(["access_url"], replace(situation_for(contact, order=order)))[1]
     assert built == {
         "access_url": {"order": order.pk, "at": int(START.timestamp())}

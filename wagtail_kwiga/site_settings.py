@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from django.db import models
@@ -133,6 +134,23 @@ class KwigaSettings(BaseSiteSetting):
         app_label = "wagtail_kwiga"
         verbose_name = _("sales settings")
         verbose_name_plural = _("sales settings")
+
+    @property
+    def address_below_name(self) -> str:
+        """The postal address without the seller's name on top, for where that stands above it already."""
+        return address_below(self.seller_name, self.postal_footer)
+
+
+def address_below(name: str, address: str) -> str:
+    """``address`` without ``name`` at its beginning, where that is all of its first line, or stands before a comma.
+
+    Editors begin a postal address with the company, as its help text says; whoever shows the name above it shows it once.
+    Another name, such as the full one of the company, stays.
+    """
+    address = "\n".join(line.rstrip() for line in address.strip().splitlines())
+    if not (name := name.strip()):
+        return address
+    return re.sub(rf"\A{re.escape(name)}\s*(?:[,\n]|\Z)\s*", "", address, flags=re.IGNORECASE)
 
 
 def sales_settings(site: Site | int | None) -> KwigaSettings:

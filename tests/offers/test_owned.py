@@ -11,6 +11,7 @@ from tests.offers import making
 from tests.offers.making import BUYER, fields_of, fill_in, make_page, offer_of, order, text_of
 from tests.support import START, after
 from wagtail_kwiga import models as m
+from wagtail_kwiga.catalogue.access_rules import Start
 from wagtail_kwiga.catalogue.terms import AccessTerms
 from wagtail_kwiga.formatting.money import money_for_reader
 from wagtail_kwiga.mailing.sending import delivery
@@ -105,6 +106,27 @@ def test_the_reader_of_a_link_is_told_so(client, page, bought):
     sent = {**BUYER, "resume": token, "payment_method": "sandbox"}
     assert elsewhere.post(page.url, sent).status_code == 409
     assert m.Order.objects.count() == 1
+
+
+def test_the_reader_of_a_link_is_shown_into_nothing_that_opens_later(client, page, bought):
+    way_in_of(page)
+    bought.lines.update(access_terms=AccessTerms(start=Start.on("2027-03-10")).to_json())
+    shown = client.get(follow(Client(), bought))
+    assert "opens on March 10, 2027" in text_of(shown)
+    assert "/course/" not in shown.content.decode()
+    making.set_clock(after(days=30))
+    shown = client.get(follow(Client(), bought)).content.decode()
+    assert "opens on" not in shown
+    assert "/course/" in shown
+
+
+def test_the_reader_of_a_link_to_what_cost_nothing_is_not_told_that_it_is_paid(client, page):
+    page.price = 0
+    page.save_revision().publish()
+    order(client, page.url)
+    words = text_of(client.get(follow(Client(), the_order())))
+    assert "You have all of this already." in words
+    assert "paid" not in words
 
 
 def test_the_reader_of_an_old_link_about_another_plan_is_led_to_what_was_paid(client, page):
@@ -261,7 +283,7 @@ def test_the_mail_to_the_address_says_it(client, page, bought, mailoutbox):
     mail, confirmation = sorted(mailoutbox, key=lambda each: the_order().number in each.subject)
     assert confirmation.to == ['"Ada Buyer" <ada@example.com>']
     assert (mail.to, mail.subject) == (['"Ada Buyer" <ada@example.com>'], "You have this already")
-    assert "You have all of this already: “Watercolour”. Here is the way in." in mail.body
+    assert "You have all of this already: “Watercolour”.\n\nHere is the way in:\n" in mail.body
     assert "http://localhost/course/" in mail.body
     assert "Mallory" not in mail.body
     link = next(word for word in mail.body.split() if "/resume/" in word)

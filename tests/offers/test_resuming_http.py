@@ -220,13 +220,49 @@ def test_a_token_opens_nothing_on_another_offer(client, page, left):
     assert "ada@example.com" not in words
 
 
+WORKS = "The newest mail from us has a link that works."
+
+
 def test_an_offer_no_longer_sold_is_told_kindly(client, page, left):
     """Once the order does not bind any more; until then it leads to paying that (``test_standing_price``)."""
     page.unpublish()
-    m.Order.objects.update(price_holds_until=START)
+    making.set_clock(left.price_holds_until)
     response = client.get(left.link)
     assert response.status_code == 410
-    assert "no longer on sale" in text_of(response)
+    words = text_of(response)
+    assert "no longer on sale" in words
+    assert WORKS not in words  # there is none
+
+
+def test_of_an_order_that_nobody_knows_the_page_says_one_thing(client, left):
+    m.Contact.objects.filter(pk=left.contact_id).update(email="somebody.else@example.com")
+    response = client.get(left.link)
+    assert response.status_code == 410
+    words = text_of(response)
+    assert "We do not know any more what this link was about." in words
+    assert WORKS not in words
+
+
+@pytest.mark.parametrize("how", ["page unpublished", "sales over"])
+def test_what_was_ordered_can_be_paid_by_the_link_when_the_offer_is_sold_no_more(client, page, left, how):
+    """The price agreed binds, and the pay link of the same order takes the money: no link about it may end at a closed door."""
+    if how == "page unpublished":
+        page.unpublish()
+    else:
+        m.Offer.objects.update(sales_until=after(minutes=30))
+    response = client.get(left.link)
+    assert response.status_code == 302
+    words = text_of(client.get(response["Location"]))
+    assert "Your order still stands at the price agreed." in words
+    assert "Pay €120.00" in words
+
+
+def test_what_was_paid_is_shown_when_the_page_is_gone(client, page, left):
+    ledger.record_payment(order=left, amount=left.total_amount, method="bank", now=after(minutes=31))
+    page.unpublish()
+    response = client.get(left.link)
+    assert response.status_code == 302
+    assert "Paid. Thank you!" in text_of(client.get(response["Location"]))
 
 
 def test_the_link_leads_to_the_page_in_the_orders_language(client, page, left):

@@ -23,6 +23,8 @@ from tests.payments.shop import (
 from tests.payments.test_providers import SANDBOX
 from tests.support import START, after, make_contact, make_coupon, make_offer, make_product
 from wagtail_kwiga import models as m
+from wagtail_kwiga.catalogue.access_rules import Start
+from wagtail_kwiga.catalogue.terms import AccessTerms
 from wagtail_kwiga.mailing import suppression
 from wagtail_kwiga.orders import links, transitions
 from wagtail_kwiga.payments import ledger
@@ -193,7 +195,55 @@ def test_the_order_page_costs_a_fixed_number_of_queries(client, django_assert_ma
         client.get(path)
 
 
+def opening_on(day: str, order: m.Order) -> m.Order:
+    """``order`` with a way in that opens on ``day``."""
+    terms = AccessTerms(start=Start.on(day)).to_json()
+    order.lines.update(access_terms=terms)
+    m.Product.objects.update(entry_url="/course/")
+    return order
+
+
+def test_what_opens_later_says_when_and_shows_nobody_in(client, order):
+    opening_on("2027-03-10", order)
+    attempt = new_attempt(order)
+    tell(attempt, amount=10200)
+    for path in (order_path(order), return_path(attempt)):
+        page = text(client.get(path))
+        assert "“Course” opens on" in page.replace(order.lines.get().title, "Course")
+        assert "March 10, 2027" in page
+        assert "/course/" not in page
+    clock.put(dt.datetime(2027, 3, 10, tzinfo=dt.UTC))
+    page = text(client.get(order_path(order)))
+    assert "opens on" not in page
+    assert "/course/" in page
+
+
+def test_an_order_that_costs_nothing_was_not_paid(client):
+    order = new_order(amount="0")
+    ledger.complete_free(order, START)
+    page = text(client.get(order_path(order)))
+    assert "<h1>It is yours</h1>" in page
+    assert "There is nothing to pay." in page
+    assert "Paid" not in page
+    assert "settled" not in page
+
+
 # --- coming back
+
+
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [
+        ("declined", "Your bank declined the payment. Nothing was charged"),
+        ("cancelled_by_buyer", "The payment was cancelled. Nothing was charged"),
+        ("expired", "The time to pay was over. Nothing was charged"),
+        ("unknown", '<p class="kwiga-lead">Nothing was charged'),
+    ],
+)
+def test_a_payment_that_came_to_nothing_says_why(client, order, code, words):
+    attempt = new_attempt(order)
+    tell(attempt, "failed", failure=code)
+    assert words in text(client.get(return_path(attempt)))
 
 
 def test_coming_back_proves_nothing(client, order):
@@ -259,3 +309,12 @@ def test_a_deadline_is_told_with_its_zone(client, order):
     local = order.price_holds_until.astimezone(dt.timezone(dt.timedelta(hours=1)))
     assert f'datetime="{local.isoformat(timespec="seconds")}"' in page
     assert "CET</time>" in page
+
+
+def test_the_foot_of_a_page_names_the_seller_once(client, order):
+    bank_data(seller_name="Riverside Studio", postal_footer="Riverside Studio\r\n1 Mill Lane")
+    page = text(client.get(order_path(order)))
+    foot = page[page.index("<footer") :]
+    assert "Sold by Riverside Studio" in foot
+    assert foot.count("Riverside Studio") == 1
+    assert "1 Mill Lane" in foot

@@ -19,27 +19,19 @@ from wagtail_kwiga.exceptions import KwigaError
 from wagtail_kwiga.formatting import instants
 from wagtail_kwiga.formatting.money import format_money
 from wagtail_kwiga.legal_texts.models import LegalText
+from wagtail_kwiga.orders import access_starts
 from wagtail_kwiga.orders.models import Order, OrderLine
 from wagtail_kwiga.payments import registry
+from wagtail_kwiga.payments.labels import FAILURES_FOR_BUYERS
 from wagtail_kwiga.payments.statuses import FailureCode
 from wagtail_kwiga.pricing.money import Money
+from wagtail_kwiga.site_settings import address_below
 
 if TYPE_CHECKING:
     from wagtail_kwiga.mailing.placeholders import Situation
 
-#: What a buyer reads about a payment that came to nothing. Of one without a reason nothing is said.
-FAILURES: dict[FailureCode, Any] = {
-    FailureCode.DECLINED: _("Your bank declined the payment."),
-    FailureCode.INSUFFICIENT_FUNDS: _("Your bank says that there was not enough money in the account."),
-    FailureCode.EXPIRED_CARD: _("The card has expired."),
-    FailureCode.CANCELLED_BY_BUYER: _("The payment was cancelled."),
-    FailureCode.AUTHENTICATION_FAILED: _("Your bank could not make sure that it was you."),
-    FailureCode.EXPIRED: _("The time to pay was over."),
-    FailureCode.TECHNICAL: _("There was a technical fault at the payment service."),
-    FailureCode.UNKNOWN: "",
-}
 #: Placeholders whose values are read from the lines of the order.
-OF_LINES = frozenset({"order.lines", "access_url"})
+OF_LINES = frozenset({"order.lines", "access_url", "access.opens", "access.is_open"})
 #: The placeholder that is read from the text that was agreed to.
 OF_TERMS = "order.terms"
 
@@ -132,6 +124,12 @@ def is_address(terms: LegalText) -> bool:
     return not terms.title and "://" in terms.text and len(terms.text.split()) == 1
 
 
+def _seller(situation: Situation) -> str:
+    """The seller with the address, each once."""
+    by = situation.sender
+    return "\n".join(part for part in (by.seller_name, address_below(by.seller_name, by.postal_footer)) if part)
+
+
 def _transfer(attribute: str) -> Callable[[Situation], str]:
     return lambda situation: str(getattr(situation.transfer, attribute)) if situation.transfer else ""
 
@@ -155,7 +153,7 @@ def _by_link(situation: Situation) -> str:
 
 
 def _failure(situation: Situation) -> str:
-    return str(FAILURES[FailureCode(situation.failure)]) if situation.failure else ""
+    return str(FAILURES_FOR_BUYERS[FailureCode(situation.failure)]) if situation.failure else ""
 
 
 def _opened(situation: Situation) -> str:
@@ -166,6 +164,24 @@ def _opened(situation: Situation) -> str:
         if len(situation.opened) > 1 and one.way_in and situation.order is None:
             told.append(one.way_in)
     return "\n".join(told)
+
+
+def _opens_at(situation: Situation) -> dt.datetime | None:
+    """When the first of what is ordered opens, where nothing has opened yet to somebody who has paid by now."""
+    order = situation.order
+    if order is None or order.pk is None or situation.opened:
+        return None
+    lines = order.lines.all()
+    return access_starts.first_later(lines, order.paid_at or situation.now, situation.now)
+
+
+def _opens(situation: Situation) -> str:
+    at = _opens_at(situation)
+    return gettext("Your access opens on %(moment)s.") % {"moment": _moment(at, situation)} if at else ""
+
+
+def _is_open(situation: Situation) -> str:
+    return "" if _opens_at(situation) else "1"
 
 
 #: All of them, in the order in which editors read them.
@@ -189,7 +205,7 @@ TEXTS: tuple[OrderWords, ...] = (
     ),
     OrderWords(
         "order.paid", _("when it was paid"), "Monday, March 1, 2027, 1:35 PM CET",
-        _of_order(lambda order, s: _moment(order.paid_at, s)),
+        _of_order(lambda order, s: _moment(order.paid_at, s) if order.total_amount else ""),
     ),
     OrderWords("order.method", _("payment method"), _("Bank transfer"), _of_order(_method)),
     OrderWords("order.buyer", _("name and address of the buyer"), "Ada Lovelace, ada@example.com", _of_order(_buyer), lines=True),
@@ -204,7 +220,15 @@ TEXTS: tuple[OrderWords, ...] = (
     OrderWords("payment.reference", _("reference, for a bank transfer"), "K7M3-C9XR", _transfer("reference")),
     OrderWords("payment.failure", _("why a payment failed"), _("Your bank declined the payment."), _failure),
     OrderWords("access.opened", _("what has opened, and until when"), _("Watercolour for beginners"), _opened, lines=True),
-    # They decide about sections of our own blocks.
+    OrderWords(
+        "access.opens",
+        _("when it opens, where that is later than the order"),
+        _("Your access opens on Monday, March 15, 2027, 12:00 AM CET."),
+        _opens,
+    ),
+    # Of our own blocks: the seller as a receipt needs it, and what decides about sections.
+    OrderWords("seller.in_full", "", "", _seller, lines=True, internal=True),
+    OrderWords("access.is_open", "", "", _is_open, internal=True),
     OrderWords("payment.by_transfer", "", "", lambda s: "1" if s.transfer else "", internal=True),
     OrderWords("payment.by_link", "", "", _by_link, internal=True),
     OrderWords("payment.code", "", "", lambda s: "1" if s.has_transfer_code else "", internal=True),

@@ -156,7 +156,7 @@ class Visit:
             return None
         order = self.resume.order
         if order.purchase.paid_at is not None and (paid := purchases.paid_order(order.purchase_id)):
-            return presentation.ways_in(paid)
+            return presentation.ways_in(paid, self.now)
         granted = AccessGrant.objects.filter(
             contact_id=order.contact_id, product_id__in=[sold.product_id for sold in self.terms.products]
         )

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from wagtail_kwiga import web_addresses
 from wagtail_kwiga.catalogue import terms_text
 from wagtail_kwiga.catalogue.models import Product
+from wagtail_kwiga.orders import access_starts
 
 if TYPE_CHECKING:
     from wagtail_kwiga.catalogue.terms import OfferTerms
@@ -24,10 +26,12 @@ class Sold:
 
 @dataclass(frozen=True)
 class WayIn:
-    """Where a buyer goes; ``url`` is empty where the product has no address that may be followed."""
+    """Where a buyer goes; ``url`` is empty where the product has no address that may be followed, and where its access opens
+    only at ``opens_at``."""
 
     title: str
     url: str
+    opens_at: dt.datetime | None = None
 
 
 def products(terms: OfferTerms) -> list[Sold]:
@@ -35,10 +39,13 @@ def products(terms: OfferTerms) -> list[Sold]:
     return [Sold(row.title, terms_text.access_in_words(row.access)) for row in terms.products]
 
 
-def ways_in(order: Order) -> list[WayIn]:
-    """Where the buyer of ``order`` goes now, product by product. One query."""
-    lines = order.lines.select_related("product")
-    return [WayIn(line.title, web_addresses.destination(line.product.entry_url)) for line in lines]
+def ways_in(order: Order, now: dt.datetime) -> list[WayIn]:
+    """Where the buyer of ``order``, which is paid, goes now, product by product. One query."""
+    ways = []
+    for line in order.lines.select_related("product"):
+        opens_at = access_starts.later(line, order.paid_at or now, now)
+        ways.append(WayIn(line.title, "" if opens_at else web_addresses.destination(line.product.entry_url), opens_at))
+    return ways
 
 
 def ways_into(terms: OfferTerms) -> list[WayIn]:

@@ -17,7 +17,7 @@ from wagtail_kwiga import conf
 from wagtail_kwiga.catalogue.models import Offer
 from wagtail_kwiga.exceptions import BadToken
 from wagtail_kwiga.offers import publishing, resuming
-from wagtail_kwiga.orders import links
+from wagtail_kwiga.orders import links, purchases
 from wagtail_kwiga.payments import pages
 from wagtail_kwiga.payments import views as payment_views
 
@@ -25,8 +25,9 @@ from wagtail_kwiga.payments import views as payment_views
 @pages.private
 @require_safe
 def resume(request: HttpRequest, token: str) -> HttpResponse:
-    """Back to the offer at the form, or on to paying the order that stands where that is cheaper. Only a redirect: what the link
-    may show, the page decides each time it is opened."""
+    """Back to the offer at the form, or on to paying the order that stands where that is cheaper or the offer is not for sale any
+    more; to the order that is paid where the offer has no page. Only a redirect: what the link may show, the page decides each
+    time it is opened."""
     now = conf.now()
     resumed = resuming.read(token, now)
     if (better := resuming.better_order(resumed, now)) is not None:
@@ -35,6 +36,9 @@ def resume(request: HttpRequest, token: str) -> HttpResponse:
     page = publishing.page_for(order.offer, order.language, order.site) if order.offer else None
     address = page.get_url(request) if page is not None else None
     if not address:
+        paid = purchases.paid_order(order.purchase_id) if order.purchase.paid_at is not None else None
+        if paid is not None:
+            return HttpResponseRedirect(links.from_here(request, links.order_url(paid, now)))
         raise BadToken(_("What this link leads to is no longer on sale."), code="gone")
     return HttpResponseRedirect(f"{address}?{urlencode({'resume': token})}#order")
 

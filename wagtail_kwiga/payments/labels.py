@@ -24,6 +24,17 @@ FAILURE_LABELS: dict[FailureCode, Any] = {
     FailureCode.TECHNICAL: _("a technical fault at the provider"),
     FailureCode.UNKNOWN: _("no reason given"),
 }
+#: What a buyer reads about a payment that came to nothing, on pages and in mails. Of one without a reason nothing is said.
+FAILURES_FOR_BUYERS: dict[FailureCode, Any] = {
+    FailureCode.DECLINED: _("Your bank declined the payment."),
+    FailureCode.INSUFFICIENT_FUNDS: _("Your bank says that there was not enough money in the account."),
+    FailureCode.EXPIRED_CARD: _("The card has expired."),
+    FailureCode.CANCELLED_BY_BUYER: _("The payment was cancelled."),
+    FailureCode.AUTHENTICATION_FAILED: _("Your bank could not make sure that it was you."),
+    FailureCode.EXPIRED: _("The time to pay was over."),
+    FailureCode.TECHNICAL: _("There was a technical fault at the payment service."),
+    FailureCode.UNKNOWN: "",
+}
 
 # Plain strings: what stands in a migration must not need this module.
 EVENT_KIND_CHOICES = [(kind.value, label) for kind, label in EVENT_KIND_LABELS.items()]

@@ -72,5 +72,6 @@ def _link_fault(request: HttpRequest, fault: BadToken) -> HttpResponse:
     with speaking(language or ""):
         heading = _("This link is no longer good") if gone else _("This link is not complete")
         message = _("This link has expired.") if fault.code == "expired_token" else fault.message
-        context = {"kwiga_title": heading, "heading": heading, "message": message}
+        # What is gone, no other link leads to; the message says all that there is to say.
+        context = {"kwiga_title": heading, "heading": heading, "message": message, "is_gone": fault.code == "gone"}
         return page(request, "link_fault", context, site_id=site_id, status=410 if gone else 404)

@@ -16,13 +16,14 @@ from wagtail_kwiga.catalogue import selling, terms_text
 from wagtail_kwiga.catalogue.terms import AccessTerms
 from wagtail_kwiga.exceptions import KwigaError, PaymentRefused
 from wagtail_kwiga.formatting.money import money_for_reader
-from wagtail_kwiga.orders import links, purchases
+from wagtail_kwiga.orders import access_starts, links, purchases
 from wagtail_kwiga.orders.models import Order, OrderLine
 from wagtail_kwiga.orders.statuses import CLOSED_UNPAID, PAYABLE, PaymentKind, Status
 from wagtail_kwiga.payments import attempts, registry, schedule
+from wagtail_kwiga.payments.labels import FAILURES_FOR_BUYERS
 from wagtail_kwiga.payments.models import PaymentAttempt
 from wagtail_kwiga.payments.provider import Instructions
-from wagtail_kwiga.payments.statuses import PaymentState
+from wagtail_kwiga.payments.statuses import FailureCode, PaymentState
 from wagtail_kwiga.pricing.money import Money
 
 State = PaymentAttempt.State
@@ -30,11 +31,13 @@ State = PaymentAttempt.State
 
 @dataclass(frozen=True)
 class Bought:
-    """One line of an order as the buyer sees it, with its access in words; ``way_in`` is an address, or empty."""
+    """One line of an order as the buyer sees it, with its access in words; ``way_in`` is an address, or empty, also where its
+    access opens only at ``opens_at``."""
 
     title: str
     access: tuple[str, ...] = ()
     way_in: str = ""
+    opens_at: dt.datetime | None = None
 
 
 #: How an order stands: the heading and one sentence. Word for word what a worried buyer wants to know first.
@@ -139,6 +142,8 @@ def order(order: Order, now: dt.datetime) -> dict[str, Any]:
     paid = _paid_instead(order) if status in CLOSED_UNPAID else None
     if paid is not None:
         heading, sentence = _("You have it"), _("This purchase was paid with another order of yours.")
+    if status == Status.PAID and not order.total_amount:
+        heading, sentence = _("It is yours"), _("There is nothing to pay.")
     if status == Status.REFUNDED and attempts.is_owed_again(order):
         heading = _("The payment was taken back")
         sentence = _("The bank has taken the money back, so nothing is paid any more. You can pay again.")
@@ -155,7 +160,7 @@ def order(order: Order, now: dt.datetime) -> dict[str, Any]:
         "notes": [words for note in _notes if (words := note(order))],
         "is_paid": status == Status.PAID,
         "is_open": is_open,
-        "bought": _bought(order, paid=status == Status.PAID),
+        "bought": _bought(order, now, paid=status == Status.PAID),
         "instructions": instructions,
         "continue_url": _continue_url(order, attempt) if status == Status.PROCESSING else "",
         "pay_url": pay_url if instructions is None or _is_offered_another_method(order) else "",
@@ -182,8 +187,16 @@ def come_back(order: Order, attempt: PaymentAttempt | None, now: dt.datetime) ->
         "under_way": attempt is not None and attempt.state == State.PENDING,
         "order_url": links.order_url(order, now),
         "pay_url": _pay_url(order, now),
-        "bought": _bought(order, paid=outcome == "paid"),
+        "bought": _bought(order, now, paid=outcome == "paid"),
+        "failure": _failure(attempt),
     }
+
+
+def _failure(attempt: PaymentAttempt | None) -> Promise | str:
+    """Why the payment came to nothing, for its buyer; empty where nobody knows."""
+    code = attempt.failure_code if attempt is not None else ""
+    words: Promise | str = FAILURES_FOR_BUYERS[FailureCode(code)] if code else ""
+    return words
 
 
 def changes(earlier: Order, order: Order) -> list[str]:
@@ -248,16 +261,15 @@ def _other_url(order: Order, other: Order | None, now: dt.datetime) -> str:
     return links.order_url(other, now) if other is not None and other.pk != order.pk else ""
 
 
-def _bought(order: Order, *, paid: bool) -> list[Bought]:
+def _bought(order: Order, now: dt.datetime, *, paid: bool) -> list[Bought]:
     root = links.site_root(order.site_id) if paid else ""
-    return [
-        Bought(
-            line.title,
-            _access(line),
-            web_addresses.destination(line.product.entry_url, site_root=root) if paid else "",
-        )
-        for line in order.lines.select_related("product")
-    ]
+    bought = []
+    for line in order.lines.select_related("product"):
+        opens_at = access_starts.later(line, order.paid_at or now, now) if paid else None
+        is_open = paid and opens_at is None
+        way_in = web_addresses.destination(line.product.entry_url, site_root=root) if is_open else ""
+        bought.append(Bought(line.title, _access(line), way_in, opens_at))
+    return bought
 
 
 def _access(line: OrderLine) -> tuple[str, ...]:

@@ -16,7 +16,7 @@ from wagtail.images.tests.utils import get_test_image_file
 from tests.mailing.making import RECOVERY
 from wagtail_kwiga.exceptions import TemplateFault
 from wagtail_kwiga.mailing import placeholder_syntax, placeholders, references, rendering
-from wagtail_kwiga.mailing.authoring import compiling, mjml
+from wagtail_kwiga.mailing.authoring import compiling, mjml, versions
 from wagtail_kwiga.mailing.authoring.builtin_mails import Rich
 from wagtail_kwiga.mailing.authoring.compiling import Block, compile_mail
 
@@ -191,6 +191,15 @@ def test_a_language_from_right_to_left():
     assert "direction:ltr" not in html.replace(" ", "")  # MJML's own default, for every column
     english = filled(language="en").html.replace(" ", "")
     assert "direction:ltr" in english and "direction:rtl" not in english
+
+
+@pytest.mark.parametrize("name", ["receipt", "payment_failed"])
+def test_labels_and_values_keep_their_distance_in_either_direction(name):
+    """The gap stood at the outer edge of an Arabic mail, where label and value ran into each other."""
+    english, arabic = (versions.compiled_builtin(name, language).html for language in ("en", "ar"))
+    assert "padding:9px 16px 9px 0" in english and "padding:9px 0 9px 16px" not in english
+    assert "padding:9px 0 9px 16px" in arabic and "padding:9px 16px 9px 0" not in arabic
+    assert "unicode-bidi:plaintext" in arabic and "unicode-bidi" not in english
 
 
 def test_the_packages_own_words_speak_the_language_of_the_mail(settings):

@@ -141,6 +141,7 @@ def test_the_receipt(language):
     assert set(version.placeholders) == {
         "access_url", "order.number", "order.total", "order.lines", "order.list_price", "order.discount", "order.placed",
         "order.paid", "order.method", "order.buyer", "order.terms", "seller.name", "seller.address", "seller.tax_number",
+        "seller.in_full", "access.opens", "access.is_open",
     }  # fmt: skip
     assert versions.builtin("receipt", language) == version
     situation = situation_for(language=language)

@@ -9,9 +9,9 @@ from tests.mailing.sending.test_order_mails import mail_about, parts, sent
 from tests.payments.shop import new_attempt, new_order, tell
 from tests.support import after
 from wagtail_kwiga import models as m
-from wagtail_kwiga.mailing.order_words import FAILURES
 from wagtail_kwiga.mailing.sending import delivery
 from wagtail_kwiga.orders import transitions
+from wagtail_kwiga.payments.labels import FAILURES_FOR_BUYERS
 from wagtail_kwiga.payments.statuses import FailureCode
 
 pytestmark = pytest.mark.django_db
@@ -70,7 +70,7 @@ def test_a_failed_payment_is_told_with_its_reason_and_the_way_to_pay_again(smtp,
 
 @pytest.mark.parametrize("code", list(FailureCode))
 def test_every_reason_has_words_of_ours_or_none(code):
-    assert code in FAILURES
+    assert code in FAILURES_FOR_BUYERS
 
 
 def test_without_a_reason_the_mail_says_so(smtp, order):

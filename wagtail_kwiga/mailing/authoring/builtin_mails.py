@@ -45,13 +45,13 @@ def _order_received() -> Builtin:
 
 def _receipt() -> Builtin:
     """What was bought, for how much, from whom, on which terms, and the way in."""
-    arrived = gettext("Your order is complete. Here is your receipt, and the way in.")
+    arrived = gettext("Your order is complete. Here is your receipt.")
     return (
         gettext("Your order %(number)s: thank you") % {"number": "{{ order.number }}"},
         arrived,
         [
             Block("heading", {"text": gettext("Thank you for your order")}),
-            Block("text", {"text": Rich(f"<p>{arrived}</p>")}),
+            Block("text", {"text": Rich(f"<p>{arrived}</p><p>{_way_in()}</p>")}),
             Block("button", {"label": gettext("Open what you bought"), "where": "access", "url": ""}),
             Block("order_details", {"title": gettext("Your receipt")}),
             Block("text", {"text": Rich("<p>" + gettext("Please keep this mail as your receipt.") + "</p>")}),
@@ -61,13 +61,12 @@ def _receipt() -> Builtin:
 
 def _free() -> Builtin:
     """The one mail about an order that costs nothing."""
-    news = gettext("It is yours. Here is the way in.")
     return (
         gettext("Your order %(number)s: thank you") % {"number": "{{ order.number }}"},
-        news,
+        gettext("It is yours, and there is nothing to pay."),
         [
             Block("heading", {"text": gettext("It is yours")}),
-            Block("text", {"text": Rich(f"<p>{news}</p>")}),
+            Block("text", {"text": Rich(f"<p>{_way_in()}</p>")}),
             Block("button", {"label": gettext("Open it"), "where": "access", "url": ""}),
             Block("order_details", {"title": ""}),
             Block("text", {"text": Rich("<p>" + gettext("Please keep this mail.") + "</p>")}),
@@ -75,9 +74,14 @@ def _free() -> Builtin:
     )
 
 
+def _way_in() -> str:
+    """The words above the button that opens what was ordered, or when it will be open."""
+    return str(Token("access.opens", gettext("Here is the way in:")))
+
+
 def _payment_waiting() -> Builtin:
     """A payment has begun, and the payment service or the bank has not confirmed it yet."""
-    news = gettext("Your payment is under way. The bank has not confirmed it yet.")
+    news = gettext("The bank has not confirmed it yet.")
     calm = gettext("You need not do anything, and please do not pay again. We will write to you when it has arrived.")
     return (
         gettext("Your payment for “%(title)s” is under way") % {"title": "{{ order.title }}"},
@@ -93,12 +97,11 @@ def _payment_waiting() -> Builtin:
 
 def _payment_failed() -> Builtin:
     """A payment came to nothing."""
-    news = gettext("Your payment did not go through.")
     failure = str(Token("payment.failure", gettext("No reason was given.")))
     kept = gettext("Your order is kept for you. You can pay again, also in another way.")
     return (
         gettext("Your payment for “%(title)s” did not go through") % {"title": "{{ order.title }}"},
-        news,
+        kept,
         [
             Block("heading", {"text": gettext("Your payment did not go through")}),
             Block("text", {"text": Rich(f"<p>{failure}</p><p>{kept}</p>")}),
@@ -124,7 +127,7 @@ def _access_opened() -> Builtin:
 
 def _waiting_rest() -> Builtin:
     """To the buyer of an order paid in part, when somebody orders anew with that address."""
-    news = gettext("A part of your order is paid. Here is the link to pay the rest.")
+    news = gettext("A part of your order is paid. Still to be paid: %(amount)s.") % {"amount": Token("payment.amount")}
     return _waiting(news, Block("button", {"label": gettext("Pay the rest"), "where": "pay", "url": ""}))
 
 
@@ -161,7 +164,7 @@ def _waiting(news: str, button: Block) -> Builtin:
 def _already_owned() -> Builtin:
     """To the owner of something, when somebody orders it anew with that address."""
     title = {"title": "{{ order.title }}"}
-    news = gettext("You have all of this already: “%(title)s”. Here is the way in.") % title
+    news = gettext("You have all of this already: “%(title)s”.") % title
     why = gettext(
         "You get this mail because somebody has just ordered it with your e-mail address. "
         "If it was not you, or you only looked for the way in, you need not do anything."
@@ -172,7 +175,7 @@ def _already_owned() -> Builtin:
         news,
         [
             Block("heading", {"text": gettext("You have this already")}),
-            Block("text", {"text": Rich(f"<p>{news}</p>")}),
+            Block("text", {"text": Rich(f"<p>{news}</p><p>{_way_in()}</p>")}),
             Block("button", {"label": gettext("Open what you bought"), "where": "access", "url": ""}),
             Block("text", {"text": Rich(f"<p>{why}</p><p>{more}</p>")}),
             Block("button", {"label": gettext("Order once more"), "where": "resume", "url": ""}),

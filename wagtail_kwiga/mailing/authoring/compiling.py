@@ -17,7 +17,7 @@ from wagtail_kwiga.mailing.classification import Kind
 from wagtail_kwiga.mailing.placeholder_syntax import Token
 
 #: Raise it whenever the same blocks become another mail, so that stored versions are compiled anew.
-COMPILER = 2
+COMPILER = 3
 #: Gmail cuts a mail at about 102 kB, and with it the way to unsubscribe.
 MAX_BYTES = 90_000
 

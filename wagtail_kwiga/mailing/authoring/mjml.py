@@ -65,6 +65,21 @@ def _start() -> str:
     return "right" if get_language_bidi() else "left"
 
 
+def _label_cell() -> str:
+    """The style of a label beside its value: the gap stands between the two, in either direction of writing."""
+    padding = "9px 0 9px 16px" if get_language_bidi() else "9px 16px 9px 0"
+    return f"padding:{padding};border-top:1px solid {styles.LINE};color:{styles.SOFT};vertical-align:top"
+
+
+def _value_cell() -> str:
+    """The style of the value: at the end of the line, and each line of it in the direction of its own first letter, so that an
+    address or an account number in Latin letters reads as it is written in an Arabic mail, too."""
+    where = "left;unicode-bidi:plaintext" if get_language_bidi() else "right"
+    return (
+        f"padding:9px 0;border-top:1px solid {styles.LINE};text-align:{where};vertical-align:top;word-break:break-word"
+    )
+
+
 def _heading(value: Any, sheet: Canvas) -> RenderedBlock:
     text = value["text"]
     tag, size = ("h2", 21) if sheet.headed else ("h1", 27)
@@ -111,10 +126,16 @@ TRANSFER_CODE = "kwiga-transfer-code"
 
 
 def _button(value: Any, sheet: Canvas) -> RenderedBlock:
+    button = _one_button(value, sheet)
+    # Nobody is shown into what opens later (``{{ access.opens }}`` says when).
+    return _optional("access.is_open", button, sheet) if value["where"] == "access" else button
+
+
+def _one_button(value: Any, sheet: Canvas) -> RenderedBlock:
     label = value["label"]
     name = classification.BUTTONS.get(value["where"])
     if value.get("optional") and name:  # of our own mails: without an address there is no button
-        return _optional(name, _button({**value, "optional": False}, sheet), sheet)
+        return _optional(name, _one_button({**value, "optional": False}, sheet), sheet)
     if name:
         href, url = sheet.url(name), str(Token(name))
     else:
@@ -177,10 +198,8 @@ def _order_summary(value: Any, sheet: Canvas) -> RenderedBlock:
         (pgettext("of an order", "Total"), Token("order.total")),
     ]
     html = "".join(
-        f'<tr class="kw-row"><td class="kw-soft" style="padding:9px 16px 9px 0;border-top:1px solid {styles.LINE};'
-        f'color:{styles.SOFT};vertical-align:top;white-space:nowrap">{placeholder_syntax.to_html(label)}</td>'
-        f'<td style="padding:9px 0;border-top:1px solid {styles.LINE};text-align:{"left" if get_language_bidi() else "right"};'
-        f'word-break:break-word">{token if label != rows[-1][0] else f"<strong>{token}</strong>"}</td></tr>'
+        f'<tr class="kw-row"><td class="kw-soft" style="{_label_cell()};white-space:nowrap">'
+        f'{placeholder_syntax.to_html(label)}</td><td style="{_value_cell()}">{token if label != rows[-1][0] else f"<strong>{token}</strong>"}</td></tr>'
         for label, token in rows
     )
     head = f'<div style="font-weight:600">{placeholder_syntax.to_html(title)}</div>'
@@ -197,27 +216,23 @@ def _optional(name: str, block: RenderedBlock, sheet: Canvas) -> RenderedBlock:
     return RenderedBlock(f"{begin}{block.mjml}{end}", placeholder_syntax.section(name, block.text))
 
 
-#: A row of a table: its label, the placeholders that stand there line by line, and the one without whose value it is left out.
-Row = tuple[str, tuple[str, ...], str]
+#: A row of a table: its label, the placeholder that stands there, and the one without whose value it is left out.
+Row = tuple[str, str, str]
 
 
 def _table(title: str, rows: list[Row], sheet: Canvas, *, strong: str = "") -> RenderedBlock:
     """A heading line and rows of label and value, the row ``strong`` in bold; rows without a value are left out."""
-    end = "left" if get_language_bidi() else "right"
     html, text = [], [title]
-    for label, values, needed in rows:
-        shown = f"<strong>{values[0]}</strong>" if values == (strong,) else "<br>".join(values)
+    for label, value, needed in rows:
+        shown = f"<strong>{value}</strong>" if value == strong else value
         html.append(
             placeholder_syntax.section(
                 needed,
-                f'<tr class="kw-row kw-pair"><td class="kw-soft" style="padding:9px 16px 9px 0;border-top:1px solid '
-                f'{styles.LINE};color:{styles.SOFT};vertical-align:top;word-break:normal">'
-                f"{placeholder_syntax.to_html(label)}</td>"
-                f'<td style="padding:9px 0;border-top:1px solid {styles.LINE};text-align:{end};vertical-align:top;'
-                f'word-break:break-word">{shown}</td></tr>',
+                f'<tr class="kw-row kw-pair"><td class="kw-soft" style="{_label_cell()};word-break:normal">'
+                f'{placeholder_syntax.to_html(label)}</td><td style="{_value_cell()}">{shown}</td></tr>',
             )
         )
-        text.append(placeholder_syntax.section(needed, f"\n{label}: " + "\n".join(values)))
+        text.append(placeholder_syntax.section(needed, f"\n{label}: {value}"))
     head = f'<div style="font-weight:600">{placeholder_syntax.to_html(title)}</div>'
     return RenderedBlock(
         f'<mj-text css-class="kw-ink kw-edge" padding="10px 32px 6px" align="{_start()}">{sheet.slot(head)}</mj-text>'
@@ -227,9 +242,8 @@ def _table(title: str, rows: list[Row], sheet: Canvas, *, strong: str = "") -> R
     )
 
 
-def _row(label: str, name: str, needed: str = "", *, more: str = "") -> Row:
-    values = (str(Token(name)), str(Token(more))) if more else (str(Token(name)),)
-    return label, values, needed or name
+def _row(label: str, name: str, needed: str = "") -> Row:
+    return label, str(Token(name)), needed or name
 
 
 def _order_details(value: Any, sheet: Canvas) -> RenderedBlock:
@@ -242,9 +256,9 @@ def _order_details(value: Any, sheet: Canvas) -> RenderedBlock:
         _row(pgettext("what was ordered", "What"), "order.lines"),
         _row(gettext("Price"), "order.list_price", "order.discount"),
         _row(gettext("Discount"), "order.discount"),
-        (pgettext("of an order", "Total"), (total,), "order.total"),
+        (pgettext("of an order", "Total"), total, "order.total"),
         _row(gettext("Payment method"), "order.method"),
-        _row(gettext("Seller"), "seller.name", more="seller.address"),
+        _row(gettext("Seller"), "seller.in_full"),
         _row(gettext("Tax number"), "seller.tax_number"),
         _row(gettext("Buyer"), "order.buyer"),
         _row(gettext("Terms of sale"), "order.terms"),
@@ -259,7 +273,7 @@ def _how_to_pay(value: Any, sheet: Canvas) -> RenderedBlock:
     account = _table(
         title,
         [
-            (gettext("Amount"), (amount,), "payment.amount"),
+            (gettext("Amount"), amount, "payment.amount"),
             _row(gettext("Account holder"), "payment.holder"),
             _row(gettext("Account number (IBAN)"), "payment.iban"),
             _row(pgettext("of a bank", "BIC"), "payment.bic"),
@@ -282,11 +296,13 @@ def _how_to_pay(value: Any, sheet: Canvas) -> RenderedBlock:
         )
     )
     please = gettext("Please write the reference on the transfer, so that we know that the money is yours.")
+    # The page of the order has the account, too, and leads to the other ways to pay.
+    see = _button({"label": gettext("See your order"), "where": "order"}, sheet)
     transfer = RenderedBlock(
         f'{account.mjml}<mj-text css-class="kw-ink kw-edge" padding="0 32px 8px" align="{_start()}">'
         f'{sheet.words(please)}</mj-text><mj-text css-class="kw-ink kw-edge" padding="4px 32px 12px" '
-        f'align="{_start()}">{picture}</mj-text>',
-        f"{account.text}\n\n{please}",
+        f'align="{_start()}">{picture}</mj-text>{see.mjml}',
+        f"{account.text}\n\n{please}\n\n{see.text}",
     )
     by_link = gettext("To be paid: %(amount)s. The price holds until %(until)s.") % {
         "amount": amount, "until": Token("payment.until"),

@@ -43,7 +43,7 @@ CSS = """
     .kw-card, .kw-card > table { background: #1c2320 !important; background-color: #1c2320 !important; }
     .kw-card > table > tbody > tr > td { border-color: #343d39 !important; }
     .kw-ink, .kw-ink div, .kw-ink td, .kw-ink table { color: #ecefec !important; }
-    .kw-soft, .kw-soft div, .kw-ink td.kw-soft { color: #a9b3ae !important; }
+    .kw-soft, .kw-soft div, .kw-ink td.kw-soft, .kw-ink div.kw-soft { color: #a9b3ae !important; }
     .kw-ink a, .kw-soft a { color: #8fd6c1 !important; }
     .kw-coupon { background: #1d322c !important; background-color: #1d322c !important; border-color: #5f8d7e !important; }
     .kw-coupon .kw-code, .kw-coupon .kw-size { color: #b3e6d7 !important; }
