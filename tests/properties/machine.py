@@ -19,7 +19,6 @@ from tests.properties.shop import BEGIN, Shop
 from tests.properties.stage import Killed, Stage, Trouble
 from wagtail_kwiga import models as m
 from wagtail_kwiga.automations.running import endings
-from wagtail_kwiga.contacts import lists
 from wagtail_kwiga.exceptions import KwigaError
 from wagtail_kwiga.mailing.sending import unsubscribe
 from wagtail_kwiga.orders import transitions
@@ -27,7 +26,7 @@ from wagtail_kwiga.orders import transitions
 #: What another worker or visitor may do in a gap of somebody else's operation.
 MEANWHILE = (
     "bank", "gateway", "return", "unsubscribe", "cancel", "sweep", "deliver", "deliver much later", "take off",
-    "deactivate", "stop all", "expire",
+    "deactivate", "stop all", "expire", "take down", "raise",
 )  # fmt: skip
 PRELUDES = ("nobody came", "an order", "a mail waits", "a mail was sent", "paid", "two people, many mails")
 
@@ -136,13 +135,16 @@ class Machine(RuleBasedStateMachine):
                 OFFICE.doubts += 1
                 self.shop.deliver(self.now)
             case "take off" if order:
-                self.promises.meddled_at = now
-                lists.staff_remove(
-                    m.ContactList(pk=self.shop.lists[0], title="Come back"), [order.contact_id], by=None, now=now
-                )
+                self.shop.take_off(0, order.contact_id, now)
             case "deactivate":
                 self.promises.edited_at = now
                 self.shop.edit_coupon(0, {"is_active": False}, now)
+            case "take down":
+                self.promises.edited_at = now
+                self.shop.take_page_down(asked=False, now=now)
+            case "raise":
+                self.promises.edited_at = now
+                self.shop.publish_page({"price": Decimal(200)}, asked=True, now=now)
             case "stop all":
                 endings.stop_all(m.Scenario.objects.get(pk=self.shop.scenarios[0]), now=now)
             case "expire":

@@ -1,6 +1,7 @@
 """Playing histories: the shop made once, then as many as asked for, counted.
 
-A long shard says its seed; ``KWIGA_SEED=… pytest --long tests/properties/test_visitors.py -k "shard and 7"`` plays it again.
+A long shard says its seed; ``KWIGA_SEED=… pytest --long "tests/properties/test_visitors.py::test_twenty_thousand_histories_keep_the_promises[7]"``
+plays it again. ``KWIGA_HISTORIES=250`` plays so many in each shard.
 """
 
 from __future__ import annotations
@@ -91,6 +92,7 @@ def play_shard(machine: type[RuleBasedStateMachine], *, histories: int, steps: i
     """One shard of the long profile: never the same histories twice, unless ``KWIGA_SEED`` says which."""
     seeded = int(os.environ.get("KWIGA_SEED", "0")) or secrets.randbits(48)
     print(f"KWIGA_SEED={seeded}")
+    histories = int(os.environ.get("KWIGA_HISTORIES", histories))
     number = play(machine, histories=histories, steps=steps, seeded=seeded, derandomize=False, database=None)
     record("histories", number)
     print(f"{number} histories")

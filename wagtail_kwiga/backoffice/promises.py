@@ -1,4 +1,5 @@
-"""Asked before a coupon is deleted or an offer page is published, taken down or deleted: what that would break of what mail told.
+"""Asked before a coupon is deleted, an offer page is published, taken down or deleted, or people are taken off a list: what that
+would break of what mail told.
 
 Edit forms ask for themselves (``offers.promise_panel``). Here stand Wagtail's own views of one button: the first POST brings a
 page that says how many people were told what, and its button sends the same POST again, knowingly.
@@ -6,6 +7,7 @@ page that says how many people were told what, and its button sends the same POS
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable
 from typing import Any
 
@@ -17,6 +19,7 @@ from wagtail.log_actions import LogFormatter
 
 from wagtail_kwiga import conf
 from wagtail_kwiga.backoffice.parts import linking, policies
+from wagtail_kwiga.contacts.models import ContactList, ListMembership
 from wagtail_kwiga.coupons.models import Coupon
 from wagtail_kwiga.mailing.sending import unexpired_promises
 from wagtail_kwiga.mailing.sending.unexpired_promises import BrokenPromises, CouponState
@@ -33,7 +36,7 @@ def before_delete_snippet(request: HttpRequest, instances: Iterable[Any]) -> Htt
     now = conf.now()
     coupons = [row for row in instances if isinstance(row, Coupon)]
     broken = [(row, unexpired_promises.of_coupon(CouponState.saved(row.pk), None, now)) for row in coupons]
-    return _ask(request, broken, _("Yes, delete"))
+    return ask(request, broken, _("Yes, delete"))
 
 
 def before_publish_page(request: HttpRequest, page: Any) -> None:
@@ -47,28 +50,38 @@ def before_publish_page(request: HttpRequest, page: Any) -> None:
 
 def before_unpublish_page(request: HttpRequest, page: Any) -> HttpResponse | None:
     """Wagtail's hook."""
-    return _ask(request, _without([page]), _("Yes, unpublish it"))
+    return ask(request, _without([page]), _("Yes, unpublish it"))
 
 
 def before_delete_page(request: HttpRequest, page: Any) -> HttpResponse | None:
     """Wagtail's hook."""
-    return _ask(request, _without([page]), _("Yes, delete it")) if request.method == "POST" else None
+    return ask(request, _without([page]), _("Yes, delete it")) if request.method == "POST" else None
 
 
 def before_bulk_action(request: HttpRequest, action: str, objects: Iterable[Any], _view: Any) -> HttpResponse | None:
-    """Wagtail's hook, for ticked pages."""
-    pages = [getattr(row, "specific", row) for row in objects]
+    """Wagtail's hook, for ticked pages and ticked people of a list."""
+    pages = [getattr(row, "specific", row) for row in objects] if action != "take_off" else []
     match action:
         case "publish":
             now = conf.now()
             drafts = [page.get_latest_revision_as_object() for page in pages if publishing.is_offer_page(page)]
             broken = [(page, publishing.promises_broken_by(page, now=now)) for page in drafts]
-            return _ask(request, broken, _("Yes, publish"))
+            return ask(request, broken, _("Yes, publish"))
         case "unpublish":
-            return _ask(request, _without(pages), _("Yes, unpublish"))
+            return ask(request, _without(pages), _("Yes, unpublish"))
         case "delete":
-            return _ask(request, _without(pages), _("Yes, delete"))
+            return ask(request, _without(pages), _("Yes, delete"))
+        case "take_off":
+            return ask(request, _without_membership(objects), _("Yes, take off the list"))
     return None
+
+
+def _without_membership(grants: Iterable[ListMembership]) -> _Broken:
+    now = conf.now()
+    people: dict[ContactList, set[int]] = defaultdict(set)
+    for grant in grants:
+        people[grant.list].add(grant.contact_id)
+    return [(row, unexpired_promises.of_taking_off(row.pk, ids, now)) for row, ids in people.items()]
 
 
 def _without(pages: Iterable[Any]) -> _Broken:
@@ -77,7 +90,7 @@ def _without(pages: Iterable[Any]) -> _Broken:
     return [(page, publishing.promises_broken_without(page, now=now)) for page in offers]
 
 
-def _ask(request: HttpRequest, found: _Broken, yes: str) -> HttpResponse | None:
+def ask(request: HttpRequest, found: _Broken, yes: str) -> HttpResponse | None:
     """The page that asks; ``None`` where nothing breaks, or it was sent knowingly: then the promises are ended."""
     broken = [(row, promises) for row, promises in found if promises]
     if not broken:

@@ -13,7 +13,7 @@ from wagtail.admin.views.bulk_action import BulkAction
 
 from wagtail_kwiga import conf
 from wagtail_kwiga.backoffice.lists.members import MemberFilterSet, of_list
-from wagtail_kwiga.backoffice.lists.members_by_hand import coupons_of, say_removed
+from wagtail_kwiga.backoffice.lists.members_by_hand import coupons_of, say_removed, take_off
 from wagtail_kwiga.backoffice.parts import linking, policies
 from wagtail_kwiga.backoffice.parts.records import keys
 from wagtail_kwiga.contacts import lists
@@ -84,7 +84,7 @@ class TakeOffBulkAction(BulkAction):
                 say_removed(request, contact_list, [])
         number = 0
         for contact_list, contact_ids in people.items():
-            gone = lists.staff_remove(contact_list, contact_ids, by=request.user)
+            gone = take_off(contact_list, contact_ids, by=request.user)
             say_removed(request, contact_list, gone)
             number += len(gone)
         return number, 0
