@@ -28,7 +28,9 @@ MEANWHILE = (
     "bank", "gateway", "return", "unsubscribe", "cancel", "sweep", "deliver", "deliver much later", "take off",
     "deactivate", "stop all", "expire", "take down", "raise",
 )  # fmt: skip
-PRELUDES = ("nobody came", "an order", "a mail waits", "a mail was sent", "paid", "two people, many mails")
+PRELUDES = (
+    "nobody came", "an order", "a mail waits", "a mail was sent", "paid", "two people, many mails", "two people were told",
+)  # fmt: skip
 
 
 class Machine(RuleBasedStateMachine):
@@ -101,13 +103,19 @@ class Machine(RuleBasedStateMachine):
         clock.put(self.now)
 
     def meanwhile(self, act: str) -> None:
-        """Somebody else, in between. What they find broken must not get lost in another's ``except Exception``."""
+        """Somebody else, in between. What they find broken must not get lost in another's ``except Exception``.
+
+        How hand-overs go was said of the worker in whose gap this is; those of a worker in between are taken.
+        """
+        ways, OFFICE.ways = OFFICE.ways, []
         try:
             self._act(act)
         except KwigaError:
             pass
         except BaseException as failure:
             self.failures.append(failure)
+        finally:
+            OFFICE.ways = ways
 
     def _beside(self, act: str) -> None:
         with self.stage.aside():

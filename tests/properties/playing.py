@@ -53,7 +53,7 @@ def _remember_beginnings(stage: Stage) -> None:
     for prelude in PRELUDES:
         machine = ShopMachine()
         machine.begin((empty, {}))
-        if prelude not in ("nobody came", "two people, many mails"):
+        if prelude in ("an order", "a mail waits", "a mail was sent", "paid"):
             machine.somebody_orders(0, 0, "", "sandbox")
         if prelude in ("a mail waits", "a mail was sent"):
             machine.time_passes(31 * 60)
@@ -62,9 +62,12 @@ def _remember_beginnings(stage: Stage) -> None:
             machine.mail_is_delivered()
         if prelude == "paid":
             machine.the_gateway_tells(0)
-        if prelude == "two people, many mails":
-            for who in (0, 1):
-                machine.somebody_orders(who, 1, "OPEN20", "sandbox")
+        if prelude.startswith("two people"):
+            for who in (
+                0,
+                1,
+            ):  # with this coupon what they ordered is cheaper than what mail could tell, so it is not sent
+                machine.somebody_orders(who, 1, "OPEN20" if prelude.endswith("many mails") else "", "sandbox")
             machine.a_while_passes_and_workers_work(46)
         made[prelude] = (stage.keep(), machine.remember())
     Machine.beginnings = made
