@@ -84,13 +84,17 @@ def by_verbs(shop: Shop, email: str, *, offer: m.Offer | None = None, coupon: m.
         placing.place_order(draft, now=now)
 
 
-def post(url: str, **given: str) -> Work:
-    """Send the form of the page at ``url``, each time as somebody new unless ``email`` is given."""
+def post(url: str, *, one_browser: bool = False, **given: str) -> Work:
+    """Send the form of the page at ``url``, each time as somebody new unless ``email`` is given, and from a browser of their own.
+
+    With ``one_browser`` another address under the same name is one that was mistyped before, and replaces that order.
+    """
     client = Client()
     sent = {**fields_of(client.get(url)), "name": "Ada Buyer", "phone": "+48 600 100 200", **given}
 
     def send() -> None:
-        response = client.post(url, {**sent, "email": given.get("email") or new_email()})
+        browser = client if one_browser else Client()
+        response = browser.post(url, {**sent, "email": given.get("email") or new_email()})
         assert response.status_code == 302, (response.status_code, response.content[:2000])
 
     return send
@@ -114,6 +118,7 @@ def counts(shop: Shop, scale: Scale) -> Iterator[tuple[str, Cost]]:
     yield "whole request, a plain page by hand, with a coupon", _cost(post(shop.plain_with_form.url, coupon=code))
     yield "whole request, no coupon (limits, order, payment begun)", _cost(post(shop.page.url))
     yield "whole request, with a coupon", _cost(post(shop.page.url, coupon=code))
+    yield "whole request, the address corrected in the same browser", _cost(post(shop.page.url, one_browser=True))
 
 
 def times(shop: Shop, scale: Scale) -> Iterator[tuple[str, Pair]]:

@@ -175,9 +175,10 @@ def _is_transactional(item) -> bool:
 def _keep_initial_data(items) -> None:
     """What migrations put into the database (root page, site, permissions) must outlive tests that really commit.
 
-    Such a test is flushed at its end. With the mark set here Django loads the initial data again before the *next* of
-    them; ``pytest_runtest_teardown`` below loads it at once, so that any other test may follow, in whatever order
-    xdist hands them out.
+    Such a test is flushed at its end, and ``pytest_runtest_teardown`` below loads the initial data again at once, so that any
+    other test may follow, in whatever order xdist hands them out. With the mark set here Django does not have ``migrate`` make
+    content types and permissions anew after the flush; what it would load once more before the test, ``django_db_setup`` has
+    put away.
     """
     for item in items:
         if _is_transactional(item):
@@ -191,12 +192,8 @@ def pytest_runtest_teardown(item, nextitem):
     result = yield
     keeps = nextitem is not None or item.config.getoption("reuse_db")  # after the last test the database itself is gone
     if _is_transactional(item) and keeps:
-        rows = json.loads(connection._test_serialized_contents)
-        # Content types first: whatever is loaded before them might make them anew, under other keys.
-        rows.sort(key=lambda row: row["model"] != "contenttypes.contenttype")
-        connection._test_serialized_contents = json.dumps(rows)
         with _blocker[0].unblock():
-            connection.creation.deserialize_db_from_string(connection._test_serialized_contents)
+            connection.creation.deserialize_db_from_string(item.config.stash[_INITIAL_DATA])
     return result
 
 
@@ -276,6 +273,8 @@ def django_db_modify_db_settings(django_db_modify_db_settings, request):
 
 
 _KEEP = pytest.StashKey[ExitStack]()
+#: What migrations have put into the database, as JSON.
+_INITIAL_DATA = pytest.StashKey[str]()
 
 
 @pytest.fixture(scope="session")
@@ -284,6 +283,12 @@ def django_db_setup(django_db_setup, django_db_blocker, request):
     may take a moment to notice."""
     if (stack := request.config.stash.get(_KEEP, None)) is not None:
         stack.close()
+    if contents := getattr(connection, "_test_serialized_contents", None):  # where a test of this run asks for it
+        rows = json.loads(contents)
+        # Content types first: whatever is loaded before them might make them anew, under other keys.
+        rows.sort(key=lambda row: row["model"] != "contenttypes.contenttype")
+        request.config.stash[_INITIAL_DATA] = json.dumps(rows)
+        connection._test_serialized_contents = "[]"
     yield
     if connection.vendor == "postgresql":
         with django_db_blocker.unblock(), connection.cursor() as cursor:

@@ -18,9 +18,11 @@ from tests.mailing.making import queue_one
 from tests.offers.making import make_page, offer_of, translate
 from tests.offers.test_panels import product_row, sent
 from tests.orders.shop import order_for
-from tests.support import make_contact, make_coupon
+from tests.support import make_contact, make_coupon, make_list
 from wagtail_kwiga import models as m
-from wagtail_kwiga.offers import promise_panel
+from wagtail_kwiga.catalogue import selling
+from wagtail_kwiga.contacts import lists
+from wagtail_kwiga.offers import promise_panel, publishing
 
 pytestmark = pytest.mark.django_db
 
@@ -253,3 +255,72 @@ def test_a_scheduled_price_goes_through_and_is_put_on_a_persons_list(admin_clien
     assert entry.needs_attention and entry.subject == offer_of(page)
     listed = words_of(admin_client.get(reverse("wagtail_kwiga_attention:index")))
     says(listed, "“Watercolour” was changed where nobody could be asked.", "People: 2")
+
+
+@pytest.mark.parametrize("change", [{"price": None}, {"products": []}], ids=str)
+def test_a_page_that_code_publishes_without_price_or_product_ends_what_was_told(page, told, change):
+    m.OfferPage.objects.filter(pk=page.pk).update(**change)
+    publishing.publish_terms(m.OfferPage.objects.get(pk=page.pk))
+    assert not selling.is_for_sale(offer_of(page))
+    assert m.OutgoingEmail.objects.filter(promise_ended_at=None).count() == 0
+    entry = m.TimelineEntry.objects.get(code="mailing.promises_ended")
+    assert entry.needs_attention and entry.facts["people"] == 2
+
+
+# --- a list ------------------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def members(told):
+    """The same two people, told of it because they are on a list of the coupon until tomorrow, by hand."""
+    come_back = make_list("Come back")
+    told.list_links.create(contact_list=come_back)
+    for mail in m.OutgoingEmail.objects.all():
+        lists.add(come_back, mail.contact, until=mail.promised_until)
+    return come_back
+
+
+def on_it(contact_list) -> int:
+    return m.ListMembership.objects.filter(list=contact_list, removed_at=None).count()
+
+
+def test_taking_somebody_off_a_list_is_told_on_the_page_that_asks(admin_client, members):
+    person = m.Contact.objects.earliest("pk")
+    where = reverse("wagtail_kwiga_lists:remove_member", args=[members.pk, person.pk])
+    says(words_of(admin_client.get(where)), WARNED, "1 person was told €102.00 until")
+    assert (on_it(members), ended()) == (2, {None})
+    admin_client.post(where)
+    assert on_it(members) == 1
+    assert dict(m.OutgoingEmail.objects.values_list("contact", "promise_ended_by__username")) == {
+        mail.contact_id: "admin" if mail.contact_id == person.pk else None for mail in m.OutgoingEmail.objects.all()
+    }
+    assert history_of(members) == ["Ended what 1 person was told by mail"]
+
+
+def test_so_is_taking_off_ticked_people(admin_client, members):
+    ticked = "&".join(f"id={pk}" for pk in m.ListMembership.objects.values_list("pk", flat=True))
+    where = f"{reverse('wagtail_bulk_action', args=['wagtail_kwiga', 'listmembership', 'take_off'])}?{ticked}"
+    is_told(admin_client.get(where))
+    assert (on_it(members), ended()) == (2, {None})
+    admin_client.post(where)
+    assert (on_it(members), ended()) == (0, {"admin"})
+
+
+def test_a_sooner_end_than_was_told_is_asked_about(admin_client, members):
+    where, person = reverse("wagtail_kwiga_lists:add_member", args=[members.pk]), m.Contact.objects.earliest("pk")
+    later, sooner = timezone.localdate() + dt.timedelta(days=9), timezone.now() + dt.timedelta(hours=1)
+    sooner = timezone.localtime(sooner).strftime("%Y-%m-%d %H:%M")
+    assert admin_client.post(where, {"email": person.email, "until": later.isoformat()}).status_code == 302
+    asked = admin_client.post(where, {"email": person.email, "until": sooner})
+    says(words_of(asked), WARNED, "1 person was told €102.00 until")
+    assert ended() == {None}
+    assert admin_client.post(where, {"email": person.email, "until": sooner, **KNOWN}).status_code == 302
+    assert ended() == {None, "admin"}
+
+
+def test_whoever_is_on_another_list_of_the_coupon_keeps_what_was_told(admin_client, members, told):
+    other, person = make_list("Others"), m.Contact.objects.earliest("pk")
+    told.list_links.create(contact_list=other)
+    lists.add(other, person)
+    admin_client.post(reverse("wagtail_kwiga_lists:remove_member", args=[members.pk, person.pk]))
+    assert (on_it(members), ended()) == (1, {None})

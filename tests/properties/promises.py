@@ -29,8 +29,6 @@ class Promises(ToldPromises):
         self.statuses: dict[int, str] = {}
         #: Coupon → places taken when last seen.
         self.taken: dict[int, int] = {}
-        #: Since when staff have put people on lists of coupons, or taken them off.
-        self.meddled_at: dt.datetime | None = None
         #: Since when they have edited coupons or offers: what they made better may hold for longer and cost less than was told.
         self.edited_at: dt.datetime | None = None
         #: What the answer about told deadlines depended on when it was last asked.

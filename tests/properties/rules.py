@@ -6,8 +6,10 @@ import contextlib
 import datetime as dt
 from collections.abc import Callable
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
+from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.db.models import ProtectedError
 from hypothesis import strategies as st
@@ -20,7 +22,6 @@ from tests.properties.stage import Trouble
 from tests.properties.told import EMAIL, ORDER, RUN, instant
 from wagtail_kwiga import models as m
 from wagtail_kwiga.automations.running import endings
-from wagtail_kwiga.contacts import lists
 from wagtail_kwiga.exceptions import CouponRefused, KwigaError
 from wagtail_kwiga.mailing import suppression
 from wagtail_kwiga.mailing.sending import unsubscribe
@@ -229,19 +230,19 @@ class StaffMachine(ShopMachine):
 
     @rule(who=WHO, which=st.integers(0, 1), hours=st.sampled_from([None, 0, 2, 48]), put_on=st.booleans())
     def staff_change_a_list(self, who, which, hours=None, put_on=True):
-        self.promises.meddled_at = self.now
-        contact, row = self.shop.person(who), m.ContactList.objects.get(pk=self.shop.lists[which])
+        contact = self.shop.person(who)
         until = None if hours is None else self.now + dt.timedelta(hours=hours)
         if put_on:
-            self.do(lambda: lists.staff_add(row, contact, until=until, by=None, now=self.now))
+            self.do(lambda: self.shop.put_on(which, contact, until, self.now))
         else:
-            self.do(lambda: lists.staff_remove(row, [contact.pk], by=None, now=self.now))
+            self.do(lambda: self.shop.take_off(which, contact.pk, self.now))
 
     @rule(
         which=st.sampled_from([0, 0, 0, 1, 2, 3]),  # mostly the one that mails speak of
         change=st.sampled_from([
             {"is_active": False}, {"is_active": True}, {"limit_total": 1}, {"limit_total": None}, {"percent": Decimal(30)},
             {"percent": Decimal(5)}, {"amount": Decimal(5)}, {"currency": "PLN"}, {"code": "RENAMED"}, {"offers": [2]}, {"offers": []},
+            {"lists": [0]}, {"lists": [1]}, {"lists": []},
             {"valid_until": 0}, {"valid_until": 3600}, {"valid_until": None}, {"valid_from": 3600}, {"limit_per_contact": 1},
         ]),
         trouble=TROUBLES,
@@ -278,6 +279,30 @@ class StaffMachine(ShopMachine):
         self.promises.edited_at = self.now
         given = self._in_time(change)
         self.do(lambda: self._at_once(lambda: self.shop.edit_offer(which, dict(given), self.now)), trouble)
+
+    @rule(
+        change=st.sampled_from([
+            {"price": Decimal(200)}, {"price": Decimal(100)}, {"price": None}, {"currency": "PLN"}, {"currency": "EUR"},
+            {"coupon_mode": "none"}, {"coupon_mode": "only"}, {"coupon_mode": "any"}, {"coupons": [1]}, {"coupons": [0, 1]},
+            {"products": []}, {"products": [0]}, {"products": [1, 0]}, {"sales_until": 0}, {"sales_until": 3600},
+            {"sales_until": None}, {"sales_from": 3600}, {"sales_from": None},
+        ]),
+        asked=st.booleans(), trouble=TROUBLES,
+    )  # fmt: skip
+    def editors_publish_the_page(self, change, asked=True, trouble=None):
+        self.promises.edited_at = self.now
+        given = self._in_time(change)
+        with contextlib.suppress(ValidationError):  # a sale that ends before it begins
+            self.do(
+                lambda: self._at_once(lambda: self.shop.publish_page(dict(given), asked=asked, now=self.now)), trouble
+            )
+
+    @rule(up=st.booleans(), asked=st.booleans(), trouble=TROUBLES)
+    def editors_take_the_page_down(self, up=False, asked=True, trouble=None):
+        self.promises.edited_at = self.now
+        page = partial(self.shop.publish_page, {}) if up else self.shop.take_page_down
+        with contextlib.suppress(ValidationError):
+            self.do(lambda: self._at_once(lambda: page(asked=asked, now=self.now)), trouble)
 
     def _in_time(self, change: dict[str, Any]) -> dict[str, Any]:
         ends = ("valid_until", "valid_from", "sales_until", "sales_from")

@@ -10,19 +10,21 @@ from django.db import OperationalError
 from wagtail.models import Locale, Site
 
 from tests.automations.story import make_template, stream
+from tests.offers.making import make_page, offer_of
 from tests.payments import clock
 from tests.payments.shop import lay_ground
 from tests.support import make_coupon, make_list, make_offer, make_product
 from wagtail_kwiga import models as m
 from wagtail_kwiga.automations.editing import versions
 from wagtail_kwiga.automations.running import engine
-from wagtail_kwiga.contacts import directory
+from wagtail_kwiga.backoffice.lists import members_by_hand
+from wagtail_kwiga.contacts import directory, lists
 from wagtail_kwiga.coupons import gates
 from wagtail_kwiga.exceptions import BadSignature, CouponRefused
 from wagtail_kwiga.mailing.authoring import versions as mail_versions
 from wagtail_kwiga.mailing.sending import delivery, outbox, unexpired_promises
 from wagtail_kwiga.mailing.sending.unexpired_promises import CouponState, OfferState
-from wagtail_kwiga.offers import checkout, resuming
+from wagtail_kwiga.offers import checkout, promise_panel, publishing, resuming
 from wagtail_kwiga.orders import binding, expiry, links
 from wagtail_kwiga.payments import attempts, ledger, polling, provider_events, registry
 from wagtail_kwiga.payments.provider import WebhookRequest
@@ -79,10 +81,11 @@ class Shop:
         free = make_coupon("FREE100", percent="100", limit_total=1, limit_per_contact=None)
         vip25 = make_coupon("VIP25", percent="25", lists=[vip], limit_per_contact=2)
         both = [make_product("Watercolour", slug="watercolour"), make_product("Oil", slug="oil")]
-        one = make_offer(both[0], amount="120.00", coupon_mode="only")
+        self.products = tuple(product.pk for product in both)
+        page = make_page(products=both[:1], coupon_mode="only", coupons=[comeback, opened])
+        self.page, one = page.pk, offer_of(page)
         two = make_offer(*both, amount="40.01", coupon_mode="any")
         three = make_offer(both[1], amount="30.00", coupon_mode="any")
-        gates.name_coupons(one, [comeback.pk, opened.pk])
         self.offers, self.coupons = (one.pk, two.pk, three.pk), (comeback.pk, opened.pk, free.pk, vip25.pk)
         self.lists = (came_back.pk, vip.pk)
         mail = make_template(*TEXTS[0], title="Back")
@@ -223,15 +226,19 @@ class Shop:
         versions.publish(scenario, now=now)
 
     def edit_coupon(self, which: int, changes: dict[str, Any], now: dt.datetime) -> None:
-        """The coupon's form, saved knowingly: the promises that it breaks are ended. ``offers`` are those it is limited to."""
+        """The coupon's form, saved knowingly: the promises that it breaks are ended. ``offers`` are those it is limited to, and
+        ``lists`` those whose people may use it."""
         before = CouponState.saved(self.coupons[which])
         coupon, offers = m.Coupon.objects.get(pk=self.coupons[which]), changes.pop("offers", None)
+        chosen = changes.pop("lists", None)
         for name, value in changes.items():
             setattr(coupon, name, value)
         tied = before.offer_ids if offers is None else frozenset(self.offers[one] for one in offers)
-        unexpired_promises.of_coupon(before, CouponState(coupon, before.list_ids, tied), now).end(by=None, now=now)
+        asked = before.list_ids if chosen is None else frozenset(self.lists[one] for one in chosen)
+        unexpired_promises.of_coupon(before, CouponState(coupon, asked, tied), now).end(by=None, now=now)
         coupon.save()
         coupon.offers.set(tied)
+        coupon.contact_lists.set(asked)
 
     def delete_coupon(self, which: int, now: dt.datetime) -> None:
         """Refused where anything refers to it; what was told of it ends."""
@@ -249,6 +256,41 @@ class Shop:
         unexpired_promises.of_offer(before, OfferState(offer, coupons), now).end(by=None, now=now)
         offer.save()
         gates.name_coupons(offer, list(coupons))
+
+    def publish_page(self, changes: dict[str, Any], *, asked: bool, now: dt.datetime) -> None:
+        """The page of the first offer, published by an editor who was ``asked``, or by a schedule that nobody can ask."""
+        page = m.OfferPage.objects.get(pk=self.page).get_latest_revision_as_object()
+        for name, value in changes.items():
+            setattr(page, name, self._rows(name, value) if name in ("products", "coupons") else value)
+        if asked:
+            promise_panel.end(publishing.promises_broken_by(page, now=now), history_of=page, by=None, now=now)
+        if page.price is None:  # which only code can publish that asks nobody
+            m.OfferPage.objects.filter(pk=page.pk).update(price=None, live=True)
+            publishing.publish_terms(m.OfferPage.objects.get(pk=page.pk), now=now)
+        else:
+            page.save_revision().publish()
+
+    def _rows(self, name: str, which: list[int]) -> list[tuple[str, Any]]:
+        if name == "coupons":
+            found = m.Coupon.objects.in_bulk([self.coupons[one] for one in which])
+            return [("coupon", coupon) for coupon in found.values()]
+        return [("product", {"product": m.Product.objects.get(pk=self.products[one])}) for one in which]
+
+    def take_page_down(self, *, asked: bool, now: dt.datetime) -> None:
+        page = m.OfferPage.objects.get(pk=self.page)
+        if asked:
+            promise_panel.end(publishing.promises_broken_without(page, now=now), history_of=page, by=None, now=now)
+        page.unpublish()
+
+    def put_on(self, which: int, contact: m.Contact, until: dt.datetime | None, now: dt.datetime) -> None:
+        """By hand, and knowingly where that ends sooner than before."""
+        row = m.ContactList.objects.get(pk=self.lists[which])
+        unexpired_promises.of_another_end(row.pk, contact.pk, until, now).end(by=None, now=now)
+        lists.staff_add(row, contact, until=until, by=None, now=now)
+
+    def take_off(self, which: int, contact_id: int, now: dt.datetime) -> None:
+        row = m.ContactList.objects.get(pk=self.lists[which])
+        members_by_hand.take_off(row, [contact_id], by=None, now=now)
 
     def settle(self, email: m.OutgoingEmail, verdict: str, now: dt.datetime) -> None:
         outbox.settle(email, verdict, now=now)

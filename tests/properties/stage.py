@@ -20,6 +20,9 @@ from django.db import InternalError, OperationalError, connection
 
 _WRITES = re.compile(r'^\s*(?:INSERT(?: OR \w+)? INTO|REPLACE INTO|UPDATE|DELETE FROM)\s+"?(\w+)', re.IGNORECASE)
 
+#: The search index of pages, which no promise reads.
+_NOT_KEPT = "wagtailsearch"
+
 
 class Killed(BaseException):
     """The worker was killed here. Not an ``Exception``: no code may catch it, as none can catch a SIGKILL."""
@@ -76,7 +79,7 @@ class Stage:
         self.raw.execute(f"ATTACH ':memory:' AS {name}")
         tables = self.raw.execute("SELECT name FROM main.sqlite_master WHERE type = 'table'").fetchall()
         for (table,) in tables:
-            if not table.startswith("wagtailsearch"):
+            if not table.startswith(_NOT_KEPT):
                 self.raw.execute(
                     f'CREATE TABLE {name}."{table.replace("sqlite_", "")}" AS SELECT * FROM main."{table}"'
                 )
@@ -156,7 +159,7 @@ class Stage:
                 raise InternalError("current transaction is aborted, commands ignored until end of transaction block")
         if not connection.in_atomic_block:
             self._gap()
-        if found := _WRITES.match(sql):
+        if (found := _WRITES.match(sql)) and not found[1].startswith(_NOT_KEPT):
             self.touched.add(found[1])
         return execute(sql, params, many, context)
 

@@ -33,6 +33,17 @@ def test_the_clock_goes_on_beside_a_mail_in_doubt():
         assert machine.now > before
 
 
+def test_a_worker_in_between_does_not_die_the_death_of_the_one_it_is_beside():
+    with opened_shop() as stage:
+        machine = StaffMachine()
+        machine.begin(StaffMachine.beginnings["nobody came"])
+        for who in (0, 1):
+            machine.somebody_orders(who, 1, "", "sandbox")
+        machine.mail_is_delivered(batch=1, ways=["taken, killed"], beside="deliver")
+        machine.the_promises_hold()
+        assert sorted(stage.rows("SELECT status FROM wagtail_kwiga_outgoingemail")) == [("sending",), ("sent",)]
+
+
 @pytest.mark.long
 @pytest.mark.parametrize("shard", range(20))
 def test_twenty_thousand_histories_keep_the_promises(shard, record_property):

@@ -30,8 +30,6 @@ class ToldPromises:
     """What mail told, and what staff have changed since."""
 
     stage: Stage
-    #: Since when staff have put people on lists of coupons, or taken them off.
-    meddled_at: dt.datetime | None
     #: Since when they have edited coupons or offers: what they made better may hold for longer and cost less than was told.
     edited_at: dt.datetime | None
     #: What the answer about told deadlines depended on when it was last asked.
@@ -78,7 +76,7 @@ class ToldPromises:
     # 5
     def the_deadline_told(self, now: dt.datetime, taken: Any) -> None:
         """Just before the instant that a mail has told, the checkout gives the discount; from then on, none."""
-        if self.meddled_at is not None or not taken:
+        if not taken:
             return
         marks = ",".join(str(pk) for pk in taken if taken[pk])
         told = self.stage.rows(
@@ -105,6 +103,7 @@ class ToldPromises:
             self.stage.rows(f"SELECT {_OF_OFFER} FROM wagtail_kwiga_offer"),
             self.stage.rows("SELECT offer_id, coupon_id FROM wagtail_kwiga_offerallowedcoupon"),
             self.stage.rows("SELECT offer_id, coupon_id FROM wagtail_kwiga_couponofferlimit"),
+            self.stage.rows("SELECT contact_list_id, coupon_id FROM wagtail_kwiga_couponlistlimit"),
             self.stage.rows(f"SELECT id, state FROM {USE}"),
             self.stage.rows(f"SELECT id FROM {ORDER} WHERE paid_at IS NOT NULL"),
         )

@@ -1,4 +1,5 @@
-"""Asked before a coupon is deleted or an offer page is published, taken down or deleted: what that would break of what mail told.
+"""Asked before a coupon is deleted, an offer page is published, taken down or deleted, or people are taken off a list: what that
+would break of what mail told.
 
 Edit forms ask for themselves (``offers.promise_panel``). Here stand Wagtail's own views of one button: the first POST brings a
 page that says how many people were told what, and its button sends the same POST again, knowingly.
@@ -37,7 +38,7 @@ def before_delete_snippet(request: HttpRequest, instances: Iterable[Any]) -> Htt
     now = conf.now()
     coupons = [row for row in instances if isinstance(row, Coupon)]
     broken = [(row, unexpired_promises.of_coupon(CouponState.saved(row.pk), None, now)) for row in coupons]
-    return _ask(request, broken, _("Yes, delete"))
+    return ask(request, broken, _("Yes, delete"))
 
 
 def before_publish_page(request: HttpRequest, page: Any) -> None:
@@ -51,14 +52,14 @@ def before_publish_page(request: HttpRequest, page: Any) -> None:
 
 def before_unpublish_page(request: HttpRequest, page: Any) -> HttpResponse | None:
     """Wagtail's hook."""
-    return _ask(request, _without(_going(request, [page], "unpublish")), _("Yes, unpublish it"))
+    return ask(request, _without(_going(request, [page], "unpublish")), _("Yes, unpublish it"))
 
 
 def before_delete_page(request: HttpRequest, page: Any) -> HttpResponse | None:
     """Wagtail's hook."""
     if request.method != "POST":
         return None
-    return _ask(request, _without(_going(request, [page], "delete")), _("Yes, delete it"))
+    return ask(request, _without(_going(request, [page], "delete")), _("Yes, delete it"))
 
 
 def before_bulk_action(request: HttpRequest, action: str, objects: Iterable[Any], _view: Any) -> HttpResponse | None:
@@ -69,11 +70,11 @@ def before_bulk_action(request: HttpRequest, action: str, objects: Iterable[Any]
             now = conf.now()
             drafts = [page.get_latest_revision_as_object() for page in pages if publishing.is_offer_page(page)]
             broken = [(page, publishing.promises_broken_by(page, now=now)) for page in drafts]
-            return _ask(request, broken, _("Yes, publish"))
+            return ask(request, broken, _("Yes, publish"))
         case "unpublish":
-            return _ask(request, _without(_going(request, pages, action)), _("Yes, unpublish"))
+            return ask(request, _without(_going(request, pages, action)), _("Yes, unpublish"))
         case "delete":
-            return _ask(request, _without(_going(request, pages, action)), _("Yes, delete"))
+            return ask(request, _without(_going(request, pages, action)), _("Yes, delete"))
     return None
 
 
@@ -99,7 +100,7 @@ def _going(request: HttpRequest, pages: Iterable[Any], action: str) -> list[Any]
     return [found[pk] for pk in sorted(found)]
 
 
-def _ask(request: HttpRequest, found: _Broken, yes: str) -> HttpResponse | None:
+def ask(request: HttpRequest, found: _Broken, yes: str) -> HttpResponse | None:
     """The page that asks; ``None`` where nothing breaks, or it was sent knowingly: then the promises are ended."""
     broken = [(row, promises) for row, promises in found if promises]
     if not broken:

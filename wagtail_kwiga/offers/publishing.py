@@ -134,7 +134,7 @@ def publish_terms(page: Any, *, by_id: Any = None, now: dt.datetime | None = Non
         if owner in (None, page.pk):
             _hand_down(page)
             if page.price is None:
-                return _without_price(page, now)
+                return _without_price(page, by_id, now)
             return _publish(page, by_id, now)
         offer = locking.locked(Offer.objects.filter(translation_key=key, tariff_key="")).first()
         if offer is None or offer.state == Offer.State.DRAFT:
@@ -196,7 +196,7 @@ def promises_broken_without(pages: Iterable[Any], *, now: dt.datetime) -> list[t
 
 
 def _broken_by(page: Any, offer: Offer, now: dt.datetime) -> BrokenPromises:
-    becomes = Offer(pk=offer.pk, translation_key=offer.translation_key, state=Offer.State.ON_SALE, **fields_of(page))
+    becomes = Offer(pk=offer.pk, translation_key=offer.translation_key, state=state_of(page), **fields_of(page))
     named = frozenset(block.value.pk for block in page.coupons if block.value is not None)
     return unexpired_promises.of_offer(OfferState.saved(offer), OfferState(becomes, named), now)
 
@@ -303,8 +303,7 @@ def _write(page: Any, state: str, by_id: Any, now: dt.datetime) -> Offer:
     if not is_new:
         offer = locking.locked(Offer.objects.filter(pk=offer.pk)).get()
         before = offer.price if offer.state != Offer.State.DRAFT else None
-        if state == Offer.State.ON_SALE:
-            _end_unasked(_broken_by(page, offer, now), offer, by_id, now)
+        _end_unasked(_broken_by(page, offer, now), offer, by_id, now)
         for name, value in values.items():
             setattr(offer, name, value)
         offer.save(update_fields=[*values, "updated_at"])
@@ -328,11 +327,12 @@ def _publish(page: Any, by_id: Any, now: dt.datetime) -> Offer:
     return offer
 
 
-def _without_price(page: Any, now: dt.datetime) -> Offer | None:
+def _without_price(page: Any, by_id: Any, now: dt.datetime) -> Offer | None:
     """Code, or a schedule, has published a page that says no price (the editor's form refuses it): it sells nothing, and its
     editors are told."""
     offer = locking.locked(Offer.objects.filter(translation_key=page.translation_key, tariff_key="")).first()
     if offer is not None and offer.state != Offer.State.WITHDRAWN:
+        _end_unasked(_broken_by(page, offer, now), offer, by_id, now)
         offer.state = Offer.State.WITHDRAWN
         offer.save(update_fields=["state", "updated_at"])
     _tell(page, "offers.no_price", now)

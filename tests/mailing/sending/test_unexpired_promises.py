@@ -110,10 +110,10 @@ def test_for_another_list_means_for_other_people(mail):
 def test_taking_people_off_a_list_breaks_what_it_opens_for_them(mail):
     (link,) = mail.promised_coupon.list_links.all()
     others = [make_contact().pk, make_contact().pk]
-    broken = unexpired_promises.of_members(link.contact_list_id, [mail.contact_id, *others], SOON)
+    broken = unexpired_promises.of_taking_off(link.contact_list_id, [mail.contact_id, *others], SOON)
     assert told_of(broken) == [(1, *TOLD)]
-    assert not unexpired_promises.of_members(link.contact_list_id, others, SOON)
-    assert not unexpired_promises.of_members(make_list("Other").pk, [mail.contact_id], SOON)
+    assert not unexpired_promises.of_taking_off(link.contact_list_id, others, SOON)
+    assert not unexpired_promises.of_taking_off(make_list("Other").pk, [mail.contact_id], SOON)
 
 
 @pytest.mark.parametrize(
@@ -124,7 +124,7 @@ def test_not_where_another_list_opens_it_for_as_long(mail, until, breaks):
     other = make_list("Other")
     m.CouponListLimit.objects.create(coupon=mail.promised_coupon, contact_list=other)
     lists.add(other, mail.contact, until=until, source="staff", now=START)
-    assert bool(unexpired_promises.of_members(link.contact_list_id, [mail.contact_id], SOON)) is breaks
+    assert bool(unexpired_promises.of_taking_off(link.contact_list_id, [mail.contact_id], SOON)) is breaks
 
 
 @pytest.mark.parametrize(
@@ -139,7 +139,7 @@ def test_not_where_another_list_opens_it_for_as_long(mail, until, breaks):
 def test_what_holds_no_more_is_not_broken_by_taking_off(mail, make_void):
     (link,) = mail.promised_coupon.list_links.all()
     make_void(mail)
-    assert not unexpired_promises.of_members(link.contact_list_id, [mail.contact_id], SOON)
+    assert not unexpired_promises.of_taking_off(link.contact_list_id, [mail.contact_id], SOON)
 
 
 def test_whoever_holds_a_place_keeps_it_when_the_limit_is_lowered(mail):
@@ -279,3 +279,50 @@ def test_counting_is_one_query_and_another_for_the_prices(mail):
 )
 def test_in_words(total, until, people, words):
     assert unexpired_promises.Told(people, total, until).sentence().replace("\xa0", " ") == words
+
+
+# --- a list ------------------------------------------------------------------------------------------------------------------
+
+
+def taken_off(mail, contact_list=None):
+    of = contact_list or m.ContactList.objects.get()
+    return unexpired_promises.of_taking_off(of.pk, [mail.contact_id], SOON)
+
+
+def test_taking_somebody_off_the_list_breaks_what_they_were_told(mail):
+    come_back = m.ContactList.objects.get()
+    with CaptureQueriesContext(connection) as queries:
+        assert told_of(taken_off(mail, come_back)) == [(1, *TOLD)]
+    assert len(queries) == 1
+    assert taken_off(mail).end(by=None, now=SOON) == 1
+    assert not taken_off(mail)
+
+
+def test_it_breaks_nothing_of_other_people_lists_and_coupons(mail):
+    come_back = m.ContactList.objects.get()
+    assert not unexpired_promises.of_taking_off(come_back.pk, [make_contact("bob@example.com").pk], SOON)
+    other = make_list("Others")
+    lists.add(other, mail.contact, source="staff", now=START)
+    assert not taken_off(mail, other)
+    mail.promised_coupon.list_links.create(contact_list=other)
+    assert not taken_off(mail, come_back)  # the coupon is for those of either list
+    assert not taken_off(mail, other)
+    lists.remove(come_back, mail.contact, now=START)
+    assert told_of(taken_off(mail, other)) == [(1, *TOLD)]
+
+
+@pytest.mark.parametrize(
+    ("until", "breaks"), [(None, False), (DAY, False), (after(hours=23), True), (after(hours=25), False)], ids=str
+)
+def test_another_end_by_hand_breaks_what_was_told_where_it_is_sooner(mail, until, breaks):
+    come_back = m.ContactList.objects.get()
+    lists.remove(come_back, mail.contact, source="run:1", now=START)
+    lists.add(come_back, mail.contact, until=DAY, now=START)
+    broken = unexpired_promises.of_another_end(come_back.pk, mail.contact_id, until, SOON)
+    assert bool(broken) == breaks
+
+
+def test_another_end_by_hand_leaves_what_a_scenario_gave(mail):
+    come_back = m.ContactList.objects.get()
+    lists.add(come_back, mail.contact, until=DAY, now=START)
+    assert not unexpired_promises.of_another_end(come_back.pk, mail.contact_id, after(hours=1), SOON)

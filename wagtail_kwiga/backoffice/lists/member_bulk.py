@@ -67,7 +67,9 @@ class TakeOffBulkAction(BulkAction):
         grants = [one["item"] for one in context["items"]]
         people = {grant.contact_id: grant.contact for grant in grants}
         context["people"] = list(people.values())
-        broken = [unexpired_promises.of_members(pk, people, conf.now()) for pk in {grant.list_id for grant in grants}]
+        broken = [
+            unexpired_promises.of_taking_off(pk, people, conf.now()) for pk in {grant.list_id for grant in grants}
+        ]
         told = " ".join(one.sentences() for one in broken if one)
         context["warning"] = promise_panel.warning(told) if told else ""
         context["titles"] = ", ".join(sorted({grant.list.title for grant in grants}))

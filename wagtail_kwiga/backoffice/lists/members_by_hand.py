@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,7 @@ from django.utils.translation import gettext_lazy, ngettext
 from wagtail.admin import messages
 
 from wagtail_kwiga import conf, locking
+from wagtail_kwiga.backoffice import promises
 from wagtail_kwiga.backoffice.lists import member_sources
 from wagtail_kwiga.backoffice.lists.members import crumbs, of_list
 from wagtail_kwiga.backoffice.parts import calendar_bounds, linking, policies
@@ -83,6 +85,8 @@ def add_member(request: HttpRequest, pk: int) -> HttpResponse:
     form = MemberForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
         data = form.cleaned_data
+        if asked := _ask_about_another_end(request, contact_list, data):
+            return asked
         contact = directory.get_or_create_contact(email=data["email"], name=data["name"])
         grant = lists.staff_add(contact_list, contact, until=data["until"], by=policies.user_of(request))
         facts = {"person": contact, "list": contact_list.title, "until": exact_end(grant.until)}
@@ -106,20 +110,38 @@ def remove_member(request: HttpRequest, pk: int, contact_pk: int) -> HttpRespons
     now = conf.now()
     grants = list(of_list(pk).filter(lists.holding(now), contact=contact).order_by("added_at"))
     member_sources.look_up(contact_list, grants, now)
-    broken = unexpired_promises.of_members(pk, [contact.pk], now)
+    broken = unexpired_promises.of_taking_off(pk, [contact.pk], now)
     warning = promise_panel.warning(broken.sentences()) if broken else ""
     context = {"contact": contact, "grants": grants, "coupons": coupons_of(contact_list), "warning": warning}
     return _page(request, contact_list, "remove_member", _("Take off the list"), people, context)
 
 
-def take_off(contact_list: ContactList, contact_ids: Iterable[int], *, by: AbstractBaseUser | None) -> list[int]:
-    """Take people off the list, and end the promises that this breaks: the screen before has told of them. Returns who was on it."""
-    now, people = conf.now(), list(contact_ids)
+def _ask_about_another_end(
+    request: HttpRequest, contact_list: ContactList, data: dict[str, Any]
+) -> HttpResponse | None:
+    """A sooner end than before may break what the person was told. Whoever is not known yet was told nothing."""
+    contact = directory.find(data["email"])
+    if contact is None:
+        return None
+    broken = unexpired_promises.of_another_end(contact_list.pk, contact.pk, data["until"], conf.now())
+    return promises.ask(request, [(contact_list, broken)], _("Put on the list"))
+
+
+def take_off(
+    contact_list: ContactList,
+    contact_ids: Iterable[int],
+    *,
+    by: AbstractBaseUser | None,
+    now: dt.datetime | None = None,
+) -> list[int]:
+    """Take people off a list, knowingly: what mail has told them by it ends with it, also what has been told since somebody was
+    asked. Returns who was on it."""
+    now, contact_ids = now or conf.now(), list(contact_ids)
     with locking.atomic_write():
-        directory.lock_many(people)
-        broken = unexpired_promises.of_members(contact_list.pk, people, now)
+        directory.lock_many(contact_ids)  # no mail of theirs leaves before promises and membership are ended
+        broken = unexpired_promises.of_taking_off(contact_list.pk, contact_ids, now)
         promise_panel.end(broken, history_of=contact_list, by=by, now=now)
-        return lists.staff_remove(contact_list, people, by=by, now=now)
+        return lists.staff_remove(contact_list, contact_ids, by=by, now=now)
 
 
 def say_removed(request: HttpRequest, contact_list: ContactList, gone: list[int]) -> None:

@@ -182,25 +182,15 @@ def of_offer(before: OfferState, after: OfferState | None, now: dt.datetime) -> 
     )
 
 
-def of_members(list_id: int, contact_ids: Iterable[int], now: dt.datetime) -> BrokenPromises:
-    """The same for people who would be taken off a list, by the coupons that it opens for them: those that no other list opens."""
-    theirs = _unexpired(now).filter(
-        contact__in=list(contact_ids),
-        promised_coupon__list_links__contact_list=list_id,
-        promised_coupon__is_active=True,
-    )
-    held = ListMembership.objects.filter(
-        _lasts_as_told(now),
-        contact=OuterRef("contact"),
-        list__coupons=OuterRef("promised_coupon"),
-        removed_at__isnull=True,
-    )
-    return _broken(
-        theirs,
-        was_refused=Q(_false(Exists(held))),
-        is_refused=Q(_false(Exists(held.exclude(list=list_id)))),
-        prices=lambda _rows: lambda _row: [None, None],  # nothing costs anything else
-    )
+def of_taking_off(list_id: int, contact_ids: Iterable[int], now: dt.datetime) -> BrokenPromises:
+    """The same for taking people off a list, whoever put them on it. One query."""
+    return _of_members(list_id, contact_ids, now, kept=_memberships(now).exclude(list=list_id))
+
+
+def of_another_end(list_id: int, contact_id: int, until: dt.datetime | None, now: dt.datetime) -> BrokenPromises:
+    """The same for putting somebody on a list by hand once more, which gives the membership by hand another end. One query."""
+    kept = _memberships(now).exclude(list=list_id, source="")
+    return _of_members(list_id, [contact_id], now, kept=kept, too_soon=_sooner_than_told(until, now))
 
 
 def was_ended(contact_id: int, offer_id: int, now: dt.datetime) -> bool:
@@ -209,6 +199,38 @@ def was_ended(contact_id: int, offer_id: int, now: dt.datetime) -> bool:
         contact_id=contact_id, promised_offer_id=offer_id, promise_ended_at__isnull=False
     )
     return ended.filter(Q(promised_until__isnull=True) | Q(promised_until__gt=now)).exists()
+
+
+def _of_members(
+    list_id: int,
+    contact_ids: Iterable[int],
+    now: dt.datetime,
+    *,
+    kept: QuerySet[ListMembership],
+    too_soon: Q = _EVERYONE,
+) -> BrokenPromises:
+    """Of promises with a coupon for this list: those that hold by a membership, and neither by one that is ``kept`` nor by the
+    new one, where that ends ``too_soon``. No price changes."""
+    return _broken(
+        _unexpired(now).filter(
+            contact__in=set(contact_ids),
+            promised_coupon__list_links__contact_list=list_id,
+            promised_coupon__is_active=True,
+        ),
+        was_refused=Q(_false(Exists(_memberships(now)))),
+        is_refused=Q(_false(Exists(kept))) & too_soon,
+        prices=lambda _rows: lambda _row: [None, None],
+    )
+
+
+def _memberships(now: dt.datetime) -> QuerySet[ListMembership]:
+    """What makes the reader of a mail one for whom its coupon is, for as long as was told."""
+    return ListMembership.objects.filter(
+        _as_long_as_told(now),
+        contact=OuterRef("contact"),
+        list__coupon_links__coupon=OuterRef("promised_coupon"),
+        removed_at__isnull=True,
+    )
 
 
 def _unexpired(now: dt.datetime) -> QuerySet[OutgoingEmail]:
@@ -294,15 +316,15 @@ def _price(offer: Offer, coupon: Coupon | None, now: dt.datetime) -> Money | Non
         return None
 
 
+def _as_long_as_told(now: dt.datetime) -> Q:
+    """For memberships, in a question about mails."""
+    return Q(until__isnull=True) | Q(until__gt=now, until__gte=OuterRef("promised_until"))
+
+
 def _sooner_than_told(end: dt.datetime | None, now: dt.datetime) -> Q:
     if end is None:
         return _NOBODY
     return _EVERYONE if end <= now else Q(promised_until__isnull=True) | Q(promised_until__gt=end)
-
-
-def _lasts_as_told(now: dt.datetime) -> Q:
-    """The memberships that are as long as the mail of the outer query says."""
-    return Q(until__isnull=True) | Q(until__gt=now, until__gte=OuterRef("promised_until"))
 
 
 def _coupon_refuses(state: CouponState, now: dt.datetime) -> Q:
@@ -319,7 +341,7 @@ def _coupon_refuses(state: CouponState, now: dt.datetime) -> Q:
         refuses |= Q(Exists(many.filter(number__gte=coupon.limit_per_contact)))
     if state.list_ids:
         member = ListMembership.objects.filter(
-            _lasts_as_told(now),
+            _as_long_as_told(now),
             contact=OuterRef("contact"),
             list__in=state.list_ids,
             removed_at__isnull=True,
