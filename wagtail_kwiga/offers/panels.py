@@ -7,7 +7,7 @@ from typing import Any
 
 from django import forms
 from django.conf import settings
-from django.core.exceptions import ValidationError
+from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
 from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
 from wagtail.admin.forms import WagtailAdminPageForm
@@ -86,13 +86,22 @@ class OfferPageForm(AsksAboutPromises, WagtailAdminPageForm):
         data: dict[str, Any] = super().clean()
         if "price" in self.fields:
             self._clean_free(data)
-        # On a draft Wagtail asks for nothing that is needed only where it is published.
-        is_draft = getattr(self, "is_deferred_validation", False)
-        if not is_draft and "products" in data and not data["products"] and not data.get("sells_no_access"):
-            self.add_error("products", _("Buyers would get nothing. Choose a product, or tick “sells no access”."))
         if "price" in self.fields and "currency" in data and data.get("price") is not None:
             self._clean_money(data)
         return data
+
+    def _get_validation_exclusions(self) -> set[str]:
+        """On a draft Wagtail asks for nothing that is needed only where it is published, and no more does the page."""
+        excluded: set[str] = super()._get_validation_exclusions()
+        return excluded | {"products"} if getattr(self, "is_deferred_validation", False) else excluded
+
+    def _update_errors(self, errors: ValidationError) -> None:
+        """What the page refuses of a field that this form does not have (a translation's, or that of an API, which asks for the
+        fields that were sent) is told above the form; Django would fall over it."""
+        told: dict[str, list[ValidationError]] = {}
+        for name, refusals in errors.update_error_dict({}).items():
+            told.setdefault(name if name in self.fields else NON_FIELD_ERRORS, []).extend(refusals)
+        super()._update_errors(ValidationError(told))
 
     def _clean_free(self, data: dict[str, Any]) -> None:
         """Free is what was said to be free, and nothing becomes so by leaving a field alone."""
