@@ -28,8 +28,6 @@ def tell(templates: Iterable[EmailTemplate], now: dt.datetime) -> None:
     for template in templates:
         if _open(template.pk).exists():
             continue
-        with translation.override(settings.LANGUAGE_CODE):  # for staff, and not in the language of whoever got the mail
-            problems = [str(problem) for problem in validation.read_through(template)]
         language = languages.own_name(template.locale.language_code)
         writing.write(
             template,
@@ -38,8 +36,18 @@ def tell(templates: Iterable[EmailTemplate], now: dt.datetime) -> None:
             attention=True,
             title=template.title,
             language=language,
-            problems="; ".join(problems),
+            problems=_in_words(template),
         )
+
+
+def _in_words(template: EmailTemplate) -> dict[str, str]:
+    """What is wrong with ``template``, by language: who reads it works in one of the admin's languages, and not in that of
+    whoever got the mail (``timeline`` picks theirs)."""
+    found = {}
+    for code in (settings.LANGUAGE_CODE, *(code for code, _name in settings.LANGUAGES if languages.has_words(code))):
+        with translation.override(code):
+            found[code] = "; ".join(str(problem) for problem in validation.read_through(template))
+    return found
 
 
 def forget(template_id: int, now: dt.datetime) -> None:
