@@ -6,6 +6,7 @@ from typing import Any
 
 from django.db import models
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 from wagtail.blocks import PageChooserBlock, URLBlock
 from wagtail.contrib.settings.models import BaseSiteSetting
 from wagtail.models import Site
@@ -93,8 +94,8 @@ class KwigaSettings(BaseSiteSetting):
     )
     bank_holder = models.CharField(_("account holder"), max_length=140, blank=True)
     bank_iban = models.CharField(_("account number (IBAN)"), max_length=42, blank=True)
-    bank_bic = models.CharField(_("BIC"), max_length=11, blank=True)
-    bank_name = models.CharField(_("bank"), max_length=140, blank=True)
+    bank_bic = models.CharField(pgettext_lazy("sales", "BIC"), max_length=11, blank=True)
+    bank_name = models.CharField(pgettext_lazy("sales", "bank"), max_length=140, blank=True)
 
     class Meta:
         app_label = "wagtail_kwiga"

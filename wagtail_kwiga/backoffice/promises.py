@@ -12,7 +12,7 @@ from typing import Any
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy, ngettext
+from django.utils.translation import gettext_lazy, ngettext, pgettext
 from wagtail.log_actions import LogFormatter
 
 from wagtail_kwiga import conf
@@ -33,7 +33,7 @@ def before_delete_snippet(request: HttpRequest, instances: Iterable[Any]) -> Htt
     now = conf.now()
     coupons = [row for row in instances if isinstance(row, Coupon)]
     broken = [(row, unexpired_promises.of_coupon(CouponState.saved(row.pk), None, now)) for row in coupons]
-    return _ask(request, broken, _("Yes, delete"))
+    return _ask(request, broken, pgettext("sales", "Yes, delete"))
 
 
 def before_publish_page(request: HttpRequest, page: Any) -> None:
@@ -47,12 +47,12 @@ def before_publish_page(request: HttpRequest, page: Any) -> None:
 
 def before_unpublish_page(request: HttpRequest, page: Any) -> HttpResponse | None:
     """Wagtail's hook."""
-    return _ask(request, _without([page]), _("Yes, unpublish it"))
+    return _ask(request, _without([page]), pgettext("sales", "Yes, unpublish it"))
 
 
 def before_delete_page(request: HttpRequest, page: Any) -> HttpResponse | None:
     """Wagtail's hook."""
-    return _ask(request, _without([page]), _("Yes, delete it")) if request.method == "POST" else None
+    return _ask(request, _without([page]), pgettext("sales", "Yes, delete it")) if request.method == "POST" else None
 
 
 def before_bulk_action(request: HttpRequest, action: str, objects: Iterable[Any], _view: Any) -> HttpResponse | None:
@@ -63,11 +63,11 @@ def before_bulk_action(request: HttpRequest, action: str, objects: Iterable[Any]
             now = conf.now()
             drafts = [page.get_latest_revision_as_object() for page in pages if publishing.is_offer_page(page)]
             broken = [(page, publishing.promises_broken_by(page, now=now)) for page in drafts]
-            return _ask(request, broken, _("Yes, publish"))
+            return _ask(request, broken, pgettext("sales", "Yes, publish"))
         case "unpublish":
-            return _ask(request, _without(pages), _("Yes, unpublish"))
+            return _ask(request, _without(pages), pgettext("sales", "Yes, unpublish"))
         case "delete":
-            return _ask(request, _without(pages), _("Yes, delete"))
+            return _ask(request, _without(pages), pgettext("sales", "Yes, delete"))
     return None
 
 

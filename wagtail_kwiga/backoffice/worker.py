@@ -16,6 +16,7 @@ from django.template.response import SimpleTemplateResponse
 from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.translation import gettext as _
+from django.utils.translation import pgettext
 from wagtail.utils.urlpatterns import decorate_urlpatterns
 
 from wagtail_kwiga import background, conf, installation
@@ -67,7 +68,9 @@ def _holding_back(beat: Any, user: Any) -> str:
         )
     if user is None or not policies.can(user, "decide_installation"):
         return said
-    return format_html('{} <a href="{}">{}</a>', said, reverse("wagtail_kwiga_installation:decide"), _("Decide"))
+    return format_html(
+        '{} <a href="{}">{}</a>', said, reverse("wagtail_kwiga_installation:decide"), pgettext("sales", "Decide")
+    )
 
 
 def _failing(note: str) -> str:

@@ -12,6 +12,7 @@ from django.utils import translation
 from django.utils.cache import patch_vary_headers
 from django.utils.functional import classproperty
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 from wagtail.admin.panels import FieldPanel, Panel, TitleFieldPanel
 from wagtail.api import APIField
 from wagtail.models import Page
@@ -44,11 +45,11 @@ class OfferPageMixin(StaleDraftGuard):
     body = OpenStreamField(
         blocks="wagtail_kwiga.offers.blocks.offer_blocks",
         blank=True,
-        verbose_name=_("page"),
+        verbose_name=pgettext_lazy("sales", "page"),
         block_counts={"hero": {"max_num": 1}},
     )
     price = models.DecimalField(
-        _("price"),
+        pgettext_lazy("sales", "price"),
         max_digits=14,
         decimal_places=4,
         # Null only on a draft: nobody has said yet what it costs, and so it is not free either.
@@ -56,7 +57,7 @@ class OfferPageMixin(StaleDraftGuard):
         validators=[MinValueValidator(0)],
     )
     currency = models.CharField(
-        _("currency"),
+        pgettext_lazy("sales", "currency"),
         max_length=3,
         blank=True,
         validators=[validate_currency],
@@ -72,7 +73,7 @@ class OfferPageMixin(StaleDraftGuard):
     products = OpenStreamField(
         blocks="wagtail_kwiga.offers.blocks.product_blocks",
         blank=True,
-        verbose_name=_("products"),
+        verbose_name=pgettext_lazy("sales", "products"),
         help_text=_("What buyers get access to."),
     )
     sells_no_access = models.BooleanField(
@@ -84,7 +85,7 @@ class OfferPageMixin(StaleDraftGuard):
         ),
     )
     coupon_mode = models.CharField(
-        _("coupons"), max_length=8, choices=Offer.CouponMode.choices, default=Offer.CouponMode.NONE
+        pgettext_lazy("sales", "coupons"), max_length=8, choices=Offer.CouponMode.choices, default=Offer.CouponMode.NONE
     )
     coupons = OpenStreamField(
         blocks="wagtail_kwiga.offers.blocks.coupon_blocks",
@@ -105,7 +106,7 @@ class OfferPageMixin(StaleDraftGuard):
     language_mode = models.CharField(
         _("language of this page"), max_length=10, choices=LanguageMode.choices, default=LanguageMode.PAGE
     )
-    fixed_language = models.CharField(_("language"), max_length=15, blank=True)
+    fixed_language = models.CharField(pgettext_lazy("sales", "language"), max_length=15, blank=True)
 
     #: What Wagtail's public APIs show of an offer beside what they show of any page, and take from nobody. Not in it: how it may
     #: be paid, what opens for whom, coupons and their codes. A page type of a site with fields of its own adds to this list.

@@ -10,6 +10,7 @@ from django.conf import settings
 from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
 from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 from wagtail.admin.forms import WagtailAdminPageForm
 from wagtail.admin.panels import FieldPanel, FieldRowPanel, MultiFieldPanel, ObjectList, Panel, TabbedInterface
 
@@ -174,7 +175,7 @@ class SourceFieldPanel(FieldPanel):
             labels = dict(method_choices(value))
             return ", ".join(str(labels[alias]) for alias in value) or _("all that this site has")
         if isinstance(value, bool):
-            return _("yes") if value else _("no")
+            return pgettext_lazy("sales", "yes") if value else pgettext_lazy("sales", "no")
         return super().format_value_for_display(value) or "—"
 
     class BoundPanel(FieldPanel.BoundPanel):
@@ -223,10 +224,10 @@ class SourceNotePanel(Panel):
 def editor(page_type: Any) -> TabbedInterface:
     """Wagtail's own tabs of a page type, with a tab for selling behind the content: price and coupons in sight at once."""
     tabs = [
-        (page_type.content_panels, _("Content")),
-        (page_type.selling_panels, _("Selling")),
-        (page_type.promote_panels, _("Promote")),
-        (page_type.settings_panels, _("Settings")),
+        (page_type.content_panels, pgettext_lazy("sales", "Content")),
+        (page_type.selling_panels, pgettext_lazy("sales", "Selling")),
+        (page_type.promote_panels, pgettext_lazy("sales", "Promote")),
+        (page_type.settings_panels, pgettext_lazy("sales", "Settings")),
     ]
     return TabbedInterface(
         [ObjectList(panels, heading=heading) for panels, heading in tabs if panels],
@@ -251,16 +252,20 @@ def selling_panels() -> list[Panel]:
             heading=_("Price and time"),
             icon="tag",
         ),
-        MultiFieldPanel([SourceFieldPanel("payment_methods")], heading=_("Payment"), icon="download"),
         MultiFieldPanel(
-            [SourceFieldPanel("products"), SourceFieldPanel("sells_no_access")], heading=_("Access"), icon="key"
+            [SourceFieldPanel("payment_methods")], heading=pgettext_lazy("sales", "Payment"), icon="download"
+        ),
+        MultiFieldPanel(
+            [SourceFieldPanel("products"), SourceFieldPanel("sells_no_access")],
+            heading=pgettext_lazy("sales", "Access"),
+            icon="key",
         ),
         MultiFieldPanel(
             [
                 SourceFieldPanel("coupon_mode", heading=_("Which coupons")),
                 SourceFieldPanel("coupons"),
             ],
-            heading=_("Coupons"),
+            heading=pgettext_lazy("sales", "Coupons"),
             icon="pick",
             help_text=_("A coupon has limits of its own as well: both must agree."),
         ),

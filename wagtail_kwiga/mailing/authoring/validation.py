@@ -10,6 +10,7 @@ from typing import Any
 from django.apps import apps
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext as _
+from django.utils.translation import pgettext
 from wagtail.models import Page
 
 from wagtail_kwiga.mailing import classification, placeholder_syntax, placeholders, richtext
@@ -133,10 +134,10 @@ def target_hints(pages: Iterable[str]) -> list[str]:
 def read_through(template: Any) -> list[TemplateProblem]:
     """Every mistake in an ``EmailTemplate`` as it stands in memory (a draft too), in reading order."""
     found: list[TemplateProblem] = []
-    found += _problems(_("subject"), mistakes_in(template.subject))
+    found += _problems(pgettext("sales", "subject"), mistakes_in(template.subject))
     found += _problems(_("preview line"), mistakes_in(template.preheader))
     if not template.subject.strip():
-        found.append(TemplateProblem(_("subject"), _("A mail needs a subject.")))
+        found.append(TemplateProblem(pgettext("sales", "subject"), _("A mail needs a subject.")))
     for number, child in enumerate(template.body, start=1):
         where = _("block %(number)d (%(kind)s)") % {"number": number, "kind": child.block.label}
         found += _problems(where, [each for _field, each in mistakes_in_block(child.block_type, child.value)])
