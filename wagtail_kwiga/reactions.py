@@ -23,6 +23,7 @@ from wagtail_kwiga.automations.running import enrolment
 from wagtail_kwiga.contacts.events import ContactUnsubscribed
 from wagtail_kwiga.journal import writing
 from wagtail_kwiga.mailing import reasons, suppression
+from wagtail_kwiga.mailing.authoring import unsendable
 from wagtail_kwiga.mailing.sending import access_mails, anymail_bridge, order_mails, outbox
 from wagtail_kwiga.offers import public_listings
 from wagtail_kwiga.offers import publishing as offer_publishing
@@ -184,5 +185,6 @@ def connect() -> None:
     presentation.register_note(suppression.note_for_buyer)
     offer_publishing.connect()
     public_listings.connect()
+    unsendable.connect()
     scenario_publishing.connect()
     anymail_bridge.connect()

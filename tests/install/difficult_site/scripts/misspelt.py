@@ -84,6 +84,12 @@ WRONG = "{{ coupon.size }} weniger für {{ order.titel }}"
 m.EmailTemplate.objects.filter(pk=email.pk).update(subject=WRONG)
 
 
+def reminders(address):
+    """The mails of the scenario to ``address``; that the order has come in is told in another one, which the package brings."""
+    got = [message.subject.replace("\xa0", " ") for message in mail.outbox if address in message.to[0]]
+    return [subject for subject in got if not subject.startswith("Ihre Bestellung ")]
+
+
 def bought_and_reminded(address, minutes):
     """What somebody gets who orders in German and does not pay."""
     visitor = Browser()
@@ -94,9 +100,8 @@ def bought_and_reminded(address, minutes):
         told.setdefault("faults", []).extend(
             str(each) for each in tasks.one_pass(conf.now() + dt.timedelta(minutes=later)) if each.error
         )
-    mails = [message.subject.replace("\xa0", " ") for message in mail.outbox if address in message.to[0]]
     runs = list(m.Run.objects.filter(contact__email=address).values_list("state", "reason"))
-    return {"mails": mails, "runs": [list(run) for run in runs]}
+    return {"mails": reminders(address), "runs": [list(run) for run in runs]}
 
 
 def attention(language):
@@ -128,5 +133,5 @@ english.save_revision().publish()
 publish()
 for later in (90, 91):
     tasks.one_pass(conf.now() + dt.timedelta(minutes=later))
-told["went_on"] = [message.subject.replace("\xa0", " ") for message in mail.outbox if "waiting@" in message.to[0]]
+told["went_on"] = reminders("waiting@example.com")
 print(json.dumps(told))
