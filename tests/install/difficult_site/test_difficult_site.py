@@ -191,7 +191,9 @@ class TestMails:
         ):
             assert words in mail["text"]
         assert mail["unsubscribe"].startswith(f"<{ATELIER}/de/shop/unsubscribe/")
-        assert [url for url in mail["pictures"] if url.startswith(f"{ATELIER}/media/")] == mail["pictures"] != []
+        assert (
+            [url for url in mail["pictures"] if url.startswith(f"{ATELIER}/de/shop/picture/")] == mail["pictures"] != []
+        )
         resume, unsubscribe = sorted(mail["links"])
         assert resume.startswith(f"{ATELIER}/de/shop/resume/")
         page = well(mail["links"][resume], at=OFFER)
