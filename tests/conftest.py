@@ -14,6 +14,7 @@ import subprocess
 import tomllib
 from collections import Counter
 from contextlib import ExitStack
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -63,6 +64,8 @@ def _reasons(config) -> dict[str, str]:
         out["browser"] = "no Chromium found"
     if not shutil.which("xgettext"):
         out["gettext"] = "no GNU gettext found"
+    if not find_spec("wagtail.api.v3"):
+        out["api3"] = "this Wagtail has no API v3"
     if not config.getoption("--long"):
         out["long"] = "only with --long"
     if config.getoption("--leave-out-once"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+from importlib.util import find_spec
 from pathlib import Path
 
 import dj_database_url
@@ -59,6 +60,7 @@ INSTALLED_APPS = [
     "wagtail.contrib.simple_translation",
     "wagtail_modeladmin",
     "wagtail.locales",
+    "wagtail.api.v2",
     "wagtail.embeds",
     "wagtail.sites",
     "wagtail.users",
@@ -77,6 +79,8 @@ INSTALLED_APPS = [
     "django.contrib.messages",
     "django.contrib.staticfiles",
 ]
+if find_spec("wagtail.api.v3"):  # since Wagtail 8
+    INSTALLED_APPS.append("wagtail.api.v3")
 if DATABASES["default"]["ENGINE"].endswith("postgresql"):
     # Wagtail's search index has columns of PostgreSQL's own; since Django 6.1 a check asks for the app that knows them.
     INSTALLED_APPS.append("django.contrib.postgres")

@@ -1,7 +1,7 @@
 """The Django app."""
 
 from django.apps import AppConfig
-from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 
 class KwigaConfig(AppConfig):
@@ -9,7 +9,7 @@ class KwigaConfig(AppConfig):
 
     name = "wagtail_kwiga"
     label = "wagtail_kwiga"
-    verbose_name = _("Sales")
+    verbose_name = pgettext_lazy("sales", "Sales")
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:

@@ -43,25 +43,25 @@ class Installation(models.Model):
     """The one row that says which installation this database belongs to, and whether that one may act."""
 
     class State(models.TextChoices):
-        PRODUCTION = "production", _("production")
+        PRODUCTION = "production", pgettext_lazy("sales", "production")
         HELD = "held", pgettext_lazy("installation", "held")
 
     id = models.PositiveSmallIntegerField(primary_key=True, default=_ONLY, editable=False)
     #: Of ``identities``, that of the process for which this was decided.
     identity = models.CharField(max_length=64)
-    state = models.CharField(_("state"), max_length=10, choices=State.choices)
-    decided_at = models.DateTimeField(_("decided"))
+    state = models.CharField(pgettext_lazy("sales", "state"), max_length=10, choices=State.choices)
+    decided_at = models.DateTimeField(pgettext_lazy("sales", "decided"))
     decided_by = models.ForeignKey(
         django_settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True, related_name="+"
     )
-    note = models.CharField(_("note"), max_length=255, blank=True)
+    note = models.CharField(pgettext_lazy("sales", "note"), max_length=255, blank=True)
 
     wagtail_reference_index_ignore = True
 
     class Meta:
         app_label = "wagtail_kwiga"
-        verbose_name = _("installation")
-        verbose_name_plural = _("installations")
+        verbose_name = pgettext_lazy("sales", "installation")
+        verbose_name_plural = pgettext_lazy("sales", "installations")
         default_permissions = ()
         permissions = [("decide_installation", _("Can say whether this installation is production"))]
         constraints = [models.CheckConstraint(condition=Q(id=_ONLY), name="kwiga_installation_one")]

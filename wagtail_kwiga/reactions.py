@@ -23,7 +23,9 @@ from wagtail_kwiga.automations.running import enrolment
 from wagtail_kwiga.contacts.events import ContactUnsubscribed
 from wagtail_kwiga.journal import writing
 from wagtail_kwiga.mailing import reasons, suppression
+from wagtail_kwiga.mailing.authoring import unsendable
 from wagtail_kwiga.mailing.sending import access_mails, anymail_bridge, order_mails, outbox
+from wagtail_kwiga.offers import public_listings
 from wagtail_kwiga.offers import publishing as offer_publishing
 from wagtail_kwiga.orders import purchases, transitions
 from wagtail_kwiga.orders.events import OrderPaid, OrderPlaced, OrderRefunded, OrdersClosed, PurchasesJoined
@@ -175,12 +177,14 @@ TABLE: dict[type, tuple[Callable[[Any], None], ...]] = {
 
 
 def connect() -> None:
-    """Subscribe the table, and follow Wagtail's publishing. Called once, when the app is ready."""
+    """Subscribe the table, and follow Wagtail's publishing and listing. Called once, when the app is ready."""
     for kind, handlers in TABLE.items():
         for handler in handlers:
             events.subscribe(kind, handler)
     events.subscribe_to_all(enrolment.on_event)
     presentation.register_note(suppression.note_for_buyer)
     offer_publishing.connect()
+    public_listings.connect()
+    unsendable.connect()
     scenario_publishing.connect()
     anymail_bridge.connect()

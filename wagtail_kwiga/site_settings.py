@@ -7,6 +7,7 @@ from typing import Any
 
 from django.db import models
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 from wagtail.admin.panels import FieldPanel, FieldRowPanel, MultiFieldPanel
 from wagtail.blocks import PageChooserBlock, URLBlock
 from wagtail.contrib.settings.models import BaseSiteSetting
@@ -95,18 +96,18 @@ class KwigaSettings(BaseSiteSetting):
     )
     bank_holder = models.CharField(_("account holder"), max_length=140, blank=True)
     bank_iban = models.CharField(_("account number (IBAN)"), max_length=42, blank=True)
-    bank_bic = models.CharField(_("BIC"), max_length=11, blank=True)
-    bank_name = models.CharField(_("bank"), max_length=140, blank=True)
+    bank_bic = models.CharField(pgettext_lazy("sales", "BIC"), max_length=11, blank=True)
+    bank_name = models.CharField(pgettext_lazy("sales", "bank"), max_length=140, blank=True)
 
     panels = [
         MultiFieldPanel(
             [FieldPanel("seller_name"), FieldPanel("postal_footer"), FieldPanel("tax_number"), FieldPanel("legal")],
-            heading=_("Seller"),
+            heading=pgettext_lazy("sales", "Seller"),
             icon="user",
         ),
         MultiFieldPanel(
             [FieldRowPanel([FieldPanel("sender_name"), FieldPanel("sender_email")]), FieldPanel("reply_to")],
-            heading=_("Sender"),
+            heading=pgettext_lazy("sales", "Sender"),
             icon="mail",
         ),
         MultiFieldPanel(

@@ -11,7 +11,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import translation
-from django.utils.translation import gettext_lazy
+from django.utils.translation import pgettext_lazy
 from wagtail import hooks
 
 from tests.offers.making import text_of
@@ -35,7 +35,8 @@ def asks_for_more(form_class):
     class WithMore(form_class):
         company = forms.CharField(label="Your company")
         size = forms.ChoiceField(
-            label=gettext_lazy("Order"), choices=[("Of cloth", [("s", "Small"), ("l", "Large")]), ("x", "None")]
+            label=pgettext_lazy("sales", "Order"),
+            choices=[("Of cloth", [("s", "Small"), ("l", "Large")]), ("x", "None")],
         )
         days = forms.MultipleChoiceField(choices=[("1", "Monday"), ("2", "Tuesday")])
         visit = forms.DateField(label="Visit")

@@ -12,6 +12,7 @@ from typing import Any
 
 from django.core.files.base import ContentFile
 from django.test import Client
+from django.utils import timezone
 from django.utils.text import slugify
 from PIL import Image as Picture
 from wagtail.documents.models import Document
@@ -44,7 +45,8 @@ def block(kind: str, value: Any) -> dict[str, Any]:
 def make_page(
     title: str = "Watercolour", *, parent: Page | None = None, publish: bool = True, **given: Any
 ) -> m.OfferPage:
-    """An offer page as an editor makes it; ``products`` and ``coupons`` are lists of rows."""
+    """An offer page as an editor makes it; ``products`` and ``coupons`` are lists of rows. One that sells nothing is published
+    as only a schedule can."""
     products = given.pop("products", None)
     products = [make_product(entry_url="/course/")] if products is None else products
     coupons = given.pop("coupons", [])
@@ -60,9 +62,17 @@ def make_page(
         **given,
     )
     (parent or root()).add_child(instance=page)
-    if publish:
+    if publish and not products and not page.sells_no_access:
+        publish_by_schedule(page)
+    elif publish:
         page.save_revision().publish()
     return m.OfferPage.objects.get(pk=page.pk)
+
+
+def publish_by_schedule(page: Page) -> None:
+    """Publish what ``page`` says as a schedule does whose time has come: nobody can be asked any more."""
+    page.go_live_at = timezone.now() - dt.timedelta(minutes=1)
+    page.save_revision(clean=False).publish()
 
 
 def offer_of(page: Page) -> m.Offer:

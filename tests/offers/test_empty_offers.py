@@ -7,6 +7,7 @@ import importlib
 
 import pytest
 from django.apps import apps
+from django.core.exceptions import ValidationError
 from django.core.management import call_command
 from django.db import connection, transaction
 from django.db.migrations.loader import MigrationLoader
@@ -65,7 +66,32 @@ def test_what_sells_no_access_on_purpose_is_sold(admin_client, client, seller):
     assert told() == []
 
 
-def test_what_code_publishes_with_nothing_in_it_is_not_on_sale_and_somebody_is_told(admin_client, client, seller):
+def test_code_publishes_no_page_that_sells_nothing(seller):
+    page = make_page(publish=False, products=[])
+    with pytest.raises(ValidationError) as refusal:
+        page.save_revision()
+    assert list(refusal.value.message_dict) == ["products"]
+    with pytest.raises(ValidationError), transaction.atomic():
+        page.save_revision(clean=False).publish()
+    assert not m.OfferPage.objects.get().live
+    assert not m.Offer.objects.filter(state="on_sale").exists()
+
+
+def test_everything_that_is_missing_is_told_at_once(seller):
+    page = make_page(publish=False, products=[], price=None)
+    with pytest.raises(ValidationError) as refusal:
+        page.full_clean()
+    assert sorted(refusal.value.message_dict) == ["price", "products"]
+
+
+def test_a_translation_lacks_nothing_that_its_source_says(seller):
+    page = make_page()
+    german = translate(page, "de")
+    german.products = []
+    german.full_clean()
+
+
+def test_what_a_schedule_publishes_with_nothing_in_it_is_not_on_sale_and_somebody_is_told(admin_client, client, seller):
     page = make_page(products=[])
     page.get_latest_revision().publish()
     offer = offer_of(page)
@@ -138,7 +164,7 @@ def test_a_draft_of_a_live_page_and_a_planned_revision_protect_theirs(seller):
 def test_a_schedule_that_publishes_nothing_tells_somebody(seller):
     page = make_page(publish=False, products=[])
     page.go_live_at = timezone.now() + dt.timedelta(days=1)
-    page.save_revision().publish()
+    page.save_revision(clean=False).publish()
     m.OfferPage.objects.filter(pk=page.pk).update(go_live_at=timezone.now())
     for revision in page.revisions.all():
         revision.approved_go_live_at = timezone.now()

@@ -109,7 +109,7 @@ def test_the_preview_of_a_draft_without_a_price_offers_nothing_for_free(admin_cl
 
 def test_code_cannot_make_a_page_without_a_price_by_the_way(seller):
     with pytest.raises(ValidationError) as refusal:
-        root().add_child(instance=m.OfferPage(title="No price", slug="no-price"))
+        root().add_child(instance=m.OfferPage(title="No price", slug="no-price", sells_no_access=True))
     assert list(refusal.value.message_dict) == ["price"]
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from django.db import models
 from django.http import HttpResponse
 from modelcluster.fields import ParentalKey
+from wagtail import VERSION as WAGTAIL_VERSION
+from wagtail.api import APIField
 from wagtail.blocks import CharBlock, ChoiceBlock, IntegerBlock, RichTextBlock, StaticBlock, StructBlock
 from wagtail.contrib.routable_page.models import RoutablePageMixin, path
 from wagtail.fields import RichTextField, StreamField
@@ -64,6 +66,7 @@ class WorkshopPage(OfferPageMixin, RoutablePageMixin, Page):
 
     is_creatable = False
     template = "wagtail_kwiga/offers/offer_page.html"
+    api_fields = [*OfferPageMixin.api_fields, APIField("sells_no_access")]
 
     @path("programme/", name="programme")
     def programme(self, request):
@@ -71,10 +74,14 @@ class WorkshopPage(OfferPageMixin, RoutablePageMixin, Page):
 
 
 class FairPage(OfferPageMixin, RoutablePageMixin, Page):
-    """An offer whose site writes the page itself as a route."""
+    """An offer whose site writes the page itself as a route, and lets Wagtail's API v3 (since 8.0) write what it sells."""
 
     is_creatable = False
     template = "wagtail_kwiga/offers/offer_page.html"
+    api_fields = [
+        APIField(name, **({"writable": True} if WAGTAIL_VERSION >= (8, 0) else {}))
+        for name in ("price", "currency", "sells_no_access")
+    ]
 
     @path("")
     def stalls(self, request):

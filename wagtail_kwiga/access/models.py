@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.conf import settings
 from django.db import models
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from wagtail_kwiga.access.reasons import Reason
 from wagtail_kwiga.access.spans import AdjustmentKind
@@ -20,10 +21,10 @@ REASON_CHOICES = [
     (Reason.SUBSCRIPTION.value, _("a subscription")),
 ]
 ADJUSTMENT_CHOICES = [
-    (AdjustmentKind.EXTEND.value, _("extended")),
-    (AdjustmentKind.FREEZE.value, _("frozen")),
-    (AdjustmentKind.UNFREEZE.value, _("unfrozen")),
-    (AdjustmentKind.END.value, _("ended")),
+    (AdjustmentKind.EXTEND.value, pgettext_lazy("sales", "extended")),
+    (AdjustmentKind.FREEZE.value, pgettext_lazy("sales", "frozen")),
+    (AdjustmentKind.UNFREEZE.value, pgettext_lazy("sales", "unfrozen")),
+    (AdjustmentKind.END.value, pgettext_lazy("sales", "ended")),
 ]
 
 
@@ -32,11 +33,11 @@ class AccessGrant(models.Model):
 
     # What somebody may open must not vanish with a row that is tidied away: a contact with grants is kept.
     contact = models.ForeignKey(
-        Contact, on_delete=models.PROTECT, related_name="access_grants", verbose_name=_("contact")
+        Contact, on_delete=models.PROTECT, related_name="access_grants", verbose_name=pgettext_lazy("sales", "contact")
     )
     # The same for what it opens.
     product = models.ForeignKey(
-        Product, on_delete=models.PROTECT, related_name="access_grants", verbose_name=_("product")
+        Product, on_delete=models.PROTECT, related_name="access_grants", verbose_name=pgettext_lazy("sales", "product")
     )
     # Access outlives the order that it came from, should that be deleted.
     line = models.ForeignKey(
@@ -48,8 +49,10 @@ class AccessGrant(models.Model):
         verbose_name=_("order line"),
     )
     #: What it comes from, once each: ``line:17``, ``staff:<uuid>`` …
-    source = models.CharField(_("source"), max_length=60, unique=True)
-    reason = models.CharField(_("reason"), max_length=12, choices=REASON_CHOICES, default=Reason.ORDER.value)
+    source = models.CharField(pgettext_lazy("sales", "source"), max_length=60, unique=True)
+    reason = models.CharField(
+        pgettext_lazy("sales", "reason"), max_length=12, choices=REASON_CHOICES, default=Reason.ORDER.value
+    )
     # The grant that this one was given instead of, where access was changed; it stands without it.
     replaces = models.ForeignKey(
         "self", on_delete=models.SET_NULL, null=True, blank=True, related_name="replaced_by", editable=False
@@ -57,11 +60,11 @@ class AccessGrant(models.Model):
     # Who gave it; null where nobody did. A user who leaves takes nobody's access along.
     by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True, related_name="+")
     #: ``catalogue.terms.AccessTerms`` as JSON.
-    terms = models.JSONField(_("terms"), default=dict)
-    granted_at = models.DateTimeField(_("granted"))
-    starts_at = models.DateTimeField(_("starts"))
+    terms = models.JSONField(pgettext_lazy("sales", "terms"), default=dict)
+    granted_at = models.DateTimeField(pgettext_lazy("sales", "granted"))
+    starts_at = models.DateTimeField(pgettext_lazy("sales", "starts"))
     #: As sold; ``adjustments`` say what was changed since, ``access.spans.effective`` what comes of it.
-    ends_at = models.DateTimeField(_("ends"), null=True, blank=True)
+    ends_at = models.DateTimeField(pgettext_lazy("sales", "ends"), null=True, blank=True)
     revoked_at = models.DateTimeField(_("taken away"), null=True, blank=True)
     #: When its opening is to be told to its contact (``access.announcing``); null where nothing is to be told (any more).
     announce_at = models.DateTimeField(null=True, blank=True, editable=False)
@@ -90,15 +93,15 @@ class AccessAdjustment(models.Model):
     grant = models.ForeignKey(
         AccessGrant, on_delete=models.CASCADE, related_name="adjustments", verbose_name=_("access grant")
     )
-    kind = models.CharField(_("change"), max_length=10, choices=ADJUSTMENT_CHOICES)
+    kind = models.CharField(pgettext_lazy("sales", "change"), max_length=10, choices=ADJUSTMENT_CHOICES)
     #: For extending and freezing: for so many days, or ``until`` an instant.
-    days = models.PositiveIntegerField(_("days"), null=True, blank=True)
-    until = models.DateTimeField(_("until"), null=True, blank=True)
+    days = models.PositiveIntegerField(pgettext_lazy("sales", "days"), null=True, blank=True)
+    until = models.DateTimeField(pgettext_lazy("sales", "until"), null=True, blank=True)
     #: From when on it counts.
-    at = models.DateTimeField(_("from"))
+    at = models.DateTimeField(pgettext_lazy("sales", "from"))
     # The change holds whoever made it.
     by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True, related_name="+")
-    note = models.CharField(_("note"), max_length=255, blank=True)
+    note = models.CharField(pgettext_lazy("sales", "note"), max_length=255, blank=True)
 
     wagtail_reference_index_ignore = True
 

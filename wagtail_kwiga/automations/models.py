@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.conf import settings
 from django.db import models
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 from wagtail.models import DraftStateMixin, RevisionMixin, Site
 
 from wagtail_kwiga.catalogue.models import Offer
@@ -19,7 +20,7 @@ from wagtail_kwiga.streams import OpenStreamField
 class Scenario(StaleDraftGuard, DraftStateMixin, RevisionMixin, models.Model):
     """What an editor writes: one start event and a stream of steps. Publishing compiles it into a ``ScenarioVersion``."""
 
-    title = models.CharField(_("title"), max_length=120)
+    title = models.CharField(pgettext_lazy("sales", "title"), max_length=120)
     start = OpenStreamField(
         blocks="wagtail_kwiga.automations.editing.blocks.start_blocks",
         min_num=1,
@@ -28,7 +29,9 @@ class Scenario(StaleDraftGuard, DraftStateMixin, RevisionMixin, models.Model):
         verbose_name=_("starts when"),
     )
     steps = OpenStreamField(
-        blocks="wagtail_kwiga.automations.editing.blocks.step_blocks", blank=True, verbose_name=_("steps")
+        blocks="wagtail_kwiga.automations.editing.blocks.step_blocks",
+        blank=True,
+        verbose_name=pgettext_lazy("sales", "steps"),
     )
     #: The version that new runs follow; people inside stay on theirs.
     version = models.ForeignKey(
@@ -36,8 +39,8 @@ class Scenario(StaleDraftGuard, DraftStateMixin, RevisionMixin, models.Model):
     )
 
     class Meta:
-        verbose_name = _("scenario")
-        verbose_name_plural = _("scenarios")
+        verbose_name = pgettext_lazy("sales", "scenario")
+        verbose_name_plural = pgettext_lazy("sales", "scenarios")
         ordering = ["title"]
 
     def __str__(self) -> str:
@@ -48,14 +51,14 @@ class ScenarioVersion(models.Model):
     """A scenario as compiled at one publishing: immutable, with a schema number of its own."""
 
     scenario = models.ForeignKey(Scenario, on_delete=models.PROTECT, related_name="versions")
-    number = models.PositiveIntegerField(_("version"))
+    number = models.PositiveIntegerField(pgettext_lazy("sales", "version"))
     schema = models.PositiveSmallIntegerField(default=1)
     #: Name of the start event, e.g. ``order_unpaid``; indexed for enrolment.
-    event = models.CharField(_("event"), max_length=40)
+    event = models.CharField(pgettext_lazy("sales", "event"), max_length=40)
     #: ``automations.core.definitions.Definition`` as JSON.
     definition = models.JSONField()
     #: Only what happens from now on enters, as in Kwiga's article “General information about automation”.
-    published_at = models.DateTimeField(_("published"))
+    published_at = models.DateTimeField(pgettext_lazy("sales", "published"))
     published_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True, related_name="+"
     )
@@ -96,60 +99,71 @@ class Run(models.Model):
     """One person's way through one version of a scenario. Refused entries are runs too: they say why."""
 
     class State(models.TextChoices):
-        ACTIVE = "active", _("inside")
+        ACTIVE = "active", pgettext_lazy("sales", "inside")
         COMPLETED = "completed", _("went through")
-        LEFT = "left", _("left")
+        LEFT = "left", pgettext_lazy("sales", "left")
         STOPPED = "stopped", _("stopped by staff")
         PAUSED = "paused", _("held: something is wrong")
         REFUSED = "refused", _("not let in")
 
-    scenario = models.ForeignKey(Scenario, on_delete=models.PROTECT, related_name="runs", verbose_name=_("scenario"))
-    version = models.ForeignKey(
-        ScenarioVersion, on_delete=models.PROTECT, related_name="runs", verbose_name=_("version")
+    scenario = models.ForeignKey(
+        Scenario, on_delete=models.PROTECT, related_name="runs", verbose_name=pgettext_lazy("sales", "scenario")
     )
-    contact = models.ForeignKey(Contact, on_delete=models.PROTECT, related_name="runs", verbose_name=_("contact"))
+    version = models.ForeignKey(
+        ScenarioVersion, on_delete=models.PROTECT, related_name="runs", verbose_name=pgettext_lazy("sales", "version")
+    )
+    contact = models.ForeignKey(
+        Contact, on_delete=models.PROTECT, related_name="runs", verbose_name=pgettext_lazy("sales", "contact")
+    )
     #: The order it is about by now; none where what began it has none.
     order = models.ForeignKey(
-        Order, on_delete=models.PROTECT, null=True, blank=True, related_name="runs", verbose_name=_("order")
+        Order,
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="runs",
+        verbose_name=pgettext_lazy("sales", "order"),
     )
     purchase = models.ForeignKey(
         Purchase, on_delete=models.PROTECT, null=True, blank=True, db_index=False, related_name="runs",
-        verbose_name=_("purchase"),
+        verbose_name=pgettext_lazy("sales", "purchase"),
     )  # fmt: skip
     #: What the event said that began it, frozen: JSON values.
     context = models.JSONField(default=dict, blank=True)
     #: From where and in which language the person is written to while no order says so.
     site = models.ForeignKey(Site, on_delete=models.SET_NULL, null=True, blank=True, related_name="+")
-    language = models.CharField(_("language"), max_length=15, blank=True)
+    language = models.CharField(pgettext_lazy("sales", "language"), max_length=15, blank=True)
     #: What makes this entry one of its kind: ``unpaid:<purchase>``, or event, contact and what happened to them.
     entry_key = models.CharField(max_length=80)
     #: The same, where the entry may happen only once in all; else empty.
     once_key = models.CharField(max_length=80, blank=True)
-    state = models.CharField(_("state"), max_length=10, choices=State.choices, default=State.ACTIVE)
+    state = models.CharField(
+        pgettext_lazy("sales", "state"), max_length=10, choices=State.choices, default=State.ACTIVE
+    )
     #: Id of the step it stands at (steps keep their StreamField ids); empty once it is through.
     position = models.CharField(max_length=60, blank=True)
-    due_at = models.DateTimeField(_("next"), null=True, blank=True)
+    due_at = models.DateTimeField(pgettext_lazy("sales", "next"), null=True, blank=True)
     lease = models.CharField(max_length=32, blank=True)
     leased_until = models.DateTimeField(null=True, blank=True)
     #: Counted and committed before the risky work; a run that fails again and again is paused.
     attempts = models.PositiveSmallIntegerField(default=0)
-    entered_at = models.DateTimeField(_("entered"))
+    entered_at = models.DateTimeField(pgettext_lazy("sales", "entered"))
     #: When it came to its present step; what a wait counts from.
     stepped_at = models.DateTimeField()
     #: First moment a payment was seen under way at this step.
     in_flight_since = models.DateTimeField(null=True, blank=True)
     first_message_at = models.DateTimeField(_("first message"), null=True, blank=True)
     last_message_at = models.DateTimeField(_("last message"), null=True, blank=True)
-    ended_at = models.DateTimeField(_("ended"), null=True, blank=True)
+    ended_at = models.DateTimeField(pgettext_lazy("sales", "ended"), null=True, blank=True)
     #: Stable word for why it ended, was refused or is paused.
-    reason = models.CharField(_("why"), max_length=60, blank=True)
+    reason = models.CharField(pgettext_lazy("sales", "why"), max_length=60, blank=True)
     error = models.TextField(blank=True)
 
     wagtail_reference_index_ignore = True
 
     class Meta:
-        verbose_name = _("run")
-        verbose_name_plural = _("runs")
+        verbose_name = pgettext_lazy("sales", "run")
+        verbose_name_plural = pgettext_lazy("sales", "runs")
         default_permissions = ("view",)
         permissions = [
             ("stop_runs", _("Can take people out of scenarios")),
@@ -184,12 +198,12 @@ class StepRecord(models.Model):
 
     run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="records")
     step = models.CharField(max_length=60)
-    kind = models.CharField(_("step"), max_length=40)
+    kind = models.CharField(pgettext_lazy("sales", "step"), max_length=40)
     #: ``acted, waited, skipped, missed, left, paused``
-    outcome = models.CharField(_("outcome"), max_length=12)
-    reason = models.CharField(_("why"), max_length=60)
-    facts = models.JSONField(_("facts"), default=dict)
-    at = models.DateTimeField(_("when"))
+    outcome = models.CharField(pgettext_lazy("sales", "outcome"), max_length=12)
+    reason = models.CharField(pgettext_lazy("sales", "why"), max_length=60)
+    facts = models.JSONField(pgettext_lazy("sales", "facts"), default=dict)
+    at = models.DateTimeField(pgettext_lazy("sales", "when"))
     email = models.ForeignKey(
         OutgoingEmail, on_delete=models.SET_NULL, null=True, blank=True, related_name="step_records"
     )

@@ -16,7 +16,7 @@ from django.shortcuts import get_object_or_404, redirect
 from django.template.backends.utils import csrf_input
 from django.urls import path, reverse
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy, ngettext
+from django.utils.translation import gettext_lazy, ngettext, pgettext_lazy
 from django.views.decorators.http import require_POST
 from wagtail.admin.filters import WagtailFilterSet
 from wagtail.admin.ui.tables import Column, DateColumn, TitleColumn
@@ -140,24 +140,24 @@ class AttentionFilterSet(WagtailFilterSet):
     """Filters of the list."""
 
     state = django_filters.ChoiceFilter(
-        label=gettext_lazy("State"),
-        choices=[(DONE, gettext_lazy("Done"))],
+        label=pgettext_lazy("sales", "State"),
+        choices=[(DONE, pgettext_lazy("sales", "Done"))],
         empty_label=gettext_lazy("To do"),
         method="in_state",
         widget=forms.RadioSelect,
     )
     room = django_filters.MultipleChoiceFilter(
-        label=gettext_lazy("About"),
+        label=pgettext_lazy("sales", "About"),
         choices=[
             ("money", gettext_lazy("Orders and money")),
-            ("mailing", gettext_lazy("E-mail")),
-            ("automations", gettext_lazy("Scenarios")),
+            ("mailing", pgettext_lazy("sales", "E-mail")),
+            ("automations", pgettext_lazy("sales", "Scenarios")),
             ("other", gettext_lazy("Anything else")),
         ],
         method="of_rooms",
         widget=forms.CheckboxSelectMultiple,
     )
-    at = filters.DayRangeFilter(label=gettext_lazy("Since"))
+    at = filters.DayRangeFilter(label=pgettext_lazy("sales", "Since"))
 
     class Meta:
         model = TimelineEntry
@@ -186,8 +186,8 @@ class AttentionIndexView(RecordIndexView):
 
     page_title = gettext_lazy("Needs a person")
     table_classname = f"{WIDE_LISTING} kwiga-sentences"
-    verbose_name = gettext_lazy("entry")
-    verbose_name_plural = gettext_lazy("entries")
+    verbose_name = pgettext_lazy("sales", "entry")
+    verbose_name_plural = pgettext_lazy("sales", "entries")
 
     @property
     def is_about_done(self) -> bool:
@@ -202,16 +202,16 @@ class AttentionIndexView(RecordIndexView):
     @property
     def list_display(self) -> list[Any]:
         columns = [
-            TopicColumn("what", label=gettext_lazy("What"), accessor=writing.sentence),
-            AboutColumn("about", label=gettext_lazy("About")),
-            DateColumn("at", label=gettext_lazy("Since"), sort_key="at"),
+            TopicColumn("what", label=pgettext_lazy("sales", "What"), accessor=writing.sentence),
+            AboutColumn("about", label=pgettext_lazy("sales", "About")),
+            DateColumn("at", label=pgettext_lazy("sales", "Since"), sort_key="at"),
         ]
         if self.is_about_done:
             columns += [
-                DateColumn("attended_at", label=gettext_lazy("Done"), sort_key="attended_at"),
-                Column("attended_by", label=gettext_lazy("By")),
+                DateColumn("attended_at", label=pgettext_lazy("sales", "Done"), sort_key="attended_at"),
+                Column("attended_by", label=pgettext_lazy("sales", "By")),
             ]
-        return [*columns, DoneColumn("done", label=gettext_lazy("Settled"))]
+        return [*columns, DoneColumn("done", label=pgettext_lazy("sales", "Settled"))]
 
     def get_context_data(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
         context: dict[str, Any] = super().get_context_data(*args, **kwargs) | {"elsewhere": self._elsewhere()}

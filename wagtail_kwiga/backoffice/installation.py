@@ -12,7 +12,7 @@ from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy, ngettext
+from django.utils.translation import gettext_lazy, ngettext, pgettext, pgettext_lazy
 from wagtail.admin.menu import MenuItem
 
 from wagtail_kwiga import conf, installation
@@ -37,7 +37,7 @@ _STATUSES = {
 class NoteForm(forms.Form):
     """Why it was decided so, for whoever asks later."""
 
-    note = forms.CharField(label=gettext_lazy("Note"), max_length=_MOST_NOTE, required=False)
+    note = forms.CharField(label=pgettext_lazy("sales", "Note"), max_length=_MOST_NOTE, required=False)
 
 
 def decide(request: HttpRequest) -> HttpResponse:
@@ -137,7 +137,7 @@ def _waiting() -> list[str]:
 
 def _page(request: HttpRequest, template: str, context: dict[str, Any], title: Any = "") -> TemplateResponse:
     crumbs = [
-        {"url": reverse("wagtailadmin_home"), "label": _("Home")},
+        {"url": reverse("wagtailadmin_home"), "label": pgettext("sales", "Home")},
         {"url": reverse("wagtail_kwiga_installation:decide") if title else "", "label": _TITLE},
         *([{"url": "", "label": title}] if title else []),
     ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 from wagtail import hooks
 from wagtail.snippets.views.snippets import SnippetViewSetGroup
 
@@ -24,7 +24,7 @@ from wagtail_kwiga.backoffice.scenarios.viewset import ScenarioViewSet
 class SalesGroup(SnippetViewSetGroup):
     """Everything of the package in the admin, in the order of the day's work."""
 
-    menu_label = _("Sales")
+    menu_label = pgettext_lazy("sales", "Sales")
     menu_name = "kwiga-sales"
     menu_icon = "tag"
     menu_order = 250

@@ -15,7 +15,7 @@ from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy, ngettext
+from django.utils.translation import gettext_lazy, ngettext, pgettext
 from wagtail import hooks
 from wagtail.log_actions import LogFormatter
 
@@ -38,7 +38,7 @@ def before_delete_snippet(request: HttpRequest, instances: Iterable[Any]) -> Htt
     now = conf.now()
     coupons = [row for row in instances if isinstance(row, Coupon)]
     broken = [(row, unexpired_promises.of_coupon(CouponState.saved(row.pk), None, now)) for row in coupons]
-    return ask(request, broken, _("Yes, delete"))
+    return ask(request, broken, pgettext("sales", "Yes, delete"))
 
 
 def before_publish_page(request: HttpRequest, page: Any) -> None:
@@ -52,14 +52,14 @@ def before_publish_page(request: HttpRequest, page: Any) -> None:
 
 def before_unpublish_page(request: HttpRequest, page: Any) -> HttpResponse | None:
     """Wagtail's hook."""
-    return ask(request, _without(_going(request, [page], "unpublish")), _("Yes, unpublish it"))
+    return ask(request, _without(_going(request, [page], "unpublish")), pgettext("sales", "Yes, unpublish it"))
 
 
 def before_delete_page(request: HttpRequest, page: Any) -> HttpResponse | None:
     """Wagtail's hook."""
     if request.method != "POST":
         return None
-    return ask(request, _without(_going(request, [page], "delete")), _("Yes, delete it"))
+    return ask(request, _without(_going(request, [page], "delete")), pgettext("sales", "Yes, delete it"))
 
 
 def before_bulk_action(request: HttpRequest, action: str, objects: Iterable[Any], _view: Any) -> HttpResponse | None:
@@ -70,11 +70,11 @@ def before_bulk_action(request: HttpRequest, action: str, objects: Iterable[Any]
             now = conf.now()
             drafts = [page.get_latest_revision_as_object() for page in pages if publishing.is_offer_page(page)]
             broken = [(page, publishing.promises_broken_by(page, now=now)) for page in drafts]
-            return ask(request, broken, _("Yes, publish"))
+            return ask(request, broken, pgettext("sales", "Yes, publish"))
         case "unpublish":
-            return ask(request, _without(_going(request, pages, action)), _("Yes, unpublish"))
+            return ask(request, _without(_going(request, pages, action)), pgettext("sales", "Yes, unpublish"))
         case "delete":
-            return ask(request, _without(_going(request, pages, action)), _("Yes, delete"))
+            return ask(request, _without(_going(request, pages, action)), pgettext("sales", "Yes, delete"))
     return None
 
 
@@ -116,7 +116,7 @@ def ask(request: HttpRequest, found: _Broken, yes: str) -> HttpResponse | None:
         "header_title": title,
         "header_icon": "warning",
         "breadcrumbs_items": [
-            {"url": reverse("wagtailadmin_home"), "label": _("Home")},
+            {"url": reverse("wagtailadmin_home"), "label": pgettext("sales", "Home")},
             {"url": "", "label": title},
         ],
         "broken": [(row, promises.told) for row, promises in broken],

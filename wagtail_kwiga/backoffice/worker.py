@@ -15,6 +15,7 @@ from django.http import HttpRequest, HttpResponse
 from django.template.response import SimpleTemplateResponse
 from django.urls import reverse
 from django.utils.translation import gettext as _
+from django.utils.translation import pgettext
 from wagtail.utils.urlpatterns import decorate_urlpatterns
 
 from wagtail_kwiga import background, conf, installation
@@ -39,7 +40,7 @@ def worker_notes(user: Any, now: dt.datetime | None = None) -> list[CardNote]:
         return []
     if not is_held or not policies.can(user, "decide_installation"):
         return [CardNote(said, "critical")]
-    return [CardNote(said, "critical", reverse("wagtail_kwiga_installation:decide"), _("Decide"))]
+    return [CardNote(said, "critical", reverse("wagtail_kwiga_installation:decide"), pgettext("sales", "Decide"))]
 
 
 def _told(now: dt.datetime) -> tuple[str, bool]:

@@ -7,6 +7,7 @@ import uuid
 from django.conf import settings
 from django.db import models
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from wagtail_kwiga.pricing.money import Money
 
@@ -15,15 +16,15 @@ class Product(models.Model):
     """Something a buyer gets access to: a course, a consultation, a membership, a download."""
 
     class Kind(models.TextChoices):
-        COURSE = "course", _("course")
-        CONSULTATION = "consultation", _("consultation")
-        MEMBERSHIP = "membership", _("membership")
-        DOWNLOAD = "download", _("download")
+        COURSE = "course", pgettext_lazy("sales", "course")
+        CONSULTATION = "consultation", pgettext_lazy("sales", "consultation")
+        MEMBERSHIP = "membership", pgettext_lazy("sales", "membership")
+        DOWNLOAD = "download", pgettext_lazy("sales", "download")
 
-    title = models.CharField(_("title"), max_length=200)
+    title = models.CharField(pgettext_lazy("sales", "title"), max_length=200)
     slug = models.SlugField(_("short name"), max_length=80, unique=True, help_text=_("Letters, digits and hyphens."))
-    kind = models.CharField(_("kind"), max_length=20, choices=Kind.choices, default=Kind.COURSE)
-    description = models.TextField(_("description"), blank=True)
+    kind = models.CharField(pgettext_lazy("sales", "kind"), max_length=20, choices=Kind.choices, default=Kind.COURSE)
+    description = models.TextField(pgettext_lazy("sales", "description"), blank=True)
     entry_url = models.CharField(
         _("way in"),
         max_length=500,
@@ -48,11 +49,11 @@ class Product(models.Model):
             "consultations again and again, anything else only once."
         ),
     )
-    created_at = models.DateTimeField(_("made"), auto_now_add=True)
+    created_at = models.DateTimeField(pgettext_lazy("sales", "made"), auto_now_add=True)
 
     class Meta:
-        verbose_name = _("product")
-        verbose_name_plural = _("products")
+        verbose_name = pgettext_lazy("sales", "product")
+        verbose_name_plural = pgettext_lazy("sales", "products")
         ordering = ["title"]
 
     def __str__(self) -> str:
@@ -72,9 +73,9 @@ class Offer(models.Model):
     """
 
     class State(models.TextChoices):
-        DRAFT = "draft", _("draft")
+        DRAFT = "draft", pgettext_lazy("sales", "draft")
         ON_SALE = "on_sale", _("on sale")
-        WITHDRAWN = "withdrawn", _("withdrawn")
+        WITHDRAWN = "withdrawn", pgettext_lazy("sales", "withdrawn")
         #: Published, and there is nothing in it: no product, and nobody said that it sells no access.
         EMPTY = "empty", _("nothing in it")
 
@@ -91,11 +92,13 @@ class Offer(models.Model):
     translation_key = models.UUIDField(null=True, blank=True, editable=False)
     #: Which of several tariffs of one page this is. A page that sells on one tariff leaves it empty.
     tariff_key = models.CharField(max_length=40, blank=True, default="", editable=False)
-    title = models.CharField(_("title"), max_length=255)
-    state = models.CharField(_("state"), max_length=12, choices=State.choices, default=State.DRAFT)
-    amount = models.DecimalField(_("price"), max_digits=14, decimal_places=4)
-    currency = models.CharField(_("currency"), max_length=3)
-    coupon_mode = models.CharField(_("coupons"), max_length=8, choices=CouponMode.choices, default=CouponMode.NONE)
+    title = models.CharField(pgettext_lazy("sales", "title"), max_length=255)
+    state = models.CharField(pgettext_lazy("sales", "state"), max_length=12, choices=State.choices, default=State.DRAFT)
+    amount = models.DecimalField(pgettext_lazy("sales", "price"), max_digits=14, decimal_places=4)
+    currency = models.CharField(pgettext_lazy("sales", "currency"), max_length=3)
+    coupon_mode = models.CharField(
+        pgettext_lazy("sales", "coupons"), max_length=8, choices=CouponMode.choices, default=CouponMode.NONE
+    )
     #: Said on purpose: buyers pay for something that this site opens no access to.
     sells_no_access = models.BooleanField(
         _("sells no access"), default=False, db_default=False
@@ -108,8 +111,8 @@ class Offer(models.Model):
     updated_at = models.DateTimeField(_("last published"), auto_now=True)
 
     class Meta:
-        verbose_name = _("offer")
-        verbose_name_plural = _("offers")
+        verbose_name = pgettext_lazy("sales", "offer")
+        verbose_name_plural = pgettext_lazy("sales", "offers")
         ordering = ["title"]
         constraints = [
             models.UniqueConstraint(fields=["translation_key", "tariff_key"], name="kwiga_offer_tariff_unique"),
@@ -134,7 +137,7 @@ class OfferProduct(models.Model):
     #: The place in which the editor listed it, from 0.
     position = models.PositiveSmallIntegerField(default=0)
     #: What the product was called when the offer was published.
-    title = models.CharField(_("title"), max_length=255, blank=True)
+    title = models.CharField(pgettext_lazy("sales", "title"), max_length=255, blank=True)
     #: ``catalogue.terms.AccessTerms`` as JSON.
     access_terms = models.JSONField(_("access terms"), default=dict, blank=True)
     #: How much of the price falls to this product, relative to the others of the offer; null on all: equal shares.
@@ -162,9 +165,9 @@ class PriceRecord(models.Model):
 
     # The history of an offer goes with it.
     offer = models.ForeignKey(Offer, on_delete=models.CASCADE, related_name="price_records")
-    amount = models.DecimalField(_("price"), max_digits=14, decimal_places=4)
-    currency = models.CharField(_("currency"), max_length=3)
-    valid_from = models.DateTimeField(_("from"))
+    amount = models.DecimalField(pgettext_lazy("sales", "price"), max_digits=14, decimal_places=4)
+    currency = models.CharField(pgettext_lazy("sales", "currency"), max_length=3)
+    valid_from = models.DateTimeField(pgettext_lazy("sales", "from"))
     # The price was asked whoever published it.
     by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True, related_name="+")
 

@@ -1,4 +1,4 @@
-"""Page types of the site that are offers: whether an editor can say what they sell, and a visitor can order it."""
+"""Page types of the site that are offers: whether an editor can say what they sell, a visitor can order it, and who finds it."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from django.template.loader import get_template
 from wagtail.models import Page, get_page_models
 
 from wagtail_kwiga.checks.saying import error, warning
+from wagtail_kwiga.offers import public_listings
 from wagtail_kwiga.offers.choices import SOURCE_FIELDS
 from wagtail_kwiga.offers.models import OfferPageMixin
 
@@ -23,6 +24,21 @@ def check_page_types(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
     """E031, E032, W032: own page types with ``OfferPageMixin``. Reads no database."""
     kinds = [kind for kind in get_page_models() if issubclass(kind, OfferPageMixin)]
     return [message for kind in kinds for message in faults(kind)]
+
+
+@register("wagtail_kwiga")
+def check_public_listings(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    """W034: an API that lists offers which are not shown in the store. Reads no database."""
+    return [
+        warning(
+            34,
+            f"{app} of this version of Wagtail lists offers that are not shown in the store: this package does not know where "
+            "its listing begins.",
+            "Leave them out in a view set of your own with wagtail_kwiga.offers.public_listings.listed(pages). Where nobody "
+            "reaches that API, silence this.",
+        )
+        for app in public_listings.unguarded()
+    ]
 
 
 def faults(kind: type[Page]) -> Iterator[CheckMessage]:

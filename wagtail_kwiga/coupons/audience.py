@@ -13,7 +13,7 @@ from typing import cast
 
 from django.db.models import Count
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
+from django.utils.translation import ngettext, pgettext
 
 from wagtail_kwiga import conf
 from wagtail_kwiga.contacts import lists
@@ -94,7 +94,7 @@ def sentence(audience: Audience) -> str:
 def summary(audience: Audience) -> str:
     """The same in a few words, for a column."""
     if audience.is_everybody:
-        return _("everybody")
+        return pgettext("sales", "everybody")
     names = _titles(audience)
     if audience.is_nobody:
         return (

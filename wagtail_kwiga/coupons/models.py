@@ -9,6 +9,7 @@ from django.core.validators import MaxValueValidator, MinValueValidator, RegexVa
 from django.db import models
 from django.db.models.functions import Upper
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from wagtail_kwiga import signing
 from wagtail_kwiga.catalogue.models import Offer
@@ -26,7 +27,7 @@ class Coupon(models.Model):
         FIXED = "fixed", _("fixed amount")
 
     code = models.CharField(
-        _("code"),
+        pgettext_lazy("sales", "code"),
         max_length=40,
         validators=[
             RegexValidator(
@@ -35,10 +36,12 @@ class Coupon(models.Model):
         ],
         help_text=_("What buyers type. Capitals and small letters count the same."),
     )
-    note = models.CharField(_("note"), max_length=255, blank=True, help_text=_("For your team; buyers never see it."))
-    kind = models.CharField(_("kind"), max_length=10, choices=Kind.choices, default=Kind.PERCENT)
+    note = models.CharField(
+        pgettext_lazy("sales", "note"), max_length=255, blank=True, help_text=_("For your team; buyers never see it.")
+    )
+    kind = models.CharField(pgettext_lazy("sales", "kind"), max_length=10, choices=Kind.choices, default=Kind.PERCENT)
     percent = models.DecimalField(
-        _("percent"),
+        pgettext_lazy("sales", "percent"),
         max_digits=5,
         decimal_places=2,
         null=True,
@@ -46,9 +49,16 @@ class Coupon(models.Model):
         validators=[MinValueValidator(1), MaxValueValidator(100)],
     )
     amount = models.DecimalField(
-        _("amount"), max_digits=14, decimal_places=4, null=True, blank=True, validators=[MinValueValidator(0)]
+        pgettext_lazy("sales", "amount"),
+        max_digits=14,
+        decimal_places=4,
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(0)],
     )
-    currency = models.CharField(_("currency"), max_length=3, blank=True, validators=[validate_currency])
+    currency = models.CharField(
+        pgettext_lazy("sales", "currency"), max_length=3, blank=True, validators=[validate_currency]
+    )
     valid_from = models.DateTimeField(_("valid from"), null=True, blank=True)
     valid_until = models.DateTimeField(_("valid until"), null=True, blank=True)
     limit_total = models.PositiveIntegerField(_("uses in all"), null=True, blank=True, help_text=_("Empty: no limit."))
@@ -71,16 +81,16 @@ class Coupon(models.Model):
         verbose_name=_("only for"),
         help_text=_("None chosen: for every offer that takes it."),
     )
-    is_active = models.BooleanField(_("active"), default=True)
+    is_active = models.BooleanField(pgettext_lazy("sales", "active"), default=True)
     #: Uses held or spent at present; moved only by the conditional UPDATE in ``coupons.uses``.
-    used_count = models.PositiveIntegerField(_("taken"), default=0, editable=False)
-    created_at = models.DateTimeField(_("made"), auto_now_add=True)
+    used_count = models.PositiveIntegerField(pgettext_lazy("sales", "taken"), default=0, editable=False)
+    created_at = models.DateTimeField(pgettext_lazy("sales", "made"), auto_now_add=True)
     #: What signed links call it (``signing``); random.
     token = models.CharField(max_length=43, unique=True, default=signing.random_token, editable=False)
 
     class Meta:
-        verbose_name = _("coupon")
-        verbose_name_plural = _("coupons")
+        verbose_name = pgettext_lazy("sales", "coupon")
+        verbose_name_plural = pgettext_lazy("sales", "coupons")
         ordering = ["code"]
         constraints = [
             models.UniqueConstraint(
@@ -155,18 +165,22 @@ class CouponUse(models.Model):
     """One use of a coupon by one contact: held, then spent or given back. An order points to its use."""
 
     class State(models.TextChoices):
-        RESERVED = "reserved", _("held")
-        REDEEMED = "redeemed", _("spent")
+        RESERVED = "reserved", pgettext_lazy("sales", "held")
+        REDEEMED = "redeemed", pgettext_lazy("sales", "spent")
         RELEASED = "released", _("given back")
 
-    coupon = models.ForeignKey(Coupon, on_delete=models.PROTECT, related_name="uses", verbose_name=_("coupon"))
-    contact = models.ForeignKey(
-        Contact, on_delete=models.PROTECT, related_name="coupon_uses", verbose_name=_("contact")
+    coupon = models.ForeignKey(
+        Coupon, on_delete=models.PROTECT, related_name="uses", verbose_name=pgettext_lazy("sales", "coupon")
     )
-    state = models.CharField(_("state"), max_length=12, choices=State.choices, default=State.RESERVED)
-    reserved_at = models.DateTimeField(_("held"))
+    contact = models.ForeignKey(
+        Contact, on_delete=models.PROTECT, related_name="coupon_uses", verbose_name=pgettext_lazy("sales", "contact")
+    )
+    state = models.CharField(
+        pgettext_lazy("sales", "state"), max_length=12, choices=State.choices, default=State.RESERVED
+    )
+    reserved_at = models.DateTimeField(pgettext_lazy("sales", "held"))
     reserved_until = models.DateTimeField(_("held until"))
-    redeemed_at = models.DateTimeField(_("spent"), null=True, blank=True)
+    redeemed_at = models.DateTimeField(pgettext_lazy("sales", "spent"), null=True, blank=True)
     released_at = models.DateTimeField(_("given back"), null=True, blank=True)
     #: Late money for a use whose place somebody else had taken meanwhile: booked all the same, and shown to a person.
     over_limit = models.BooleanField(_("over the limit"), default=False)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from django.db import models
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 
 class LegalText(models.Model):
@@ -13,12 +14,12 @@ class LegalText(models.Model):
         TERMS = "terms", _("terms of sale")
         PRIVACY = "privacy", _("privacy notice")
         PROMO_CONSENT = "promo_consent", _("consent to promotional mail")
-        DECLARATION = "declaration", _("declaration")
+        DECLARATION = "declaration", pgettext_lazy("sales", "declaration")
 
-    kind = models.CharField(_("kind"), max_length=20, choices=Kind.choices)
-    language = models.CharField(_("language"), max_length=15)
-    title = models.CharField(_("title"), max_length=255, blank=True)
-    text = models.TextField(_("text"), blank=True)
+    kind = models.CharField(pgettext_lazy("sales", "kind"), max_length=20, choices=Kind.choices)
+    language = models.CharField(pgettext_lazy("sales", "language"), max_length=15)
+    title = models.CharField(pgettext_lazy("sales", "title"), max_length=255, blank=True)
+    text = models.TextField(pgettext_lazy("sales", "text"), blank=True)
     #: SHA-256 of title and text, in hexadecimal.
     checksum = models.CharField(max_length=64, editable=False)
     first_seen_at = models.DateTimeField(_("first seen"))

@@ -9,6 +9,7 @@ from django.db import models
 from django.http import HttpRequest
 from django.utils.module_loading import import_string
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 from wagtail.models import DraftStateMixin, PreviewableMixin, RevisionMixin, Site, TranslatableMixin
 
 from wagtail_kwiga.catalogue.models import Offer
@@ -25,11 +26,13 @@ class EmailTemplate(StaleDraftGuard, PreviewableMixin, DraftStateMixin, Revision
     """An e-mail that editors compose of blocks, one row a language."""
 
     title = models.CharField(
-        _("title"), max_length=120, help_text=_("For your team; people who get the mail never see it.")
+        pgettext_lazy("sales", "title"),
+        max_length=120,
+        help_text=_("For your team; people who get the mail never see it."),
     )
     #: Empty means *automatic*; ``settled_kind`` is what counts.
     kind = models.CharField(
-        _("kind"),
+        pgettext_lazy("sales", "kind"),
         max_length=10,
         choices=Kind.choices,
         blank=True,
@@ -40,17 +43,19 @@ class EmailTemplate(StaleDraftGuard, PreviewableMixin, DraftStateMixin, Revision
             "it only for news about an order that its buyer has to have."
         ),
     )
-    subject = models.CharField(_("subject"), max_length=200)
+    subject = models.CharField(pgettext_lazy("sales", "subject"), max_length=200)
     preheader = models.CharField(
         _("preview line"), max_length=200, blank=True, help_text=_("Shown by mail programs behind the subject.")
     )
     body = OpenStreamField(
-        blocks="wagtail_kwiga.mailing.authoring.blocks.body_blocks", blank=True, verbose_name=_("text")
+        blocks="wagtail_kwiga.mailing.authoring.blocks.body_blocks",
+        blank=True,
+        verbose_name=pgettext_lazy("sales", "text"),
     )
 
     class Meta:
-        verbose_name = _("e-mail")
-        verbose_name_plural = _("e-mails")
+        verbose_name = pgettext_lazy("sales", "e-mail")
+        verbose_name_plural = pgettext_lazy("sales", "e-mails")
         ordering = ["title"]
         unique_together = [("translation_key", "locale")]
 
@@ -81,14 +86,24 @@ class EmailTemplate(StaleDraftGuard, PreviewableMixin, DraftStateMixin, Revision
 
     @property
     def preview_modes(self) -> list[tuple[str, Any]]:
-        return [("", _("Mail")), ("dark", _("Mail in dark mode")), ("text", _("Plain text"))]
+        return [("", pgettext_lazy("sales", "Mail")), ("dark", _("Mail in dark mode")), ("text", _("Plain text"))]
 
     @property
     def preview_sizes(self) -> list[dict[str, Any]]:
         """The narrowest telephone that is still about, and a mail program on a desk."""
         return [
-            {"name": "mobile", "icon": "mobile-alt", "device_width": 360, "label": _("Preview in mobile size")},
-            {"name": "desktop", "icon": "desktop", "device_width": 760, "label": _("Preview in desktop size")},
+            {
+                "name": "mobile",
+                "icon": "mobile-alt",
+                "device_width": 360,
+                "label": pgettext_lazy("sales", "Preview in mobile size"),
+            },
+            {
+                "name": "desktop",
+                "icon": "desktop",
+                "device_width": 760,
+                "label": pgettext_lazy("sales", "Preview in desktop size"),
+            },
         ]
 
     @property
@@ -121,13 +136,15 @@ class OfferEmail(models.Model):
         NONE = "none", _("no e-mail")
 
     # Says something of its offer, and nothing without it.
-    offer = models.ForeignKey(Offer, on_delete=models.CASCADE, related_name="emails", verbose_name=_("offer"))
-    occasion = models.CharField(_("occasion"), max_length=20, choices=Occasion.choices)
+    offer = models.ForeignKey(
+        Offer, on_delete=models.CASCADE, related_name="emails", verbose_name=pgettext_lazy("sales", "offer")
+    )
+    occasion = models.CharField(pgettext_lazy("sales", "occasion"), max_length=20, choices=Occasion.choices)
     mode = models.CharField(_("what is sent"), max_length=10, choices=Mode.choices, default=Mode.STANDARD)
     # What buyers are to get must not vanish with a row that is tidied away.
     template = models.ForeignKey(
         EmailTemplate, on_delete=models.PROTECT, null=True, blank=True, related_name="offer_emails",
-        verbose_name=_("e-mail"),
+        verbose_name=pgettext_lazy("sales", "e-mail"),
     )  # fmt: skip
 
     wagtail_reference_index_ignore = True
@@ -184,11 +201,11 @@ class OutgoingEmail(models.Model):
     """One message to one person. Its key is unique, so nothing is queued twice."""
 
     class Status(models.TextChoices):
-        QUEUED = "queued", _("waiting")
+        QUEUED = "queued", pgettext_lazy("sales", "waiting")
         LEASED = "leased", _("taken by a worker")
         SENDING = "sending", _("being handed over")
-        SENT = "sent", _("sent")
-        FAILED = "failed", _("failed")
+        SENT = "sent", pgettext_lazy("sales", "sent")
+        FAILED = "failed", pgettext_lazy("sales", "failed")
         UNKNOWN = "unknown", _("delivery unknown")
         SUPPRESSED = "suppressed", _("not sent: address refuses mail")
         MISSED = "missed", _("not sent: too late")
@@ -196,34 +213,46 @@ class OutgoingEmail(models.Model):
 
     class Purpose(models.TextChoices):
         RECOVERY = "recovery", _("recovery of an unpaid order")
-        SCENARIO = "scenario", _("scenario")
-        RECEIPT = "receipt", _("receipt")
+        SCENARIO = "scenario", pgettext_lazy("sales", "scenario")
+        RECEIPT = "receipt", pgettext_lazy("sales", "receipt")
         ORDER = "order", _("about an order")
         ACCESS = "access", _("access opened")
-        SERVICE = "service", _("service")
-        TEST = "test", _("test")
+        SERVICE = "service", pgettext_lazy("sales", "service")
+        TEST = "test", pgettext_lazy("sales", "test")
 
     key = models.CharField(max_length=120, unique=True)
-    purpose = models.CharField(_("purpose"), max_length=10, choices=Purpose.choices)
-    kind = models.CharField(_("kind"), max_length=10, choices=Kind.choices)
-    status = models.CharField(_("status"), max_length=14, choices=Status.choices, default=Status.QUEUED)
+    purpose = models.CharField(pgettext_lazy("sales", "purpose"), max_length=10, choices=Purpose.choices)
+    kind = models.CharField(pgettext_lazy("sales", "kind"), max_length=10, choices=Kind.choices)
+    status = models.CharField(
+        pgettext_lazy("sales", "status"), max_length=14, choices=Status.choices, default=Status.QUEUED
+    )
     contact = models.ForeignKey(
-        Contact, on_delete=models.PROTECT, null=True, blank=True, related_name="emails", verbose_name=_("contact")
+        Contact,
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="emails",
+        verbose_name=pgettext_lazy("sales", "contact"),
     )
     order = models.ForeignKey(
-        Order, on_delete=models.PROTECT, null=True, blank=True, related_name="emails", verbose_name=_("order")
+        Order,
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="emails",
+        verbose_name=pgettext_lazy("sales", "order"),
     )
     #: The purchase of ``order`` when queued: recovery mail of a paid purchase is never sent.
     purchase = models.ForeignKey(
         Purchase, on_delete=models.PROTECT, null=True, blank=True, db_index=False, related_name="emails",
-        verbose_name=_("purchase"),
+        verbose_name=pgettext_lazy("sales", "purchase"),
     )  # fmt: skip
     version = models.ForeignKey(EmailTemplateVersion, on_delete=models.PROTECT, related_name="emails")
     site = models.ForeignKey(Site, on_delete=models.SET_NULL, null=True, blank=True, related_name="+")
-    language = models.CharField(_("language"), max_length=15)
-    to_email = models.EmailField(_("to"), max_length=254)
+    language = models.CharField(pgettext_lazy("sales", "language"), max_length=15)
+    to_email = models.EmailField(pgettext_lazy("sales", "to"), max_length=254)
     to_name = models.CharField(max_length=200, blank=True)
-    subject = models.CharField(_("subject"), max_length=255)
+    subject = models.CharField(pgettext_lazy("sales", "subject"), max_length=255)
     #: Placeholder → text, frozen when queued. Links are derived from ``links`` at hand-over.
     context = models.JSONField(default=dict)
     #: Link placeholder → what its token says, e.g. {"resume_url": {"order": 17, "coupon": "x7…", "at": 1790000000}}.
@@ -255,18 +284,18 @@ class OutgoingEmail(models.Model):
     )
     #: Whether files go along (``attachments``): a sweep asks for them only then.
     has_attachments = models.BooleanField(default=False)
-    queued_at = models.DateTimeField(_("queued"))
-    due_at = models.DateTimeField(_("due"))
+    queued_at = models.DateTimeField(pgettext_lazy("sales", "queued"))
+    due_at = models.DateTimeField(pgettext_lazy("sales", "due"))
     #: After this instant the mail is missed instead of sent.
     not_after = models.DateTimeField(null=True, blank=True)
     lease = models.CharField(max_length=32, blank=True)
     leased_until = models.DateTimeField(null=True, blank=True)
-    attempts = models.PositiveSmallIntegerField(_("tries"), default=0)
+    attempts = models.PositiveSmallIntegerField(pgettext_lazy("sales", "tries"), default=0)
     sending_at = models.DateTimeField(null=True, blank=True)
-    sent_at = models.DateTimeField(_("sent"), null=True, blank=True)
+    sent_at = models.DateTimeField(pgettext_lazy("sales", "sent"), null=True, blank=True)
     message_id = models.CharField(max_length=255, blank=True)
     esp_status = models.CharField(max_length=60, blank=True)
-    why = models.CharField(_("why"), max_length=255, blank=True)
+    why = models.CharField(pgettext_lazy("sales", "why"), max_length=255, blank=True)
     #: What staff said of a mail whose delivery is unknown: ``was_sent`` or ``send_again``.
     settled_by = models.CharField(max_length=20, blank=True)
     #: The published pages that it links to, by key, where ``link_building.load_pages`` has read them. No column.
@@ -325,8 +354,8 @@ class EmailAttachment(models.Model):
     wagtail_reference_index_ignore = True
 
     class Meta:
-        verbose_name = _("attachment")
-        verbose_name_plural = _("attachments")
+        verbose_name = pgettext_lazy("sales", "attachment")
+        verbose_name_plural = pgettext_lazy("sales", "attachments")
         ordering = ["position", "pk"]
         constraints = [
             models.UniqueConstraint(
@@ -350,17 +379,17 @@ class Suppression(models.Model):
         ALL = permission.ALL_MAIL, _("all mail")
 
     class Reason(models.TextChoices):
-        UNSUBSCRIBED = "unsubscribed", _("unsubscribed")
-        COMPLAINED = "complained", _("complained")
+        UNSUBSCRIBED = "unsubscribed", pgettext_lazy("sales", "unsubscribed")
+        COMPLAINED = "complained", pgettext_lazy("sales", "complained")
         BOUNCED = "bounced", _("does not accept mail")
         REFUSED = "refused", _("recipient refused")
         STAFF = "staff", _("by staff")
 
-    email = models.EmailField(_("address"), max_length=254)
-    scope = models.CharField(_("scope"), max_length=10, choices=Scope.choices)
-    reason = models.CharField(_("reason"), max_length=14, choices=Reason.choices)
-    source = models.CharField(_("source"), max_length=120, blank=True)
-    at = models.DateTimeField(_("since"))
+    email = models.EmailField(pgettext_lazy("sales", "address"), max_length=254)
+    scope = models.CharField(pgettext_lazy("sales", "scope"), max_length=10, choices=Scope.choices)
+    reason = models.CharField(pgettext_lazy("sales", "reason"), max_length=14, choices=Reason.choices)
+    source = models.CharField(pgettext_lazy("sales", "source"), max_length=120, blank=True)
+    at = models.DateTimeField(pgettext_lazy("sales", "since"))
 
     wagtail_reference_index_ignore = True
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from django.utils import translation
-from django.utils.translation import gettext
+from django.utils.translation import gettext, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
 from wagtail.models import Site
 
@@ -278,8 +278,8 @@ SPANS = frozenset({"coupon.valid_hours", "coupon.deadline"})
 OURS: dict[str, Placeholder] = {
     placeholder.name: placeholder
     for placeholder in (
-        Placeholder("contact.first_name", _("first name"), "Ada", "text", _first_name),
-        Placeholder("contact.name", _("name"), "Ada Lovelace", "text", _name),
+        Placeholder("contact.first_name", pgettext_lazy("sales", "first name"), "Ada", "text", _first_name),
+        Placeholder("contact.name", pgettext_lazy("sales", "name"), "Ada Lovelace", "text", _name),
         Placeholder(
             "contact.email",
             _("e-mail address"),
@@ -366,7 +366,9 @@ OURS: dict[str, Placeholder] = {
         Placeholder("pay_url", _("straight to paying the order"), "#pay_url", "url", _about_order),
         Placeholder("order_url", _("the page of the order"), "#order_url", "url", _about_order),
         Placeholder("access_url", _("the way in to what was bought"), "#access_url", "url", _access),
-        Placeholder("unsubscribe_url", _("unsubscribing"), "#unsubscribe_url", "url", _unsubscribe),
+        Placeholder(
+            "unsubscribe_url", pgettext_lazy("sales", "unsubscribing"), "#unsubscribe_url", "url", _unsubscribe
+        ),
         *(
             Placeholder(one.name, one.label, one.sample, "text", one.build, lines=one.lines, internal=one.internal)
             for one in order_words.TEXTS

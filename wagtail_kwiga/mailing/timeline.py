@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from django.utils.translation import gettext_lazy as _
 
 from wagtail_kwiga.contacts.models import Contact
+from wagtail_kwiga.formatting import languages
 from wagtail_kwiga.journal import writing
 from wagtail_kwiga.journal.models import TimelineEntry
 from wagtail_kwiga.mailing import reasons
@@ -43,6 +44,19 @@ class _Explained:
         return str(self.words % type(facts)({**facts, "why": why}))
 
 
+class _ForReader:
+    """A sentence with *problems* in it: kept in each language that staff may read, told in the reader's."""
+
+    def __init__(self, words: Any) -> None:
+        self.words = words
+
+    def __mod__(self, facts: dict[str, Any]) -> str:
+        told = facts.get("problems")
+        if isinstance(told, dict):  # where it was kept in one language alone, it is told in that one
+            told = told.get(languages.nearest(languages.active(), told) or next(iter(told), ""), "")
+        return str(self.words % type(facts)({**facts, "problems": told}))
+
+
 SENTENCES = {
     "mailing.sent": _("Mail sent: “%(title)s”"),
     "mailing.failed": _Explained(_("Mail could not be sent: “%(title)s” (%(why)s)")),
@@ -61,8 +75,10 @@ SENTENCES = {
         "all workers run the same version"
     ),
     "mailing.bounced": _Explained(_("This mail came back: “%(title)s” (%(why)s)")),
-    "mailing.translation_unsendable": _(
-        "The e-mail “%(title)s” in %(language)s cannot be sent, so its readers get it in another language: %(problems)s"
+    "mailing.translation_unsendable": _ForReader(
+        _(
+            "The e-mail “%(title)s” in %(language)s cannot be sent, so its readers get it in another language: %(problems)s"
+        )
     ),
     "mailing.settled_sent": _("Counted as sent: “%(title)s”"),
     "mailing.settled_again": _("To be sent once more: “%(title)s”"),

@@ -6,6 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 from wagtail import blocks
 from wagtail.images.blocks import ImageBlock
 
@@ -29,11 +30,18 @@ class HeroBlock(blocks.StructBlock):
     """The top of the page: what it is, for whom, and the way to the order form."""
 
     heading = blocks.CharBlock(
-        required=False, max_length=200, label=_("Heading"), help_text=_("Left empty, the page's title is the heading.")
+        required=False,
+        max_length=200,
+        label=pgettext_lazy("sales", "Heading"),
+        help_text=_("Left empty, the page's title is the heading."),
     )
-    lead = blocks.TextBlock(required=False, label=_("Introduction"), help_text=_("One or two sentences."))
+    lead = blocks.TextBlock(
+        required=False, label=pgettext_lazy("sales", "Introduction"), help_text=_("One or two sentences.")
+    )
     image = ImageBlock(
-        required=False, label=_("Picture"), help_text=_("Also used as the picture where the page's address is shared.")
+        required=False,
+        label=pgettext_lazy("sales", "Picture"),
+        help_text=_("Also used as the picture where the page's address is shared."),
     )
     button = blocks.CharBlock(
         required=False,
@@ -45,7 +53,7 @@ class HeroBlock(blocks.StructBlock):
     class Meta:
         icon = "title"
         group = _WORDS
-        label = _("Hero")
+        label = pgettext_lazy("sales", "Hero")
         description = _("The top of the page: heading, introduction, picture and a button to the order form")
         template = "wagtail_kwiga/offers/blocks/hero.html"
         preview_template = _PREVIEW
@@ -68,7 +76,7 @@ class TextBlock(blocks.RichTextBlock):
     class Meta:
         icon = "pilcrow"
         group = _WORDS
-        label = _("Text")
+        label = pgettext_lazy("sales", "Text")
         description = _("Headings, paragraphs, lists and links")
         template = "wagtail_kwiga/offers/blocks/text.html"
         preview_template = _PREVIEW
@@ -81,15 +89,18 @@ class TextBlock(blocks.RichTextBlock):
 class PictureBlock(blocks.StructBlock):
     """A picture with its caption."""
 
-    image = ImageBlock(label=_("Picture"))
+    image = ImageBlock(label=pgettext_lazy("sales", "Picture"))
     caption = blocks.CharBlock(
-        required=False, max_length=255, label=_("Caption"), help_text=_("Stands below the picture.")
+        required=False,
+        max_length=255,
+        label=pgettext_lazy("sales", "Caption"),
+        help_text=_("Stands below the picture."),
     )
 
     class Meta:
         icon = "image"
         group = _WORDS
-        label = _("Image")
+        label = pgettext_lazy("sales", "Image")
         description = _("A picture with a caption")
         template = "wagtail_kwiga/offers/blocks/image.html"
         preview_template = _PREVIEW
@@ -102,26 +113,28 @@ class PictureBlock(blocks.StructBlock):
 class LessonBlock(blocks.StructBlock):
     """One line of the list of lessons."""
 
-    title = blocks.CharBlock(max_length=200, label=_("Title"))
+    title = blocks.CharBlock(max_length=200, label=pgettext_lazy("sales", "Title"))
     text = blocks.TextBlock(required=False, rows=2, label=_("What it is about"))
-    length = blocks.CharBlock(required=False, max_length=40, label=_("Length"), help_text=_("For example: 40 minutes"))
+    length = blocks.CharBlock(
+        required=False, max_length=40, label=pgettext_lazy("sales", "Length"), help_text=_("For example: 40 minutes")
+    )
 
     class Meta:
         icon = "list-ol"
-        label = _("Lesson")
+        label = pgettext_lazy("sales", "Lesson")
         label_format = "{title}"
 
 
 class LessonsBlock(blocks.StructBlock):
     """What is inside, lesson by lesson."""
 
-    heading = blocks.CharBlock(required=False, max_length=200, label=_("Heading"))
-    lessons = blocks.ListBlock(LessonBlock(), label=_("Lessons"))
+    heading = blocks.CharBlock(required=False, max_length=200, label=pgettext_lazy("sales", "Heading"))
+    lessons = blocks.ListBlock(LessonBlock(), label=pgettext_lazy("sales", "Lessons"))
 
     class Meta:
         icon = "list-ol"
         group = _OFFER
-        label = _("Lessons")
+        label = pgettext_lazy("sales", "Lessons")
         description = _("What is inside, lesson by lesson")
         template = "wagtail_kwiga/offers/blocks/lessons.html"
         preview_template = _PREVIEW
@@ -138,9 +151,9 @@ class LessonsBlock(blocks.StructBlock):
 class PriceBlock(blocks.StructBlock):
     """The price, as it is for this visitor at this moment, and what it buys."""
 
-    heading = blocks.CharBlock(required=False, max_length=200, label=_("Heading"))
+    heading = blocks.CharBlock(required=False, max_length=200, label=pgettext_lazy("sales", "Heading"))
     points = blocks.ListBlock(
-        blocks.CharBlock(max_length=255, label=_("Point")),
+        blocks.CharBlock(max_length=255, label=pgettext_lazy("sales", "Point")),
         required=False,
         default=[],
         label=_("What it includes"),
@@ -153,7 +166,7 @@ class PriceBlock(blocks.StructBlock):
     class Meta:
         icon = "tag"
         group = _OFFER
-        label = _("Price")
+        label = pgettext_lazy("sales", "Price")
         description = _("The price (a coupon's included), what it buys, and a button to the order form")
         template = "wagtail_kwiga/offers/blocks/price.html"
         preview_template = _PREVIEW
@@ -170,30 +183,30 @@ class PriceBlock(blocks.StructBlock):
 class QuestionBlock(blocks.StructBlock):
     """One question and its answer."""
 
-    question = blocks.CharBlock(max_length=255, label=_("Question"))
-    answer = blocks.RichTextBlock(features=ANSWER_FEATURES, label=_("Answer"))
+    question = blocks.CharBlock(max_length=255, label=pgettext_lazy("sales", "Question"))
+    answer = blocks.RichTextBlock(features=ANSWER_FEATURES, label=pgettext_lazy("sales", "Answer"))
 
     class Meta:
         icon = "help"
-        label = _("Question")
+        label = pgettext_lazy("sales", "Question")
         label_format = "{question}"
 
 
 class QuestionsBlock(blocks.StructBlock):
     """Frequent questions that open on a click, without a script."""
 
-    heading = blocks.CharBlock(required=False, max_length=200, label=_("Heading"))
-    questions = blocks.ListBlock(QuestionBlock(), label=_("Questions"))
+    heading = blocks.CharBlock(required=False, max_length=200, label=pgettext_lazy("sales", "Heading"))
+    questions = blocks.ListBlock(QuestionBlock(), label=pgettext_lazy("sales", "Questions"))
 
     class Meta:
         icon = "help"
         group = _OFFER
-        label = _("Questions")
+        label = pgettext_lazy("sales", "Questions")
         description = _("Frequent questions; each answer opens on a click")
         template = "wagtail_kwiga/offers/blocks/questions.html"
         preview_template = _PREVIEW
         preview_value = {
-            "heading": _("Questions"),
+            "heading": pgettext_lazy("sales", "Questions"),
             "questions": [
                 {"question": _("Do I need to be able to draw?"), "answer": "<p>No. We start with a wet brush.</p>"},
                 {"question": _("How long can I watch the lessons?"), "answer": "<p>As long as you like.</p>"},
@@ -204,8 +217,8 @@ class QuestionsBlock(blocks.StructBlock):
 class CallToActionBlock(blocks.StructBlock):
     """A last word and the way to the order form."""
 
-    heading = blocks.CharBlock(max_length=200, label=_("Heading"))
-    text = blocks.TextBlock(required=False, rows=2, label=_("Text"))
+    heading = blocks.CharBlock(max_length=200, label=pgettext_lazy("sales", "Heading"))
+    text = blocks.TextBlock(required=False, rows=2, label=pgettext_lazy("sales", "Text"))
     button = blocks.CharBlock(
         required=False,
         max_length=60,

@@ -12,10 +12,13 @@ from django.utils import translation
 from django.utils.cache import patch_vary_headers
 from django.utils.functional import classproperty
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 from wagtail.admin.panels import FieldPanel, Panel, TitleFieldPanel
+from wagtail.api import APIField
 from wagtail.models import Page
 from wagtail.search import index
 
+from wagtail_kwiga import conf
 from wagtail_kwiga.catalogue.models import Offer
 from wagtail_kwiga.currency_validator import validate_currency
 from wagtail_kwiga.drafts import StaleDraftGuard
@@ -42,11 +45,11 @@ class OfferPageMixin(StaleDraftGuard):
     body = OpenStreamField(
         blocks="wagtail_kwiga.offers.blocks.offer_blocks",
         blank=True,
-        verbose_name=_("page"),
+        verbose_name=pgettext_lazy("sales", "page"),
         block_counts={"hero": {"max_num": 1}},
     )
     price = models.DecimalField(
-        _("price"),
+        pgettext_lazy("sales", "price"),
         max_digits=14,
         decimal_places=4,
         # Null only on a draft: nobody has said yet what it costs, and so it is not free either.
@@ -54,7 +57,7 @@ class OfferPageMixin(StaleDraftGuard):
         validators=[MinValueValidator(0)],
     )
     currency = models.CharField(
-        _("currency"),
+        pgettext_lazy("sales", "currency"),
         max_length=3,
         blank=True,
         validators=[validate_currency],
@@ -70,7 +73,7 @@ class OfferPageMixin(StaleDraftGuard):
     products = OpenStreamField(
         blocks="wagtail_kwiga.offers.blocks.product_blocks",
         blank=True,
-        verbose_name=_("products"),
+        verbose_name=pgettext_lazy("sales", "products"),
         help_text=_("What buyers get access to."),
     )
     sells_no_access = models.BooleanField(
@@ -82,7 +85,7 @@ class OfferPageMixin(StaleDraftGuard):
         ),
     )
     coupon_mode = models.CharField(
-        _("coupons"), max_length=8, choices=Offer.CouponMode.choices, default=Offer.CouponMode.NONE
+        pgettext_lazy("sales", "coupons"), max_length=8, choices=Offer.CouponMode.choices, default=Offer.CouponMode.NONE
     )
     coupons = OpenStreamField(
         blocks="wagtail_kwiga.offers.blocks.coupon_blocks",
@@ -103,14 +106,18 @@ class OfferPageMixin(StaleDraftGuard):
     language_mode = models.CharField(
         _("language of this page"), max_length=10, choices=LanguageMode.choices, default=LanguageMode.PAGE
     )
-    fixed_language = models.CharField(_("language"), max_length=15, blank=True)
+    fixed_language = models.CharField(pgettext_lazy("sales", "language"), max_length=15, blank=True)
 
+    #: What Wagtail's public APIs show of an offer beside what they show of any page, and take from nobody. Not in it: how it may
+    #: be paid, what opens for whom, coupons and their codes. A page type of a site with fields of its own adds to this list.
+    api_fields = [APIField(name) for name in ("body", "price", "currency", "sales_from", "sales_until")]
     base_form_class = OfferPageForm
     content_panels = [TitleFieldPanel("title"), FieldPanel("body")]
     #: The tab *Selling* of the editor; a page type of a site may change it like ``content_panels``.
     selling_panels = selling_panels()
     #: How the rest of the package knows such a page, whatever type it has.
     is_kwiga_offer = True
+    _is_saving = False
     allowed_http_methods = ["GET", "HEAD", "OPTIONS", "POST"]
 
     class Meta:
@@ -124,6 +131,32 @@ class OfferPageMixin(StaleDraftGuard):
     def override_translatable_fields(cls) -> list[Any]:
         """For wagtail-localize, where a site has it. A page type with fields of its own adds to this list."""
         return localize.translatable_fields()
+
+    def clean_fields(self, exclude: Any = None) -> None:
+        """What sells nothing is as incomplete as what has no price. As of any field that is needed, a form that saves a draft
+        asks nothing of it (``OfferPageForm``)."""
+        faults: dict[str, Any] = {}
+        try:
+            super().clean_fields(exclude)
+        except ValidationError as refusal:
+            faults = refusal.update_error_dict({})
+        if "price" not in (exclude or ()) and self.price is None:
+            words = _("Please tick “This offer is free” if it shall cost nothing, or give a price.")
+            faults["price"] = [ValidationError(words, code="no_price")]  # Django's own words do not name the field
+        if "products" not in (exclude or ()) and self._lacks_products():
+            words = _("Buyers would get nothing. Choose a product, or tick “sells no access”.")
+            faults.setdefault("products", []).append(ValidationError(words, code="sells_nothing"))
+        if faults:
+            raise ValidationError(faults)
+
+    def _lacks_products(self) -> bool:
+        """Whether nobody has said what it sells, though this page is the one to say it. One query, where that is so. A schedule
+        cannot be asked: what it publishes stays off sale (``publishing``), and no other page has to wait for it."""
+        if self.sells_no_access or len(self.products):
+            return False
+        page: Any = self  # a ``Page``, too
+        by_schedule = self._is_saving and page.go_live_at is not None and page.go_live_at <= conf.now()
+        return not by_schedule and page.alias_of_id is None and not publishing.is_translation(self)
 
     def clean(self) -> None:
         super().clean()
@@ -162,7 +195,11 @@ class OfferPageMixin(StaleDraftGuard):
         is_converted = publishing.is_conversion(self, kwargs.get("update_fields"))
         if is_converted:
             publishing.take_over(self)
-        super().save(*args, **kwargs)
+        self._is_saving = True
+        try:
+            super().save(*args, **kwargs)
+        finally:
+            self._is_saving = False
         if is_converted and self.live:  # type: ignore[attr-defined]  # Wagtail's
             publishing.publish_terms(self)
 

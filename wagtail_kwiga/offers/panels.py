@@ -7,9 +7,10 @@ from typing import Any
 
 from django import forms
 from django.conf import settings
-from django.core.exceptions import ValidationError
+from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
 from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 from wagtail.admin.forms import WagtailAdminPageForm
 from wagtail.admin.panels import FieldPanel, FieldRowPanel, MultiFieldPanel, ObjectList, Panel, TabbedInterface
 
@@ -86,13 +87,22 @@ class OfferPageForm(AsksAboutPromises, WagtailAdminPageForm):
         data: dict[str, Any] = super().clean()
         if "price" in self.fields:
             self._clean_free(data)
-        # On a draft Wagtail asks for nothing that is needed only where it is published.
-        is_draft = getattr(self, "is_deferred_validation", False)
-        if not is_draft and "products" in data and not data["products"] and not data.get("sells_no_access"):
-            self.add_error("products", _("Buyers would get nothing. Choose a product, or tick “sells no access”."))
         if "price" in self.fields and "currency" in data and data.get("price") is not None:
             self._clean_money(data)
         return data
+
+    def _get_validation_exclusions(self) -> set[str]:
+        """On a draft Wagtail asks for nothing that is needed only where it is published, and no more does the page."""
+        excluded: set[str] = super()._get_validation_exclusions()
+        return excluded | {"products"} if getattr(self, "is_deferred_validation", False) else excluded
+
+    def _update_errors(self, errors: ValidationError) -> None:
+        """What the page refuses of a field that this form does not have (a translation's, or that of an API, which asks for the
+        fields that were sent) is told above the form; Django would fall over it."""
+        told: dict[str, list[ValidationError]] = {}
+        for name, refusals in errors.update_error_dict({}).items():
+            told.setdefault(name if name in self.fields else NON_FIELD_ERRORS, []).extend(refusals)
+        super()._update_errors(ValidationError(told))
 
     def _clean_free(self, data: dict[str, Any]) -> None:
         """Free is what was said to be free, and nothing becomes so by leaving a field alone."""
@@ -165,7 +175,7 @@ class SourceFieldPanel(FieldPanel):
             labels = dict(method_choices(value))
             return ", ".join(str(labels[alias]) for alias in value) or _("all that this site has")
         if isinstance(value, bool):
-            return _("yes") if value else _("no")
+            return pgettext_lazy("sales", "yes") if value else pgettext_lazy("sales", "no")
         return super().format_value_for_display(value) or "—"
 
     class BoundPanel(FieldPanel.BoundPanel):
@@ -214,10 +224,10 @@ class SourceNotePanel(Panel):
 def editor(page_type: Any) -> TabbedInterface:
     """Wagtail's own tabs of a page type, with a tab for selling behind the content: price and coupons in sight at once."""
     tabs = [
-        (page_type.content_panels, _("Content")),
-        (page_type.selling_panels, _("Selling")),
-        (page_type.promote_panels, _("Promote")),
-        (page_type.settings_panels, _("Settings")),
+        (page_type.content_panels, pgettext_lazy("sales", "Content")),
+        (page_type.selling_panels, pgettext_lazy("sales", "Selling")),
+        (page_type.promote_panels, pgettext_lazy("sales", "Promote")),
+        (page_type.settings_panels, pgettext_lazy("sales", "Settings")),
     ]
     return TabbedInterface(
         [ObjectList(panels, heading=heading) for panels, heading in tabs if panels],
@@ -242,16 +252,20 @@ def selling_panels() -> list[Panel]:
             heading=_("Price and time"),
             icon="tag",
         ),
-        MultiFieldPanel([SourceFieldPanel("payment_methods")], heading=_("Payment"), icon="download"),
         MultiFieldPanel(
-            [SourceFieldPanel("products"), SourceFieldPanel("sells_no_access")], heading=_("Access"), icon="key"
+            [SourceFieldPanel("payment_methods")], heading=pgettext_lazy("sales", "Payment"), icon="download"
+        ),
+        MultiFieldPanel(
+            [SourceFieldPanel("products"), SourceFieldPanel("sells_no_access")],
+            heading=pgettext_lazy("sales", "Access"),
+            icon="key",
         ),
         MultiFieldPanel(
             [
                 SourceFieldPanel("coupon_mode", heading=_("Which coupons")),
                 SourceFieldPanel("coupons"),
             ],
-            heading=_("Coupons"),
+            heading=pgettext_lazy("sales", "Coupons"),
             icon="pick",
             help_text=_("A coupon has limits of its own as well: both must agree."),
         ),

@@ -9,6 +9,7 @@ from django import forms
 from django.contrib.auth.backends import ModelBackend
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 from wagtail import blocks
 from wagtail.admin.utils import get_user_display_name
 from wagtail.blocks import BlockGroup
@@ -130,14 +131,14 @@ class LessonDateBlock(blocks.StructBlock):
 
     class Meta:
         icon = "date"
-        label = _("Lesson")
+        label = pgettext_lazy("sales", "Lesson")
         label_format = "{lesson}"
 
 
 class ProductBlock(blocks.StructBlock):
     """A product and the access that buyers of this offer get to it."""
 
-    product = SnippetChooserBlock("wagtail_kwiga.Product", label=_("Product"))
+    product = SnippetChooserBlock("wagtail_kwiga.Product", label=pgettext_lazy("sales", "Product"))
     price_share = blocks.DecimalBlock(
         required=False,
         min_value=Decimal("0.0001"),
@@ -185,7 +186,7 @@ class ProductBlock(blocks.StructBlock):
         label=_("Days after the payment"),
         help_text=_("Counts under “a number of days after the order is paid”."),
     )
-    lessons = blocks.ChoiceBlock(choices=LESSONS, default="all", label=_("Lessons"))
+    lessons = blocks.ChoiceBlock(choices=LESSONS, default="all", label=pgettext_lazy("sales", "Lessons"))
     lessons_first = blocks.IntegerBlock(
         required=False,
         min_value=1,
@@ -243,7 +244,7 @@ class ProductBlock(blocks.StructBlock):
         LessonDateBlock(),
         required=False,
         default=[],
-        label=_("Dates"),
+        label=pgettext_lazy("sales", "Dates"),
         help_text=_("Counts under “on the dates listed here”. A lesson without a date opens with the rest."),
     )
     practice = blocks.ChoiceBlock(choices=PRACTICES, default="none", label=_("Practice work"))
@@ -251,7 +252,7 @@ class ProductBlock(blocks.StructBlock):
         required=False,
         choices=instructors,
         widget=forms.CheckboxSelectMultiple,
-        label=_("Instructors"),
+        label=pgettext_lazy("sales", "Instructors"),
         help_text=_("Who looks after these buyers."),
     )
     checkpoints = blocks.BooleanBlock(
@@ -262,14 +263,14 @@ class ProductBlock(blocks.StructBlock):
 
     class Meta:
         icon = "snippet"
-        label = _("Product")
+        label = pgettext_lazy("sales", "Product")
         description = _("A product, and the access that buyers of this offer get to it")
         label_format = "{product}"
         value_class = ProductValue
         form_layout = BlockGroup(
             children=["product", "length", "length_number", "length_until", "extends"],
             settings=[
-                BlockGroup(["price_share"], heading=_("Price"), icon="tag"),
+                BlockGroup(["price_share"], heading=pgettext_lazy("sales", "Price"), icon="tag"),
                 BlockGroup(["start", "start_date", "start_days"], heading=_("When access starts"), icon="date"),
                 BlockGroup(
                     [
@@ -350,4 +351,4 @@ def product_blocks() -> list[tuple[str, blocks.Block]]:
 
 def coupon_blocks() -> list[tuple[str, blocks.Block]]:
     """What the field *these coupons* of an offer page is made of."""
-    return [("coupon", SnippetChooserBlock("wagtail_kwiga.Coupon", icon="tag", label=_("Coupon")))]
+    return [("coupon", SnippetChooserBlock("wagtail_kwiga.Coupon", icon="tag", label=pgettext_lazy("sales", "Coupon")))]

@@ -20,6 +20,7 @@ from django.core.cache import cache
 from django.core.exceptions import ValidationError
 from django.db import connection, transaction
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 from wagtail import blocks
 from wagtail.blocks.struct_block import StructBlockValidationError
 from wagtail.documents.blocks import DocumentChooserBlock
@@ -159,7 +160,7 @@ class VideoBlock(blocks.StructBlock):
     poster = ImageChooserBlock(
         required=False, label=_("Picture before it starts"), help_text=_("Without one a plain dark panel is shown.")
     )
-    caption = blocks.CharBlock(required=False, max_length=255, label=_("Caption"))
+    caption = blocks.CharBlock(required=False, max_length=255, label=pgettext_lazy("sales", "Caption"))
     captions = DocumentChooserBlock(
         required=False,
         label=_("Subtitles of the uploaded file"),
@@ -169,7 +170,7 @@ class VideoBlock(blocks.StructBlock):
     class Meta:
         icon = "media"
         group = GROUP
-        label = _("Video")
+        label = pgettext_lazy("sales", "Video")
         description = _(
             "A video from a provider or a file; nothing is loaded from elsewhere before the visitor starts it"
         )

@@ -5,18 +5,19 @@ from __future__ import annotations
 from typing import Any
 
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from wagtail_kwiga.orders.statuses import OrderKind, Origin, PaymentKind, Status
 
 STATUS_LABELS: dict[Status, Any] = {
-    Status.OPEN: _("open"),
+    Status.OPEN: pgettext_lazy("sales", "open"),
     Status.PROCESSING: _("payment under way"),
     Status.PARTLY_PAID: _("partly paid"),
-    Status.PAID: _("paid"),
+    Status.PAID: pgettext_lazy("sales", "paid"),
     Status.SUPERSEDED: _("replaced by a newer order"),
-    Status.CANCELLED: _("cancelled"),
-    Status.EXPIRED: _("expired"),
-    Status.REFUNDED: _("refunded"),
+    Status.CANCELLED: pgettext_lazy("sales", "cancelled"),
+    Status.EXPIRED: pgettext_lazy("sales", "expired"),
+    Status.REFUNDED: pgettext_lazy("sales", "refunded"),
 }
 ORIGIN_LABELS: dict[Origin, Any] = {
     Origin.WEB: _("the buyer, on the web"),
@@ -30,7 +31,7 @@ ORDER_KIND_LABELS: dict[OrderKind, Any] = {
     OrderKind.RENEWAL: _("a renewal"),
 }
 PAYMENT_KIND_LABELS: dict[PaymentKind, Any] = {
-    PaymentKind.ONLINE: _("online"),
+    PaymentKind.ONLINE: pgettext_lazy("sales", "online"),
     PaymentKind.TRANSFER: _("bank transfer"),
     PaymentKind.NONE: _("nothing to pay"),
 }

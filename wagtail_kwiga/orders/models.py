@@ -9,6 +9,7 @@ from django.db import models
 from django.db.models.functions import Round
 from django.db.models.lookups import Exact
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from wagtail_kwiga.catalogue.models import Offer, Product
 from wagtail_kwiga.contacts.models import Contact
@@ -32,17 +33,24 @@ class Purchase(models.Model):
     payment (or staff) closes it: an order that expires does not.
     """
 
-    contact = models.ForeignKey(Contact, on_delete=models.PROTECT, related_name="purchases", verbose_name=_("contact"))
+    contact = models.ForeignKey(
+        Contact, on_delete=models.PROTECT, related_name="purchases", verbose_name=pgettext_lazy("sales", "contact")
+    )
     #: The offer chosen at present.
     offer = models.ForeignKey(
-        Offer, on_delete=models.PROTECT, null=True, blank=True, related_name="purchases", verbose_name=_("offer")
+        Offer,
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="purchases",
+        verbose_name=pgettext_lazy("sales", "offer"),
     )
     #: Empty is the web's own; each deliberate further one of the same offer (a gift, a second seat) has a random slot.
     slot = models.CharField(max_length=32, blank=True, default="")
-    opened_at = models.DateTimeField(_("opened"))
+    opened_at = models.DateTimeField(pgettext_lazy("sales", "opened"))
     #: When an order of it was first paid. Kept after a refund: a refund does not restart recovery.
     paid_at = models.DateTimeField(_("paid on"), null=True, blank=True)
-    closed_at = models.DateTimeField(_("closed"), null=True, blank=True)
+    closed_at = models.DateTimeField(pgettext_lazy("sales", "closed"), null=True, blank=True)
     #: When an order paid in part ran out of time: from then on new orders begin a purchase beside, and a person decides.
     set_aside_at = models.DateTimeField(_("set aside"), null=True, blank=True, editable=False)
     #: The purchase that this one's orders have moved to; never one that has itself been joined into another.
@@ -57,8 +65,8 @@ class Purchase(models.Model):
     wagtail_reference_index_ignore = True
 
     class Meta:
-        verbose_name = _("purchase")
-        verbose_name_plural = _("purchases")
+        verbose_name = pgettext_lazy("sales", "purchase")
+        verbose_name_plural = pgettext_lazy("sales", "purchases")
         ordering = ["-opened_at", "-pk"]
         constraints = [
             models.UniqueConstraint(
@@ -81,19 +89,36 @@ class Purchase(models.Model):
 class Order(models.Model):
     """Terms agreed, money owed and money had. ``status`` is moved by ``orders.transitions`` only."""
 
-    number = models.CharField(_("number"), max_length=32, unique=True, editable=False)
+    number = models.CharField(pgettext_lazy("sales", "number"), max_length=32, unique=True, editable=False)
     #: Public handle in links; random, no relation to the number.
     token = models.CharField(max_length=43, unique=True, editable=False)
-    purchase = models.ForeignKey(Purchase, on_delete=models.PROTECT, related_name="orders", verbose_name=_("purchase"))
-    contact = models.ForeignKey(Contact, on_delete=models.PROTECT, related_name="orders", verbose_name=_("contact"))
+    purchase = models.ForeignKey(
+        Purchase, on_delete=models.PROTECT, related_name="orders", verbose_name=pgettext_lazy("sales", "purchase")
+    )
+    contact = models.ForeignKey(
+        Contact, on_delete=models.PROTECT, related_name="orders", verbose_name=pgettext_lazy("sales", "contact")
+    )
     offer = models.ForeignKey(
-        Offer, on_delete=models.PROTECT, null=True, blank=True, related_name="orders", verbose_name=_("offer")
+        Offer,
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="orders",
+        verbose_name=pgettext_lazy("sales", "offer"),
     )
     status = models.CharField(
-        _("payment"), max_length=12, choices=STATUS_CHOICES, default=Status.OPEN.value, editable=False
+        pgettext_lazy("sales", "payment"),
+        max_length=12,
+        choices=STATUS_CHOICES,
+        default=Status.OPEN.value,
+        editable=False,
     )
     kind = models.CharField(
-        _("kind"), max_length=12, choices=ORDER_KIND_CHOICES, default=OrderKind.ONE_TIME.value, editable=False
+        pgettext_lazy("sales", "kind"),
+        max_length=12,
+        choices=ORDER_KIND_CHOICES,
+        default=OrderKind.ONE_TIME.value,
+        editable=False,
     )
     origin = models.CharField(_("made by"), max_length=8, choices=ORIGIN_CHOICES, default=Origin.WEB.value)
     payment_method = models.CharField(_("payment method"), max_length=40, blank=True)
@@ -101,42 +126,58 @@ class Order(models.Model):
         _("kind of payment"), max_length=10, choices=PAYMENT_KIND_CHOICES, default=PaymentKind.ONLINE.value
     )
 
-    title = models.CharField(_("what"), max_length=255)
-    currency = models.CharField(_("currency"), max_length=3)
+    title = models.CharField(pgettext_lazy("sales", "what"), max_length=255)
+    currency = models.CharField(pgettext_lazy("sales", "currency"), max_length=3)
     list_amount = models.DecimalField(_("list price"), max_digits=14, decimal_places=4)
-    discount_amount = models.DecimalField(_("discount"), max_digits=14, decimal_places=4, default=0)
-    total_amount = models.DecimalField(_("total"), max_digits=14, decimal_places=4)
+    discount_amount = models.DecimalField(
+        pgettext_lazy("sales", "discount"), max_digits=14, decimal_places=4, default=0
+    )
+    total_amount = models.DecimalField(pgettext_lazy("sales", "total"), max_digits=14, decimal_places=4)
     # Sums of the ledger's rows; written by ``transitions.apply_totals`` only.
     #: All movements of money together: what of the buyer's money is here.
-    paid_amount = models.DecimalField(_("received"), max_digits=14, decimal_places=4, default=0, editable=False)
-    refunded_amount = models.DecimalField(_("refunded"), max_digits=14, decimal_places=4, default=0, editable=False)
+    paid_amount = models.DecimalField(
+        pgettext_lazy("sales", "received"), max_digits=14, decimal_places=4, default=0, editable=False
+    )
+    refunded_amount = models.DecimalField(
+        pgettext_lazy("sales", "refunded"), max_digits=14, decimal_places=4, default=0, editable=False
+    )
     #: How much of the total is asked for no more. A refund never lowers it, a chargeback does (``orders.totals``).
     settled_amount = models.DecimalField(max_digits=14, decimal_places=4, default=0, editable=False)
     coupon = models.ForeignKey(
-        Coupon, on_delete=models.PROTECT, null=True, blank=True, related_name="orders", verbose_name=_("coupon")
+        Coupon,
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="orders",
+        verbose_name=pgettext_lazy("sales", "coupon"),
     )
     coupon_code = models.CharField(_("coupon code"), max_length=40, blank=True)
     coupon_use = models.OneToOneField(CouponUse, on_delete=models.PROTECT, null=True, blank=True, related_name="order")
 
     #: The Wagtail site it was placed on; links in its mails are absolute from it.
     site = models.ForeignKey(
-        "wagtailcore.Site", on_delete=models.SET_NULL, null=True, blank=True, related_name="+", verbose_name=_("site")
+        "wagtailcore.Site",
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="+",
+        verbose_name=pgettext_lazy("sales", "site"),
     )
-    language = models.CharField(_("language"), max_length=15)
+    language = models.CharField(pgettext_lazy("sales", "language"), max_length=15)
     buyer_name = models.CharField(_("name as given"), max_length=200, blank=True)
     buyer_phone = models.CharField(_("phone as given"), max_length=40, blank=True)
 
-    placed_at = models.DateTimeField(_("placed"))
+    placed_at = models.DateTimeField(pgettext_lazy("sales", "placed"))
     price_holds_until = models.DateTimeField(_("price holds until"))
-    expires_at = models.DateTimeField(_("expires"))
+    expires_at = models.DateTimeField(pgettext_lazy("sales", "expires"))
     #: When it first became paid. Kept after a refund: a refund does not restart recovery.
     paid_at = models.DateTimeField(_("paid on"), null=True, blank=True, editable=False)
-    closed_at = models.DateTimeField(_("closed"), null=True, blank=True, editable=False)
+    closed_at = models.DateTimeField(pgettext_lazy("sales", "closed"), null=True, blank=True, editable=False)
     superseded_by = models.ForeignKey(
         "self", on_delete=models.SET_NULL, null=True, blank=True, related_name="supersedes", editable=False
     )
     #: What the site's own fields of the order form were answered, by name (``orders.answers``).
-    answers = models.JSONField(_("answers"), default=dict, blank=True, editable=False)
+    answers = models.JSONField(pgettext_lazy("sales", "answers"), default=dict, blank=True, editable=False)
     agreed_terms_at = models.DateTimeField(_("agreed to the terms of sale"), null=True, blank=True)
     # The words that were agreed to: the proof stays for as long as the order does.
     accepted_terms = models.ForeignKey(
@@ -154,8 +195,8 @@ class Order(models.Model):
     wagtail_reference_index_ignore = True
 
     class Meta:
-        verbose_name = _("order")
-        verbose_name_plural = _("orders")
+        verbose_name = pgettext_lazy("sales", "order")
+        verbose_name_plural = pgettext_lazy("sales", "orders")
         ordering = ["-placed_at", "-pk"]
         default_permissions = ("view",)  # a record: what is done to it is asked by its verb
         permissions = [
@@ -230,20 +271,27 @@ class OrderLine(models.Model):
 
     order = models.ForeignKey(Order, on_delete=models.CASCADE, related_name="lines")
     product = models.ForeignKey(
-        Product, on_delete=models.PROTECT, related_name="order_lines", verbose_name=_("product")
+        Product, on_delete=models.PROTECT, related_name="order_lines", verbose_name=pgettext_lazy("sales", "product")
     )
     #: What it was sold by; null for a line of its own price and terms.
     offer = models.ForeignKey(
-        Offer, on_delete=models.PROTECT, null=True, blank=True, related_name="order_lines", verbose_name=_("offer")
+        Offer,
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="order_lines",
+        verbose_name=pgettext_lazy("sales", "offer"),
     )
     position = models.PositiveSmallIntegerField(default=0)
     #: Sold as what the order is about; not something that was added at the till. By these, orders join a purchase.
     is_main = models.BooleanField(default=True)
-    title = models.CharField(_("title"), max_length=255)
+    title = models.CharField(pgettext_lazy("sales", "title"), max_length=255)
     list_amount = models.DecimalField(_("list price"), max_digits=14, decimal_places=4)
-    discount_amount = models.DecimalField(_("discount"), max_digits=14, decimal_places=4, default=0)
+    discount_amount = models.DecimalField(
+        pgettext_lazy("sales", "discount"), max_digits=14, decimal_places=4, default=0
+    )
     #: What is paid for it: list price less discount.
-    amount = models.DecimalField(_("amount"), max_digits=14, decimal_places=4)
+    amount = models.DecimalField(pgettext_lazy("sales", "amount"), max_digits=14, decimal_places=4)
     #: ``catalogue.terms.AccessTerms`` as JSON, frozen.
     access_terms = models.JSONField(_("access terms"), default=dict)
 
@@ -269,9 +317,9 @@ class OrderNote(models.Model):
     """A note of the team on an order. Buyers never see it."""
 
     order = models.ForeignKey(Order, on_delete=models.CASCADE, related_name="notes")
-    text = models.TextField(_("note"))
+    text = models.TextField(pgettext_lazy("sales", "note"))
     by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True, related_name="+")
-    at = models.DateTimeField(_("when"))
+    at = models.DateTimeField(pgettext_lazy("sales", "when"))
 
     wagtail_reference_index_ignore = True
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from wagtail_kwiga.journal import writing
 
@@ -14,12 +15,12 @@ SENTENCES = {
     "order.superseded": _("Replaced by a newer order of the same buyer"),
     "order.corrected": _("Replaced by order %(number)s, placed from the same browser with another address"),
     "order.corrects": _("Takes the place of %(numbers)s, placed from the same browser with another address"),
-    "order.cancelled": _("Cancelled"),
+    "order.cancelled": pgettext_lazy("sales", "Cancelled"),
     "order.expired": _("Expired unpaid"),
     "order.reopened": _("Opened again"),
     "order.partly_paid": _("A part arrived: %(received)s of %(total)s"),
     "order.paid": _("Paid: %(received)s"),
-    "order.refunded": _("Refunded"),
+    "order.refunded": pgettext_lazy("sales", "Refunded"),
     "order.sibling_paid": _("Closed: the same purchase was paid with order %(paid)s"),
     "order.late_money": _("Money arrived although the order was “%(was)s”. Accepted; please check that all is right"),
     "order.too_much_money": _(

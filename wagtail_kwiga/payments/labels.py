@@ -5,17 +5,18 @@ from __future__ import annotations
 from typing import Any
 
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from wagtail_kwiga.payments.statuses import EventKind, FailureCode
 
 EVENT_KIND_LABELS: dict[EventKind, Any] = {
-    EventKind.PAYMENT: _("payment"),
-    EventKind.REFUND: _("refund"),
-    EventKind.DISPUTE: _("dispute"),
-    EventKind.MANDATE: _("mandate"),
+    EventKind.PAYMENT: pgettext_lazy("sales", "payment"),
+    EventKind.REFUND: pgettext_lazy("sales", "refund"),
+    EventKind.DISPUTE: pgettext_lazy("sales", "dispute"),
+    EventKind.MANDATE: pgettext_lazy("sales", "mandate"),
 }
 FAILURE_LABELS: dict[FailureCode, Any] = {
-    FailureCode.DECLINED: _("declined"),
+    FailureCode.DECLINED: pgettext_lazy("sales", "declined"),
     FailureCode.INSUFFICIENT_FUNDS: _("not enough money in the account"),
     FailureCode.EXPIRED_CARD: _("the card has expired"),
     FailureCode.CANCELLED_BY_BUYER: _("cancelled by the buyer"),

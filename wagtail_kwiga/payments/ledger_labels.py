@@ -5,34 +5,35 @@ from __future__ import annotations
 from typing import Any
 
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from wagtail_kwiga.payments.statuses import DueKind, PaymentState, RefundState, TransactionKind
 
 _DUE: dict[DueKind, Any] = {
     DueKind.FULL: _("all at once"),
-    DueKind.PART: _("part"),
-    DueKind.PREPAYMENT: _("prepayment"),
-    DueKind.RENEWAL: _("renewal"),
-    DueKind.EXTRA: _("extra"),
+    DueKind.PART: pgettext_lazy("sales", "part"),
+    DueKind.PREPAYMENT: pgettext_lazy("sales", "prepayment"),
+    DueKind.RENEWAL: pgettext_lazy("sales", "renewal"),
+    DueKind.EXTRA: pgettext_lazy("sales", "extra"),
 }
 _PAYMENT_STATES: dict[PaymentState, Any] = {
-    PaymentState.DUE: _("due"),
-    PaymentState.PAID: _("paid"),
-    PaymentState.WAIVED: _("waived"),
-    PaymentState.CANCELLED: _("cancelled"),
+    PaymentState.DUE: pgettext_lazy("sales", "due"),
+    PaymentState.PAID: pgettext_lazy("sales", "paid"),
+    PaymentState.WAIVED: pgettext_lazy("sales", "waived"),
+    PaymentState.CANCELLED: pgettext_lazy("sales", "cancelled"),
 }
 _TRANSACTIONS: dict[TransactionKind, Any] = {
     TransactionKind.CHARGE: _("payment received"),
-    TransactionKind.REFUND: _("refund"),
-    TransactionKind.CHARGEBACK: _("chargeback"),
+    TransactionKind.REFUND: pgettext_lazy("sales", "refund"),
+    TransactionKind.CHARGEBACK: pgettext_lazy("sales", "chargeback"),
     TransactionKind.CHARGEBACK_REVERSED: _("chargeback reversed"),
-    TransactionKind.ADJUSTMENT: _("correction"),
+    TransactionKind.ADJUSTMENT: pgettext_lazy("sales", "correction"),
 }
 _REFUNDS: dict[RefundState, Any] = {
-    RefundState.REQUESTED: _("requested"),
+    RefundState.REQUESTED: pgettext_lazy("sales", "requested"),
     RefundState.PENDING: _("under way"),
-    RefundState.DONE: _("refunded"),
-    RefundState.FAILED: _("failed"),
+    RefundState.DONE: pgettext_lazy("sales", "refunded"),
+    RefundState.FAILED: pgettext_lazy("sales", "failed"),
     RefundState.UNKNOWN: _("outcome unknown"),
 }
 

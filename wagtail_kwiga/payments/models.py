@@ -7,6 +7,7 @@ from typing import Any
 from django.conf import settings
 from django.db import models
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from wagtail_kwiga.orders.models import Order
 from wagtail_kwiga.payments.labels import EVENT_KIND_CHOICES, FAILURE_CHOICES
@@ -24,26 +25,32 @@ class Payment(models.Model):
     """A sum due. An order has one; an order paid in parts has one for each part (``payments.schedule``)."""
 
     #: The books outlive everything: an order with a sum due is never deleted.
-    order = models.ForeignKey(Order, on_delete=models.PROTECT, related_name="payments", verbose_name=_("order"))
+    order = models.ForeignKey(
+        Order, on_delete=models.PROTECT, related_name="payments", verbose_name=pgettext_lazy("sales", "order")
+    )
     #: 1 for the first; parts are filled in this order.
-    sequence = models.PositiveSmallIntegerField(_("number"), default=1)
-    kind = models.CharField(_("kind"), max_length=10, choices=DUE_KINDS, default=DueKind.FULL.value)
-    amount = models.DecimalField(_("amount"), max_digits=14, decimal_places=4)
-    currency = models.CharField(_("currency"), max_length=3)
-    due_at = models.DateTimeField(_("due"))
-    state = models.CharField(_("state"), max_length=9, choices=PAYMENT_STATES, default=PaymentState.DUE.value)
+    sequence = models.PositiveSmallIntegerField(pgettext_lazy("sales", "number"), default=1)
+    kind = models.CharField(
+        pgettext_lazy("sales", "kind"), max_length=10, choices=DUE_KINDS, default=DueKind.FULL.value
+    )
+    amount = models.DecimalField(pgettext_lazy("sales", "amount"), max_digits=14, decimal_places=4)
+    currency = models.CharField(pgettext_lazy("sales", "currency"), max_length=3)
+    due_at = models.DateTimeField(pgettext_lazy("sales", "due"))
+    state = models.CharField(
+        pgettext_lazy("sales", "state"), max_length=9, choices=PAYMENT_STATES, default=PaymentState.DUE.value
+    )
     #: What of the order's money fills this part; written by ``payments.ledger`` only.
-    paid_amount = models.DecimalField(_("received"), max_digits=14, decimal_places=4, default=0)
+    paid_amount = models.DecimalField(pgettext_lazy("sales", "received"), max_digits=14, decimal_places=4, default=0)
     #: Access opens when this part is paid.
     opens_access = models.BooleanField(_("opens access"), default=True)
     #: What a buyer writes on a bank transfer; short and unmistakable.
-    reference = models.CharField(_("reference"), max_length=32, unique=True)
+    reference = models.CharField(pgettext_lazy("sales", "reference"), max_length=32, unique=True)
 
     wagtail_reference_index_ignore = True
 
     class Meta:
-        verbose_name = _("payment")
-        verbose_name_plural = _("payments")
+        verbose_name = pgettext_lazy("sales", "payment")
+        verbose_name_plural = pgettext_lazy("sales", "payments")
         ordering = ["order", "sequence"]
         constraints = [
             models.UniqueConstraint(fields=["order", "sequence"], name="kwiga_payment_sequence"),
@@ -72,34 +79,40 @@ class PaymentAttempt(models.Model):
     """One hand-over to a provider, or money that came without one. Confirmed amounts are what an order has received."""
 
     class State(models.TextChoices):
-        STARTED = "started", _("started")
+        STARTED = "started", pgettext_lazy("sales", "started")
         PENDING = "pending", _("under way")
-        CONFIRMED = "confirmed", _("confirmed")
-        FAILED = "failed", _("failed")
-        ABANDONED = "abandoned", _("abandoned")
+        CONFIRMED = "confirmed", pgettext_lazy("sales", "confirmed")
+        FAILED = "failed", pgettext_lazy("sales", "failed")
+        ABANDONED = "abandoned", pgettext_lazy("sales", "abandoned")
         REVIEW = "review", _("needs review")
 
     class Origin(models.TextChoices):
         CHECKOUT = "checkout", _("order form")
         PAY_PAGE = "pay_page", _("pay page")
         #: Money that came by itself, entered by staff or an import.
-        RECORDED = "recorded", _("recorded")
+        RECORDED = "recorded", pgettext_lazy("sales", "recorded")
         #: Charged without the buyer.
-        MANDATE = "mandate", _("mandate")
+        MANDATE = "mandate", pgettext_lazy("sales", "mandate")
 
-    payment = models.ForeignKey(Payment, on_delete=models.PROTECT, related_name="attempts", verbose_name=_("payment"))
+    payment = models.ForeignKey(
+        Payment, on_delete=models.PROTECT, related_name="attempts", verbose_name=pgettext_lazy("sales", "payment")
+    )
     #: Alias of the provider in ``PAYMENT_PROVIDERS``, or the word staff gave for money that came by itself.
-    method = models.CharField(_("method"), max_length=40)
+    method = models.CharField(pgettext_lazy("sales", "method"), max_length=40)
     #: Our own handle, told to the provider; also the idempotency key.
     token = models.CharField(max_length=43, unique=True)
     #: The provider's handle of the payment; unique per method once known.
     reference = models.CharField(_("provider's reference"), max_length=200, blank=True)
-    state = models.CharField(_("state"), max_length=10, choices=State.choices, default=State.STARTED)
-    amount = models.DecimalField(_("asked"), max_digits=14, decimal_places=4)
-    confirmed_amount = models.DecimalField(_("confirmed"), max_digits=14, decimal_places=4, default=0)
-    currency = models.CharField(_("currency"), max_length=3)
-    started_at = models.DateTimeField(_("started"))
-    changed_at = models.DateTimeField(_("changed"))
+    state = models.CharField(
+        pgettext_lazy("sales", "state"), max_length=10, choices=State.choices, default=State.STARTED
+    )
+    amount = models.DecimalField(pgettext_lazy("sales", "asked"), max_digits=14, decimal_places=4)
+    confirmed_amount = models.DecimalField(
+        pgettext_lazy("sales", "confirmed"), max_digits=14, decimal_places=4, default=0
+    )
+    currency = models.CharField(pgettext_lazy("sales", "currency"), max_length=3)
+    started_at = models.DateTimeField(pgettext_lazy("sales", "started"))
+    changed_at = models.DateTimeField(pgettext_lazy("sales", "changed"))
     #: Next moment to ask the provider itself: webhooks get lost.
     next_poll_at = models.DateTimeField(null=True, blank=True)
     poll_count = models.PositiveSmallIntegerField(default=0)
@@ -110,10 +123,12 @@ class PaymentAttempt(models.Model):
     #: under several names. Access is then sent to the address only, and a person is told.
     payer_is_known = models.BooleanField(_("payer is known"), default=True)
     #: Why it failed, in our words (``payments.statuses.FailureCode``) and in the provider's own.
-    failure_code = models.CharField(_("reason"), max_length=24, choices=FAILURE_CHOICES, blank=True)
+    failure_code = models.CharField(
+        pgettext_lazy("sales", "reason"), max_length=24, choices=FAILURE_CHOICES, blank=True
+    )
     failure_message = models.CharField(_("provider's reason"), max_length=255, blank=True)
     #: How it was paid at the provider, in its own word: ``card``, ``blik``.
-    channel = models.CharField(_("channel"), max_length=200, blank=True)
+    channel = models.CharField(pgettext_lazy("sales", "channel"), max_length=200, blank=True)
     #: Further ids by which people find it at the provider. Kept; nothing is decided by it.
     external_ids = models.JSONField(_("provider's ids"), default=dict, blank=True)
     #: What the provider's class wants to find again. Only that class reads it.
@@ -146,21 +161,25 @@ class Refund(models.Model):
     #: Our handle, told to the provider; the idempotency key.
     token = models.CharField(max_length=43, unique=True, editable=False)
     #: Denormalised from the attempt, so that the books of an order are read without joins.
-    order = models.ForeignKey(Order, on_delete=models.PROTECT, related_name="refunds", verbose_name=_("order"))
-    attempt = models.ForeignKey(
-        PaymentAttempt, on_delete=models.PROTECT, related_name="refunds", verbose_name=_("attempt")
+    order = models.ForeignKey(
+        Order, on_delete=models.PROTECT, related_name="refunds", verbose_name=pgettext_lazy("sales", "order")
     )
-    amount = models.DecimalField(_("amount"), max_digits=14, decimal_places=4)
-    currency = models.CharField(_("currency"), max_length=3)
-    state = models.CharField(_("state"), max_length=9, choices=REFUND_STATES, default=RefundState.REQUESTED.value)
+    attempt = models.ForeignKey(
+        PaymentAttempt, on_delete=models.PROTECT, related_name="refunds", verbose_name=pgettext_lazy("sales", "attempt")
+    )
+    amount = models.DecimalField(pgettext_lazy("sales", "amount"), max_digits=14, decimal_places=4)
+    currency = models.CharField(pgettext_lazy("sales", "currency"), max_length=3)
+    state = models.CharField(
+        pgettext_lazy("sales", "state"), max_length=9, choices=REFUND_STATES, default=RefundState.REQUESTED.value
+    )
     #: The provider's or the bank's handle of it, once known.
-    reference = models.CharField(_("reference"), max_length=200, blank=True)
-    reason = models.CharField(_("reason"), max_length=255, blank=True)
+    reference = models.CharField(pgettext_lazy("sales", "reference"), max_length=200, blank=True)
+    reason = models.CharField(pgettext_lazy("sales", "reason"), max_length=255, blank=True)
     #: One of ``payments.statuses.FailureCode``, and the provider's own words for staff.
     failure_code = models.CharField(_("why it failed"), max_length=24, blank=True)
     failure_message = models.CharField(max_length=255, blank=True)
     requested_at = models.DateTimeField(_("asked for"))
-    changed_at = models.DateTimeField(_("changed"))
+    changed_at = models.DateTimeField(pgettext_lazy("sales", "changed"))
     #: When the sweep deals with it; empty where it is at its end, or a person's business.
     next_try_at = models.DateTimeField(null=True, blank=True)
     #: Times the provider was called or asked about it.
@@ -172,14 +191,14 @@ class Refund(models.Model):
         null=True,
         blank=True,
         related_name="+",
-        verbose_name=_("by"),
+        verbose_name=pgettext_lazy("sales", "by"),
     )
 
     wagtail_reference_index_ignore = True
 
     class Meta:
-        verbose_name = _("refund")
-        verbose_name_plural = _("refunds")
+        verbose_name = pgettext_lazy("sales", "refund")
+        verbose_name_plural = pgettext_lazy("sales", "refunds")
         ordering = ["requested_at", "pk"]
         constraints = [
             models.CheckConstraint(condition=models.Q(amount__gt=0), name="kwiga_refund_amount_positive"),
@@ -224,31 +243,43 @@ class Transaction(models.Model):
     ``Order.paid_amount`` is the sum of an order's rows. Written by ``payments.ledger`` only.
     """
 
-    order = models.ForeignKey(Order, on_delete=models.PROTECT, related_name="transactions", verbose_name=_("order"))
+    order = models.ForeignKey(
+        Order, on_delete=models.PROTECT, related_name="transactions", verbose_name=pgettext_lazy("sales", "order")
+    )
     attempt = models.ForeignKey(
         PaymentAttempt,
         on_delete=models.PROTECT,
         null=True,
         blank=True,
         related_name="transactions",
-        verbose_name=_("attempt"),
+        verbose_name=pgettext_lazy("sales", "attempt"),
     )
     refund = models.ForeignKey(
-        Refund, on_delete=models.PROTECT, null=True, blank=True, related_name="transactions", verbose_name=_("refund")
+        Refund,
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="transactions",
+        verbose_name=pgettext_lazy("sales", "refund"),
     )
-    kind = models.CharField(_("kind"), max_length=19, choices=TRANSACTION_KINDS)
+    kind = models.CharField(pgettext_lazy("sales", "kind"), max_length=19, choices=TRANSACTION_KINDS)
     #: Money in is positive, money out negative.
-    amount = models.DecimalField(_("amount"), max_digits=14, decimal_places=4)
-    currency = models.CharField(_("currency"), max_length=3)
+    amount = models.DecimalField(pgettext_lazy("sales", "amount"), max_digits=14, decimal_places=4)
+    currency = models.CharField(pgettext_lazy("sales", "currency"), max_length=3)
     #: Alias of the provider, or the word staff gave for money that came by itself.
-    method = models.CharField(_("method"), max_length=40)
+    method = models.CharField(pgettext_lazy("sales", "method"), max_length=40)
     #: The provider's or the bank's handle of this movement; of a refund it is ``Refund.token``.
-    reference = models.CharField(_("reference"), max_length=200, blank=True)
+    reference = models.CharField(pgettext_lazy("sales", "reference"), max_length=200, blank=True)
     #: The hand-made entry that an adjustment corrects.
     corrects = models.ForeignKey(
-        "self", on_delete=models.PROTECT, null=True, blank=True, related_name="corrections", verbose_name=_("corrects")
+        "self",
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="corrections",
+        verbose_name=pgettext_lazy("sales", "corrects"),
     )
-    at = models.DateTimeField(_("when"))
+    at = models.DateTimeField(pgettext_lazy("sales", "when"))
     #: Who booked it; empty where a provider told of it. The books outlive the account.
     by = models.ForeignKey(
         settings.AUTH_USER_MODEL,
@@ -256,7 +287,7 @@ class Transaction(models.Model):
         null=True,
         blank=True,
         related_name="+",
-        verbose_name=_("by"),
+        verbose_name=pgettext_lazy("sales", "by"),
     )
 
     objects = TransactionQuerySet.as_manager()
@@ -264,8 +295,8 @@ class Transaction(models.Model):
     wagtail_reference_index_ignore = True
 
     class Meta:
-        verbose_name = _("transaction")
-        verbose_name_plural = _("transactions")
+        verbose_name = pgettext_lazy("sales", "transaction")
+        verbose_name_plural = pgettext_lazy("sales", "transactions")
         ordering = ["pk"]
         constraints = [
             models.UniqueConstraint(
@@ -308,17 +339,19 @@ class ProviderEvent(models.Model):
 
     class Result(models.TextChoices):
         #: Remembered; not applied yet, or the provider has yet to confirm it.
-        RECEIVED = "received", _("received")
-        APPLIED = "applied", _("applied")
+        RECEIVED = "received", pgettext_lazy("sales", "received")
+        APPLIED = "applied", pgettext_lazy("sales", "applied")
         IGNORED = "ignored", _("nothing to do")
         UNKNOWN = "unknown", _("unknown payment")
         REVIEW = "review", _("needs review")
-        FAILED = "failed", _("failed")
+        FAILED = "failed", pgettext_lazy("sales", "failed")
 
-    method = models.CharField(_("method"), max_length=40)
+    method = models.CharField(pgettext_lazy("sales", "method"), max_length=40)
     #: The provider's own event id, or a hash of the body and the position in it where there is none.
-    event_id = models.CharField(_("event"), max_length=200)
-    kind = models.CharField(_("kind"), max_length=10, choices=EVENT_KIND_CHOICES, default=EventKind.PAYMENT.value)
+    event_id = models.CharField(pgettext_lazy("sales", "event"), max_length=200)
+    kind = models.CharField(
+        pgettext_lazy("sales", "kind"), max_length=10, choices=EVENT_KIND_CHOICES, default=EventKind.PAYMENT.value
+    )
     #: What was told about money outlives everything: an attempt that it speaks of is never deleted.
     attempt = models.ForeignKey(
         PaymentAttempt,
@@ -326,24 +359,26 @@ class ProviderEvent(models.Model):
         null=True,
         blank=True,
         related_name="provider_events",
-        verbose_name=_("attempt"),
+        verbose_name=pgettext_lazy("sales", "attempt"),
     )
     #: The event in our words (``payments.serialization``).
-    meaning = models.JSONField(_("meaning"), default=dict, blank=True)
+    meaning = models.JSONField(pgettext_lazy("sales", "meaning"), default=dict, blank=True)
     #: Word for word. Of several events in one body the first has it.
-    body = models.TextField(_("body"), blank=True)
+    body = models.TextField(pgettext_lazy("sales", "body"), blank=True)
     position = models.PositiveSmallIntegerField(_("position in the body"), default=0)
-    headers = models.JSONField(_("headers"), default=dict, blank=True)
-    received_at = models.DateTimeField(_("received"))
+    headers = models.JSONField(pgettext_lazy("sales", "headers"), default=dict, blank=True)
+    received_at = models.DateTimeField(pgettext_lazy("sales", "received"))
     #: When the provider itself said yes to it (``Provider.confirm``).
     confirmed_at = models.DateTimeField(_("confirmed by the provider"), null=True, blank=True)
-    processed_at = models.DateTimeField(_("processed"), null=True, blank=True)
-    result = models.CharField(_("result"), max_length=10, choices=Result.choices, default=Result.RECEIVED)
-    detail = models.CharField(_("detail"), max_length=255, blank=True)
+    processed_at = models.DateTimeField(pgettext_lazy("sales", "processed"), null=True, blank=True)
+    result = models.CharField(
+        pgettext_lazy("sales", "result"), max_length=10, choices=Result.choices, default=Result.RECEIVED
+    )
+    detail = models.CharField(pgettext_lazy("sales", "detail"), max_length=255, blank=True)
     # The claim of the worker that has it in hand, and when it is tried next; empty once it is processed.
     lease = models.CharField(max_length=43, blank=True)
     leased_until = models.DateTimeField(null=True, blank=True)
-    tries = models.PositiveSmallIntegerField(_("tries"), default=0)
+    tries = models.PositiveSmallIntegerField(pgettext_lazy("sales", "tries"), default=0)
     next_try_at = models.DateTimeField(_("next try"), null=True, blank=True)
 
     wagtail_reference_index_ignore = True

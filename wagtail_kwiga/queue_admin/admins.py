@@ -13,7 +13,7 @@ from django.db.models import OuterRef, QuerySet, Subquery
 from django.http import HttpRequest, HttpResponse
 from django.utils.formats import number_format
 from django.utils.html import format_html
-from django.utils.translation import gettext, gettext_lazy, ngettext
+from django.utils.translation import gettext, gettext_lazy, ngettext, pgettext, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
 from django_q.conf import Conf
 from django_q.models import Failure, OrmQ, Schedule, Success, Task
@@ -45,7 +45,7 @@ class ScheduleAdmin(LookedAt):
 
     model = Schedule
     base_url_path = "kwiga/queue/schedules"
-    menu_label = _("Schedules")
+    menu_label = pgettext_lazy("sales", "Schedules")
     menu_icon = "calendar-alt"
     list_display = ("title", "func", "often", "upcoming", "last")
     list_filter = (HowOftenFilter, ("cluster", NamedValues))
@@ -74,7 +74,7 @@ class ScheduleAdmin(LookedAt):
         )
         return [told % {"name": name, "why": why} for name, why in background.schedule_faults()]
 
-    @display(description=_("Task"), ordering="name")
+    @display(description=pgettext_lazy("sales", "Task"), ordering="name")
     def title(self, obj: Schedule) -> str:
         return self.name_of(obj)
 
@@ -87,17 +87,17 @@ class ScheduleAdmin(LookedAt):
             return f"{obj.get_schedule_type_display()}: {obj.cron}"
         return str(obj.get_schedule_type_display())
 
-    @display(description=_("Next"), ordering="next_run")
+    @display(description=pgettext_lazy("sales", "Next"), ordering="next_run")
     def upcoming(self, obj: Schedule) -> str:
         if obj.next_run is None or obj.repeats == 0:
-            return gettext("never")
+            return pgettext("sales", "never")
         return exact(obj.next_run)
 
-    @display(description=_("Last"))
+    @display(description=pgettext_lazy("sales", "Last"))
     def last(self, obj: Schedule) -> Any:
         if obj.last_stopped is None:
             return ""
-        word = gettext("done") if obj.last_success else gettext("failed")
+        word = pgettext("sales", "done") if obj.last_success else pgettext("sales", "failed")
         admin = self.parent.admin_of(SuccessAdmin if obj.last_success else FailureAdmin)
         url = admin.url_helper.get_action_url("inspect", obj.task)
         return format_html('<a href="{}">{}</a>, {}', url, word, moment(obj.last_stopped))
@@ -105,16 +105,16 @@ class ScheduleAdmin(LookedAt):
     def facts(self, obj: Schedule) -> Facts:
         repeats = gettext("for ever") if obj.repeats < 0 else str(obj.repeats)
         return [
-            (_("Task"), obj.name),
-            (_("Function"), obj.func),
-            (_("Arguments"), shown(obj.args)),
+            (pgettext_lazy("sales", "Task"), obj.name),
+            (pgettext_lazy("sales", "Function"), obj.func),
+            (pgettext_lazy("sales", "Arguments"), shown(obj.args)),
             (_("Named arguments"), shown(obj.kwargs)),
             (_("Calls when done"), obj.hook),
             (_("How often"), self.often(obj)),
             (_("Runs still to come"), repeats),
-            (_("Next"), self.upcoming(obj)),
-            (_("Last"), self.last(obj)),
-            (_("Cluster"), obj.cluster),
+            (pgettext_lazy("sales", "Next"), self.upcoming(obj)),
+            (pgettext_lazy("sales", "Last"), self.last(obj)),
+            (pgettext_lazy("sales", "Cluster"), obj.cluster),
         ]
 
 
@@ -125,7 +125,7 @@ class WaitingFilter(SimpleListFilter):
     parameter_name = "stands"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
-        return [("waiting", _("waiting")), ("taken", _("taken by a worker"))]
+        return [("waiting", pgettext_lazy("sales", "waiting")), ("taken", _("taken by a worker"))]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[OrmQ]) -> QuerySet[OrmQ]:
         now = conf.now()
@@ -166,12 +166,12 @@ class QueuedAdmin(LookedAt):
             )
         ]
 
-    @display(description=_("Function"))
+    @display(description=pgettext_lazy("sales", "Function"))
     def func(self, obj: OrmQ) -> str:
         package = opened(obj)
         return package.func or gettext("cannot be opened (%(why)s)") % {"why": package.fault}
 
-    @display(description=_("Task"))
+    @display(description=pgettext_lazy("sales", "Task"))
     def name(self, obj: OrmQ) -> str:
         return opened(obj).name
 
@@ -182,7 +182,7 @@ class QueuedAdmin(LookedAt):
     @display(description=_("Where it stands"), ordering="lock")
     def stands(self, obj: OrmQ) -> str:
         if obj.lock is None or obj.lock <= conf.now():
-            return gettext("waiting")
+            return pgettext("sales", "waiting")
         return gettext("taken by a worker; waits again from %(when)s on if it is not done by then") % {
             "when": exact(obj.lock)
         }
@@ -190,13 +190,13 @@ class QueuedAdmin(LookedAt):
     def facts(self, obj: OrmQ) -> Facts:
         package = opened(obj)
         return [
-            (_("Function"), self.func(obj)),
-            (_("Task"), package.name),
+            (pgettext_lazy("sales", "Function"), self.func(obj)),
+            (pgettext_lazy("sales", "Task"), package.name),
             (_("Task id"), package.task_id),
-            (_("Arguments"), package.args),
+            (pgettext_lazy("sales", "Arguments"), package.args),
             (_("Named arguments"), package.kwargs),
             (_("Where it stands"), self.stands(obj)),
-            (_("Cluster"), obj.key),
+            (pgettext_lazy("sales", "Cluster"), obj.key),
         ]
 
 
@@ -215,30 +215,30 @@ class TaskAdmin(LookedAt):
     def get_extra_class_names_for_field_col(self, obj: Task, field_name: str) -> list[str]:
         return ["w-text-end", "w-whitespace-nowrap"] if field_name in {"took", "tries"} else []
 
-    @display(description=_("Ended"), ordering="stopped")
+    @display(description=pgettext_lazy("sales", "Ended"), ordering="stopped")
     def ended(self, obj: Task) -> Any:
         return moment(obj.stopped)
 
-    @display(description=_("Took"))
+    @display(description=pgettext_lazy("sales", "Took"))
     def took(self, obj: Task) -> str:
         seconds = obj.time_taken()
         return gettext("%(seconds)s s") % {"seconds": number_format(round(seconds, 1), 1)}
 
     def facts(self, obj: Task) -> Facts:
         return [
-            (_("Function"), obj.func),
-            (_("Task"), obj.name),
+            (pgettext_lazy("sales", "Function"), obj.func),
+            (pgettext_lazy("sales", "Task"), obj.name),
             (_("Task id"), obj.pk),
-            (_("Arguments"), shown(obj.args)),
+            (pgettext_lazy("sales", "Arguments"), shown(obj.args)),
             (_("Named arguments"), shown(obj.kwargs)),
             (_("Calls when done"), obj.hook),
-            (_("Group"), obj.group),
-            (_("Cluster"), obj.cluster),
-            (_("Began"), moment(obj.started)),
-            (_("Ended"), moment(obj.stopped)),
-            (_("Took"), self.took(obj)),
-            (_("Tries"), obj.attempt_count),
-            (_("Result"), preformatted(obj.result)),
+            (pgettext_lazy("sales", "Group"), obj.group),
+            (pgettext_lazy("sales", "Cluster"), obj.cluster),
+            (pgettext_lazy("sales", "Began"), moment(obj.started)),
+            (pgettext_lazy("sales", "Ended"), moment(obj.stopped)),
+            (pgettext_lazy("sales", "Took"), self.took(obj)),
+            (pgettext_lazy("sales", "Tries"), obj.attempt_count),
+            (pgettext_lazy("sales", "Result"), preformatted(obj.result)),
         ]
 
 
@@ -266,16 +266,16 @@ class FailureAdmin(TaskAdmin):
     empty = _("No task has failed.")
     actions = ("index", "inspect", "run_again")
 
-    @display(description=_("Why"))
+    @display(description=pgettext_lazy("sales", "Why"))
     def why(self, obj: Failure) -> str:
         return last_line(obj.result)
 
-    @display(description=_("Tries"), ordering="attempt_count")
+    @display(description=pgettext_lazy("sales", "Tries"), ordering="attempt_count")
     def tries(self, obj: Failure) -> int:
         tries: int = obj.attempt_count
         return tries
 
-    @display(description=_("Action"))
+    @display(description=pgettext_lazy("sales", "Action"))
     def again(self, obj: Failure) -> str:
         url = self.url_helper.get_action_url("run_again", obj.pk)
         label = gettext("Run %(task)s again") % {"task": obj.name or obj.func}
@@ -285,8 +285,8 @@ class FailureAdmin(TaskAdmin):
     def brief(self, obj: Failure) -> Facts:
         """What is asked about: enough to know which task it is."""
         return [
-            (_("Function"), obj.func),
-            (_("Arguments"), shown(obj.args)),
+            (pgettext_lazy("sales", "Function"), obj.func),
+            (pgettext_lazy("sales", "Arguments"), shown(obj.args)),
             (_("Named arguments"), shown(obj.kwargs)),
             (_("Why it failed"), self.why(obj)),
         ]
@@ -300,7 +300,7 @@ class FailureAdmin(TaskAdmin):
 class QueueGroup(ModelAdminGroup):
     """*Queue* in the menu, after *Sales*; only superusers see it."""
 
-    menu_label = _("Queue")
+    menu_label = pgettext_lazy("sales", "Queue")
     menu_item_name = "kwiga-queue"
     menu_icon = "tasks"
     menu_order = 260

@@ -11,7 +11,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import redirect
 from django.utils.functional import cached_property
 from django.utils.text import capfirst
-from django.utils.translation import gettext, gettext_lazy
+from django.utils.translation import gettext, gettext_lazy, pgettext_lazy
 from wagtail.admin import messages
 from wagtail.admin.views.generic.base import WagtailAdminTemplateMixin
 from wagtail.admin.widgets.button import HeaderButton
@@ -72,7 +72,7 @@ class RecordView(Breadcrumbs, WMABaseView):
 
     instance_pk: str = ""
     instance: models.Model
-    page_title = gettext_lazy("Inspect")
+    page_title = pgettext_lazy("sales", "Inspect")
 
     def __init__(self, model_admin: Any, instance_pk: str) -> None:
         super().__init__(model_admin)

@@ -146,7 +146,7 @@ def test_winning_back_that_is_switched_off(story):
 
 def page_of(offer, locale="en", **given):
     page = m.OfferPage(
-        title=offer.title, price=120, currency="EUR", translation_key=offer.translation_key,
+        title=offer.title, price=120, currency="EUR", sells_no_access=True, translation_key=offer.translation_key,
         locale=Locale.objects.get_or_create(language_code=locale)[0], slug=f"{locale}-{offer.pk}", **given,
     )  # fmt: skip
     Page.objects.get(depth=1).add_child(instance=page)

@@ -121,6 +121,54 @@ class TestVisitors:
         well(told["dropped"]["resume"], at=f"{SCHOOL}/en/courses/watercolour/", speaks="en")
 
 
+@pytest.fixture(scope="session")
+def misspelt(difficult, told):
+    """What ``scripts/misspelt.py`` found; after the walk, because it changes e-mails."""
+    return difficult.tell("misspelt")
+
+
+class TestATranslatorWhoMisspellsPlaceholders:
+    """In wagtail-localize's own editor, which knows nothing of them."""
+
+    def test_nothing_of_it_is_published(self, misspelt):
+        assert len(misspelt["editor"]) == 4
+        for tried in misspelt["editor"]:
+            assert (tried["status"], tried["refused"], tried["unchanged"]) == (200, True, True), tried
+
+    def test_it_says_what_is_wrong_at_its_place(self, misspelt):
+        subject, heading, button, text = (tried["told"] for tried in misspelt["editor"])
+        for words in (subject, button):
+            assert "There is no placeholder “order.titel”. Did you mean “order.title”?" in words
+        assert "“contact.first_nmae”" in heading and "“contact.first_name”" in heading
+        assert text == "", "pieces of running text have one place for all of them"
+
+    def test_mended_it_is_published(self, misspelt):
+        assert misspelt["mended"] == [[200, False, None]] * 4
+
+    def test_where_it_is_live_all_the_same_readers_get_the_language_before_it(self, misspelt):
+        assert misspelt["faults"] == []
+        assert misspelt["live"]["mails"] == ["15% off Aquarell"]
+        assert [reason for _state, reason in misspelt["live"]["runs"]] == [""]
+
+    def test_a_person_is_told_in_words_of_their_own_language(self, misspelt):
+        told = misspelt["attention"]
+        assert [len(entries) for entries in told.values()] == [1, 1, 1]
+        assert "There is no placeholder “order.titel”" in told["en"][0]
+        assert "order.titel" in told["de"][0] and "There is no placeholder" not in told["de"][0]
+        assert "There is no placeholder “order.titel”" in told["fr"][0], "a language that we do not speak"
+        assert misspelt["screen"] == [200, True, False]
+
+    def test_mended_in_that_editor_it_is_sent_and_nobody_need_look(self, misspelt):
+        assert misspelt["published"] == [200, "{{ coupon.size }} weniger für {{ order.title }}"]
+        assert misspelt["afterwards"]["mails"] == ["15 % weniger für Aquarell"]
+        assert misspelt["attention_left"] == []
+
+    def test_who_waits_for_an_email_that_no_language_can_send_goes_on_once_it_is_mended(self, misspelt):
+        assert misspelt["waiting"]["mails"] == []
+        assert [state for state, _reason in misspelt["waiting"]["runs"]] == ["active"]
+        assert misspelt["went_on"] == ["15 % weniger für Aquarell"]
+
+
 class TestMails:
     def test_the_receipt(self, told):
         (mail,) = (each for each in told["mails"] if "paid@example.com>" in each["to"] and "unpaid" not in each["to"])
@@ -132,7 +180,7 @@ class TestMails:
 
     def test_the_mail_that_wins_back(self, told):
         """Translated in wagtail-localize, sent by the second site, in the language of the order."""
-        (mail,) = (each for each in told["mails"] if "unpaid@example.com" in each["to"])
+        _order_received, mail = (each for each in told["mails"] if "unpaid@example.com" in each["to"])
         assert mail["subject"].replace("\xa0", " ") == "15 % weniger für Aquarell"
         assert mail["from"] == '"The Atelier" <hello@atelier.example>'
         for words in (
@@ -143,7 +191,9 @@ class TestMails:
         ):
             assert words in mail["text"]
         assert mail["unsubscribe"].startswith(f"<{ATELIER}/de/shop/unsubscribe/")
-        assert [url for url in mail["pictures"] if url.startswith(f"{ATELIER}/media/")] == mail["pictures"] != []
+        assert (
+            [url for url in mail["pictures"] if url.startswith(f"{ATELIER}/de/shop/picture/")] == mail["pictures"] != []
+        )
         resume, unsubscribe = sorted(mail["links"])
         assert resume.startswith(f"{ATELIER}/de/shop/resume/")
         page = well(mail["links"][resume], at=OFFER)

@@ -5,8 +5,10 @@ from __future__ import annotations
 import threading
 
 import pytest
+from django.apps import apps
 from django.core.exceptions import ValidationError
 from django.db import connection
+from django.utils import translation
 from wagtail.images.models import Image
 from wagtail.images.tests.utils import get_test_image_file
 from wagtail.models import Locale
@@ -17,7 +19,7 @@ from wagtail_kwiga import models as m
 from wagtail_kwiga.exceptions import TemplateFault
 from wagtail_kwiga.journal import writing
 from wagtail_kwiga.mailing import placeholders, rendering
-from wagtail_kwiga.mailing.authoring import compiling, versions
+from wagtail_kwiga.mailing.authoring import compiling, unsendable, versions
 
 pytestmark = pytest.mark.django_db
 
@@ -222,6 +224,26 @@ class TestATranslationThatCannotBeSent:
         assert versions.for_template(template, "de", now=START).language == "de"
         assert not writing.open_attention().exists()
 
+    def test_mended_with_the_words_of_before_it_needs_nobody_either(self, template):
+        """Nothing is compiled anew then."""
+        german = _translated(template, "de", subject="Dein Platz ist noch frei")
+        versions.for_template(template, "de", now=START)
+        m.EmailTemplate.objects.filter(pk=german.pk).update(subject="{{ contact.first_nmae }}, komm zurück")
+        versions.for_template(template, "de", now=START)
+        assert writing.open_attention().count() == 1
+        german.refresh_from_db()
+        german.subject = "Dein Platz ist noch frei"
+        german.save_revision().publish()
+        assert not writing.open_attention().exists()
+        assert versions.for_template(template, "de", now=START).language == "de"
+
+    @pytest.mark.parametrize("how", ["unpublish", "delete"])
+    def test_taken_down_it_needs_nobody(self, template, german, how):
+        versions.for_template(template, "de", now=START)
+        assert writing.open_attention().count() == 1
+        getattr(m.EmailTemplate.objects.get(pk=german.pk), how)()
+        assert not writing.open_attention().exists()
+
     def test_a_variant_serves_before_the_template_itself(self, template, german):
         _translated(template, "de-at", subject="Dein Platz")
         assert versions.for_template(template, "de", now=START).language == "de-at"
@@ -250,3 +272,39 @@ class TestATranslationThatCannotBeSent:
             german.save_revision()
         assert list(refusal.value.error_dict) == [field]
         assert "first_nmae" in str(refusal.value)
+
+    def test_staff_read_what_is_wrong_in_their_language_whoever_got_the_mail(self, template, german):
+        with translation.override("es"):  # as a worker may be left by what it did before
+            versions.for_template(template, "de", now=START)
+        (entry,) = writing.open_attention()
+        said = {}
+        for code in ("en", "de", "de-at", "pl", "fr"):
+            with translation.override(code):
+                said[code] = writing.sentence(entry)
+        assert all("first_nmae" in words for words in said.values())
+        assert "There is no placeholder" in said["en"]
+        assert "Es gibt keinen Platzhalter „contact.first_nmae“" in said["de"] == said["de-at"]
+        assert len({said["en"], said["de"], said["pl"]}) == 3
+        assert "There is no placeholder" in said["fr"], "a language that we do not speak"
+
+    def test_what_was_told_by_an_earlier_release_is_still_read(self, german):
+        words = {"title": "Come back", "language": "Deutsch", "problems": "subject: There is no placeholder “x”."}
+        entry = writing.write(german, unsendable.CODE, now=START, attention=True, **words)
+        assert "There is no placeholder “x”." in writing.sentence(entry)
+
+    def test_a_translators_editor_is_told_at_the_place(self, german, monkeypatch):
+        """wagtail-localize keeps what is wrong by its path; with itself: tests/install/difficult_site."""
+        german.body = stream(
+            [("heading", {"text": "{{ contact.first_nmae }}"}), ("text", {"text": "<p>{{ contact.first_nmae }}</p>"})]
+        )
+        german.subject = "Komm zurück"
+        with pytest.raises(ValidationError) as refusal:
+            german.full_clean()
+        assert list(refusal.value.message_dict) == ["body"]
+        installed = apps.is_installed
+        monkeypatch.setattr(apps, "is_installed", lambda name: name == "wagtail_localize" or installed(name))
+        with pytest.raises(ValidationError) as refusal:
+            german.full_clean()
+        heading = german.body[0]
+        assert set(refusal.value.message_dict) == {"body", f"body.{heading.id}.text"}
+        assert len(refusal.value.message_dict["body"]) == 2

@@ -8,6 +8,7 @@ from typing import Any
 from django.core.exceptions import ValidationError
 from django.utils.module_loading import import_string
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 from wagtail.blocks import (
     Block,
     ChoiceBlock,
@@ -88,16 +89,20 @@ class WaitBlock(StepBlock):
     UNITS = {"days": 24 * 60, "hours": 60, "minutes": 1}
     FORM_FIELDS = {"minutes": "amount"}
 
-    amount = IntegerBlock(label=_("Wait"), default=30, min_value=1, max_value=100_000)
+    amount = IntegerBlock(label=pgettext_lazy("sales", "Wait"), default=30, min_value=1, max_value=100_000)
     unit = ChoiceBlock(
-        label=_("Unit"),
-        choices=[("minutes", _("minutes")), ("hours", _("hours")), ("days", _("days"))],
+        label=pgettext_lazy("sales", "Unit"),
+        choices=[
+            ("minutes", pgettext_lazy("sales", "minutes")),
+            ("hours", pgettext_lazy("sales", "hours")),
+            ("days", pgettext_lazy("sales", "days")),
+        ],
         default="minutes",
     )
 
     class Meta:
         icon = "time"
-        label = _("Wait")
+        label = pgettext_lazy("sales", "Wait")
         label_format = "{amount} {unit}"
         description = _("Counted from the moment the step before was really done. The worker looks once a minute.")
         preview_words = _("Wait 30 minutes")
@@ -134,7 +139,7 @@ class ContinueIfBlock(StepBlock):
         preview_words = _("Only who has never bought")
 
     def __init__(self, local_blocks: Any = (), **kwargs: Any) -> None:
-        asked = StreamBlock(condition_blocks(), label=_("Condition"), min_num=1, max_num=1)
+        asked = StreamBlock(condition_blocks(), label=pgettext_lazy("sales", "Condition"), min_num=1, max_num=1)
         super().__init__([("condition", asked), *local_blocks], **kwargs)
 
     def coded(self, value: StructValue) -> dict[str, Any]:
@@ -148,7 +153,7 @@ class ContinueIfBlock(StepBlock):
 class AddToListBlock(StepBlock):
     """A list, and until when."""
 
-    list = SnippetChooserBlock("wagtail_kwiga.ContactList", label=_("List"))
+    list = SnippetChooserBlock("wagtail_kwiga.ContactList", label=pgettext_lazy("sales", "List"))
     until = ChoiceBlock(
         label=_("For how long"),
         default="scenario",
@@ -160,7 +165,7 @@ class AddToListBlock(StepBlock):
         help_text=_("The end is told in the mail and holds by the clock, also when no worker runs."),
     )
     hours = IntegerBlock(
-        label=_("Hours"),
+        label=pgettext_lazy("sales", "Hours"),
         required=False,
         min_value=1,
         max_value=24 * 366,
@@ -188,7 +193,7 @@ class AddToListBlock(StepBlock):
 class RemoveFromListBlock(StepBlock):
     """A list."""
 
-    list = SnippetChooserBlock("wagtail_kwiga.ContactList", label=_("List"))
+    list = SnippetChooserBlock("wagtail_kwiga.ContactList", label=pgettext_lazy("sales", "List"))
 
     class Meta:
         icon = "minus"
@@ -204,15 +209,15 @@ class RemoveFromListBlock(StepBlock):
 class SendEmailBlock(StepBlock):
     """An e-mail, and the coupon it speaks of."""
 
-    template = SnippetChooserBlock("wagtail_kwiga.EmailTemplate", label=_("E-mail"))
+    template = SnippetChooserBlock("wagtail_kwiga.EmailTemplate", label=pgettext_lazy("sales", "E-mail"))
     coupon = SnippetChooserBlock(
         "wagtail_kwiga.Coupon",
-        label=_("Coupon"),
+        label=pgettext_lazy("sales", "Coupon"),
         required=False,
         help_text=_("Left empty, it is the coupon of the list that a step before added to, if that list has just one."),
     )
     offer = ChoiceBlock(
-        label=_("Offer"),
+        label=pgettext_lazy("sales", "Offer"),
         choices=offer_choices,
         required=False,
         help_text=_(

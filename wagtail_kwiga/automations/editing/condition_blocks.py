@@ -7,6 +7,7 @@ from typing import Any
 from django.core.exceptions import ValidationError
 from django.core.validators import RegexValidator
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 from wagtail.blocks import CharBlock, ChoiceBlock, DecimalBlock, StructBlockValidationError, StructValue
 from wagtail.snippets.blocks import SnippetChooserBlock
 
@@ -17,7 +18,7 @@ from wagtail_kwiga.catalogue.amount_field import AmountField, refuse_smaller_par
 class OnListBlock(ConditionBlock):
     """On a list, or not."""
 
-    list = SnippetChooserBlock("wagtail_kwiga.ContactList", label=_("List"))
+    list = SnippetChooserBlock("wagtail_kwiga.ContactList", label=pgettext_lazy("sales", "List"))
     expected = ChoiceBlock(
         label=_("The person"), choices=[("yes", _("is on this list")), ("no", _("is not on this list"))], default="yes"
     )
@@ -66,7 +67,7 @@ class OrderTotalBlock(ConditionBlock):
 
     amount = AmountBlock(label=_("At least"), min_value=0, decimal_places=4, max_digits=14)
     currency = CharBlock(
-        label=_("Currency"),
+        label=pgettext_lazy("sales", "Currency"),
         max_length=3,
         default="EUR",
         validators=[RegexValidator(r"^[A-Z]{3}$", _("Three capital letters, such as EUR."))],

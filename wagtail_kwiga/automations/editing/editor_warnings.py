@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterator, Mapping
 
 from django.utils.text import get_text_list
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
+from django.utils.translation import ngettext, pgettext
 
 from wagtail_kwiga import conf
 from wagtail_kwiga.automations.core.definitions import Definition
@@ -135,7 +135,7 @@ class _Reader:
         if people := self.around.members_otherwise.get(list_id, 0):
             words = ngettext("%(number)s person added by your team", "%(number)s people added by your team", people)
             ways.append(words % {"number": people})
-        return get_text_list(ways, _("and"))
+        return get_text_list(ways, pgettext("sales", "and"))
 
     # --- send e-mail ----------------------------------------------------------------------------------------------------
 
@@ -166,7 +166,7 @@ class _Reader:
         for hint in validation.target_hints(self.around.unpublished_targets.get(step.template_id, ())):
             yield _("The e-mail “%(mail)s”: %(hint)s") % {"mail": template, "hint": hint}
         if codes := self.around.languages_missing(step.template_id, self.definition):
-            names = get_text_list([languages.name(code) for code in codes], _("and"))
+            names = get_text_list([languages.name(code) for code in codes], pgettext("sales", "and"))
             words = _("The e-mail “%(mail)s” is not there in %(languages)s. Those buyers get it in %(own)s.")
             own = languages.name(template.locale.language_code)
             yield words % {"mail": template, "languages": names, "own": own}
@@ -265,4 +265,4 @@ class _Reader:
 def _called(offers: Collection[Offer]) -> str:
     if len(offers) > _FEW:
         return ngettext("%(number)s offer", "%(number)s offers", len(offers)) % {"number": len(offers)}
-    return get_text_list([_("“%(title)s”") % {"title": offer} for offer in offers], _("or"))
+    return get_text_list([_("“%(title)s”") % {"title": offer} for offer in offers], pgettext("sales", "or"))

@@ -6,6 +6,7 @@ from typing import Any
 
 from django.forms import CheckboxSelectMultiple
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 from wagtail.blocks import BooleanBlock, MultipleChoiceBlock, StructValue
 
 from wagtail_kwiga.automations.editing.blocks import EventBlock, offer_choices
@@ -20,7 +21,7 @@ def _paying() -> list[tuple[str, Any]]:
 def offers_block() -> MultipleChoiceBlock:
     """The choice of offers that both events share."""
     return MultipleChoiceBlock(
-        label=_("Offers"),
+        label=pgettext_lazy("sales", "Offers"),
         choices=offer_choices,
         required=False,
         widget=CheckboxSelectMultiple,
@@ -33,7 +34,7 @@ class OrderUnpaidBlock(EventBlock):
 
     offers = offers_block()
     payment_kinds = MultipleChoiceBlock(
-        label=_("Paying"),
+        label=pgettext_lazy("sales", "Paying"),
         choices=_paying,
         default=[PaymentKind.ONLINE.value],
         widget=CheckboxSelectMultiple,

@@ -1,4 +1,4 @@
-"""What publishing and unpublishing a scenario in Wagtail means to the engine."""
+"""What publishing and unpublishing a scenario, or an e-mail, in Wagtail means to the engine."""
 
 from __future__ import annotations
 
@@ -8,11 +8,13 @@ from typing import Any
 from wagtail.models import Revision
 from wagtail.signals import published, unpublished
 
-from wagtail_kwiga import locking
+from wagtail_kwiga import conf, locking
 from wagtail_kwiga.automations.editing import versions
 from wagtail_kwiga.automations.models import Scenario
+from wagtail_kwiga.automations.running import mended
 from wagtail_kwiga.exceptions import ScenarioFault
 from wagtail_kwiga.journal import writing
+from wagtail_kwiga.mailing.models import EmailTemplate
 
 logger = logging.getLogger("wagtail_kwiga.automations")
 
@@ -21,6 +23,7 @@ def connect() -> None:
     """Listen to Wagtail. Safe to call again."""
     published.connect(_on_published, sender=Scenario, dispatch_uid="wagtail_kwiga.scenario_published")
     unpublished.connect(_on_unpublished, sender=Scenario, dispatch_uid="wagtail_kwiga.scenario_unpublished")
+    published.connect(_on_email_published, sender=EmailTemplate, dispatch_uid="wagtail_kwiga.email_mended")
 
 
 def _on_published(sender: type, instance: Scenario, revision: Revision | None = None, **kwargs: Any) -> None:
@@ -46,3 +49,8 @@ def _on_published(sender: type, instance: Scenario, revision: Revision | None = 
 def _on_unpublished(sender: type, instance: Scenario, **kwargs: Any) -> None:
     """Nobody new is let in from now on (enrolment asks for live scenarios); *stop all runs* is another button."""
     writing.write(instance, "automations.unpublished")
+
+
+def _on_email_published(sender: type, instance: EmailTemplate, **kwargs: Any) -> None:
+    if instance.live:
+        mended.let_go_on(instance, conf.now())

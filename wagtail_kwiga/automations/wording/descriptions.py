@@ -8,7 +8,7 @@ from typing import Any
 
 from django.utils.text import capfirst, get_text_list
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy, ngettext
+from django.utils.translation import gettext_lazy, ngettext, pgettext
 
 from wagtail_kwiga.automations.core.conditions import BoughtBefore, Condition, OnList, OrderTotal
 from wagtail_kwiga.automations.core.definitions import Definition
@@ -44,7 +44,7 @@ def sentence(definition: Definition, known: Names | None = None) -> str:
         else ", ".join(what)
         for index, (delay, what) in enumerate(waves)
     ]
-    whole = capfirst(_whole(definition.event, first, "; ".join(told) or _("nothing"), known))
+    whole = capfirst(_whole(definition.event, first, "; ".join(told) or pgettext("sales", "nothing"), known))
     filters = "; ".join(_filters(definition.event))
     return _("%(sentence)s (%(filters)s)") % {"sentence": whole, "filters": filters} if filters else whole
 
@@ -93,7 +93,7 @@ def _filters(event: StartEvent) -> list[str]:
     kinds = [str(label) for kind, label in PAYMENT_KIND_CHOICES if kind in event.payment_kinds]
     origins = [str(label) for origin, label in ORIGIN_CHOICES if origin in event.origins]
     if set(event.payment_kinds) != set(usual.payment_kinds):
-        told.append(_("%(filter)s: %(chosen)s") % {"filter": _("Paying"), "chosen": ", ".join(kinds)})
+        told.append(_("%(filter)s: %(chosen)s") % {"filter": pgettext("sales", "Paying"), "chosen": ", ".join(kinds)})
     if set(event.origins) != set(usual.origins):
         told.append(_("%(filter)s: %(chosen)s") % {"filter": _("Made by"), "chosen": ", ".join(origins)})
     if event.include_free:
@@ -105,7 +105,7 @@ def _offers(ids: Iterable[int], known: Names) -> str:
     called = [_name(known.offers, pk) for pk in ids]
     if len(called) > _FEW:
         return ngettext("%(number)s offer", "%(number)s offers", len(called)) % {"number": len(called)}
-    return get_text_list(called, _("or"))
+    return get_text_list(called, pgettext("sales", "or"))
 
 
 # --- what happens, from wait to wait ------------------------------------------------------------------------------------
@@ -179,7 +179,7 @@ def _coupons_given(definition: Definition, step: AddToList, known: Names) -> lis
 
 def _discount(coupon_ids: list[int], length: dt.timedelta | None, known: Names) -> str:
     found = [known.discounts[pk] for pk in coupon_ids]
-    size = get_text_list([one.size for one in found], _("or"))
+    size = get_text_list([one.size for one in found], pgettext("sales", "or"))
     ends = [one.until for one in found if one.until is not None]
     until = max(ends) if ends and len(ends) == len(found) else None
     told = {

@@ -7,6 +7,7 @@ from typing import Any
 
 from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from wagtail_kwiga.mailing.reasons import COUPON_REFUSED
 
@@ -14,7 +15,7 @@ _WORDS: dict[str, Any] = {
     # done
     "due": _("It was time."),
     "wait_over": _("The wait was over."),
-    "waiting": _("Waiting."),
+    "waiting": pgettext_lazy("sales", "Waiting."),
     "through": _("Went through all steps."),
     "condition_holds": _("The condition is met."),
     # put off, moved
@@ -70,10 +71,10 @@ _WORDS: dict[str, Any] = {
 
 #: What became of a step, as ``StepRecord.outcome`` says it.
 _OUTCOMES: dict[str, Any] = {
-    "acted": _("done"),
-    "waited": _("waited"),
+    "acted": pgettext_lazy("sales", "done"),
+    "waited": pgettext_lazy("sales", "waited"),
     "skipped": _("left out"),
-    "missed": _("missed"),
+    "missed": pgettext_lazy("sales", "missed"),
     "left": _("ended here"),
     "paused": _("held here"),
 }

@@ -11,7 +11,7 @@ from django.shortcuts import get_object_or_404, redirect
 from django.template.response import TemplateResponse
 from django.urls import path, reverse
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, pgettext
 from wagtail.admin import messages
 from wagtail.admin.widgets.button import HeaderButton
 from wagtail.log_actions import log
@@ -140,8 +140,8 @@ def emails(request: HttpRequest, pk: int) -> HttpResponse:
         "page_subtitle": offer.title,
         "header_title": f"{TITLE}: {offer.title}",
         "breadcrumbs_items": [
-            {"url": reverse("wagtailadmin_home"), "label": _("Home")},
-            {"url": reverse("wagtail_kwiga_offers:list"), "label": _("Offers")},
+            {"url": reverse("wagtailadmin_home"), "label": pgettext("sales", "Home")},
+            {"url": reverse("wagtail_kwiga_offers:list"), "label": pgettext("sales", "Offers")},
             {"url": card, "label": offer.title},
             {"url": "", "label": TITLE},
         ],

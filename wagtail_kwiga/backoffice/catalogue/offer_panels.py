@@ -9,7 +9,7 @@ from django.urls import reverse
 from django.utils.functional import Promise
 from django.utils.html import format_html
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy, ngettext
+from django.utils.translation import gettext_lazy, ngettext, pgettext, pgettext_lazy
 from wagtail.admin.ui.components import Component
 from wagtail.admin.ui.tables import BooleanColumn, Column, DateColumn, StatusTagColumn
 
@@ -32,8 +32,8 @@ from wagtail_kwiga.orders.models import Order
 MOST_COUPONS = 20
 _STATES: dict[str | None, Promise] = {
     None: gettext_lazy("on sale"),
-    selling.DRAFT: gettext_lazy("draft"),
-    selling.WITHDRAWN: gettext_lazy("withdrawn"),
+    selling.DRAFT: pgettext_lazy("sales", "draft"),
+    selling.WITHDRAWN: pgettext_lazy("sales", "withdrawn"),
     selling.NOTHING: gettext_lazy("nothing in it"),
     selling.NOT_YET: gettext_lazy("not yet on sale"),
     selling.OVER: gettext_lazy("sale is over"),
@@ -69,13 +69,13 @@ def cards(offer: Offer, request: HttpRequest) -> list[Component]:
     wrong = gates.notes(offer, request.user, request.path)
     coupons = list(taken_by(offer).filter(is_active=True).order_by("code")[: MOST_COUPONS + 1])
     shown = coupons[:MOST_COUPONS]
-    told = [Card(_("Offer"), _facts(offer, request), "info-circle")]
+    told = [Card(pgettext("sales", "Offer"), _facts(offer, request), "info-circle")]
     if wrong:
         told.append(Card(_("What does not fit"), Notes(wrong), "warning"))
     told += [
-        Card(_("Pages"), _pages(offer, request), "doc-full-inverse"),
+        Card(pgettext("sales", "Pages"), _pages(offer, request), "doc-full-inverse"),
         Card(_("Products and access"), _products(offer, request), "folder-open-inverse"),
-        Card(_("Coupons"), _coupons(offer, shown, len(coupons) > MOST_COUPONS, request), "tag"),
+        Card(pgettext("sales", "Coupons"), _coupons(offer, shown, len(coupons) > MOST_COUPONS, request), "tag"),
     ]
     if shown:
         links = sharing.links([(offer, coupon) for coupon in shown], request)
@@ -95,14 +95,14 @@ def _facts(offer: Offer, request: HttpRequest) -> Facts:
         orders = format_html('<a href="{}?offer={}">{}</a>', reverse("wagtail_kwiga_orders:index"), offer.pk, orders)
     scenarios = Scenario.objects.filter(version__links__offer=offer).distinct()
     return Facts(
-        (_("Price"), money_for_reader(offer.price)),
-        (_("State"), tag(state(offer), primary=is_on_sale(offer))),
+        (pgettext("sales", "Price"), money_for_reader(offer.price)),
+        (pgettext("sales", "State"), tag(state(offer), primary=is_on_sale(offer))),
         (_("In words"), state_sentence(offer)),
-        (_("Orders"), orders),
+        (pgettext("sales", "Orders"), orders),
         (_("Sold from"), exact(offer.sales_from)),
         (_("Sold until"), exact(offer.sales_until)),
         (_("Last published"), exact(offer.updated_at)),
-        (_("Scenarios"), joined(linking.linked(one, one.title, request.user) for one in scenarios)),
+        (pgettext("sales", "Scenarios"), joined(linking.linked(one, one.title, request.user) for one in scenarios)),
     )
 
 
@@ -121,14 +121,14 @@ def _pages(offer: Offer, request: HttpRequest) -> TableCard:
         page.kwiga_address = format_html('<a href="{}">{}</a>', address, address) if address else ""
     source = pages[0].pk if len(pages) > 1 else None
     columns = [
-        Column("page", label=_("Page"), accessor="kwiga_title"),
-        Column("language", label=_("Language"), accessor=lambda page: page.locale.get_display_name()),
+        Column("page", label=pgettext("sales", "Page"), accessor="kwiga_title"),
+        Column("language", label=pgettext("sales", "Language"), accessor=lambda page: page.locale.get_display_name()),
         StatusTagColumn(
-            "status", label=_("State"), accessor=_status, primary=lambda page: page.live
+            "status", label=pgettext("sales", "State"), accessor=_status, primary=lambda page: page.live
         ),
-        Column("address", label=_("Address"), accessor="kwiga_address", classname="wrap-anywhere"),
+        Column("address", label=pgettext("sales", "Address"), accessor="kwiga_address", classname="wrap-anywhere"),
         Column(
-            "note", label=_("Note"),
+            "note", label=pgettext("sales", "Note"),
             accessor=lambda page: _("decides price, products and coupons") if page.pk == source else "",
         ),
     ]  # fmt: skip
@@ -140,8 +140,8 @@ def _pages(offer: Offer, request: HttpRequest) -> TableCard:
 def _status(page: Any) -> str:
     """Like Wagtail's ``status_string``, which asks twice for each page about schedules and workflows."""
     if not page.live:
-        return _("expired") if page.expired else _("draft")
-    return _("live + draft") if page.has_unpublished_changes else _("live")
+        return pgettext("sales", "expired") if page.expired else pgettext("sales", "draft")
+    return pgettext("sales", "live + draft") if page.has_unpublished_changes else pgettext("sales", "live")
 
 
 def _products(offer: Offer, request: HttpRequest) -> TableCard:
@@ -158,8 +158,12 @@ def _products(offer: Offer, request: HttpRequest) -> TableCard:
         return format_html('<a href="{}">{}</a>', where, product.title)
 
     columns = [
-        Column("product", label=_("Product"), accessor=title),
-        Column("access", label=_("Access"), accessor=lambda row: "; ".join(terms_text.access_in_words(row.access))),
+        Column("product", label=pgettext("sales", "Product"), accessor=title),
+        Column(
+            "access",
+            label=pgettext("sales", "Access"),
+            accessor=lambda row: "; ".join(terms_text.access_in_words(row.access)),
+        ),
     ]
     none = (
         _("It sells no access, and says so.")
@@ -193,11 +197,13 @@ def _coupons(offer: Offer, coupons: list[Coupon], more: bool, request: HttpReque
         return Notes(told)
     who = audience.audiences([coupon.pk for coupon in coupons])
     columns = [
-        Column("code", label=_("Coupon"), accessor=lambda one: linking.linked(one, one.code, request.user)),
+        Column(
+            "code", label=pgettext("sales", "Coupon"), accessor=lambda one: linking.linked(one, one.code, request.user)
+        ),
         Column("size", label=_("Takes off"), accessor=coupon_panels.size, classname=NUMBER),
-        Column("for", label=_("For"), accessor=lambda one: audience.summary(who[one.pk])),
-        Column("left", label=_("Left"), accessor=coupon_panels.left, classname=NUMBER),
-        DateColumn("valid_until", label=_("Ends")),
-        BooleanColumn("is_active", label=_("Active")),
+        Column("for", label=pgettext("sales", "For"), accessor=lambda one: audience.summary(who[one.pk])),
+        Column("left", label=pgettext("sales", "Left"), accessor=coupon_panels.left, classname=NUMBER),
+        DateColumn("valid_until", label=pgettext("sales", "Ends")),
+        BooleanColumn("is_active", label=pgettext("sales", "Active")),
     ]
     return _Several(Notes(told), TableCard(columns, coupons, _("No active coupon works for this offer.")))

@@ -11,7 +11,7 @@ from django.db.models.functions import Coalesce
 from django.http import HttpRequest, HttpResponse
 from django.urls import path, reverse
 from django.utils.functional import cached_property
-from django.utils.translation import gettext
+from django.utils.translation import gettext, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
 from wagtail.admin.panels import FieldPanel, ObjectList
 from wagtail.admin.ui.components import MediaContainer
@@ -86,7 +86,7 @@ class AddOfferPageView(ReadableLocale, ChooseParentView):
 class OfferInspectView(InspectView):
     """An offer's card."""
 
-    page_title = _("Offer")
+    page_title = pgettext_lazy("sales", "Offer")
 
     @property
     def header_buttons(self) -> list[Any]:
@@ -135,7 +135,7 @@ class OfferViewSet(SnippetViewSet):
     chooser_viewset_class = OfferChooser
     url_finder_class = OfferURLFinder
     icon = "doc-full-inverse"
-    menu_label = _("Offers")
+    menu_label = pgettext_lazy("sales", "Offers")
     menu_name = "kwiga-offers"
     menu_order = 150
     copy_view_enabled = False
@@ -153,12 +153,12 @@ class OfferViewSet(SnippetViewSet):
     def list_display(self) -> list[Any]:
         return [
             "title",
-            MoneyColumn("price", label=_("Price"), sort_key="amount"),
+            MoneyColumn("price", label=pgettext_lazy("sales", "Price"), sort_key="amount"),
             StatusTagColumn(
-                "state", label=_("State"), accessor=offer_panels.state, sort_key="state", primary=offer_panels.is_on_sale
+                "state", label=pgettext_lazy("sales", "State"), accessor=offer_panels.state, sort_key="state", primary=offer_panels.is_on_sale
             ),
-            Column("coupon_mode", label=_("Coupons"), accessor="get_coupon_mode_display", sort_key="coupon_mode"),
-            Column("orders", label=_("Orders"), accessor="order_count", sort_key="order_count", classname=NUMBER),
+            Column("coupon_mode", label=pgettext_lazy("sales", "Coupons"), accessor="get_coupon_mode_display", sort_key="coupon_mode"),
+            Column("orders", label=pgettext_lazy("sales", "Orders"), accessor="order_count", sort_key="order_count", classname=NUMBER),
             Column(
                 "until", label=_("Sold until"), accessor=lambda offer: _last_day(offer.sales_until), sort_key="sales_until"
             ),

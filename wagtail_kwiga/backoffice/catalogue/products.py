@@ -11,7 +11,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.text import slugify
-from django.utils.translation import gettext
+from django.utils.translation import gettext, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
 from wagtail.admin.forms import WagtailAdminModelForm
 from wagtail.admin.panels import FieldPanel, ObjectList
@@ -119,7 +119,7 @@ class ProductIndexView(GuidedIndexView):
 class ProductInspectView(InspectView):
     """A product for those who may only look."""
 
-    page_title = _("Product")
+    page_title = pgettext_lazy("sales", "Product")
 
     def get_fields(self) -> list[str]:
         return []
@@ -127,11 +127,11 @@ class ProductInspectView(InspectView):
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         product = self.object
         facts = Facts(
-            (_("Kind"), product.get_kind_display()), (_("Short name"), product.slug), (_("Way in"), product.entry_url),
-            (_("Bought again"), product.get_repeatable_display()), (_("Description"), product.description),
+            (pgettext_lazy("sales", "Kind"), product.get_kind_display()), (_("Short name"), product.slug), (_("Way in"), product.entry_url),
+            (_("Bought again"), product.get_repeatable_display()), (pgettext_lazy("sales", "Description"), product.description),
         )  # fmt: skip
         panels = [
-            Card(_("Product"), facts, "folder-open-inverse"),
+            Card(pgettext_lazy("sales", "Product"), facts, "folder-open-inverse"),
             Card(_("Offers that sell it"), offers(product, self.request), "doc-full-inverse"),
         ]
         context: dict[str, Any] = super().get_context_data(panels=panels, media=MediaContainer(panels).media, **kwargs)
@@ -146,7 +146,7 @@ class ProductViewSet(SnippetViewSet):
     admin_url_namespace = "wagtail_kwiga_products"
     chooser_viewset_class = ProductChooser
     icon = "folder-open-inverse"
-    menu_label = _("Products")
+    menu_label = pgettext_lazy("sales", "Products")
     menu_name = "kwiga-products"
     menu_order = 200
     index_view_class = ProductIndexView
@@ -179,10 +179,10 @@ class ProductViewSet(SnippetViewSet):
     def list_display(self) -> list[Any]:
         return [
             "title",
-            Column("kind", label=_("Kind"), accessor="get_kind_display", sort_key="kind"),
+            Column("kind", label=pgettext_lazy("sales", "Kind"), accessor="get_kind_display", sort_key="kind"),
             Column("offers", label=_("Sold by"), accessor="offer_names"),
             Column("entry_url", label=_("Way in"), sort_key="entry_url", classname="wrap-anywhere"),
-            DateColumn("created_at", label=_("Made"), sort_key="created_at"),
+            DateColumn("created_at", label=pgettext_lazy("sales", "Made"), sort_key="created_at"),
         ]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Product]:

@@ -8,6 +8,7 @@ from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.translation import gettext as _
+from django.utils.translation import pgettext
 from wagtail.admin.ui.components import Component
 
 from wagtail_kwiga.automations.models import Scenario
@@ -87,18 +88,21 @@ def cards(coupon: Coupon, request: HttpRequest) -> list[Component]:
     scenarios = Scenario.objects.filter(version__links__coupon=coupon).distinct()
     facts = Facts(
         (_("Takes off"), size(coupon)),
-        (_("Active"), tag(_("yes"), primary=True) if coupon.is_active else tag(_("no"))),
+        (
+            pgettext("sales", "Active"),
+            tag(pgettext("sales", "yes"), primary=True) if coupon.is_active else tag(pgettext("sales", "no")),
+        ),
         (_("Only for people on"), joined(_list_link(one, request.user) for one in coupon.contact_lists.all())),
         (_("Only for"), joined(offers)),
-        (_("Begins"), exact(coupon.valid_from)),
-        (_("Ends"), exact_end(coupon.valid_until)),
+        (pgettext("sales", "Begins"), exact(coupon.valid_from)),
+        (pgettext("sales", "Ends"), exact_end(coupon.valid_until)),
         (_("Uses in all"), coupon.limit_total),
         (_("Uses per person"), coupon.limit_per_contact),
         (_("Scenarios that hand it out"), joined(linking.linked(one, one.title, request.user) for one in scenarios)),
-        (_("Note"), coupon.note),
+        (pgettext("sales", "Note"), coupon.note),
     )
     told += [
-        Card(_("Coupon"), facts, "tag"),
+        Card(pgettext("sales", "Coupon"), facts, "tag"),
         Card(_("Links with this coupon applied"), links(coupon, request), "link"),
     ]
     return told

@@ -16,7 +16,7 @@ from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils.http import urlencode
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, pgettext
 from wagtail.admin import messages
 from wagtail.log_actions import LogFormatter, log
 
@@ -221,8 +221,8 @@ def confirm(request: HttpRequest, coupon_pk: int, offer_pk: int, code: str) -> H
             "page_subtitle": coupon.code,
             "header_title": _("Make them agree"),
             "breadcrumbs_items": [
-                {"url": reverse("wagtailadmin_home"), "label": _("Home")},
-                {"url": reverse("wagtail_kwiga_coupons:list"), "label": _("Coupons")},
+                {"url": reverse("wagtailadmin_home"), "label": pgettext("sales", "Home")},
+                {"url": reverse("wagtail_kwiga_coupons:list"), "label": pgettext("sales", "Coupons")},
                 {"url": reverse("wagtail_kwiga_coupons:inspect", args=[coupon.pk]), "label": coupon.code},
                 {"url": "", "label": _("Make them agree")},
             ],
@@ -262,7 +262,7 @@ def warn_on_page(request: HttpRequest, page: Any) -> None:
         messages.warning(
             request,
             _("More coupons and this offer do not agree."),
-            buttons=[messages.button(where, _("Show all"))],
+            buttons=[messages.button(where, pgettext("sales", "Show all"))],
         )
 
 

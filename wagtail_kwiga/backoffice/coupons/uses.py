@@ -13,7 +13,7 @@ from django.shortcuts import get_object_or_404
 from django.urls import reverse
 from django.utils.functional import cached_property
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import pgettext, pgettext_lazy
 from wagtail.admin.filters import WagtailFilterSet
 from wagtail.admin.ui.tables import Column, DateColumn, StatusFlagColumn, StatusTagColumn
 
@@ -28,9 +28,9 @@ class UseFilterSet(WagtailFilterSet):
     """Filters of the uses."""
 
     state = django_filters.MultipleChoiceFilter(
-        label=gettext_lazy("State"), choices=CouponUse.State.choices, widget=forms.CheckboxSelectMultiple
+        label=pgettext_lazy("sales", "State"), choices=CouponUse.State.choices, widget=forms.CheckboxSelectMultiple
     )
-    reserved_at = filters.DayRangeFilter(label=gettext_lazy("Ordered"))
+    reserved_at = filters.DayRangeFilter(label=pgettext_lazy("sales", "Ordered"))
 
     class Meta:
         model = CouponUse
@@ -48,18 +48,18 @@ class CouponUsesView(RecordIndexView):
     paginate_by = 50
     default_ordering = "-reserved_at"
     header_icon = "tag"
-    page_title = gettext_lazy("Uses")
-    verbose_name = gettext_lazy("use")
-    verbose_name_plural = gettext_lazy("uses")
+    page_title = pgettext_lazy("sales", "Uses")
+    verbose_name = pgettext_lazy("sales", "use")
+    verbose_name_plural = pgettext_lazy("sales", "uses")
     list_export = [
         "contact.email", "contact.name", "order_number", "get_state_display", "reserved_at", "reserved_until", "redeemed_at",
         "released_at", "over_limit",
     ]  # fmt: skip
     export_headings = {
-        "contact.email": gettext_lazy("E-mail"),
-        "contact.name": gettext_lazy("Name"),
-        "order_number": gettext_lazy("Order"),
-        "get_state_display": gettext_lazy("State"),
+        "contact.email": pgettext_lazy("sales", "E-mail"),
+        "contact.name": pgettext_lazy("sales", "Name"),
+        "order_number": pgettext_lazy("sales", "Order"),
+        "get_state_display": pgettext_lazy("sales", "State"),
     }
 
     def setup(self, request: HttpRequest, *args: Any, **kwargs: Any) -> None:
@@ -100,7 +100,7 @@ class CouponUsesView(RecordIndexView):
         screen = "wagtail_kwiga_coupons:edit" if may_change else "wagtail_kwiga_coupons:inspect"
         return [
             *self.breadcrumbs_items,
-            {"url": reverse("wagtail_kwiga_coupons:list"), "label": _("Coupons")},
+            {"url": reverse("wagtail_kwiga_coupons:list"), "label": pgettext("sales", "Coupons")},
             {"url": reverse(screen, args=[self.coupon.pk]), "label": self.coupon.code},
             {"url": "", "label": self.get_page_title(), "sublabel": self.coupon.code},
         ]
@@ -114,21 +114,21 @@ class CouponUsesView(RecordIndexView):
         return [
             Column(
                 "contact",
-                label=_("Buyer"),
+                label=pgettext("sales", "Buyer"),
                 accessor=lambda use: person(use.contact),
                 sort_key="contact__email",
                 classname="wrap-anywhere",
             ),
-            Column("order", label=_("Order"), accessor=lambda use: _order(use, user), classname="w-whitespace-nowrap"),
+            Column("order", label=pgettext("sales", "Order"), accessor=lambda use: _order(use, user), classname="w-whitespace-nowrap"),
             StatusTagColumn(
-                "state", label=_("State"), accessor="get_state_display", sort_key="state",
+                "state", label=pgettext("sales", "State"), accessor="get_state_display", sort_key="state",
                 primary=lambda use: use.state == CouponUse.State.REDEEMED,
             ),
-            DateColumn("reserved_at", label=_("Ordered"), sort_key="reserved_at"),
+            DateColumn("reserved_at", label=pgettext("sales", "Ordered"), sort_key="reserved_at"),
             Column("reserved_until", label=_("Held until"), accessor=_held_until),
-            DateColumn("redeemed_at", label=_("Paid"), sort_key="redeemed_at"),
+            DateColumn("redeemed_at", label=pgettext("sales", "Paid"), sort_key="redeemed_at"),
             DateColumn("released_at", label=_("Given back"), sort_key="released_at"),
-            StatusFlagColumn("over_limit", label=_("Note"), true_label=_("over the limit")),
+            StatusFlagColumn("over_limit", label=pgettext("sales", "Note"), true_label=_("over the limit")),
         ]  # fmt: skip
 
 

@@ -14,7 +14,7 @@ from django.db.models.functions import Coalesce, Greatest
 from django.http import HttpRequest, HttpResponse
 from django.urls import path, reverse
 from django.utils.functional import Promise
-from django.utils.translation import gettext
+from django.utils.translation import gettext, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
 from wagtail.admin import messages
 from wagtail.admin.filters import WagtailFilterSet
@@ -55,15 +55,18 @@ class CouponFilterSet(WagtailFilterSet):
     working = django_filters.ChoiceFilter(
         label=_("At present"),
         method="by_working",
-        empty_label=_("All"),
+        empty_label=pgettext_lazy("sales", "All"),
         choices=[("yes", _("may work")), ("not_yet", _("not begun")), ("over", _("has ended")), ("full", _("used up"))],
         widget=forms.RadioSelect,
     )
     is_active = django_filters.ChoiceFilter(
-        label=_("Active"), empty_label=_("All"), choices=[("True", _("Yes")), ("False", _("No"))], widget=forms.RadioSelect
+        label=pgettext_lazy("sales", "Active"), empty_label=pgettext_lazy("sales", "All"), choices=[("True", pgettext_lazy("sales", "Yes")), ("False", pgettext_lazy("sales", "No"))], widget=forms.RadioSelect
     )  # fmt: skip
     kind = django_filters.ChoiceFilter(
-        label=_("Kind"), empty_label=_("All"), choices=Coupon.Kind.choices, widget=forms.RadioSelect
+        label=pgettext_lazy("sales", "Kind"),
+        empty_label=pgettext_lazy("sales", "All"),
+        choices=Coupon.Kind.choices,
+        widget=forms.RadioSelect,
     )
     contact_lists = filters.RowsFilter(label=_("Only for people on"), queryset=ContactList.objects.order_by("title"))
     offers = filters.RowsFilter(label=_("Only for the offer"), queryset=Offer.objects.order_by("title"))
@@ -156,7 +159,7 @@ class CouponEditView(_Forewarned, EditView):
 class CouponInspectView(InspectView):
     """A coupon for those who may only look."""
 
-    page_title = _("Coupon")
+    page_title = pgettext_lazy("sales", "Coupon")
 
     @property
     def header_buttons(self) -> list[Any]:
@@ -175,7 +178,7 @@ def _buttons(coupon: Coupon, user: Any) -> list[Any]:
     if not policies.may(user, "view", Order):
         return []
     where = reverse("wagtail_kwiga_coupons:uses", args=[coupon.pk])
-    return [HeaderButton(label=_("Uses"), url=where, icon_name="list-ul")]
+    return [HeaderButton(label=pgettext_lazy("sales", "Uses"), url=where, icon_name="list-ul")]
 
 
 class CouponViewSet(SnippetViewSet):
@@ -186,7 +189,7 @@ class CouponViewSet(SnippetViewSet):
     admin_url_namespace = "wagtail_kwiga_coupons"
     chooser_viewset_class = CouponChooser
     icon = "tag"
-    menu_label = _("Coupons")
+    menu_label = pgettext_lazy("sales", "Coupons")
     menu_name = "kwiga-coupons"
     menu_order = 300
     index_view_class = CouponIndexView
@@ -207,7 +210,7 @@ class CouponViewSet(SnippetViewSet):
     ]  # fmt: skip
     export_filename = "coupons"
     export_headings = {
-        "get_kind_display": _("Kind"), "held_now": _("Held"), "spent_uses": _("Spent"), "left_now": _("Left"),
+        "get_kind_display": pgettext_lazy("sales", "Kind"), "held_now": pgettext_lazy("sales", "Held"), "spent_uses": pgettext_lazy("sales", "Spent"), "left_now": pgettext_lazy("sales", "Left"),
     }  # fmt: skip
     edit_handler = ObjectList(
         [
@@ -226,7 +229,7 @@ class CouponViewSet(SnippetViewSet):
                         ]
                     ),
                 ],
-                heading=_("Discount"),
+                heading=pgettext_lazy("sales", "Discount"),
                 icon="decimal",
             ),
             MultiFieldPanel(
@@ -251,7 +254,7 @@ class CouponViewSet(SnippetViewSet):
                     ),
                     FieldRowPanel([FieldPanel("limit_total"), FieldPanel("limit_per_contact")]),
                 ],
-                heading=_("Limits"),
+                heading=pgettext_lazy("sales", "Limits"),
                 icon="time",
                 help_text=_("A use is held while an order waits for its money, and given back if the money never comes."),
             ),
@@ -267,18 +270,42 @@ class CouponViewSet(SnippetViewSet):
         return [
             "code",
             Column("size", label=_("Takes off"), accessor=coupon_panels.size, classname=NUMBER),
-            Column("audience", label=_("For"), accessor=lambda coupon: audience.summary(coupon.audience)),
-            Column("limit_total", label=_("Limit"), accessor=_limit, classname=NUMBER, sort_key="limit_total"),
-            Column("held", label=_("Held"), accessor="held_now", classname=NUMBER, sort_key="held_now"),
-            Column("spent", label=_("Spent"), accessor="spent_uses", classname=NUMBER, sort_key="spent_uses"),
-            Column("left", label=_("Left"), accessor=coupon_panels.left, classname=NUMBER, sort_key="left_now"),
+            Column(
+                "audience",
+                label=pgettext_lazy("sales", "For"),
+                accessor=lambda coupon: audience.summary(coupon.audience),
+            ),
+            Column(
+                "limit_total",
+                label=pgettext_lazy("sales", "Limit"),
+                accessor=_limit,
+                classname=NUMBER,
+                sort_key="limit_total",
+            ),
+            Column(
+                "held", label=pgettext_lazy("sales", "Held"), accessor="held_now", classname=NUMBER, sort_key="held_now"
+            ),
+            Column(
+                "spent",
+                label=pgettext_lazy("sales", "Spent"),
+                accessor="spent_uses",
+                classname=NUMBER,
+                sort_key="spent_uses",
+            ),
+            Column(
+                "left",
+                label=pgettext_lazy("sales", "Left"),
+                accessor=coupon_panels.left,
+                classname=NUMBER,
+                sort_key="left_now",
+            ),
             Column(
                 "valid_until",
-                label=_("Ends"),
+                label=pgettext_lazy("sales", "Ends"),
                 accessor=lambda coupon: columns.ending(coupon.valid_until),
                 sort_key="valid_until",
             ),
-            BooleanColumn("is_active", label=_("Active"), sort_key="is_active"),
+            BooleanColumn("is_active", label=pgettext_lazy("sales", "Active"), sort_key="is_active"),
         ]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Coupon]:

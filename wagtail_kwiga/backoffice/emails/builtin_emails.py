@@ -14,7 +14,7 @@ from django.urls import reverse
 from django.utils import translation
 from django.utils.text import capfirst
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, pgettext, pgettext_lazy
 from django.views.decorators.http import require_POST
 from wagtail.admin import messages
 from wagtail.log_actions import log
@@ -65,11 +65,11 @@ WORDS: dict[str, tuple[Any, Any]] = {
     ),
 }
 LOOKS = {
-    "": gettext_lazy("Mail"),
+    "": pgettext_lazy("sales", "Mail"),
     "dark": gettext_lazy("Mail in dark mode"),
     "text": gettext_lazy("Plain text"),
 }
-WIDTHS = {"desk": gettext_lazy("Desktop"), "phone": gettext_lazy("Telephone")}
+WIDTHS = {"desk": pgettext_lazy("sales", "Desktop"), "phone": pgettext_lazy("sales", "Telephone")}
 
 
 @dataclass(frozen=True)
@@ -109,9 +109,13 @@ def show(request: HttpRequest, name: str) -> HttpResponse:
         "is_text": look == previewing.TEXT,
         "frame_class": f"kwiga-mail kwiga-mail--{width}",
         "choices": (
-            ("language", _("Language"), [(code, label, code == language) for code, label in _languages()]),
-            ("look", _("Look"), [(code, label, code == look) for code, label in LOOKS.items()]),
-            ("width", _("Width"), [(code, label, code == width) for code, label in WIDTHS.items()]),
+            (
+                "language",
+                pgettext("sales", "Language"),
+                [(code, label, code == language) for code, label in _languages()],
+            ),
+            ("look", pgettext("sales", "Look"), [(code, label, code == look) for code, label in LOOKS.items()]),
+            ("width", pgettext("sales", "Width"), [(code, label, code == width) for code, label in WIDTHS.items()]),
         ),
         "own_url": reverse("wagtail_kwiga_emails:builtin_own", args=[name]) if may_make else "",
         "language": language,
@@ -176,8 +180,8 @@ def _head(title: Any, *trail: tuple[Any, str]) -> dict[str, Any]:
         "page_title": title,
         "header_title": title,
         "breadcrumbs_items": [
-            {"url": reverse("wagtailadmin_home"), "label": _("Home")},
-            {"url": reverse("wagtail_kwiga_emails:list"), "label": _("E-mails")},
+            {"url": reverse("wagtailadmin_home"), "label": pgettext("sales", "Home")},
+            {"url": reverse("wagtail_kwiga_emails:list"), "label": pgettext("sales", "E-mails")},
             *({"url": url, "label": label} for label, url in trail),
             {"url": "", "label": title},
         ],

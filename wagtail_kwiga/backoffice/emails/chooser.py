@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from django import forms
 from django.db.models import Q, QuerySet
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 from wagtail.admin.forms.choosers import BaseFilterForm, LocaleFilterMixin
 from wagtail.admin.ui.tables import Column, LocaleColumn
 from wagtail.log_actions import log
@@ -35,7 +36,9 @@ class _WordsFilterMixin(forms.Form):
     """Search in title and subject, in the database itself."""
 
     q = forms.CharField(
-        label=_("Search term"), widget=forms.TextInput(attrs={"placeholder": _("Search")}), required=False
+        label=pgettext_lazy("sales", "Search term"),
+        widget=forms.TextInput(attrs={"placeholder": pgettext_lazy("sales", "Search")}),
+        required=False,
     )
 
     def filter(self, objects: QuerySet[EmailTemplate]) -> QuerySet[EmailTemplate]:
@@ -67,9 +70,13 @@ class _Choosing(_ChooserView):
 
     @property
     def columns(self) -> list[Any]:
-        columns = [self.title_column, Column("subject", label=_("Subject")), DraftStatusColumn(sort_key=None)]
+        columns = [
+            self.title_column,
+            Column("subject", label=pgettext_lazy("sales", "Subject")),
+            DraftStatusColumn(sort_key=None),
+        ]
         if self.i18n_enabled:
-            columns.insert(2, LocaleColumn(sort_key=None, label=_("Language"), classname=""))
+            columns.insert(2, LocaleColumn(sort_key=None, label=pgettext_lazy("sales", "Language"), classname=""))
         return columns
 
 

@@ -10,6 +10,7 @@ from django.shortcuts import get_object_or_404, redirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils.translation import gettext as _
+from django.utils.translation import pgettext
 from wagtail.admin import messages
 
 from wagtail_kwiga import background
@@ -55,8 +56,8 @@ def send_test(request: HttpRequest, pk: int) -> HttpResponse:
             "page_subtitle": template.title,
             "header_title": f"{_('Send test to me')}: {template.title}",
             "breadcrumbs_items": [
-                {"url": reverse("wagtailadmin_home"), "label": _("Home")},
-                {"url": reverse("wagtail_kwiga_emails:list"), "label": _("E-mails")},
+                {"url": reverse("wagtailadmin_home"), "label": pgettext("sales", "Home")},
+                {"url": reverse("wagtail_kwiga_emails:list"), "label": pgettext("sales", "E-mails")},
                 {"url": editor, "label": template.title},
                 {"url": "", "label": _("Send test to me")},
             ],

@@ -64,6 +64,13 @@ class EmailTemplateForm(_Words, WagtailAdminModelForm):
                 raise ValidationError([str(problem) for problem in problems])
         return data
 
+    def _update_errors(self, errors: ValidationError) -> None:
+        """What is wrong with a block is told at the field of all blocks; a path is for another app's editor (``validation.refuse``)."""
+        told = {
+            name: refusals for name, refusals in errors.update_error_dict({}).items() if not name.startswith("body.")
+        }
+        super()._update_errors(ValidationError(told))
+
 
 class NewEmailForm(_Words, _EmailForm):
     """What is asked of an e-mail that is made where one is to be chosen; the rest comes from the starter."""

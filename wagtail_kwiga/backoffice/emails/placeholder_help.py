@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 from wagtail.admin.ui.side_panels import BaseSidePanel
 from wagtail.models import Site
 
@@ -23,7 +24,7 @@ class PlaceholdersSidePanel(BaseSidePanel):
         has_counter = False
 
     name = "placeholders"
-    title = _("Placeholders")
+    title = pgettext_lazy("sales", "Placeholders")
     template_name = "wagtail_kwiga/backoffice/emails/placeholders.html"
     order = 250
 

@@ -12,7 +12,7 @@ from django.db.models import QuerySet
 from django.urls import path, reverse
 from django.utils.functional import cached_property
 from django.utils.html import format_html_join
-from django.utils.translation import gettext
+from django.utils.translation import gettext, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
 from wagtail.admin.filters import WagtailFilterSet
 from wagtail.admin.panels import FieldPanel, MultiFieldPanel, ObjectList, PublishingPanel
@@ -34,7 +34,7 @@ from wagtail_kwiga.mailing.classification import Kind
 from wagtail_kwiga.mailing.models import EmailTemplate, OfferEmail
 
 #: The kinds in a word, for a cell.
-KINDS = {Kind.SERVICE: _("service"), Kind.PROMOTION: _("promotion")}
+KINDS = {Kind.SERVICE: pgettext_lazy("sales", "service"), Kind.PROMOTION: pgettext_lazy("sales", "promotion")}
 #: Names of scenarios shown in a row; more are counted.
 NAMED = 2
 
@@ -43,9 +43,13 @@ class EmailTemplateFilterSet(WagtailFilterSet):
     """Filters of the list of e-mails; Wagtail adds the locale."""
 
     kind = django_filters.ChoiceFilter(
-        label=_("Kind"), choices=list(KINDS.items()), method="of_kind", widget=forms.RadioSelect, empty_label=_("All")
+        label=pgettext_lazy("sales", "Kind"),
+        choices=list(KINDS.items()),
+        method="of_kind",
+        widget=forms.RadioSelect,
+        empty_label=pgettext_lazy("sales", "All"),
     )
-    live = django_filters.BooleanFilter(label=_("Published"), widget=BooleanRadioSelect)
+    live = django_filters.BooleanFilter(label=pgettext_lazy("sales", "Published"), widget=BooleanRadioSelect)
 
     class Meta:
         model = EmailTemplate
@@ -73,14 +77,16 @@ class EmailTemplateIndexView(ReadableLocale, snippets.IndexView):
     def list_display(self) -> list[Any]:
         columns = [
             "title",
-            Column("subject", label=_("Subject"), sort_key="subject"),
-            Column("kind", label=_("Kind"), accessor=lambda template: KINDS[template.settled_kind]),
+            Column("subject", label=pgettext_lazy("sales", "Subject"), sort_key="subject"),
+            Column(
+                "kind", label=pgettext_lazy("sales", "Kind"), accessor=lambda template: KINDS[template.settled_kind]
+            ),
             DraftStatusColumn(),
-            Column("used_by", label=_("Used by"), accessor=self.used_by),
+            Column("used_by", label=pgettext_lazy("sales", "Used by"), accessor=self.used_by),
             UpdatedAtColumn(),
         ]
         if self.i18n_enabled:
-            columns.insert(2, LocaleColumn(label=_("Language"), classname=""))
+            columns.insert(2, LocaleColumn(label=pgettext_lazy("sales", "Language"), classname=""))
         return columns
 
     @cached_property
@@ -131,7 +137,7 @@ class EmailTemplateViewSet(snippets.SnippetViewSet):
     base_url_path = "kwiga/emails"
     admin_url_namespace = "wagtail_kwiga_emails"
     icon = "mail"
-    menu_label = _("E-mails")
+    menu_label = pgettext_lazy("sales", "E-mails")
     menu_name = "kwiga-emails"
     menu_order = 500
     search_fields = ["title", "subject"]

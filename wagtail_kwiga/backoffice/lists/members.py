@@ -19,7 +19,7 @@ from django.shortcuts import get_object_or_404
 from django.urls import reverse
 from django.utils.functional import cached_property
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, pgettext, pgettext_lazy
 from wagtail.admin.filters import WagtailFilterSet
 from wagtail.admin.ui.menus import MenuItem
 from wagtail.admin.ui.tables import BulkActionsCheckboxColumn, Column, DateColumn, TitleColumn
@@ -43,7 +43,7 @@ class MemberFilterSet(WagtailFilterSet):
     state = django_filters.ChoiceFilter(
         label=gettext_lazy("On the list"),
         method="by_state",
-        choices=[(NOW, gettext_lazy("now")), (ENDED, gettext_lazy("no longer"))],
+        choices=[(NOW, pgettext_lazy("sales", "now")), (ENDED, gettext_lazy("no longer"))],
         empty_label=None,
         initial=NOW,
         widget=forms.RadioSelect,
@@ -52,10 +52,10 @@ class MemberFilterSet(WagtailFilterSet):
         label=gettext_lazy("How they got on it"),
         method="by_source",
         choices=[("hand", gettext_lazy("by hand")), ("run", gettext_lazy("by a scenario"))],
-        empty_label=gettext_lazy("All"),
+        empty_label=pgettext_lazy("sales", "All"),
         widget=forms.RadioSelect,
     )
-    added_at = filters.DayRangeFilter(label=gettext_lazy("Since"))
+    added_at = filters.DayRangeFilter(label=pgettext_lazy("sales", "Since"))
 
     class Meta:
         model = ListMembership
@@ -81,18 +81,18 @@ class MembersView(RecordIndexView):
     search_backend_name = None
     paginate_by = 50
     header_icon = "group"
-    page_title = gettext_lazy("People")
-    verbose_name = gettext_lazy("person")
-    verbose_name_plural = gettext_lazy("people")
+    page_title = pgettext_lazy("sales", "People")
+    verbose_name = pgettext_lazy("sales", "person")
+    verbose_name_plural = pgettext_lazy("sales", "people")
     list_export = ["contact.email", "contact.name", "added_at", "source_words", "until", "over_at", "why_words"]
     export_headings = {
-        "contact.email": gettext_lazy("E-mail"),
-        "contact.name": gettext_lazy("Name"),
-        "added_at": gettext_lazy("Since"),
+        "contact.email": pgettext_lazy("sales", "E-mail"),
+        "contact.name": pgettext_lazy("sales", "Name"),
+        "added_at": pgettext_lazy("sales", "Since"),
         "source_words": gettext_lazy("How they got on it"),
-        "until": gettext_lazy("Until"),
-        "over_at": gettext_lazy("Ended"),
-        "why_words": gettext_lazy("Why"),
+        "until": pgettext_lazy("sales", "Until"),
+        "over_at": pgettext_lazy("sales", "Ended"),
+        "why_words": pgettext_lazy("sales", "Why"),
     }
 
     def setup(self, request: HttpRequest, *args: Any, **kwargs: Any) -> None:
@@ -154,7 +154,7 @@ class MembersView(RecordIndexView):
         columns += [
             self._get_title_column_class(TitleColumn)(
                 "contact",
-                label=_("Person"),
+                label=pgettext("sales", "Person"),
                 accessor=lambda grant: grant.contact.name or grant.contact.email,
                 get_url=self._orders_url,
                 get_title_id=lambda grant: f"member_{grant.pk}_title",
@@ -162,21 +162,21 @@ class MembersView(RecordIndexView):
             ),
             Column(
                 "email",
-                label=_("E-mail"),
+                label=pgettext("sales", "E-mail"),
                 accessor="contact.email",
                 sort_key="contact__email",
                 classname="wrap-anywhere",
             ),
-            DateColumn("added_at", label=_("Since"), sort_key="added_at"),
+            DateColumn("added_at", label=pgettext("sales", "Since"), sort_key="added_at"),
             Column("source", label=_("How they got on it"), accessor=lambda grant: _source(grant, self.request.user)),
         ]
         if self.shows_ended:
             columns += [
-                DateColumn("over_at", label=_("Ended"), sort_key="over_at"),
-                Column("why", label=_("Why"), accessor="why_words"),
+                DateColumn("over_at", label=pgettext("sales", "Ended"), sort_key="over_at"),
+                Column("why", label=pgettext("sales", "Why"), accessor="why_words"),
             ]
         else:
-            columns.append(Column("until", label=_("Until"), accessor=_until, sort_key="until"))
+            columns.append(Column("until", label=pgettext("sales", "Until"), accessor=_until, sort_key="until"))
         return columns
 
     def _orders_url(self, grant: ListMembership) -> str | None:
@@ -189,7 +189,9 @@ class MembersView(RecordIndexView):
         buttons = []
         if policies.may(self.request.user, "view", Order):
             buttons.append(
-                MenuItem(_("Orders"), url=linking.orders_of(instance.contact), icon_name="form", priority=10)
+                MenuItem(
+                    pgettext("sales", "Orders"), url=linking.orders_of(instance.contact), icon_name="form", priority=10
+                )
             )
         if not self.shows_ended and policies.may(self.request.user, "change", ListMembership):
             where = reverse("wagtail_kwiga_lists:remove_member", args=[self.contact_list.pk, instance.contact_id])

@@ -13,7 +13,7 @@ from django.shortcuts import get_object_or_404, redirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy, ngettext
+from django.utils.translation import gettext_lazy, ngettext, pgettext, pgettext_lazy
 from wagtail.admin import messages
 
 from wagtail_kwiga import conf, locking
@@ -38,19 +38,19 @@ class MemberForm(forms.Form):
     """Whom to put on a list, and until when."""
 
     email = forms.CharField(
-        label=gettext_lazy("E-mail"),
+        label=pgettext_lazy("sales", "E-mail"),
         max_length=254,
         widget=forms.EmailInput,
         help_text=gettext_lazy("Somebody who is not known yet becomes a contact. No mail is sent."),
     )
     name = forms.CharField(
-        label=gettext_lazy("Name"),
+        label=pgettext_lazy("sales", "Name"),
         max_length=200,
         required=False,
         help_text=gettext_lazy("Kept only where no name is known yet."),
     )
     until = EndField(
-        label=gettext_lazy("Until"),
+        label=pgettext_lazy("sales", "Until"),
         required=False,
         validators=calendar_bounds.VALIDATORS,
         help_text=gettext_lazy(
@@ -165,9 +165,9 @@ def _page(
     request: HttpRequest, contact_list: ContactList, name: str, title: str, back: str, context: dict[str, Any]
 ) -> HttpResponse:
     way = [
-        {"url": reverse("wagtailadmin_home"), "label": _("Home")},
+        {"url": reverse("wagtailadmin_home"), "label": pgettext("sales", "Home")},
         *crumbs(contact_list, request.user),
-        {"url": reverse("wagtail_kwiga_lists:members", args=[contact_list.pk]), "label": _("People")},
+        {"url": reverse("wagtail_kwiga_lists:members", args=[contact_list.pk]), "label": pgettext("sales", "People")},
         {"url": "", "label": title},
     ]
     shared = {

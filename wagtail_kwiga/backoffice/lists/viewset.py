@@ -9,7 +9,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.urls import path, reverse
 from django.utils.html import format_html
-from django.utils.translation import gettext, ngettext
+from django.utils.translation import gettext, ngettext, pgettext, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
 from wagtail.admin.forms import WagtailAdminModelForm
 from wagtail.admin.panels import FieldPanel, ObjectList
@@ -50,7 +50,7 @@ class ContactListCreationForm(WagtailAdminModelForm):
 def people(number: int) -> str:
     """A number of people in words."""
     if not number:
-        return gettext("nobody")
+        return pgettext("sales", "nobody")
     return ngettext("%(number)s person", "%(number)s people", number) % {"number": number}
 
 
@@ -120,7 +120,7 @@ class ContactListIndexView(GuidedIndexView):
         buttons: list[Any] = super().get_list_more_buttons(instance)
         if policies.may(self.request.user, "view", ListMembership):
             where = reverse("wagtail_kwiga_lists:members", args=[instance.pk])
-            buttons.append(MenuItem(_("People"), url=where, icon_name="group", priority=15))
+            buttons.append(MenuItem(pgettext_lazy("sales", "People"), url=where, icon_name="group", priority=15))
         return buttons
 
     def look_up(self, rows: Sequence[Any]) -> None:
@@ -139,7 +139,7 @@ class _WithPeople(_View):
         if not policies.may(self.request.user, "view", ListMembership):
             return []
         where = reverse("wagtail_kwiga_lists:members", args=[self.object.pk])
-        return [HeaderButton(label=_("People"), url=where, icon_name="group")]
+        return [HeaderButton(label=pgettext_lazy("sales", "People"), url=where, icon_name="group")]
 
 
 class ContactListEditView(_WithPeople, EditView):
@@ -211,7 +211,7 @@ class ContactListViewSet(SnippetViewSet):
                 "people", label=_("On it now"), accessor="people_words", sort_key="members_now", classname=NUMBER
             ),
             Column("opens", label=_("Opens the coupons"), accessor=_codes),
-            DateColumn("created_at", label=_("Made"), sort_key="created_at"),
+            DateColumn("created_at", label=pgettext_lazy("sales", "Made"), sort_key="created_at"),
         ]  # fmt: skip
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[ContactList]:

@@ -13,7 +13,7 @@ from django.shortcuts import get_object_or_404
 from django.utils.functional import cached_property
 from django.utils.html import format_html
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, pgettext, pgettext_lazy
 from django.views.decorators.clickjacking import xframe_options_sameorigin
 from wagtail.admin.ui.components import Component
 
@@ -62,19 +62,19 @@ class About(MailPanel):
         email, user = self.email, self.request.user
         settled = {"was_sent": _("it was sent"), "send_again": _("send again"), "by_itself": _("by the worker")}
         card = Facts(
-            (_("Status"), tag(email.get_status_display(), primary=email.status == Status.SENT)),
-            (_("Why"), reasons.sentence(email.why)),
-            (_("Decided"), settled.get(email.settled_by, email.settled_by)),
-            (_("Purpose"), email.get_purpose_display()),
-            (_("Order"), linking.linked(email.order, email.order.number, user) if email.order else ""),
-            (_("Scenario"), self._scenario()),
-            (_("Language"), languages.name(email.language)),
-            (_("Queued"), exact(email.queued_at)),
+            (pgettext("sales", "Status"), tag(email.get_status_display(), primary=email.status == Status.SENT)),
+            (pgettext("sales", "Why"), reasons.sentence(email.why)),
+            (pgettext("sales", "Decided"), settled.get(email.settled_by, email.settled_by)),
+            (pgettext("sales", "Purpose"), email.get_purpose_display()),
+            (pgettext("sales", "Order"), linking.linked(email.order, email.order.number, user) if email.order else ""),
+            (pgettext("sales", "Scenario"), self._scenario()),
+            (pgettext("sales", "Language"), languages.name(email.language)),
+            (pgettext("sales", "Queued"), exact(email.queued_at)),
             (_("Not before"), exact(email.due_at) if email.due_at > email.queued_at else ""),
             (_("Not after"), exact(email.not_after)),
             (_("Handed over"), exact(email.sending_at)),
-            (_("Sent"), exact(email.sent_at)),
-            (_("Tries"), email.attempts or ""),
+            (pgettext("sales", "Sent"), exact(email.sent_at)),
+            (pgettext("sales", "Tries"), email.attempts or ""),
             (_("Message id"), email.message_id),
             (_("The provider says"), email.esp_status),
         )
@@ -108,10 +108,13 @@ class Envelope(MailPanel):
     def render_html(self, parent_context: Any = None) -> str:
         email = self.email
         head = Facts(
-            (_("Sender"), _mailbox(*parseaddr(sender.for_site(email.site_id).from_header))),
-            (_("Recipient"), _mailbox(email.to_name, email.to_email)),
-            (_("Subject"), self.mail.subject if self.mail else email.subject),
-            (_("Attachments"), ", ".join(one.name for one in email.attachments.all()) if email.has_attachments else ""),
+            (pgettext("sales", "Sender"), _mailbox(*parseaddr(sender.for_site(email.site_id).from_header))),
+            (pgettext("sales", "Recipient"), _mailbox(email.to_name, email.to_email)),
+            (pgettext("sales", "Subject"), self.mail.subject if self.mail else email.subject),
+            (
+                pgettext("sales", "Attachments"),
+                ", ".join(one.name for one in email.attachments.all()) if email.has_attachments else "",
+            ),
         )
         return format_html("{}{}", head.render_html(parent_context), self._body())
 
@@ -141,7 +144,7 @@ class Text(MailPanel):
 class Timeline(MailPanel):
     """What happened to this mail. Its entries stand on the order, else on the contact."""
 
-    heading = gettext_lazy("Timeline")
+    heading = pgettext_lazy("sales", "Timeline")
     icon = "time"
 
     def render_html(self, parent_context: Any = None) -> str:

@@ -16,6 +16,7 @@ from django.template.response import TemplateResponse
 from django.urls import path, reverse
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 from wagtail.admin.filters import WagtailFilterSet
 from wagtail.admin.ui.components import MediaContainer
 from wagtail.admin.ui.tables import Column, DateColumn, StatusTagColumn
@@ -48,12 +49,18 @@ class EmailFilterSet(WagtailFilterSet):
     """Filters of the mail list; no DISTINCT, see the list of orders."""
 
     status = django_filters.MultipleChoiceFilter(
-        label=_("Status"), choices=Status.choices, widget=forms.CheckboxSelectMultiple, distinct=False
+        label=pgettext_lazy("sales", "Status"),
+        choices=Status.choices,
+        widget=forms.CheckboxSelectMultiple,
+        distinct=False,
     )
     purpose = django_filters.MultipleChoiceFilter(
-        label=_("Purpose"), choices=OutgoingEmail.Purpose.choices, widget=forms.CheckboxSelectMultiple, distinct=False
+        label=pgettext_lazy("sales", "Purpose"),
+        choices=OutgoingEmail.Purpose.choices,
+        widget=forms.CheckboxSelectMultiple,
+        distinct=False,
     )
-    queued_at = filters.DayRangeFilter(label=_("Queued"))
+    queued_at = filters.DayRangeFilter(label=pgettext_lazy("sales", "Queued"))
 
     class Meta:
         model = OutgoingEmail
@@ -105,7 +112,7 @@ def _verdict_buttons(email: OutgoingEmail, user: Any, kind: type) -> list[Any]:
 class EmailInspectView(generic.InspectView):
     """One mail: why it stands where it stands, and the very mail, with links that lead nowhere."""
 
-    page_title = _("Mail")
+    page_title = pgettext_lazy("sales", "Mail")
 
     @property
     def header_more_buttons(self) -> list[Any]:
@@ -205,8 +212,8 @@ class EmailViewSet(RecordViewSet):
         "language", "queued_at", "sent_at", "attempts", "message_id", "esp_status",
     ]  # fmt: skip
     export_headings = {
-        "get_status_display": _("Status"),
-        "get_purpose_display": _("Purpose"),
+        "get_status_display": pgettext_lazy("sales", "Status"),
+        "get_purpose_display": pgettext_lazy("sales", "Purpose"),
     }
 
     @property
@@ -215,21 +222,21 @@ class EmailViewSet(RecordViewSet):
             "subject",
             Column(
                 "to_email",
-                label=_("Recipient"),
+                label=pgettext_lazy("sales", "Recipient"),
                 accessor=lambda mail: breaking(mail.to_email),
                 sort_key="to_email",
                 classname="wrap-anywhere",
             ),
             StatusTagColumn(
                 "status",
-                label=_("Status"),
+                label=pgettext_lazy("sales", "Status"),
                 accessor=lambda mail: Status(mail.status).label,
                 primary=lambda mail: mail.status in (Status.SENT, Status.UNKNOWN),
             ),
-            Column("why", label=_("Why"), accessor=lambda mail: reasons.sentence(mail.why)),
-            Column("order", label=_("Order"), classname="w-whitespace-nowrap"),
-            DateColumn("queued_at", label=_("Queued"), sort_key="queued_at"),
-            DateColumn("sent_at", label=_("Sent"), sort_key="sent_at"),
+            Column("why", label=pgettext_lazy("sales", "Why"), accessor=lambda mail: reasons.sentence(mail.why)),
+            Column("order", label=pgettext_lazy("sales", "Order"), classname="w-whitespace-nowrap"),
+            DateColumn("queued_at", label=pgettext_lazy("sales", "Queued"), sort_key="queued_at"),
+            DateColumn("sent_at", label=pgettext_lazy("sales", "Sent"), sort_key="sent_at"),
         ]
 
     def get_urlpatterns(self) -> list[Any]:

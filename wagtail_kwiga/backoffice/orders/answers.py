@@ -9,7 +9,7 @@ from django import forms
 from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
 from django.utils import formats, timezone
-from django.utils.translation import gettext as _
+from django.utils.translation import pgettext
 
 from wagtail_kwiga.offers.forms import form_class
 from wagtail_kwiga.orders import answers
@@ -39,7 +39,7 @@ def in_one_cell(order: Order) -> str:
 def _told(name: str, field: forms.Field | None, answer: Any) -> tuple[str, str]:
     label = str(field.label) if field is not None and field.label else name.replace("_", " ").capitalize()
     if isinstance(answer, bool):
-        return label, _("yes") if answer else _("no")
+        return label, pgettext("sales", "yes") if answer else pgettext("sales", "no")
     if isinstance(field, forms.ModelChoiceField):
         return label, ", ".join(_titles(field, answer))
     if isinstance(field, forms.ChoiceField):

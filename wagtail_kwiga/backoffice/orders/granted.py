@@ -6,7 +6,7 @@ import datetime as dt
 
 from django.utils.functional import Promise
 from django.utils.html import format_html
-from django.utils.translation import gettext
+from django.utils.translation import gettext, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
 
 from wagtail_kwiga.access import grant_times
@@ -27,8 +27,8 @@ def state(grant: AccessGrant | None, now: dt.datetime) -> Promise | str:
         if until is not None and since <= now < until:
             return gettext("frozen until %(moment)s") % {"moment": exact(until)}
     if times and not times.lasts(now):
-        return _("ended")
-    return _("given")
+        return pgettext_lazy("sales", "ended")
+    return pgettext_lazy("sales", "given")
 
 
 def end(grant: AccessGrant) -> Promise | str:

@@ -8,6 +8,7 @@ from django.db.models import Q, Sum
 from django.http import HttpRequest
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 from wagtail.admin.ui.tables import Column, DateColumn, StatusTagColumn
 
 from wagtail_kwiga.backoffice.orders.panel import ROWS, OrderPanel
@@ -24,22 +25,31 @@ from wagtail_kwiga.pricing.money import Money
 class Prices(OrderPanel):
     """The sums."""
 
-    heading = _("Prices")
+    heading = pgettext_lazy("sales", "Prices")
     icon = "tag"
 
     def card(self) -> TableCard:
         order = self.order
         back = Money(order.refunded_amount, order.currency)
-        rows = [(_("List price"), order.list_price), (_("Discount"), order.discount), (_("Total"), order.total)]
+        rows = [
+            (_("List price"), order.list_price),
+            (pgettext_lazy("sales", "Discount"), order.discount),
+            (pgettext_lazy("sales", "Total"), order.total),
+        ]
         # ``received`` is what is left here; beside a row of what was given back it would count that twice.
-        rows.append((_("Received"), order.received + back))
+        rows.append((pgettext_lazy("sales", "Received"), order.received + back))
         if back:
-            rows += [(_("Given back"), back), (_("Kept"), order.received)]
+            rows += [(_("Given back"), back), (pgettext_lazy("sales", "Kept"), order.received)]
         rows.append((_("To pay"), order.outstanding))
         return TableCard(
             [
-                Column("what", label=_("What"), accessor=lambda row: row[0]),
-                Column("sum", label=_("Sum"), accessor=lambda row: money_for_reader(row[1]), classname=NUMBER),
+                Column("what", label=pgettext_lazy("sales", "What"), accessor=lambda row: row[0]),
+                Column(
+                    "sum",
+                    label=pgettext_lazy("sales", "Sum"),
+                    accessor=lambda row: money_for_reader(row[1]),
+                    classname=NUMBER,
+                ),
             ],
             rows,
             "",
@@ -50,7 +60,7 @@ class Prices(OrderPanel):
 class Payments(OrderPanel):
     """Each try to pay."""
 
-    heading = _("Payments")
+    heading = pgettext_lazy("sales", "Payments")
     icon = "download"
 
     def card(self) -> TableCard:
@@ -59,13 +69,22 @@ class Payments(OrderPanel):
         )
         return TableCard(
             [
-                Column("method", label=_("Method"), accessor=lambda row: registry.label(row.method)),
-                Column("reference", label=_("Reference")),
-                StatusTagColumn("state", label=_("State"), accessor="get_state_display", primary=_is_confirmed),
-                Column("asked", label=_("Asked"), accessor=_money_of("amount"), classname=NUMBER),
-                Column("came", label=_("Came"), accessor=_money_of("confirmed_amount"), classname=NUMBER),
+                Column(
+                    "method", label=pgettext_lazy("sales", "Method"), accessor=lambda row: registry.label(row.method)
+                ),
+                Column("reference", label=pgettext_lazy("sales", "Reference")),
+                StatusTagColumn(
+                    "state", label=pgettext_lazy("sales", "State"), accessor="get_state_display", primary=_is_confirmed
+                ),
+                Column("asked", label=pgettext_lazy("sales", "Asked"), accessor=_money_of("amount"), classname=NUMBER),
+                Column(
+                    "came",
+                    label=pgettext_lazy("sales", "Came"),
+                    accessor=_money_of("confirmed_amount"),
+                    classname=NUMBER,
+                ),
                 Column("back", label=_("Given back"), accessor=_given_back, classname=NUMBER),
-                DateColumn("started_at", label=_("Started")),
+                DateColumn("started_at", label=pgettext_lazy("sales", "Started")),
             ],
             list(found[:ROWS]),
             _("No payment was tried yet."),
@@ -87,7 +106,7 @@ def _given_back(attempt: Any) -> str:
 class Refunds(OrderPanel):
     """Money given back or to be given back, and how far it is."""
 
-    heading = _("Refunds")
+    heading = pgettext_lazy("sales", "Refunds")
     icon = "rotate"
 
     def __init__(self, *, order: Order, request: HttpRequest) -> None:
@@ -101,13 +120,25 @@ class Refunds(OrderPanel):
         may_decide = policies.can(self.user, "refund_order")
         return TableCard(
             [
-                Column("amount", label=_("Amount"), accessor=_money_of("amount"), classname=NUMBER),
-                StatusTagColumn("state", label=_("State"), accessor="get_state_display", primary=_is_refunded),
-                Column("method", label=_("Method"), accessor=lambda row: registry.label(row.attempt.method)),
-                Column("reference", label=_("Reference")),
-                Column("reason", label=_("Reason"), accessor=lambda row: row.failure_message or row.reason),
-                DateColumn("requested_at", label=_("Requested")),
-                Column("by", label=_("By"), accessor=lambda row: row.by or ""),
+                Column(
+                    "amount", label=pgettext_lazy("sales", "Amount"), accessor=_money_of("amount"), classname=NUMBER
+                ),
+                StatusTagColumn(
+                    "state", label=pgettext_lazy("sales", "State"), accessor="get_state_display", primary=_is_refunded
+                ),
+                Column(
+                    "method",
+                    label=pgettext_lazy("sales", "Method"),
+                    accessor=lambda row: registry.label(row.attempt.method),
+                ),
+                Column("reference", label=pgettext_lazy("sales", "Reference")),
+                Column(
+                    "reason",
+                    label=pgettext_lazy("sales", "Reason"),
+                    accessor=lambda row: row.failure_message or row.reason,
+                ),
+                DateColumn("requested_at", label=pgettext_lazy("sales", "Requested")),
+                Column("by", label=pgettext_lazy("sales", "By"), accessor=lambda row: row.by or ""),
                 Column("decide", label="", accessor=lambda row: _decide_link(row) if may_decide else ""),
             ],
             self.refunds,

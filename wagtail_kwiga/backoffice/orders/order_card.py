@@ -12,7 +12,7 @@ from urllib.parse import quote
 from django.db.models import OuterRef, Subquery
 from django.http import HttpRequest
 from django.utils.html import format_html
-from django.utils.translation import gettext, ngettext
+from django.utils.translation import gettext, ngettext, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
 from wagtail.admin.ui.tables import Column, DateColumn, StatusTagColumn, TitleColumn
 
@@ -45,7 +45,7 @@ from wagtail_kwiga.payments import registry
 class Summary(OrderPanel):
     """What was agreed, how it stands, and until when it holds."""
 
-    heading = _("Order")
+    heading = pgettext_lazy("sales", "Order")
     icon = "form"
 
     def card(self) -> Facts:
@@ -53,24 +53,27 @@ class Summary(OrderPanel):
         newer = order.superseded_by
         method = registry.label(order.payment_method) if order.payment_method else ""
         return Facts(
-            (_("Payment"), tag(order.get_status_display(), primary=order.status == Status.PAID)),
-            (_("What"), linking.linked(order.offer, order.title, self.user) if order.offer else order.title),
-            (_("Total"), money_for_reader(order.total)),
+            (pgettext_lazy("sales", "Payment"), tag(order.get_status_display(), primary=order.status == Status.PAID)),
+            (
+                pgettext_lazy("sales", "What"),
+                linking.linked(order.offer, order.title, self.user) if order.offer else order.title,
+            ),
+            (pgettext_lazy("sales", "Total"), money_for_reader(order.total)),
             (_("To pay"), money_for_reader(order.outstanding) if order.outstanding else ""),
             (_("Replaced by"), linking.linked(newer, newer.number, self.user) if newer else ""),
             (
-                _("Coupon"),
+                pgettext_lazy("sales", "Coupon"),
                 linking.linked(order.coupon, order.coupon_code or order.coupon.code, self.user) if order.coupon else "",
             ),
             (_("Payment method"), method or order.get_payment_kind_display()),
             (_("Made by"), order.get_origin_display()),
-            (_("Language"), languages.name(order.language)),
-            (_("Site"), order.site or ""),
-            (_("Placed"), exact(order.placed_at)),
+            (pgettext_lazy("sales", "Language"), languages.name(order.language)),
+            (pgettext_lazy("sales", "Site"), order.site or ""),
+            (pgettext_lazy("sales", "Placed"), exact(order.placed_at)),
             (_("Price holds until"), exact(order.price_holds_until)),
-            (_("Expires"), exact(order.expires_at)),
+            (pgettext_lazy("sales", "Expires"), exact(order.expires_at)),
             (_("Paid on"), exact(order.paid_at)),
-            (_("Closed"), exact(order.closed_at)),
+            (pgettext_lazy("sales", "Closed"), exact(order.closed_at)),
             (_("Agreed to the terms of sale"), exact(order.agreed_terms_at)),
         )
 
@@ -78,7 +81,7 @@ class Summary(OrderPanel):
 class Buyer(OrderPanel):
     """Who buys, and how to reach them."""
 
-    heading = _("Buyer")
+    heading = pgettext_lazy("sales", "Buyer")
     icon = "user"
 
     def card(self) -> Facts:
@@ -86,9 +89,12 @@ class Buyer(OrderPanel):
         others = format_html('<a href="{}">{}</a>', linking.orders_of(contact), _("Show them"))
         mail = format_html('<a href="mailto:{}">{}</a>', quote(contact.email, safe="@"), contact.email)
         return Facts(
-            (_("Name"), contact.name),
-            (_("E-mail"), _("None: the payment system gave no address") if contact.is_placeholder else mail),
-            (_("Phone"), contact.phone),
+            (pgettext_lazy("sales", "Name"), contact.name),
+            (
+                pgettext_lazy("sales", "E-mail"),
+                _("None: the payment system gave no address") if contact.is_placeholder else mail,
+            ),
+            (pgettext_lazy("sales", "Phone"), contact.phone),
             (_("Name as given"), order.buyer_name if order.buyer_name != contact.name else ""),
             (_("Phone as given"), order.buyer_phone if order.buyer_phone != contact.phone else ""),
             (_("Promotional mail"), self._promotional_mail()),
@@ -125,7 +131,7 @@ class Answers(OrderPanel):
 class Access(OrderPanel):
     """What the lines of the order open, and until when."""
 
-    heading = _("Access")
+    heading = pgettext_lazy("sales", "Access")
     icon = "key"
 
     def card(self) -> TableCard:
@@ -138,10 +144,20 @@ class Access(OrderPanel):
         rows = [(line, grant) for line in lines for grant in grants.get(line.pk) or none]
         return TableCard(
             [
-                Column("title", label=_("Product"), accessor=lambda row: row[0].title),
-                Column("state", label=_("Access"), accessor=lambda row: granted.state(row[1], conf.now())),
-                Column("starts", label=_("From"), accessor=lambda row: exact(row[1].starts_at) if row[1] else ""),
-                Column("ends", label=_("Until"), accessor=lambda row: row[1] and granted.end(row[1])),
+                Column("title", label=pgettext_lazy("sales", "Product"), accessor=lambda row: row[0].title),
+                Column(
+                    "state",
+                    label=pgettext_lazy("sales", "Access"),
+                    accessor=lambda row: granted.state(row[1], conf.now()),
+                ),
+                Column(
+                    "starts",
+                    label=pgettext_lazy("sales", "From"),
+                    accessor=lambda row: exact(row[1].starts_at) if row[1] else "",
+                ),
+                Column(
+                    "ends", label=pgettext_lazy("sales", "Until"), accessor=lambda row: row[1] and granted.end(row[1])
+                ),
             ],
             rows,
             _("This order opens nothing."),
@@ -151,7 +167,7 @@ class Access(OrderPanel):
 class Recovery(OrderPanel):
     """The scenarios that deal with this purchase, and why they are where they are."""
 
-    heading = _("Scenarios")
+    heading = pgettext_lazy("sales", "Scenarios")
     icon = "tasks"
 
     def card(self) -> TableCard:
@@ -167,16 +183,18 @@ class Recovery(OrderPanel):
             [
                 TitleColumn(
                     "scenario",
-                    label=_("Scenario"),
+                    label=pgettext_lazy("sales", "Scenario"),
                     accessor="scenario.title",
                     get_url=lambda run: linking.address(Run, run.pk, user),
                 ),
-                StatusTagColumn("state", label=_("State"), accessor="get_state_display", primary=_is_inside),
-                Column("why", label=_("Why"), accessor=_why_there),
+                StatusTagColumn(
+                    "state", label=pgettext_lazy("sales", "State"), accessor="get_state_display", primary=_is_inside
+                ),
+                Column("why", label=pgettext_lazy("sales", "Why"), accessor=_why_there),
                 Column(
                     "due_at", label=_("Goes on"), accessor=lambda run: coming(run.due_at if _is_inside(run) else None)
                 ),
-                DateColumn("entered_at", label=_("Entered")),
+                DateColumn("entered_at", label=pgettext_lazy("sales", "Entered")),
             ],
             list(runs[:ROWS]),
             _("No scenario has dealt with this purchase."),
@@ -195,7 +213,7 @@ def _why_there(run: Any) -> str:
 class Mails(OrderPanel):
     """Every mail about this purchase."""
 
-    heading = _("E-mails")
+    heading = pgettext_lazy("sales", "E-mails")
     icon = "mail"
 
     def is_shown(self) -> bool:
@@ -208,13 +226,15 @@ class Mails(OrderPanel):
             [
                 TitleColumn(
                     "subject",
-                    label=_("Subject"),
+                    label=pgettext_lazy("sales", "Subject"),
                     get_url=lambda mail: linking.address(OutgoingEmail, mail.pk, user),
                 ),
-                StatusTagColumn("status", label=_("Status"), accessor="get_status_display", primary=_is_sent),
-                Column("why", label=_("Why"), accessor=lambda mail: reasons.sentence(mail.why)),
-                DateColumn("queued_at", label=_("Queued")),
-                DateColumn("sent_at", label=_("Sent")),
+                StatusTagColumn(
+                    "status", label=pgettext_lazy("sales", "Status"), accessor="get_status_display", primary=_is_sent
+                ),
+                Column("why", label=pgettext_lazy("sales", "Why"), accessor=lambda mail: reasons.sentence(mail.why)),
+                DateColumn("queued_at", label=pgettext_lazy("sales", "Queued")),
+                DateColumn("sent_at", label=pgettext_lazy("sales", "Sent")),
             ],
             list(mails[:ROWS]),
             _("No e-mail about this purchase yet."),
@@ -246,12 +266,17 @@ class RelatedOrders(OrderPanel):
                 TitleColumn(
                     "number", label=_("Order number"), get_url=lambda order: linking.address(Order, order.pk, user)
                 ),
-                DateColumn("placed_at", label=_("Placed")),
+                DateColumn("placed_at", label=pgettext_lazy("sales", "Placed")),
                 Column(
-                    "total", label=_("Total"), accessor=lambda order: money_for_reader(order.total), classname=NUMBER
+                    "total",
+                    label=pgettext_lazy("sales", "Total"),
+                    accessor=lambda order: money_for_reader(order.total),
+                    classname=NUMBER,
                 ),
-                StatusTagColumn("status", label=_("Payment"), accessor="get_status_display", primary=_is_paid),
-                Column("coupon_code", label=_("Coupon")),
+                StatusTagColumn(
+                    "status", label=pgettext_lazy("sales", "Payment"), accessor="get_status_display", primary=_is_paid
+                ),
+                Column("coupon_code", label=pgettext_lazy("sales", "Coupon")),
             ],
             self.others[:ROWS],
             "",
@@ -274,7 +299,7 @@ def _is_paid(order: Order) -> bool:
 class Timeline(OrderPanel):
     """What happened, newest first."""
 
-    heading = _("Timeline")
+    heading = pgettext_lazy("sales", "Timeline")
     icon = "time"
 
     def card(self) -> TableCard:

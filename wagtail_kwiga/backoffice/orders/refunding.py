@@ -14,7 +14,7 @@ from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import get_object_or_404, redirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
-from django.utils.translation import gettext
+from django.utils.translation import gettext, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
 
 from wagtail_kwiga import conf, locking
@@ -54,17 +54,17 @@ _SAID: dict[str, tuple[Any, Any]] = {
 class RefundForm(forms.Form):
     """How much goes back, and who moves the money."""
 
-    amount = AmountField(label=_("Amount"), min_value=0)
-    way = forms.ChoiceField(label=_("How"), widget=forms.RadioSelect, choices=[])
+    amount = AmountField(label=pgettext_lazy("sales", "Amount"), min_value=0)
+    way = forms.ChoiceField(label=pgettext_lazy("sales", "How"), widget=forms.RadioSelect, choices=[])
     reference = forms.CharField(
-        label=_("Reference"),
+        label=pgettext_lazy("sales", "Reference"),
         max_length=200,
         required=False,
         help_text=_(
             "Of money that you gave back yourself: the number of that transfer. The same one is never booked twice."
         ),
     )
-    reason = forms.CharField(label=_("Reason"), max_length=255, required=False)
+    reason = forms.CharField(label=pgettext_lazy("sales", "Reason"), max_length=255, required=False)
     #: What had been asked back when the form was opened: by it a form that is sent twice is told.
     known = forms.CharField(max_length=40, required=False, widget=forms.HiddenInput)
 
@@ -103,7 +103,7 @@ def refund(request: HttpRequest, pk: int) -> HttpResponse:
         "left": money_for_reader(left),
         "too_much": money_for_reader(too_much) if too_much else "",
     }
-    return _page(request, "wagtail_kwiga/backoffice/refund.html", order, _("Refund"), context)
+    return _page(request, "wagtail_kwiga/backoffice/refund.html", order, pgettext_lazy("sales", "Refund"), context)
 
 
 def refund_outcome(request: HttpRequest, pk: int) -> HttpResponse:
@@ -213,7 +213,7 @@ def _page(request: HttpRequest, template: str, order: Order, title: Any, context
             "page_subtitle": order.number,
             "header_title": f"{title}: {order.number}",
             "breadcrumbs_items": [
-                {"url": reverse("wagtail_kwiga_orders:index"), "label": _("Orders")},
+                {"url": reverse("wagtail_kwiga_orders:index"), "label": pgettext_lazy("sales", "Orders")},
                 {"url": card, "label": order.number},
                 {"url": "", "label": title},
             ],

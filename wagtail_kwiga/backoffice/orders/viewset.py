@@ -17,6 +17,7 @@ from django.template.response import TemplateResponse
 from django.urls import path, reverse
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 from wagtail.admin.filters import WagtailFilterSet
 from wagtail.admin.ui.components import MediaContainer
 from wagtail.admin.ui.tables import Column, DateColumn, StatusFlagColumn, StatusTagColumn, TitleColumn
@@ -59,16 +60,21 @@ class OrderFilterSet(WagtailFilterSet):
     """
 
     status = django_filters.MultipleChoiceFilter(
-        label=_("Payment"), choices=STATUS_CHOICES, widget=forms.CheckboxSelectMultiple, distinct=False
+        label=pgettext_lazy("sales", "Payment"),
+        choices=STATUS_CHOICES,
+        widget=forms.CheckboxSelectMultiple,
+        distinct=False,
     )
     attention = django_filters.ChoiceFilter(
         label=_("Needs a person"),
-        choices=[("yes", _("Yes"))],
-        empty_label=_("All"),
+        choices=[("yes", pgettext_lazy("sales", "Yes"))],
+        empty_label=pgettext_lazy("sales", "All"),
         method="needing_a_person",
         widget=forms.RadioSelect,
     )
-    offer = filters.RowsFilter(label=_("Offer"), queryset=Offer.objects.order_by("title"), distinct=False)
+    offer = filters.RowsFilter(
+        label=pgettext_lazy("sales", "Offer"), queryset=Offer.objects.order_by("title"), distinct=False
+    )
     payment_method = django_filters.MultipleChoiceFilter(
         label=_("Payment method"), choices=_methods, widget=forms.CheckboxSelectMultiple, distinct=False
     )
@@ -78,7 +84,7 @@ class OrderFilterSet(WagtailFilterSet):
     origin = django_filters.MultipleChoiceFilter(
         label=_("Made by"), choices=ORIGIN_CHOICES, widget=forms.CheckboxSelectMultiple, distinct=False
     )
-    placed_at = filters.DayRangeFilter(label=_("Placed"))
+    placed_at = filters.DayRangeFilter(label=pgettext_lazy("sales", "Placed"))
 
     class Meta:
         model = Order
@@ -116,7 +122,7 @@ class OrderIndexView(RecordIndexView):
 class OrderInspectView(generic.InspectView):
     """An order's card."""
 
-    page_title = _("Order")
+    page_title = pgettext_lazy("sales", "Order")
 
     def get_object(self, queryset: Any = None) -> Order:
         orders = Order.objects.select_related("contact", "offer", "superseded_by", "site", "coupon")
@@ -140,7 +146,7 @@ class OrderInspectView(generic.InspectView):
         if self.object.paid_amount > 0 and policies.can(self.request.user, "refund_order"):
             buttons.append(
                 HeaderButton(
-                    label=_("Refund"),
+                    label=pgettext_lazy("sales", "Refund"),
                     url=reverse("wagtail_kwiga_orders:refund", args=[self.object.pk]),
                     icon_name="rotate",
                 )
@@ -163,9 +169,9 @@ _PLAIN_NUMBER = re.compile(r"[0-9]{1,15}(\.[0-9]{1,4})?")
 class MoneyForm(forms.Form):
     """What arrived."""
 
-    amount = AmountField(label=_("Amount"), min_value=0)
+    amount = AmountField(label=pgettext_lazy("sales", "Amount"), min_value=0)
     reference = forms.CharField(
-        label=_("Reference"),
+        label=pgettext_lazy("sales", "Reference"),
         max_length=200,
         required=False,
         help_text=_("The bank's number of this transfer, if there is one: the same number is never booked twice."),
@@ -253,7 +259,7 @@ def money_arrived(request: HttpRequest, pk: int) -> HttpResponse:
             "page_subtitle": order.number,
             "header_title": f"{_('Money arrived')}: {order.number}",
             "breadcrumbs_items": [
-                {"url": reverse("wagtail_kwiga_orders:index"), "label": _("Orders")},
+                {"url": reverse("wagtail_kwiga_orders:index"), "label": pgettext_lazy("sales", "Orders")},
                 {"url": card, "label": order.number},
                 {"url": "", "label": _("Money arrived")},
             ],
@@ -268,7 +274,7 @@ class OrderViewSet(RecordViewSet):
     name = "wagtail_kwiga_orders"
     url_prefix = "kwiga/orders"
     icon = "form"
-    menu_label = _("Orders")
+    menu_label = pgettext_lazy("sales", "Orders")
     menu_name = "kwiga-orders"
     menu_order = 100
     index_view_class = OrderIndexView
@@ -284,13 +290,13 @@ class OrderViewSet(RecordViewSet):
         "payment_method", "get_payment_kind_display", "get_origin_display", "language", "paid_at", "answers",
     ]  # fmt: skip
     export_headings = {
-        "get_status_display": _("Payment"),
-        "contact.name": _("Name"),
-        "contact.email": _("E-mail"),
+        "get_status_display": pgettext_lazy("sales", "Payment"),
+        "contact.name": pgettext_lazy("sales", "Name"),
+        "contact.email": pgettext_lazy("sales", "E-mail"),
         "list_price.amount": _("List price"),
-        "discount.amount": _("Discount"),
-        "total.amount": _("Total"),
-        "received.amount": _("Received"),
+        "discount.amount": pgettext_lazy("sales", "Discount"),
+        "total.amount": pgettext_lazy("sales", "Total"),
+        "received.amount": pgettext_lazy("sales", "Received"),
         "get_payment_kind_display": _("Kind of payment"),
         "get_origin_display": _("Made by"),
         "answers": _("Answers on the order form"),
@@ -306,16 +312,16 @@ class OrderViewSet(RecordViewSet):
                 sort_key="number",
                 classname="w-whitespace-nowrap",
             ),
-            DateColumn("placed_at", label=_("Placed"), sort_key="placed_at"),
-            Column("buyer", label=_("Buyer"), accessor=lambda order: person(order.contact), sort_key="contact__email", classname="wrap-anywhere"),
-            Column("title", label=_("What"), sort_key="title"),
-            MoneyColumn("total", label=_("Total"), sort_key="total_amount"),
+            DateColumn("placed_at", label=pgettext_lazy("sales", "Placed"), sort_key="placed_at"),
+            Column("buyer", label=pgettext_lazy("sales", "Buyer"), accessor=lambda order: person(order.contact), sort_key="contact__email", classname="wrap-anywhere"),
+            Column("title", label=pgettext_lazy("sales", "What"), sort_key="title"),
+            MoneyColumn("total", label=pgettext_lazy("sales", "Total"), sort_key="total_amount"),
             StatusTagColumn(
-                "status", label=_("Payment"), accessor=lambda order: STATUS_LABELS[Status(order.status)], sort_key="status",
+                "status", label=pgettext_lazy("sales", "Payment"), accessor=lambda order: STATUS_LABELS[Status(order.status)], sort_key="status",
                 primary=lambda order: order.status in SETTLED,
             ),
             StatusFlagColumn("needs_person", label=_("Needs a person"), true_label=_("look here")),
-            Column("coupon_code", label=_("Coupon")),
+            Column("coupon_code", label=pgettext_lazy("sales", "Coupon")),
         ]  # fmt: skip
 
     def get_urlpatterns(self) -> list[Any]:

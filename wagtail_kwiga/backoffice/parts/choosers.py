@@ -12,6 +12,7 @@ from django.db import transaction
 from django.db.models import Q
 from django.http import Http404, HttpRequest
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 from wagtail.admin.forms.choosers import BaseFilterForm
 from wagtail.admin.ui.tables import Column
 from wagtail.log_actions import log
@@ -35,7 +36,9 @@ class SearchForm(BaseFilterForm):
     """Searches with the ORM: our models are in no search index."""
 
     q = forms.CharField(
-        label=_("Search term"), widget=forms.TextInput(attrs={"placeholder": _("Search")}), required=False
+        label=pgettext_lazy("sales", "Search term"),
+        widget=forms.TextInput(attrs={"placeholder": pgettext_lazy("sales", "Search")}),
+        required=False,
     )
     #: Fields that are searched; each chooser names its own.
     searched: tuple[str, ...] = ("title",)
@@ -146,7 +149,7 @@ class CouponChooser(RowChooser):
     creation_form_class = "wagtail_kwiga.backoffice.coupons.forms.CouponCreationForm"
     more_columns = (
         Column("size", label=_("Takes off"), accessor=lambda coupon: _size(coupon), classname=NUMBER),
-        Column("note", label=_("Note")),
+        Column("note", label=pgettext_lazy("sales", "Note")),
     )
 
 
@@ -163,15 +166,15 @@ class ProductChooser(RowChooser):
 
     searched = ("title", "slug")
     creation_form_class = "wagtail_kwiga.backoffice.catalogue.products.ProductCreationForm"
-    more_columns = (Column("kind", label=_("Kind"), accessor="get_kind_display"),)
+    more_columns = (Column("kind", label=pgettext_lazy("sales", "Kind"), accessor="get_kind_display"),)
 
 
 class OfferChooser(RowChooser):
     """Offers: chosen only; they are made by offer pages."""
 
     more_columns = (
-        MoneyColumn("price", label=_("Price")),
-        Column("state", label=_("State"), accessor="get_state_display"),
+        MoneyColumn("price", label=pgettext_lazy("sales", "Price")),
+        Column("state", label=pgettext_lazy("sales", "State"), accessor="get_state_display"),
     )
 
 

@@ -8,6 +8,7 @@ from typing import Any
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 from wagtail.admin.ui.components import Component
 from wagtail.admin.ui.tables import Column, DateColumn, Table
 
@@ -103,10 +104,10 @@ def timeline_card(subject: Any, **only: Any) -> TableCard:
     entries = list(writing.timeline(subject).filter(**only))
     entries.reverse()
     columns = [
-        Column("what", label=_("What"), accessor=writing.sentence),
-        DateColumn("at", label=_("When")),
-        Column("moment", label=_("Exactly"), accessor=lambda entry: exact(entry.at)),
-        Column("by", label=_("By"), accessor=_doer),
+        Column("what", label=pgettext_lazy("sales", "What"), accessor=writing.sentence),
+        DateColumn("at", label=pgettext_lazy("sales", "When")),
+        Column("moment", label=pgettext_lazy("sales", "Exactly"), accessor=lambda entry: exact(entry.at)),
+        Column("by", label=pgettext_lazy("sales", "By"), accessor=_doer),
     ]
     return TableCard(columns, entries, _("Nothing has happened yet."))
 

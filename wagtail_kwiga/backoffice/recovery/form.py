@@ -8,6 +8,7 @@ from typing import Any, cast
 from django import forms
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 from wagtail.admin.widgets import AdminAutoHeightTextInput
 
 from wagtail_kwiga.automations.models import Scenario
@@ -55,13 +56,13 @@ class WinBackForm(forms.Form):
         max_value=presets.HOURS[1],
         help_text=_("From the e-mail on. The mail says until when, and the checkout keeps it."),
     )
-    subject = _OneLine(label=_("Subject"), max_length=200)
+    subject = _OneLine(label=pgettext_lazy("sales", "Subject"), max_length=200)
     heading = _OneLine(
-        label=_("Heading"),
+        label=pgettext_lazy("sales", "Heading"),
         max_length=150,
     )
     text = forms.CharField(
-        label=_("Text"),
+        label=pgettext_lazy("sales", "Text"),
         max_length=5000,
         widget=AdminAutoHeightTextInput,
         help_text=_(

@@ -8,6 +8,7 @@ from typing import Any, cast
 
 from django.urls import reverse
 from django.utils.translation import gettext as _
+from django.utils.translation import pgettext
 from wagtail.admin.ui.tables import Column, StatusTagColumn, Table, TitleColumn
 
 from wagtail_kwiga.automations.core.definitions import Definition
@@ -44,20 +45,34 @@ class Row:
 
 def table(drafted: DraftedRecovery) -> Table:
     """List, coupon, e-mails and scenario, each with its state and a link to its screen."""
-    published, draft = _("live"), _("draft")
+    published, draft = pgettext("sales", "live"), pgettext("sales", "draft")
     coupon = drafted.coupon
     rows = [Row(_("Contact list"), drafted.contact_list, "", True)]
-    rows.append(Row(_("Coupon"), coupon, _("active") if coupon.is_active else _("not active"), coupon.is_active))
+    rows.append(
+        Row(
+            pgettext("sales", "Coupon"),
+            coupon,
+            pgettext("sales", "active") if coupon.is_active else _("not active"),
+            coupon.is_active,
+        )
+    )
     for one in drafted.templates:
         kind = _("E-mail (%(language)s)") % {"language": one.locale.get_display_name()}
         rows.append(Row(kind, one, published if one.live else draft, one.live))
     rows.append(
-        Row(_("Scenario"), drafted.scenario, published if drafted.scenario.live else draft, drafted.scenario.live)
+        Row(
+            pgettext("sales", "Scenario"),
+            drafted.scenario,
+            published if drafted.scenario.live else draft,
+            drafted.scenario.live,
+        )
     )
     columns = [
-        TitleColumn("instance", label=_("What"), get_url=lambda row: address(row.instance)),
-        Column("kind", label=_("Kind")),
-        StatusTagColumn("state", label=_("State"), primary=lambda row: row.is_live, classname="w-whitespace-nowrap"),
+        TitleColumn("instance", label=pgettext("sales", "What"), get_url=lambda row: address(row.instance)),
+        Column("kind", label=pgettext("sales", "Kind")),
+        StatusTagColumn(
+            "state", label=pgettext("sales", "State"), primary=lambda row: row.is_live, classname="w-whitespace-nowrap"
+        ),
     ]
     return Table(columns, rows)
 

@@ -13,7 +13,7 @@ from django.shortcuts import get_object_or_404, redirect
 from django.template.response import TemplateResponse
 from django.urls import path, reverse
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy, ngettext
+from django.utils.translation import gettext_lazy, ngettext, pgettext
 from wagtail.admin.widgets.button import Button, HeaderButton
 
 from wagtail_kwiga import conf, locking
@@ -327,7 +327,7 @@ def _frame(request: HttpRequest, offer: Offer) -> dict[str, Any]:
     crumbs = []
     if policies.may(request.user, "view", Offer):
         crumbs = [
-            {"url": reverse("wagtail_kwiga_offers:list"), "label": _("Offers")},
+            {"url": reverse("wagtail_kwiga_offers:list"), "label": pgettext("sales", "Offers")},
             {"url": reverse("wagtail_kwiga_offers:inspect", args=[offer.pk]), "label": offer.title},
         ]
     return {

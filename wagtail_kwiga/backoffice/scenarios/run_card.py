@@ -7,6 +7,7 @@ from typing import Any
 
 from django.utils.html import format_html, format_html_join
 from django.utils.translation import gettext as _
+from django.utils.translation import pgettext
 from wagtail.admin.ui.tables import Column, StatusTagColumn
 
 from wagtail_kwiga import conf
@@ -30,7 +31,7 @@ def panels(run: Run, user: Any, now: dt.datetime | None = None) -> list[Card]:
         Card(_("Where they are"), _standing(run, told, user, now or conf.now()), "user"),
         Card(_("Decided so far, newest first"), _decisions(run, records, told, user), "history"),
     ]
-    return [*found, Card(_("Timeline"), timeline, "time")] if timeline.rows else found
+    return [*found, Card(pgettext("sales", "Timeline"), timeline, "time")] if timeline.rows else found
 
 
 def _standing(run: Run, told: Retelling, user: Any, now: dt.datetime) -> Facts:
@@ -38,26 +39,29 @@ def _standing(run: Run, told: Retelling, user: Any, now: dt.datetime) -> Facts:
     definition = told.definitions.get(run.version_id)
     orders = linking.orders_of(run.contact)
     return Facts(
-        (_("State"), tag(run.get_state_display(), primary=run.state in (Run.State.ACTIVE, Run.State.PAUSED))),
-        (_("Why"), told.why(run, now)),
-        (_("What went wrong"), run.error),
-        (_("Step"), told.where(run)),
-        (_("Next"), exact(run.due_at) if run.state == Run.State.ACTIVE else ""),
         (
-            _("Person"),
+            pgettext("sales", "State"),
+            tag(run.get_state_display(), primary=run.state in (Run.State.ACTIVE, Run.State.PAUSED)),
+        ),
+        (pgettext("sales", "Why"), told.why(run, now)),
+        (_("What went wrong"), run.error),
+        (pgettext("sales", "Step"), told.where(run)),
+        (pgettext("sales", "Next"), exact(run.due_at) if run.state == Run.State.ACTIVE else ""),
+        (
+            pgettext("sales", "Person"),
             format_html('<a href="{}">{}</a>', orders, person(run.contact)) if orders else person(run.contact),
         ),
-        (_("Order"), linking.linked(run.order, run.order.number, user) if run.order else ""),
+        (pgettext("sales", "Order"), linking.linked(run.order, run.order.number, user) if run.order else ""),
         (
-            _("Offer"),
+            pgettext("sales", "Offer"),
             linking.linked(run.order.offer, run.order.offer.title, user) if run.order and run.order.offer else "",
         ),
-        (_("Scenario"), linking.linked(run.scenario, version, user)),
+        (pgettext("sales", "Scenario"), linking.linked(run.scenario, version, user)),
         (_("What it does"), descriptions.sentence(definition, told.known) if definition else ""),
-        (_("Entered"), exact(run.entered_at)),
+        (pgettext("sales", "Entered"), exact(run.entered_at)),
         (_("First message"), exact(run.first_message_at)),
         (_("Last message"), exact(run.last_message_at)),
-        (_("Ended"), exact(run.ended_at)),
+        (pgettext("sales", "Ended"), exact(run.ended_at)),
     )
 
 
@@ -67,17 +71,23 @@ def _decisions(run: Run, records: list[StepRecord], told: Retelling, user: Any) 
 
     return TableCard(
         [
-            Column("step", label=_("Step"), accessor=lambda record: told.step_of(record, run.version_id)),
+            Column(
+                "step", label=pgettext("sales", "Step"), accessor=lambda record: told.step_of(record, run.version_id)
+            ),
             StatusTagColumn(
                 "outcome",
-                label=_("Outcome"),
+                label=pgettext("sales", "Outcome"),
                 accessor=lambda record: descriptions.outcome_text(record.outcome),
                 primary=lambda record: record.outcome == "acted",
             ),
-            Column("reason", label=_("Why"), accessor=lambda record: descriptions.reason_text(record.reason)),
+            Column(
+                "reason",
+                label=pgettext("sales", "Why"),
+                accessor=lambda record: descriptions.reason_text(record.reason),
+            ),
             Column("facts", label=_("Based on"), accessor=lambda record: _lines(told.facts(record))),
-            Column("at", label=_("When"), accessor=lambda record: exact(record.at)),
-            Column("email", label=_("E-mail"), accessor=mail),
+            Column("at", label=pgettext("sales", "When"), accessor=lambda record: exact(record.at)),
+            Column("email", label=pgettext("sales", "E-mail"), accessor=mail),
         ],
         records,
         _("Not let in, so nothing was decided.")

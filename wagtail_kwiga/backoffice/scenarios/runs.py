@@ -12,6 +12,7 @@ from django.urls import path
 from django.utils.functional import cached_property
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 from wagtail.admin.filters import WagtailFilterSet
 from wagtail.admin.ui.components import MediaContainer
 from wagtail.admin.ui.tables import BulkActionsCheckboxColumn, Column, DateColumn, StatusTagColumn, TitleColumn
@@ -34,14 +35,22 @@ INSIDE = stopping.INSIDE
 class RunFilterSet(WagtailFilterSet):
     """Filters of the list; no DISTINCT, see the list of orders."""
 
-    scenario = filters.RowsFilter(label=_("Scenario"), queryset=Scenario.objects.order_by("title"), distinct=False)
+    scenario = filters.RowsFilter(
+        label=pgettext_lazy("sales", "Scenario"), queryset=Scenario.objects.order_by("title"), distinct=False
+    )
     state = django_filters.MultipleChoiceFilter(
-        label=_("State"), choices=Run.State.choices, widget=forms.CheckboxSelectMultiple, distinct=False
+        label=pgettext_lazy("sales", "State"),
+        choices=Run.State.choices,
+        widget=forms.CheckboxSelectMultiple,
+        distinct=False,
     )
     offer = filters.RowsFilter(
-        field_name="order__offer", label=_("Offer"), queryset=Offer.objects.order_by("title"), distinct=False
+        field_name="order__offer",
+        label=pgettext_lazy("sales", "Offer"),
+        queryset=Offer.objects.order_by("title"),
+        distinct=False,
     )
-    entered_at = filters.DayRangeFilter(label=_("Entered"))
+    entered_at = filters.DayRangeFilter(label=pgettext_lazy("sales", "Entered"))
 
     class Meta:
         model = Run
@@ -52,8 +61,8 @@ class RunIndexView(RecordIndexView):
     """Everybody, newest first."""
 
     page_title = _("People in scenarios")
-    verbose_name = _("person")
-    verbose_name_plural = _("people")
+    verbose_name = pgettext_lazy("sales", "person")
+    verbose_name_plural = pgettext_lazy("sales", "people")
     default_ordering = ["-pk"]
 
     @staticmethod
@@ -75,7 +84,7 @@ class RunIndexView(RecordIndexView):
     def list_display(self) -> list[Any]:
         title = self._get_title_column_class(TitleColumn)(
             "person",
-            label=_("Person"),
+            label=pgettext_lazy("sales", "Person"),
             accessor=lambda run: columns.person(run.contact),
             get_url=self.get_inspect_url,
             get_title_id=lambda run: f"run_{run.pk}_title",
@@ -83,29 +92,29 @@ class RunIndexView(RecordIndexView):
         )
         shown = [
             title,
-            Column("scenario", label=_("Scenario"), sort_key="scenario__title"),
+            Column("scenario", label=pgettext_lazy("sales", "Scenario"), sort_key="scenario__title"),
             StatusTagColumn(
                 "state",
-                label=_("State"),
+                label=pgettext_lazy("sales", "State"),
                 accessor=lambda run: Run.State(run.state).label,
                 primary=lambda run: run.state in INSIDE,
                 sort_key="state",
             ),
-            Column("where", label=_("Step"), accessor="told_where"),
-            Column("why", label=_("Why"), accessor="told_why", classname="kwiga-words"),
+            Column("where", label=pgettext_lazy("sales", "Step"), accessor="told_where"),
+            Column("why", label=pgettext_lazy("sales", "Why"), accessor="told_why", classname="kwiga-words"),
             Column(
                 "next",
-                label=_("Next"),
+                label=pgettext_lazy("sales", "Next"),
                 accessor=lambda run: columns.coming(run.due_at if run.state == Run.State.ACTIVE else None),
                 sort_key="due_at",
             ),
             Column(
                 "order",
-                label=_("Order"),
+                label=pgettext_lazy("sales", "Order"),
                 accessor=lambda run: run.order.number if run.order else "",
                 classname="w-whitespace-nowrap",
             ),
-            DateColumn("entered_at", label=_("Entered"), sort_key="entered_at"),
+            DateColumn("entered_at", label=pgettext_lazy("sales", "Entered"), sort_key="entered_at"),
         ]
         if can(self.request.user, "stop_runs"):
             shown.insert(0, BulkActionsCheckboxColumn("bulk_actions", obj_type="run"))
@@ -155,7 +164,7 @@ class RunInspectView(generic.InspectView):
     def get_breadcrumbs_items(self) -> list[dict[str, Any]]:
         return [
             *self.breadcrumbs_items,
-            {"url": linking.url(self.index_url_name), "label": _("People")},
+            {"url": linking.url(self.index_url_name), "label": pgettext_lazy("sales", "People")},
             {"url": "", "label": self.get_page_subtitle(), "sublabel": str(self.object.scenario)},
         ]
 
@@ -175,7 +184,7 @@ class RunViewSet(RecordViewSet):
     name = "wagtail_kwiga_runs"
     url_prefix = "kwiga/people"
     icon = "user"
-    menu_label = _("People")
+    menu_label = pgettext_lazy("sales", "People")
     menu_name = "kwiga-people"
     menu_order = 460
     index_view_class = RunIndexView

@@ -14,6 +14,7 @@ from django.urls import reverse
 from django.utils.functional import cached_property
 from django.utils.html import format_html, format_html_join
 from django.utils.translation import gettext as _
+from django.utils.translation import pgettext
 from wagtail.admin import messages
 from wagtail.admin.forms import WagtailAdminModelForm
 from wagtail.admin.views.generic import CopyViewMixin
@@ -224,14 +225,14 @@ def buttons(scenario: Scenario, user: Any) -> list[Button]:
     """Where to go from a scenario: its people, its versions, and *Stop all*."""
     found = [
         Button(
-            _("Versions"),
+            pgettext("sales", "Versions"),
             url=reverse("wagtail_kwiga_scenarios:versions", args=[scenario.pk]),
             icon_name="list-ol",
             priority=26,
         )
     ]
     if may(user, "view", Run):
-        found.append(Button(_("People"), url=people_of(scenario), icon_name="user", priority=25))
+        found.append(Button(pgettext("sales", "People"), url=people_of(scenario), icon_name="user", priority=25))
     if can(user, "stop_runs"):
         stop_all = reverse("wagtail_kwiga_scenarios:stop_all", args=[scenario.pk])
         found.append(Button(_("Stop all"), url=stop_all, icon_name="cross", priority=27))

@@ -8,6 +8,7 @@ from django.db.models import Count, Q, QuerySet
 from django.urls import reverse
 from django.utils.functional import cached_property
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 from wagtail.admin.ui.tables import Column, DateColumn, StatusFlagColumn, UserColumn
 from wagtail.admin.views.generic.base import BaseListingView, BaseObjectMixin
 from wagtail.admin.views.generic.permissions import PermissionCheckedMixin
@@ -23,7 +24,7 @@ class ScenarioVersionsView(PermissionCheckedMixin, BaseObjectMixin, BaseListingV
 
     model = Scenario
     any_permission_required = ["add", "change", "delete", "view"]
-    page_title = _("Versions")
+    page_title = pgettext_lazy("sales", "Versions")
     header_icon = "list-ol"
     paginate_by = 20
     edit_url_name = ""
@@ -36,7 +37,7 @@ class ScenarioVersionsView(PermissionCheckedMixin, BaseObjectMixin, BaseListingV
     def get_breadcrumbs_items(self) -> list[dict[str, Any]]:
         return [
             *self.breadcrumbs_items,
-            {"url": reverse(self.list_url_name), "label": _("Scenarios")},
+            {"url": reverse(self.list_url_name), "label": pgettext_lazy("sales", "Scenarios")},
             {"url": reverse(self.edit_url_name, args=[self.object.pk]), "label": str(self.object)},
             {"url": "", "label": self.page_title, "sublabel": str(self.object)},
         ]
@@ -61,17 +62,17 @@ class ScenarioVersionsView(PermissionCheckedMixin, BaseObjectMixin, BaseListingV
     @cached_property
     def columns(self) -> list[Any]:
         return [
-            Column("number", label=_("Version"), classname=NUMBER),
+            Column("number", label=pgettext_lazy("sales", "Version"), classname=NUMBER),
             StatusFlagColumn(
                 "current",
-                label=_("Now"),
+                label=pgettext_lazy("sales", "Now"),
                 accessor=lambda row: row.pk == self.object.version_id and self.object.live,
                 true_label=_("lets people in"),
             ),
             Column("told", label=_("What it does"), classname="kwiga-words"),
             Column("inside", label=_("Inside now"), classname=NUMBER),
-            DateColumn("published_at", label=_("Published")),
-            UserColumn("published_by", label=_("By")),
+            DateColumn("published_at", label=pgettext_lazy("sales", "Published")),
+            UserColumn("published_by", label=pgettext_lazy("sales", "By")),
         ]
 
     @cached_property

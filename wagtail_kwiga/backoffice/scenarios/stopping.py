@@ -13,7 +13,7 @@ from django.shortcuts import get_object_or_404, redirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy, ngettext
+from django.utils.translation import gettext_lazy, ngettext, pgettext, pgettext_lazy
 from wagtail.actions.unpublish import UnpublishAction
 from wagtail.admin.views.bulk_action import BulkAction
 
@@ -51,7 +51,7 @@ def stop(request: HttpRequest, pk: int) -> HttpResponse:
         words % {"person": run.contact, "scenario": run.scenario},
         _called_back(endings.waiting_mail([run]).count()),
     ]
-    return _ask(request, _("Stop"), run, [*said, *_kept()], _("Yes, stop it"), serious=True)
+    return _ask(request, pgettext("sales", "Stop"), run, [*said, *_kept()], _("Yes, stop it"), serious=True)
 
 
 def let_go_on(request: HttpRequest, pk: int) -> HttpResponse:
@@ -128,9 +128,9 @@ def stop_all(request: HttpRequest, pk: int) -> HttpResponse:
         subtitle=str(scenario),
         said=said,
         form=form,
-        yes=_("Yes, stop all") if number else _("Yes"),
+        yes=_("Yes, stop all") if number else pgettext("sales", "Yes"),
         back=reverse("wagtail_kwiga_scenarios:list"),
-        crumbs=[(reverse("wagtail_kwiga_scenarios:list"), _("Scenarios")), ("", str(scenario))],
+        crumbs=[(reverse("wagtail_kwiga_scenarios:list"), pgettext("sales", "Scenarios")), ("", str(scenario))],
         serious=True,
         can_do=bool(number or form),
     )
@@ -177,7 +177,7 @@ def _ask(
     request: HttpRequest, title: str, run: Run, said: Sequence[str], yes: str, *, serious: bool = False
 ) -> HttpResponse:
     card = reverse("wagtail_kwiga_runs:inspect", args=[run.pk])
-    crumbs = [(reverse("wagtail_kwiga_runs:index"), _("People")), (card, str(run.contact))]
+    crumbs = [(reverse("wagtail_kwiga_runs:index"), pgettext("sales", "People")), (card, str(run.contact))]
     return _confirm(
         request, title=title, subtitle=str(run.contact), said=said, yes=yes, back=card, crumbs=crumbs, serious=serious
     )
@@ -196,7 +196,7 @@ def _confirm(
     serious: bool = False,
     can_do: bool = True,
 ) -> HttpResponse:
-    home = {"url": reverse("wagtailadmin_home"), "label": _("Home")}
+    home = {"url": reverse("wagtailadmin_home"), "label": pgettext("sales", "Home")}
     return TemplateResponse(
         request,
         _TEMPLATE,
@@ -223,7 +223,7 @@ def _confirm(
 class StopRuns(BulkAction):
     """*Stop* for the people ticked in the list."""
 
-    display_name = gettext_lazy("Stop")
+    display_name = pgettext_lazy("sales", "Stop")
     aria_label = gettext_lazy("Stop the scenario for the people ticked")
     action_type = "stop"
     template_name = "wagtail_kwiga/backoffice/runs/confirm_bulk_stop.html"
@@ -268,7 +268,7 @@ class StopRuns(BulkAction):
 #: What the list and the card offer: (URL name, permission, words, icon, is it on offer for a run).
 ACTIONS: tuple[tuple[str, str, Any, str, Callable[[Run], bool]], ...] = (
     ("let_go_on", "resume_runs", gettext_lazy("Let them go on"), "rotate", lambda run: run.state == Run.State.PAUSED),
-    ("stop", "stop_runs", gettext_lazy("Stop"), "cross", lambda run: run.state in INSIDE),
+    ("stop", "stop_runs", pgettext_lazy("sales", "Stop"), "cross", lambda run: run.state in INSIDE),
 )
 
 

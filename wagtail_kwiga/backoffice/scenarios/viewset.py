@@ -10,7 +10,7 @@ from django.urls import path
 from django.utils.functional import cached_property
 from django.utils.html import format_html
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, pgettext, pgettext_lazy
 from wagtail.admin.filters import WagtailFilterSet
 from wagtail.admin.panels import FieldPanel, MultiFieldPanel, ObjectList, PublishingPanel, TabbedInterface
 from wagtail.admin.ui.tables import Column, UpdatedAtColumn
@@ -46,7 +46,7 @@ class CautionsColumn(Column):
 class ScenarioFilterSet(WagtailFilterSet):
     """Filters of the list."""
 
-    live = django_filters.BooleanFilter(label=gettext_lazy("Published"), widget=BooleanRadioSelect)
+    live = django_filters.BooleanFilter(label=pgettext_lazy("sales", "Published"), widget=BooleanRadioSelect)
 
     class Meta:
         model = Scenario
@@ -86,9 +86,9 @@ class ScenarioIndexView(snippets.IndexView):
             "title",
             DraftStatusColumn(),
             Column("told", label=_("What it does"), classname="kwiga-words"),
-            CautionsColumn("cautions", label=_("Warnings")),
+            CautionsColumn("cautions", label=pgettext("sales", "Warnings")),
             self._count("inside_now", _("Inside now"), *stopping.INSIDE),
-            self._count("mailed", _("Mailed")),
+            self._count("mailed", pgettext("sales", "Mailed")),
             self._count("paid_afterwards", _("Paid afterwards")),
             UpdatedAtColumn(),
         ]
@@ -125,7 +125,7 @@ class ScenarioViewSet(snippets.SnippetViewSet):
     base_url_path = "kwiga/scenarios"
     admin_url_namespace = "wagtail_kwiga_scenarios"
     icon = "tasks"
-    menu_label = gettext_lazy("Scenarios")
+    menu_label = pgettext_lazy("sales", "Scenarios")
     menu_name = "kwiga-scenarios"
     menu_order = 450
     search_fields = ["title"]
@@ -158,9 +158,9 @@ class ScenarioViewSet(snippets.SnippetViewSet):
                         ),
                     ),
                 ],
-                heading=gettext_lazy("Scenario"),
+                heading=pgettext_lazy("sales", "Scenario"),
             ),
-            ObjectList([PublishingPanel()], heading=gettext_lazy("Publishing")),
+            ObjectList([PublishingPanel()], heading=pgettext_lazy("sales", "Publishing")),
         ],
         base_form_class=scenario_editor.ScenarioForm,
     )

@@ -7,6 +7,7 @@ from typing import Any
 from django.core.exceptions import ValidationError
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 from wagtail import blocks
 from wagtail.images.blocks import ImageChooserBlock
 
@@ -19,7 +20,7 @@ class MailBlock(blocks.StructBlock):
     class Meta:
         abstract = True
         preview_template = "wagtail_kwiga/mailing/block_preview.html"
-        group = _("E-mail")
+        group = pgettext_lazy("sales", "E-mail")
 
     def clean(self, value: Any) -> Any:
         cleaned = super().clean(value)
@@ -44,21 +45,21 @@ class MailBlock(blocks.StructBlock):
 
 class HeadingBlock(MailBlock):
     text = blocks.CharBlock(
-        label=_("Heading"),
+        label=pgettext_lazy("sales", "Heading"),
         max_length=150,
         help_text=_('Placeholders work: {{ contact.first_name | default: "there" }}.'),
     )
 
     class Meta:
         icon = "title"
-        label = _("Heading")
+        label = pgettext_lazy("sales", "Heading")
         description = _("A line in large letters.")
         preview_value = {"text": _("Your place is still free")}
 
 
 class TextBlock(MailBlock):
     text = blocks.RichTextBlock(
-        label=_("Text"),
+        label=pgettext_lazy("sales", "Text"),
         features=["bold", "italic", "link", "ol", "ul"],
         help_text=_(
             'Placeholders work: {{ contact.first_name | default: "there" }}, {{ order.title }}, {{ price.after }} …'
@@ -67,13 +68,13 @@ class TextBlock(MailBlock):
 
     class Meta:
         icon = "pilcrow"
-        label = _("Text")
+        label = pgettext_lazy("sales", "Text")
         description = _("Paragraphs and lists.")
         preview_value = {"text": _("<p>Hello Ada, you began an order with us. <b>We kept it for you.</b></p>")}
 
 
 class ImageBlock(MailBlock):
-    image = ImageChooserBlock(label=_("Image"))
+    image = ImageChooserBlock(label=pgettext_lazy("sales", "Image"))
     alt = blocks.CharBlock(
         label=_("What it shows"),
         required=False,
@@ -83,7 +84,7 @@ class ImageBlock(MailBlock):
 
     class Meta:
         icon = "image"
-        label = _("Image")
+        label = pgettext_lazy("sales", "Image")
         description = _("A picture across the mail. The mail must make sense without it: many programs hide images.")
         preview_value = {"image": None, "alt": ""}
         # Which picture of the site would do nobody knows, so there is a drawn one.
@@ -109,7 +110,7 @@ class ButtonBlock(MailBlock):
 
     class Meta:
         icon = "link"
-        label = _("Button")
+        label = pgettext_lazy("sales", "Button")
         description = _("The one thing to do. A mail with one button works best.")
         preview_value = {"label": _("Back to my order"), "where": "resume", "url": ""}
 
@@ -172,7 +173,7 @@ class HowToPayBlock(MailBlock):
 class DividerBlock(MailBlock):
     class Meta:
         icon = "minus"
-        label = _("Divider")
+        label = pgettext_lazy("sales", "Divider")
         description = _("A thin line.")
         preview_value: dict[str, Any] = {}
 

@@ -174,7 +174,7 @@ def _coupon_card(value: Any, sheet: Canvas) -> RenderedBlock:
         f'<div class="kw-code" style="font-family:{styles.MONO};font-size:24px;line-height:1.3;letter-spacing:2px;font-weight:700;'
         f'color:{styles.ACCENT};word-break:break-word">{code}</div>'
     )
-    text.append(f"{gettext('Code')}: {code}")
+    text.append(f"{pgettext('of a coupon', 'Code')}: {code}")
     if value.get("show_deadline", True):
         deadline = Token("coupon.deadline")
         rows.append(f'<div class="kw-ink" style="padding-top:10px;font-size:14px;color:{styles.INK}">{deadline}</div>')
@@ -254,13 +254,13 @@ def _order_details(value: Any, sheet: Canvas) -> RenderedBlock:
         _row(gettext("Ordered on"), "order.placed"),
         _row(gettext("Paid on"), "order.paid"),
         _row(pgettext("what was ordered", "What"), "order.lines"),
-        _row(gettext("Price"), "order.list_price", "order.discount"),
-        _row(gettext("Discount"), "order.discount"),
+        _row(pgettext("sales", "Price"), "order.list_price", "order.discount"),
+        _row(pgettext("sales", "Discount"), "order.discount"),
         (pgettext("of an order", "Total"), total, "order.total"),
         _row(gettext("Payment method"), "order.method"),
-        _row(gettext("Seller"), "seller.in_full"),
+        _row(pgettext("sales", "Seller"), "seller.in_full"),
         _row(gettext("Tax number"), "seller.tax_number"),
-        _row(gettext("Buyer"), "order.buyer"),
+        _row(pgettext("sales", "Buyer"), "order.buyer"),
         _row(gettext("Terms of sale"), "order.terms"),
     ]
     return _table(value.get("title") or gettext("Your order"), rows, sheet, strong=total)
@@ -273,12 +273,12 @@ def _how_to_pay(value: Any, sheet: Canvas) -> RenderedBlock:
     account = _table(
         title,
         [
-            (gettext("Amount"), amount, "payment.amount"),
+            (pgettext("sales", "Amount"), amount, "payment.amount"),
             _row(gettext("Account holder"), "payment.holder"),
             _row(gettext("Account number (IBAN)"), "payment.iban"),
             _row(pgettext("of a bank", "BIC"), "payment.bic"),
-            _row(gettext("Bank"), "payment.bank"),
-            _row(gettext("Reference"), "payment.reference"),
+            _row(pgettext("sales", "Bank"), "payment.bank"),
+            _row(pgettext("sales", "Reference"), "payment.reference"),
             _row(gettext("To arrive by"), "payment.until"),
         ],
         sheet,

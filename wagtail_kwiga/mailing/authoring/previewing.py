@@ -14,6 +14,7 @@ from typing import Any
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.utils.translation import gettext as _
+from django.utils.translation import pgettext
 from wagtail.models import Site
 
 from wagtail_kwiga.exceptions import TemplateFault
@@ -135,7 +136,7 @@ def _filled(
     except Exception as error:  # a placeholder or hook of the site: the editor shall know, and go on
         logger.exception("A mail could not be previewed")
         message = _("An extension of this site stumbled over this mail: %(error)s") % {"error": repr(error)[:200]}
-        return None, 0, [validation.TemplateProblem(_("site"), message)]
+        return None, 0, [validation.TemplateProblem(pgettext("sales", "site"), message)]
     return mail, len(mail.html.encode()), []
 
 

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any
 
+from django.apps import apps
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext as _
+from django.utils.translation import pgettext
 from wagtail.models import Page
 
 from wagtail_kwiga.mailing import classification, placeholder_syntax, placeholders, richtext
@@ -135,10 +137,10 @@ def target_hints(pages: Iterable[str]) -> list[str]:
 def read_through(template: Any) -> list[TemplateProblem]:
     """Every mistake in an ``EmailTemplate`` as it stands in memory (a draft too), in reading order."""
     found: list[TemplateProblem] = []
-    found += _problems(_("subject"), mistakes_in(template.subject))
+    found += _problems(pgettext("sales", "subject"), mistakes_in(template.subject))
     found += _problems(_("preview line"), mistakes_in(template.preheader))
     if not template.subject.strip():
-        found.append(TemplateProblem(_("subject"), _("A mail needs a subject.")))
+        found.append(TemplateProblem(pgettext("sales", "subject"), _("A mail needs a subject.")))
     for number, child in enumerate(template.body, start=1):
         where = _("block %(number)d (%(kind)s)") % {"number": number, "kind": child.block.label}
         found += _problems(where, [each for _field, each in mistakes_in_block(child.block_type, child.value)])
@@ -146,15 +148,23 @@ def read_through(template: Any) -> list[TemplateProblem]:
 
 
 def refuse(template: Any) -> None:
-    """Raise ``ValidationError``, field by field, for mistakes that no version of an ``EmailTemplate`` may have."""
+    """Raise ``ValidationError``, field by field, for mistakes that no version of an ``EmailTemplate`` may have.
+
+    Where wagtail-localize is installed a mistake in a block is told at its place as well, by the path that a translator's editor
+    has for it (``body.<id of the block>.<field>``): of *body* alone it would say nothing to them. Running text is the exception,
+    whose pieces all have one path.
+    """
+    told_at_place = apps.is_installed("wagtail_localize")
     found: dict[str, list[str]] = {}
     for name in ("subject", "preheader"):
         if mistakes := mistakes_in(getattr(template, name)):
             found[name] = [message for message, _name in mistakes]
     for number, child in enumerate(template.body, start=1):
         where = _("block %(number)d (%(kind)s)") % {"number": number, "kind": child.block.label}
-        if problems := _problems(where, [each for _field, each in mistakes_in_block(child.block_type, child.value)]):
-            found.setdefault("body", []).extend(str(problem) for problem in problems)
+        for field, (message, _name) in mistakes_in_block(child.block_type, child.value):
+            found.setdefault("body", []).append(str(TemplateProblem(where, message)))
+            if told_at_place and child.block_type != "text":
+                found.setdefault(f"body.{child.id}.{field}", []).append(message)
     if found:
         raise ValidationError(found)
 

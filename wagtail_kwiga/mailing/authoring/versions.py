@@ -15,7 +15,7 @@ from typing import Any
 
 from django.db.models import Model
 from django.utils import translation
-from django.utils.translation import gettext
+from django.utils.translation import gettext, pgettext
 from wagtail.images import get_image_model
 
 from wagtail_kwiga import __version__, conf
@@ -199,7 +199,7 @@ def problems(template: EmailTemplate) -> list[validation.TemplateProblem]:
             message = gettext("This mail is too long: %(size)d kB. Gmail would cut it off; %(limit)d kB is the limit.")
             found.append(
                 validation.TemplateProblem(
-                    gettext("text"), message % {"size": size // 1000, "limit": compiling.MAX_BYTES // 1000}
+                    pgettext("sales", "text"), message % {"size": size // 1000, "limit": compiling.MAX_BYTES // 1000}
                 )
             )
     return found

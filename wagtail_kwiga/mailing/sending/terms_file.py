@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from django.utils import translation
-from django.utils.translation import gettext
+from django.utils.translation import pgettext
 
 from wagtail_kwiga.legal_texts.models import LegalText
 from wagtail_kwiga.mailing import order_words, placeholder_syntax
@@ -16,7 +16,7 @@ def attached(terms: LegalText | None, language: str) -> Attached | None:
     if terms is None or order_words.is_address(terms):
         return None
     with translation.override(language or None):
-        name = gettext("terms-of-sale.txt")
+        name = pgettext("sales", "terms-of-sale.txt")
     return Attached(
         placeholder_syntax.one_line(name, 100).replace("/", "-"),
         "text/plain; charset=utf-8",
