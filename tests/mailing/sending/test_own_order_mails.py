@@ -13,6 +13,7 @@ from tests.orders.shop import books_receive, order_for
 from tests.payments.shop import flagged, new_attempt, tell
 from tests.support import START, after, make_contact, make_offer
 from wagtail_kwiga import models as m
+from wagtail_kwiga.journal import writing
 from wagtail_kwiga.mailing.authoring import builtin_mails, versions
 from wagtail_kwiga.mailing.sending import order_mails
 from wagtail_kwiga.mailing.sending.order_mails import Chosen
@@ -141,7 +142,9 @@ def test_one_that_is_not_published_any_more_gives_way_to_the_standard_one_and_a_
     for one in orders:
         books_receive(one, "120.00", now=START, reference=one.number)
     assert [parts(message)[0].splitlines()[0] for message in sent(smtp)] == ["Thank you for your order"] * 2
-    assert [flagged(one) for one in orders] == [["mailing.own_email_fault"], []]
+    assert [flagged(one) for one in orders] == [["mailing.own_email_unpublished"], []]
+    says = writing.sentence(m.TimelineEntry.objects.get(needs_attention=True))
+    assert says == "The email “Ours” chosen for this offer is not published. The standard email went out instead."
     template.refresh_from_db()
     template.save_revision().publish()
     again = order_for(make_contact(), offer, language="en")
@@ -156,7 +159,7 @@ def test_promotion_does_not_go_out_as_a_receipt(smtp, offer):
     books_receive(placed, "120.00", now=START)
     (message,) = sent(smtp)
     assert message["List-Unsubscribe"] is None
-    assert flagged(placed) == ["mailing.own_email_fault"]
+    assert flagged(placed) == ["mailing.own_email_promotion"]
 
 
 @pytest.mark.parametrize("name", builtin_mails.REPLACEABLE)

@@ -66,13 +66,22 @@ SETTLING = dt.timedelta(minutes=2)
 #: One mail about failed payments of an order in this time, however often somebody tries.
 ONE_FAILURE_EVERY = dt.timedelta(minutes=15)
 
-#: The code of the entry about an e-mail of the site's own that cannot be sent.
+#: The codes of the entry about an e-mail of the site's own that was not sent: it has a mistake, is taken down, is marketing.
 CANNOT_SEND_OWN = "mailing.own_email_fault"
+OWN_UNPUBLISHED = "mailing.own_email_unpublished"
+OWN_PROMOTION = "mailing.own_email_promotion"
 
 writing.register_sentences(
     {
         CANNOT_SEND_OWN: _(
             "The email “%(title)s” chosen for this offer cannot be sent (%(error)s). The standard email went out instead."
+        ),
+        OWN_UNPUBLISHED: _(
+            "The email “%(title)s” chosen for this offer is not published. The standard email went out instead."
+        ),
+        OWN_PROMOTION: _(
+            "The email “%(title)s” chosen for this offer is marketing, which an email about an order may not be. The standard email "
+            "went out instead."
         ),
     }
 )
@@ -185,20 +194,23 @@ def version_of(
             is_published = version.template is None or version.template.live
             if version.kind == Kind.SERVICE and is_published:
                 return version
-            error = "promotion" if is_published else "unpublished"
-            _tell_fault(version.template_id or chosen.template_id, version.subject, error, about, now)
+            code = OWN_PROMOTION if is_published else OWN_UNPUBLISHED
+            key = version.template_id or chosen.template_id
+            _tell_fault(code, key, versions.title_of(key), about, now)
         except TemplateFault as fault:
             logger.error("The email %s chosen for an offer cannot be sent: %s", chosen.template_id, fault)
             title = versions.title_of(chosen.template_id)
-            _tell_fault(chosen.template_id, title, str(fault), about, now)
+            _tell_fault(CANNOT_SEND_OWN, chosen.template_id, title, about, now, error=str(fault)[:200])
     return versions.builtin(BUILTIN[occasion], language, now=now)
 
 
-def _tell_fault(template_id: int, title: str, error: str, about: writing.Subject, now: dt.datetime) -> None:
-    known = TimelineEntry.objects.filter(code=CANNOT_SEND_OWN, needs_attention=True, attended_at=None)
+def _tell_fault(
+    code: str, template_id: int, title: str, about: writing.Subject, now: dt.datetime, **facts: Any
+) -> None:
+    codes = [CANNOT_SEND_OWN, OWN_UNPUBLISHED, OWN_PROMOTION]
+    known = TimelineEntry.objects.filter(code__in=codes, needs_attention=True, attended_at=None)
     is_known = known.filter(facts__template=template_id).exists()
-    facts: dict[str, Any] = {"template": template_id, "title": title, "error": error[:200]}
-    writing.write(about, CANNOT_SEND_OWN, now=now, attention=not is_known, **facts)
+    writing.write(about, code, now=now, attention=not is_known, template=template_id, title=title, **facts)
 
 
 def _queue(

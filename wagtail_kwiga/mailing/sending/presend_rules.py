@@ -16,7 +16,7 @@ from wagtail_kwiga.catalogue.models import Offer
 from wagtail_kwiga.contacts.models import Contact
 from wagtail_kwiga.coupons import discounts, eligibility
 from wagtail_kwiga.coupons.models import Coupon
-from wagtail_kwiga.mailing import classification, permission, sender
+from wagtail_kwiga.mailing import classification, permission, placeholder_syntax, sender
 from wagtail_kwiga.mailing.classification import Kind
 from wagtail_kwiga.mailing.models import OutgoingEmail
 from wagtail_kwiga.mailing.reasons import Why, told
@@ -33,9 +33,9 @@ Purpose = OutgoingEmail.Purpose
 def objection(email: OutgoingEmail, by: sender.Sender, now: dt.datetime) -> tuple[str, str]:
     """Why the mail must not go after all, as (status, why), or two empty strings. The contact is locked from here on.
 
-    Two queries: the lock, and then everything at once. More only where it is about an order by itself (``order_mail_rules``), or something is the matter: the person has access to a
-    part of the offer, the promise has become worse, the site makes prices of its own, or the mail is one of before that names
-    a coupon.
+    Two queries: the lock, and then everything at once. More only where it is about an order by itself (``order_mail_rules``), or
+    something is the matter: the person has access to a part of the offer, the promise has become worse, the site makes prices of
+    its own, or the mail is one of before that names a coupon.
     """
     contact = presend_checks.lock_contact(email.contact_id) if email.contact_id else None
     coupon_id = None if email.promised_offer_id else _coupon_in_links(email)
@@ -119,13 +119,12 @@ def _broken_promise(
         total = quoting.make(offer, coupon, contact, now).total
         if found.standing is not None and binding.is_better(found.standing.total, total):
             if email.promised_coupon_id is not None and classification.speaks_of_coupon(email.version.placeholders):
-                return (
-                    Status.CANCELLED,
-                    Why.CHEAPER_ORDER,
-                )  # its button leads to that order, and not to what it speaks of
+                # Its button leads to that order, and not to what it speaks of.
+                return Status.CANCELLED, Why.CHEAPER_ORDER
             standing = found.standing
             total = standing.total
-    code, size = found.coupon.code if found.coupon is not None else "", email.context.get("coupon.size")
+    code = placeholder_syntax.plain(found.coupon.code) if found.coupon is not None else ""  # as a mail spells it
+    size = email.context.get("coupon.size")
     takes_less = found.coupon is not None and bool(size) and discounts.takes_less(found.coupon, size, email.language)
     judgement = promises.judge(
         email,
