@@ -84,6 +84,36 @@ def queue(version, order, now, key):
     outbox.queue(key=key, purpose="service", version=version, situation=situation, now=now)
 
 
+def rest_due(offer, site, language):
+    order = order_for(make_contact(), offer, site=site, language=language)
+    books_receive(order, "20", now=after())
+    return order
+
+
+def under_way(offer, site, language):
+    order = order_for(make_contact(), offer, site=site, language=language)
+    tell(new_attempt(order), "pending")
+    return order
+
+
+def owned(offer, site, language):
+    order = order_for(make_contact(), offer, site=site, language=language)
+    books_receive(order, "120", now=after())
+    return order
+
+
+def at_a_better_price(offer, site, language):
+    order = order_for(make_contact(), offer, site=site, language=language)
+    m.Offer.objects.filter(pk=offer.pk).update(amount=150)
+    return order
+
+
+#: The order that a reminder is true of; what is not true does not leave.
+REMINDED_OF = {
+    "waiting_rest": rest_due, "waiting_payment": under_way, "already_owned": owned, "waiting_price": at_a_better_price,
+}  # fmt: skip
+
+
 def send_every_kind(school):
     """Recovery with its coupon by the real scenario; all mails the package brings and one with all ways, in all languages."""
     site = making.Site.objects.get(is_default_site=True)
@@ -93,7 +123,8 @@ def send_every_kind(school):
         offer = making.offer_of(making.make_page(f"Course {language}"))
         order = order_for(make_contact(f"{language}@example.com"), offer, site=site, language=language)
         for name in sorted(builtin_mails.BUILTINS):
-            queue(versions.builtin(name, language), order, after(), f"{name}:{language}")
+            about = REMINDED_OF[name](offer, site, language) if name in REMINDED_OF else order
+            queue(versions.builtin(name, language), about, after(), f"{name}:{language}")
         with translation.override(language):
             template = make_template([*WAYS, ("order_summary", {"title": ""})], language=language, kind="promotion",
                                      title=f"All ways {language}", subject="All ways", preheader="")  # fmt: skip

@@ -14,6 +14,7 @@ from django.db import connection
 from tests.drills.crew import Group, Ticker, until, working
 from tests.drills.servers import mail_server, own_postgres
 from tests.drills.shop import Shop
+from wagtail_kwiga import installation
 
 pytestmark = [
     pytest.mark.processes,
@@ -29,6 +30,7 @@ def drill(folder, number, *, outages, batch, tick=None):
     """``outages``: how the server is stopped, and for how many seconds."""
     shop = Shop(number)
     with own_postgres() as server, mail_server(folder, seconds=0.05) as mail:
+        installation.decide("production")  # a copy would hold back
         quick = {"LEASE_SECONDS": 10, "SWEEP_SECONDS": 4, "SWEEP_BATCH": batch}
         given = {"MAIL_PORT": mail.port, "WAGTAIL_KWIGA": quick, "folder": folder}
         cluster, loop = Group("cluster", "qcluster", **given), Group("loop", "kwiga_work", "--loop", "0.5", **given)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import io
 import re
+from urllib.parse import quote
 
 import pytest
 from django.core import mail as django_mail
@@ -16,6 +17,7 @@ from wagtail.images.models import Image, Rendition
 from wagtail.images.tests.utils import get_test_image_file
 from wagtail.models import Page, Site
 
+from tests.attacks import hostile
 from tests.mailing.making import make_template, queue_one
 from tests.support import START, after
 from wagtail_kwiga import models as m
@@ -181,6 +183,28 @@ def test_nobody_can_ask_for_other_pictures():
     assert Client().get(path).status_code == 404
     image.delete()
     assert Client().get(path).status_code == 404
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE", "TRACE", "BREW"])
+def test_a_picture_is_only_looked_at(method):
+    assert Client().generic(method, path_of_picture(picture())).status_code == 405
+
+
+def test_a_strange_request_for_a_picture_gets_the_picture_and_a_spoilt_one_nothing():
+    path = path_of_picture(picture())
+    strange = {"width": "9" * 99, "format": "svg", "x": "\x00"}
+    answer = Client().get(path, strange, headers={"Range": "bytes=9-0,,", "Accept": "\x01"})
+    assert (answer.status_code, answer["Content-Type"]) == (200, "image/png")
+    assert b"".join(answer.streaming_content).startswith(b"\x89PNG")
+    answer.close()
+    sealed = path.rstrip("/").rpartition("/")[2]
+    for text in hostile.spoilt(sealed):
+        assert Client().get(path.replace(sealed, quote(text, safe="") or "x")).status_code == 404
+
+
+def path_of_picture(image: Image) -> str:
+    name = references.picture_name(image)
+    return "/" + references.addresses([name], site_id=None, language="en")[name].split("/", 3)[3]
 
 
 def test_a_preview_shows_the_picture_and_the_page():

@@ -22,7 +22,7 @@ def _names(requirements: list[str]) -> set[str]:
 
 def test_it_needs_the_package_and_the_site_and_nothing_else():
     assert _names(environment.wanted(environ=BARE)) == {
-        "django", "wagtail", "django-q2", "django-anymail", "babel", "mjml-python", "nh3", "idna", "dj-database-url", "whitenoise",
+        "django", "wagtail", "django-q2", "django-anymail", "babel", "mjml-python", "nh3", "idna", "segno", "dj-database-url", "whitenoise",
         "waitress", "wagtail-modeladmin",
     }  # fmt: skip
 

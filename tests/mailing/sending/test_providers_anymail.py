@@ -106,7 +106,8 @@ def test_without_credentials_for_amazon_nothing_has_left(settings, provider, mon
 
 def test_without_a_network_nothing_has_left(settings, provider):
     set_up(settings, provider, "amazon_ses")
-    provider.socket.close()  # nobody listens there any more
+    provider.shutdown()
+    provider.server_close()  # nobody listens there any more
     row = queue_one(make_contact(ADA))
     assert deliver_due(START).later == 1
     row.refresh_from_db()
