@@ -148,6 +148,7 @@ def test_what_is_asked_or_refused(browser, live_server, chief, everything):
                 box.fill(value)
         desk.page.locator("#main form:not([role=search]) :is(button, input)[type=submit]:visible").first.click()
         expect(desk.page.locator("#main")).to_contain_text(said, timeout=20_000)
+        desk.page.evaluate("Promise.all(document.getAnimations().map(each => each.finished.catch(() => null)))")
         found += faults(desk, axe.RULES)
         desk.page.set_viewport_size(NARROW)
         desk.page.emulate_media(color_scheme="dark")
