@@ -279,7 +279,8 @@ class Shop:
     def take_page_down(self, *, asked: bool, now: dt.datetime) -> None:
         page = m.OfferPage.objects.get(pk=self.page)
         if asked:
-            promise_panel.end(publishing.promises_broken_without(page, now=now), history_of=page, by=None, now=now)
+            for row, broken in publishing.promises_broken_without([page], now=now):
+                promise_panel.end(broken, history_of=row, by=None, now=now)
         page.unpublish()
 
     def put_on(self, which: int, contact: m.Contact, until: dt.datetime | None, now: dt.datetime) -> None:
