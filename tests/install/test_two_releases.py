@@ -57,11 +57,13 @@ def is_fine(operation: migrations.operations.base.Operation) -> bool:
 
 def test_tables_only_grow_between_two_releases():
     """A new column may be empty or has a default in the database: the release before inserts rows without it."""
+    operations = [(one.name, operation) for one in since() for operation in one.operations]
+    new = {operation.name.lower() for _name, operation in operations if isinstance(operation, migrations.CreateModel)}
     wrong = [
-        f"{one.name}: {operation.describe()}"
-        for one in since()
-        for operation in one.operations
-        if not is_fine(operation)
+        f"{name}: {operation.describe()}"
+        for name, operation in operations
+        # What belongs to a table that the release before does not know is never written by it.
+        if not is_fine(operation) and getattr(operation, "model_name", "").lower() not in new
     ]
     assert wrong == []
 

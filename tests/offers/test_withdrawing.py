@@ -6,11 +6,14 @@ import datetime as dt
 from decimal import Decimal
 
 import pytest
+from django.urls import reverse
 from wagtail.actions.copy_page import CopyPageAction
 from wagtail.models import Page
 from wagtail.signals import page_unpublished
+from wagtail.test.utils.form_data import inline_formset, nested_form_data, rich_text, streamfield
 
 from tests.offers.making import make_page, offer_of, root, translate
+from tests.site.models import TermsPage
 from wagtail_kwiga import models as m
 from wagtail_kwiga.offers import publishing
 
@@ -184,3 +187,15 @@ def test_an_offer_may_be_prepared_before_it_is_published(seller):
     assert offer_of(page).pk == prepared.pk
     assert offer_of(page).state == "on_sale"
     assert publishing.prepare(page) is None
+
+
+def test_of_a_page_that_sells_nothing_nothing_is_prepared(admin_client, seller):
+    """Whatever pages a site has: saving one of them in the editor is none of our business."""
+    plain = root().add_child(instance=TermsPage(title="About"))
+    assert publishing.prepare(plain) is None
+    edited = reverse("wagtailadmin_pages:edit", args=[plain.pk])
+    form = nested_form_data({
+        "title": "About us", "slug": "about", "layout": "wide", "intro": rich_text("<p>Us</p>"), "body": streamfield([]), "comments": inline_formset([]),
+    })  # fmt: skip
+    assert admin_client.post(edited, form).status_code == 302
+    assert not m.Offer.objects.exists()

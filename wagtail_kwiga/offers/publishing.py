@@ -214,9 +214,9 @@ def prepare(page: Any) -> Offer | None:
     """Make the offer of a page that is still a draft, so that coupons, scenarios and staff can choose it already.
 
     Only where there is none; an offer that exists keeps the terms of its last publication. And only once the page has a
-    price: what has none could be given away by mistake.
+    price: what has none could be given away by mistake. Of a page that sells nothing nothing is made.
     """
-    if page.price is None:
+    if not is_offer_page(page) or page.price is None:
         return None
     if Offer.objects.filter(translation_key=page.translation_key).exists() or is_translation(page):
         return None

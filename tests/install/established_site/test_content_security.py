@@ -62,6 +62,7 @@ def test_our_screens_need_no_wider_policy_than_wagtails_own(selling, bought, des
         "initTimeChooser",
         "new PageChooser",
         "new ImageChooser",
+        "new SnippetChooser",
     }
     assert desk.enforced == []
     assert desk.complaints == []

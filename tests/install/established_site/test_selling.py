@@ -102,7 +102,8 @@ class TestChromium:
         told = selling.must("kwiga_work")
         assert ": failed:" not in told, told
         letters, _ = letterbox
-        (mail,) = letters.to("card@example.com")
+        in_writing, mail = letters.to("card@example.com")
+        assert in_writing["List-Unsubscribe"] is None  # the order itself, at once
         assert "15" in mail["Subject"]
         assert mail["List-Unsubscribe"].strip().startswith(f"<{ORIGIN}/shop/unsubscribe/")
         assert "€1,062.50" in mail.get_body(("plain",)).get_content().replace("\xa0", " ")

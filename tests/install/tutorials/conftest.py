@@ -186,8 +186,9 @@ def mails(printed: str) -> list[EmailMessage]:
 
 
 def mail_to(printed: str, address: str) -> EmailMessage:
-    """The one mail to an address among what was printed."""
-    (found,) = [one for one in mails(printed) if address in str(one["To"])]
+    """The last mail to an address among what was printed; before it only the one that puts the order in writing."""
+    *before, found = [one for one in mails(printed) if address in str(one["To"])]
+    assert all(one["Subject"].startswith("Your order") for one in before)
     return found
 
 
