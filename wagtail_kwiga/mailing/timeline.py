@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from typing import TYPE_CHECKING, Any
 
+from django.conf import settings
 from django.utils.translation import gettext_lazy as _
 
 from wagtail_kwiga.contacts.models import Contact
@@ -53,7 +54,8 @@ class _ForReader:
     def __mod__(self, facts: dict[str, Any]) -> str:
         told = facts.get("problems")
         if isinstance(told, dict):  # where it was kept in one language alone, it is told in that one
-            told = told.get(languages.nearest(languages.active(), told) or next(iter(told), ""), "")
+            nearest = languages.nearest(languages.active(), told) or languages.nearest(settings.LANGUAGE_CODE, told)
+            told = told.get(nearest or next(iter(told), ""), "")  # (a JSON column keeps no order of keys on PostgreSQL)
         return str(self.words % type(facts)({**facts, "problems": told}))
 
 

@@ -9,7 +9,6 @@ from django.apps import apps
 from django.core.exceptions import ValidationError
 from django.db import connection
 from django.utils import translation
-from django.utils.translation import trans_real
 from wagtail.images.models import Image
 from wagtail.images.tests.utils import get_test_image_file
 from wagtail.models import Locale
@@ -274,12 +273,13 @@ class TestATranslationThatCannotBeSent:
         assert list(refusal.value.error_dict) == [field]
         assert "first_nmae" in str(refusal.value)
 
-    def test_staff_read_what_is_wrong_in_their_language_whoever_got_the_mail(self, template, german, monkeypatch):
-        # Django keeps what a language falls back to, also where another test had another LANGUAGE_CODE.
-        monkeypatch.delitem(trans_real._translations, "fr", raising=False)
+    def test_staff_read_what_is_wrong_in_their_language_whoever_got_the_mail(self, template, german):
         with translation.override("es"):  # as a worker may be left by what it did before
             versions.for_template(template, "de", now=START)
         (entry,) = writing.open_attention()
+        entry.facts["problems"] = dict(
+            sorted(entry.facts["problems"].items())
+        )  # the order in which PostgreSQL gives it back
         said = {}
         for code in ("en", "de", "de-at", "pl", "fr"):
             with translation.override(code):
