@@ -11,7 +11,7 @@ from wagtail.signals import published, unpublished
 from wagtail_kwiga import conf, locking
 from wagtail_kwiga.automations.editing import versions
 from wagtail_kwiga.automations.models import Scenario
-from wagtail_kwiga.automations.running import mended
+from wagtail_kwiga.automations.running import resuming
 from wagtail_kwiga.exceptions import ScenarioFault
 from wagtail_kwiga.journal import writing
 from wagtail_kwiga.mailing.models import EmailTemplate
@@ -53,4 +53,4 @@ def _on_unpublished(sender: type, instance: Scenario, **kwargs: Any) -> None:
 
 def _on_email_published(sender: type, instance: EmailTemplate, **kwargs: Any) -> None:
     if instance.live:
-        mended.let_go_on(instance, conf.now())
+        resuming.resume_held(instance, conf.now())

@@ -8,7 +8,7 @@ from tests.automations.story import stream
 from tests.mailing.making import make_template
 from tests.support import after
 from wagtail_kwiga import models as m
-from wagtail_kwiga.automations.running import engine, mended
+from wagtail_kwiga.automations.running import engine, resuming
 
 pytestmark = pytest.mark.django_db
 
@@ -94,4 +94,4 @@ def test_who_waits_in_this_release_is_not_held_and_goes_on_by_the_next_look(stor
 
 def test_publishing_costs_two_queries_where_nobody_waits(story, django_assert_num_queries):
     with django_assert_num_queries(2):
-        assert mended.let_go_on(story.template, DUE) == 0
+        assert resuming.resume_held(story.template, DUE) == 0

@@ -14,7 +14,7 @@ from wagtail_kwiga.exceptions import KwigaError
 from wagtail_kwiga.mailing.models import EmailTemplate
 
 
-def let_go_on(template: EmailTemplate, now: dt.datetime) -> int:
+def resume_held(template: EmailTemplate, now: dt.datetime) -> int:
     """Have everybody go on who is held because ``template``, in whatever language, could not be sent; returns how many.
 
     Two queries, and those of ``endings.let_go_on`` for each. Who is held for something else by now, and was once for this, is
